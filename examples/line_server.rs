@@ -1,0 +1,41 @@
+//! Answers each line with itself, in the most straightforward way. Lines that come together are answered together:
+//! what one step writes is one system call.
+//!
+//!     cargo run --release --example line_server [ADDR]
+
+use std::env;
+use std::io;
+use std::process::ExitCode;
+
+use waterwheel::{StreamReader, StreamWriter, start_server};
+
+async fn answer(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
+    loop {
+        let line = reader.readline().await?;
+        if line.is_empty() {
+            return Ok(());
+        }
+        writer.write(&line);
+        writer.drain().await?;
+    }
+}
+
+async fn serve(address: &str) -> io::Result<()> {
+    let server = start_server(answer, address).await?;
+    for address in server.local_addrs() {
+        println!("Serving on {address}");
+    }
+    server.serve_forever().await
+}
+
+fn main() -> ExitCode {
+    env_logger::init();
+    let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8888".to_owned());
+    match waterwheel::run(serve(&address)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

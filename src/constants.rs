@@ -1,0 +1,70 @@
+//! Every tunable number, each with its reason.
+
+use std::time::Duration;
+
+/// How many handles may run between two looks at the selector while there is ready work.
+///
+/// A look with a zero timeout is a system call. Skipping it while work is at hand makes a request and its reply on
+/// an idle loop cost three system calls; looking often enough keeps sockets and timers served under a busy task.
+pub(crate) const HANDLES_PER_POLL: usize = 61;
+
+/// How many events one look at the selector may bring. Sixteen cost 15 % more CPU with a thousand connections.
+pub(crate) const EVENTS_PER_POLL: usize = 1024;
+
+/// The longest the selector may block when a timer is armed, as in asyncio: far deadlines are looked at once a day.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What "never" means for a deadline that the clock cannot represent: about thirty years.
+pub(crate) const FAR_FUTURE: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// The size of the buffer into which a plain protocol's bytes are received. One is lent by the loop to all
+/// transports. 16 KiB costs 13 % more CPU for bulk data, 256 KiB gains nothing more.
+pub(crate) const RECEIVE_SIZE: usize = 64 * 1024;
+
+/// The size of a stream's receive buffer, taken from the pool when bytes arrive and given back when they are read.
+/// It takes 16 KiB, the most common size of a block, as a short read, which says that nothing more is there.
+pub(crate) const SMALL_BUFFER: usize = 18 * 1024;
+
+/// The size of the next buffer when a receive has filled a small one: bulk data wants few system calls.
+pub(crate) const LARGE_BUFFER: usize = 64 * 1024;
+
+/// How many free small buffers are kept. More connections than this ready at once cost an allocation each.
+pub(crate) const SMALL_BUFFERS_KEPT: usize = 256;
+
+/// How many free large buffers are kept.
+pub(crate) const LARGE_BUFFERS_KEPT: usize = 16;
+
+/// The least room left in a stream's buffer for which the next receive goes into the same buffer as it is.
+pub(crate) const LEAST_ROOM: usize = 4 * 1024;
+
+/// From this size on, a write with nothing gathered before it goes straight to the socket: copying it to send it a
+/// moment later would cost more than the system call that gathering may save.
+pub(crate) const DIRECT_WRITE: usize = 16 * 1024;
+
+/// Gathered bytes over this are sent at once, so that one step cannot hold much memory nor leave the peer idle.
+pub(crate) const GATHER_LIMIT: usize = 64 * 1024;
+
+/// The size of one piece of a transport's backlog, so that a growing backlog is never moved in memory.
+pub(crate) const BACKLOG_PIECE: usize = 64 * 1024;
+
+/// The most pieces given to one vectored send. The kernel takes 1,024 and fails with `EMSGSIZE` over that; 64 fit
+/// on the stack and carry 4 MiB of full pieces, more than a socket takes at once.
+pub(crate) const PIECES_PER_SEND: usize = 64;
+
+/// A spare send buffer larger than this is freed instead of kept.
+pub(crate) const SPARE_SEND_LIMIT: usize = 64 * 1024;
+
+/// The default high-water mark of a transport's write buffer; the low one is a quarter (asyncio's numbers).
+pub(crate) const DEFAULT_HIGH_WATER: usize = 64 * 1024;
+
+/// The default limit of a stream reader (asyncio's number).
+pub(crate) const DEFAULT_LIMIT: usize = 64 * 1024;
+
+/// The default length of the queue of connections not yet accepted, and the most accepts in one turn.
+pub(crate) const DEFAULT_BACKLOG: u32 = 100;
+
+/// How long a listener rests after `accept` ran out of descriptors or memory.
+pub(crate) const ACCEPT_REST: Duration = Duration::from_secs(1);
+
+/// From this many writes to a lost connection on, each is logged (asyncio's number).
+pub(crate) const LOUD_LOST_WRITES: u8 = 5;

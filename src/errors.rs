@@ -1,0 +1,226 @@
+//! The errors that `io::Error` cannot carry, and who gets which.
+//!
+//! | error | who gets it |
+//! | --- | --- |
+//! | [`std::io::Error`] | whoever awaits a connection, a server, a drain or plain reads |
+//! | [`ReadError`] | readers of lines, separators and exact counts |
+//! | [`ConnectionError`] | a protocol's `connection_lost`; the streams turn it into `io::Error` |
+//! | [`JoinError`] | whoever awaits a [`Task`](crate::Task) |
+//! | [`TimedOut`] | whoever awaits a [`timeout`](crate::timeout()) |
+//!
+//! Each is small, `#[non_exhaustive]` where it may grow, and converts into `io::Error`, so that `?` works in a
+//! function that returns `io::Result`.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// Why a read of a line, of a separator or of an exact count gave no result.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The stream ended first. The bytes that were there are in `partial`, and are gone from the reader.
+    #[doc(alias = "IncompleteReadError")]
+    IncompleteRead {
+        /// What could be read before the end of the stream.
+        partial: Vec<u8>,
+        /// How many bytes were asked for; `None` where a separator was.
+        expected: Option<usize>,
+    },
+    /// The separator was not met within the reader's limit. After `readuntil` the bytes are still in the reader;
+    /// after `readline` the line is gone, as far as it was there.
+    #[doc(alias = "LimitOverrunError")]
+    LimitOverrun {
+        /// How many bytes may be thrown away without cutting a separator in two.
+        consumed: usize,
+    },
+    /// The connection failed. Whatever was received before has been read already.
+    Io(io::Error),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::IncompleteRead { partial, expected: Some(expected) } => {
+                write!(f, "{} bytes read on a total of {expected} expected bytes", partial.len())
+            }
+            ReadError::IncompleteRead { partial, expected: None } => {
+                write!(f, "{} bytes read on a total of undefined expected bytes", partial.len())
+            }
+            ReadError::LimitOverrun { consumed } => {
+                write!(f, "no separator within the limit: {consumed} bytes searched")
+            }
+            ReadError::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for ReadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ReadError::Io(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        ReadError::Io(error)
+    }
+}
+
+impl From<ReadError> for io::Error {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Io(error) => error,
+            ReadError::IncompleteRead { .. } => io::Error::new(io::ErrorKind::UnexpectedEof, error),
+            ReadError::LimitOverrun { .. } => io::Error::new(io::ErrorKind::InvalidData, error),
+        }
+    }
+}
+
+/// Why a connection was lost. Cheap to clone: the protocol, every waiting reader and every drain get the same one.
+#[derive(Clone)]
+pub struct ConnectionError(Arc<io::Error>);
+
+impl ConnectionError {
+    /// The kind of the underlying I/O error.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.0.kind()
+    }
+
+    /// The number that the operating system gave, if it was the operating system.
+    pub fn raw_os_error(&self) -> Option<i32> {
+        self.0.raw_os_error()
+    }
+
+    /// An I/O error that says the same: with the system's number where there is one, else with this as its source.
+    pub fn to_io_error(&self) -> io::Error {
+        match self.raw_os_error() {
+            Some(number) => io::Error::from_raw_os_error(number),
+            None => io::Error::new(self.kind(), self.clone()),
+        }
+    }
+}
+
+impl From<io::Error> for ConnectionError {
+    fn from(error: io::Error) -> Self {
+        ConnectionError(Arc::new(error))
+    }
+}
+
+impl From<ConnectionError> for io::Error {
+    fn from(error: ConnectionError) -> Self {
+        Arc::try_unwrap(error.0).unwrap_or_else(|shared| ConnectionError(shared).to_io_error())
+    }
+}
+
+impl fmt::Debug for ConnectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ConnectionError").field(&self.0).finish()
+    }
+}
+
+impl fmt::Display for ConnectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for ConnectionError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// Why awaiting a task gave no result.
+#[non_exhaustive]
+pub enum JoinError {
+    /// The task was cancelled, or its loop closed, before it finished.
+    #[doc(alias = "CancelledError")]
+    Cancelled,
+    /// The task panicked; this is the panic's payload, for [`std::panic::resume_unwind`].
+    Panicked(Box<dyn Any + Send + 'static>),
+}
+
+impl JoinError {
+    /// Whether the task was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, JoinError::Cancelled)
+    }
+
+    /// Whether the task panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self, JoinError::Panicked(_))
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JoinError::Cancelled => f.write_str("Cancelled"),
+            JoinError::Panicked(payload) => f.debug_tuple("Panicked").field(&panic_text(&**payload)).finish(),
+        }
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JoinError::Cancelled => f.write_str("the task was cancelled"),
+            JoinError::Panicked(payload) => write!(f, "the task panicked: {}", panic_text(&**payload)),
+        }
+    }
+}
+
+impl Error for JoinError {}
+
+impl From<JoinError> for io::Error {
+    fn from(error: JoinError) -> Self {
+        // The payload is `Send` but not `Sync`, which an `io::Error` asks for: the text goes over, not the payload.
+        match error {
+            JoinError::Cancelled => io::Error::other("the task was cancelled"),
+            panicked => io::Error::other(panicked.to_string()),
+        }
+    }
+}
+
+/// A [`timeout`](crate::timeout()) ran out. It is a type of its own, so that it is never mistaken for a connection
+/// that the operating system timed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+#[doc(alias = "TimeoutError")]
+pub struct TimedOut;
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the time ran out")
+    }
+}
+
+impl Error for TimedOut {}
+
+impl From<TimedOut> for io::Error {
+    fn from(error: TimedOut) -> Self {
+        io::Error::new(io::ErrorKind::TimedOut, error)
+    }
+}
+
+/// The text of a panic, where its payload is one of the two kinds that `panic!` makes.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    if let Some(text) = payload.downcast_ref::<&'static str>() {
+        text
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text
+    } else {
+        "a value that is not text"
+    }
+}
+
+/// What every operation on a loop that was dropped answers.
+pub(crate) fn loop_is_closed() -> io::Error {
+    io::Error::other("the event loop is closed")
+}

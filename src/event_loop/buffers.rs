@@ -1,0 +1,88 @@
+//! Memory that connections share: idle ones own no buffer.
+
+use std::cell::{Cell, RefCell};
+
+use crate::constants::{
+    LARGE_BUFFER, LARGE_BUFFERS_KEPT, RECEIVE_SIZE, SMALL_BUFFER, SMALL_BUFFERS_KEPT, SPARE_SEND_LIMIT,
+};
+use crate::interface::ReceiveBuffer;
+
+/// Buffers that nobody uses just now.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    /// The one that plain protocols receive into, since they keep nothing of it.
+    lent: Cell<Option<Box<[u8]>>>,
+    /// For streams, in two sizes. The last one given back is the first one taken, since the cache still knows it.
+    small: RefCell<Vec<ReceiveBuffer>>,
+    large: RefCell<Vec<ReceiveBuffer>>,
+    /// One for gathering what a step writes: it is mostly sent, and so given back, before the next one is needed.
+    send: Cell<Vec<u8>>,
+}
+
+impl Buffers {
+    /// Takes the plain protocols' buffer until the guard is dropped. A second borrower, who can only come from
+    /// inside the first's callback, gets one of its own.
+    #[inline]
+    pub(crate) fn lend(&self) -> Loan<'_> {
+        let memory = self.lent.take().unwrap_or_else(|| vec![0; RECEIVE_SIZE].into_boxed_slice());
+        Loan { buffers: self, memory }
+    }
+
+    /// An empty buffer for a stream; a large one where the last receive filled a small one.
+    #[inline]
+    pub(crate) fn take(&self, large: bool) -> ReceiveBuffer {
+        let (shelf, size) = if large { (&self.large, LARGE_BUFFER) } else { (&self.small, SMALL_BUFFER) };
+        let kept = shelf.borrow_mut().pop();
+        kept.unwrap_or_else(|| ReceiveBuffer::new(size))
+    }
+
+    /// Takes back an empty buffer.
+    #[inline]
+    pub(crate) fn give(&self, buffer: ReceiveBuffer) {
+        debug_assert!(buffer.is_empty());
+        let (shelf, most) = match buffer.capacity() {
+            SMALL_BUFFER => (&self.small, SMALL_BUFFERS_KEPT),
+            LARGE_BUFFER => (&self.large, LARGE_BUFFERS_KEPT),
+            _ => return,
+        };
+        let mut shelf = shelf.borrow_mut();
+        if shelf.len() < most {
+            shelf.push(buffer);
+        }
+    }
+
+    /// A vector to gather what is written.
+    #[inline]
+    pub(crate) fn take_send(&self) -> Vec<u8> {
+        self.send.take()
+    }
+
+    /// Takes back a vector whose bytes have been sent.
+    #[inline]
+    pub(crate) fn give_send(&self, mut vector: Vec<u8>) {
+        vector.clear();
+        if vector.capacity() <= SPARE_SEND_LIMIT {
+            self.send.set(vector);
+        }
+    }
+
+    pub(super) fn clear(&self) {
+        self.lent.set(None);
+        self.small.take();
+        self.large.take();
+        self.send.take();
+    }
+}
+
+/// The plain protocols' buffer, until dropped.
+pub(crate) struct Loan<'a> {
+    buffers: &'a Buffers,
+    pub(crate) memory: Box<[u8]>,
+}
+
+impl Drop for Loan<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.buffers.lent.set(Some(std::mem::take(&mut self.memory)));
+    }
+}

@@ -1,0 +1,110 @@
+//! Building a loop on other parts than the usual ones.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+
+use super::{Buffers, StepEnd};
+use super::{Clock, Core, EventLoop, Phase, SystemClock};
+use crate::constants::{EVENTS_PER_POLL, HANDLES_PER_POLL};
+use crate::executor::Executor;
+use crate::reactor::{MioSelector, Reactor, Selector};
+use crate::timers::Timers;
+
+/// Chooses what a loop stands on; see [`EventLoop::builder`].
+///
+/// ```
+/// use std::rc::Rc;
+/// use std::time::Duration;
+/// use waterwheel::testing::ManualClock;
+///
+/// let clock = Rc::new(ManualClock::new());
+/// let mut event_loop = waterwheel::EventLoop::builder().clock(clock).build()?;
+/// // A day passes in no time.
+/// event_loop.run(waterwheel::sleep(Duration::from_secs(24 * 60 * 60)));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use = "a builder does nothing until it is built"]
+pub struct Builder {
+    selector: Option<Box<dyn Selector>>,
+    clock: Rc<dyn Clock>,
+    event_capacity: usize,
+    handles_per_poll: usize,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Builder {
+            selector: None,
+            clock: Rc::new(SystemClock),
+            event_capacity: EVENTS_PER_POLL,
+            handles_per_poll: HANDLES_PER_POLL,
+        }
+    }
+
+    /// The clock that timers go by. The default is the system's.
+    pub fn clock(mut self, clock: Rc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// What waits for sockets. The default is the operating system's selector, by way of mio.
+    pub fn selector(mut self, selector: Box<dyn Selector>) -> Self {
+        self.selector = Some(selector);
+        self
+    }
+
+    /// How many events one look at the operating system's selector may bring (default 1024). It has no effect on a
+    /// selector of your own.
+    pub fn event_capacity(mut self, events: usize) -> Self {
+        self.event_capacity = events.max(1);
+        self
+    }
+
+    /// How many handles may run between two looks at the selector while there is ready work (default 61). With 1 it
+    /// is asked in every turn, as asyncio does, at the price of a system call for each.
+    pub fn handles_per_poll(mut self, handles: usize) -> Self {
+        self.handles_per_poll = handles.max(1);
+        self
+    }
+
+    /// Builds the loop.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no descriptors left for the selector.
+    pub fn build(self) -> io::Result<EventLoop> {
+        let selector = match self.selector {
+            Some(selector) => selector,
+            None => Box::new(MioSelector::new(self.event_capacity)?),
+        };
+        let reactor = Reactor::new(selector);
+        let bell = reactor.bell()?;
+        let core = Core {
+            executor: Executor::new(bell),
+            reactor,
+            timers: RefCell::new(Timers::new()),
+            latest: Cell::new(self.clock.now()),
+            clock: self.clock,
+            step: StepEnd::default(),
+            phase: Cell::new(Phase::Idle),
+            stopping: Cell::new(false),
+            handles_per_poll: self.handles_per_poll,
+            since_poll: Cell::new(0),
+            spare_batch: Cell::new(Vec::new()),
+            exception_handler: RefCell::new(None),
+            buffers: Buffers::default(),
+        };
+        Ok(EventLoop { core: Rc::new(core), fd: OnceCell::new() })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("event_capacity", &self.event_capacity)
+            .field("handles_per_poll", &self.handles_per_poll)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,58 @@
+//! The end of a loop: every chain is cut.
+//!
+//! What is dropped here may do anything in its destructor, also schedule more. So the phase is set first, after
+//! which everything new is refused, and the rest is repeated until nothing is left.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use super::{Core, Incident, Phase, running};
+use crate::executor::Payload;
+
+impl Core {
+    pub(super) fn close(self: &Rc<Self>) {
+        self.phase.set(Phase::Closed);
+        let _running = running::lend_thread(self);
+        self.executor.close();
+        // Tasks first: their destructors may still look at their connections.
+        for node in self.executor.live_tasks() {
+            self.dropping(|| {
+                if let Some(unheard) = node.cancel_now() {
+                    self.report_unheard(&unheard);
+                }
+            });
+        }
+        for source in self.reactor.take_all() {
+            self.dropping(|| source.let_go());
+            self.dropping(|| drop(source));
+        }
+        loop {
+            let entries = self.executor.ready.take_batch(Vec::new());
+            let due = std::iter::from_fn(|| self.take_any_timer()).collect::<Vec<_>>();
+            if entries.is_empty() && due.is_empty() {
+                break;
+            }
+            entries.into_iter().for_each(|entry| self.dropping(|| drop(entry)));
+            due.into_iter().for_each(|due| self.dropping(|| drop(due)));
+        }
+        self.dropping(|| self.step.clear());
+        self.executor.release_nodes();
+        self.buffers.clear();
+        let handler = self.exception_handler.take();
+        self.dropping(|| drop(handler));
+    }
+
+    fn take_any_timer(&self) -> Option<super::Due> {
+        let mut timers = self.timers.borrow_mut();
+        let deadline = timers.next_deadline()?;
+        timers.pop_due(deadline)
+    }
+
+    /// Runs destructors of users: a panic in one must not keep the others from running.
+    fn dropping(&self, destructors: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(destructors)) {
+            let payload: Payload = payload;
+            self.report(&Incident::new("A panic while the loop was closing").with_panic(&payload));
+        }
+    }
+}

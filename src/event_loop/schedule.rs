@@ -1,0 +1,203 @@
+//! Scheduling callbacks: soon, later, and from other threads.
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Core, Due, LoopHandle, Phase};
+use crate::constants::FAR_FUTURE;
+use crate::executor::{Entry, Letter, Mailbox, Waiter};
+use crate::handle::{Callback, Handle};
+use crate::timers::TimerKey;
+
+impl LoopHandle {
+    /// Runs `callback` in the next turn, after all that was scheduled before it.
+    ///
+    /// Cancelling the [`Handle`] drops the callback at once. On a closed loop it is dropped at once too.
+    #[track_caller]
+    pub fn call_soon(&self, callback: impl FnOnce() + 'static) -> Handle {
+        let callback = Callback::new(callback);
+        let handle = Handle::new(Rc::clone(&callback));
+        if self.is_closed() {
+            handle.cancel();
+        } else {
+            self.core().executor.ready.push(Entry::Callback(callback));
+        }
+        handle
+    }
+
+    /// Runs `callback` after `delay`, never earlier. A delay that the clock cannot add is taken for thirty years.
+    #[track_caller]
+    pub fn call_later(&self, delay: Duration, callback: impl FnOnce() + 'static) -> TimerHandle {
+        self.schedule_at(self.core().deadline_after(delay), callback)
+    }
+
+    /// Runs `callback` at `when`, never earlier; if that has passed, in the next turn. Equal times come in the order
+    /// in which they were asked for.
+    #[track_caller]
+    pub fn call_at(&self, when: Instant, callback: impl FnOnce() + 'static) -> TimerHandle {
+        self.schedule_at(when, callback)
+    }
+
+    #[track_caller]
+    fn schedule_at(&self, when: Instant, callback: impl FnOnce() + 'static) -> TimerHandle {
+        let callback = Callback::new(callback);
+        let handle = Handle::new(Rc::clone(&callback));
+        let key = self.core().arm(when, Due::Call(callback));
+        if key.is_none() {
+            handle.cancel();
+        }
+        TimerHandle { handle, when, key, event_loop: self.clone() }
+    }
+
+    /// The time by the loop's clock, which `call_at` and the timers go by.
+    pub fn time(&self) -> Instant {
+        self.core().now()
+    }
+
+    /// Ends [`run_forever`](crate::EventLoop::run_forever) after the current turn.
+    pub fn stop(&self) {
+        self.core().stop();
+    }
+
+    /// Whether the loop is running now.
+    pub fn is_running(&self) -> bool {
+        self.core().phase.get() == Phase::Running
+    }
+
+    /// Whether the loop's owner has dropped it.
+    pub fn is_closed(&self) -> bool {
+        self.core().phase.get() == Phase::Closed
+    }
+
+    /// A handle that other threads may use.
+    #[doc(alias = "call_soon_threadsafe")]
+    pub fn remote(&self) -> RemoteHandle {
+        RemoteHandle { mailbox: Arc::clone(&self.core().executor.mailbox) }
+    }
+}
+
+/// A callback scheduled by [`call_later`](LoopHandle::call_later) or [`call_at`](LoopHandle::call_at). Dropping it
+/// lets the callback run.
+#[derive(Clone)]
+pub struct TimerHandle {
+    handle: Handle,
+    when: Instant,
+    key: Option<TimerKey>,
+    event_loop: LoopHandle,
+}
+
+impl TimerHandle {
+    /// Takes the callback back: it is dropped now, and the timer is gone. After it ran this does nothing.
+    pub fn cancel(&self) {
+        if let Some(key) = self.key {
+            drop(self.event_loop.core().disarm(key));
+        }
+        self.handle.cancel();
+    }
+
+    /// Whether the callback was cancelled before it ran.
+    #[doc(alias = "cancelled")]
+    pub fn is_cancelled(&self) -> bool {
+        self.handle.is_cancelled()
+    }
+
+    /// The deadline.
+    pub fn when(&self) -> Instant {
+        self.when
+    }
+}
+
+impl fmt::Debug for TimerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimerHandle").field("when", &self.when).field("handle", &self.handle).finish()
+    }
+}
+
+/// The way into a loop from other threads: the only part of it that is `Send`.
+///
+/// ```
+/// let mut event_loop = waterwheel::EventLoop::new()?;
+/// let (handle, remote) = (event_loop.handle(), event_loop.handle().remote());
+/// let thread = std::thread::spawn(move || remote.call_soon(|| waterwheel::get_running_loop().stop()));
+/// event_loop.run_forever();
+/// assert!(thread.join().unwrap());
+/// # drop(handle);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct RemoteHandle {
+    mailbox: Arc<Mailbox>,
+}
+
+impl RemoteHandle {
+    /// Runs `callback` on the loop's thread, in a turn, and wakes the loop if it sleeps. Callbacks of one thread run
+    /// in the order in which it sent them. Returns false, and drops the callback here, if the loop is closed.
+    #[doc(alias = "call_soon_threadsafe")]
+    pub fn call_soon(&self, callback: impl FnOnce() + Send + 'static) -> bool {
+        self.mailbox.post(Letter::Call(Box::new(callback)))
+    }
+}
+
+impl fmt::Debug for RemoteHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteHandle").finish_non_exhaustive()
+    }
+}
+
+/// Stopping and timers, for what is built on the loop.
+impl Core {
+    pub(crate) fn stop(&self) {
+        self.stopping.set(true);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    /// Whether someone asked to stop; the loop has heard it now.
+    pub(crate) fn take_stopping(&self) -> bool {
+        self.stopping.take()
+    }
+
+    /// Reads the clock.
+    #[inline]
+    pub(crate) fn now(&self) -> Instant {
+        let now = self.clock.now();
+        self.latest.set(now);
+        now
+    }
+
+    pub(crate) fn deadline_after(&self, delay: Duration) -> Instant {
+        let now = self.now();
+        now.checked_add(delay).unwrap_or_else(|| now + FAR_FUTURE)
+    }
+
+    /// Wakes `waiter` at `when`; `None`, and never, on a closed loop.
+    pub(crate) fn wake_at(&self, when: Instant, waiter: Waiter) -> Option<TimerKey> {
+        self.arm(when, Due::Wake(waiter))
+    }
+
+    fn arm(&self, when: Instant, due: Due) -> Option<TimerKey> {
+        if self.phase.get() == Phase::Closed {
+            return None;
+        }
+        Some(self.timers.borrow_mut().arm(when, due))
+    }
+
+    /// Someone else waits for this timer now. Returns false if it has fired.
+    pub(crate) fn rearm(&self, key: TimerKey, waiter: Waiter) -> bool {
+        let mut timers = self.timers.borrow_mut();
+        let Some(payload) = timers.payload_mut(key) else { return false };
+        let earlier = std::mem::replace(payload, Due::Wake(waiter));
+        drop(timers);
+        drop(earlier);
+        true
+    }
+
+    /// Takes a timer back; what it would have done is given to the caller, to be dropped.
+    pub(crate) fn disarm(&self, key: TimerKey) -> impl Sized {
+        self.timers.borrow_mut().cancel(key)
+    }
+}

@@ -1,0 +1,152 @@
+//! One turn. This is the event loop.
+//!
+//! 1. Decide how long to wait: not at all while something is ready, else until the next deadline, else for ever.
+//!    Cancelled timers are gone by then. While something is ready and few handles ran since the last look, the
+//!    selector is not asked at all.
+//! 2. Wait: ask the selector once.
+//! 3. Collect: append the sources that became ready, then what other threads sent, then the timers that are due.
+//! 4. Run exactly the batch that is ready now. What it schedules runs in the next turn.
+//!
+//! [`Core::turn`] is the only place where callbacks are called. Steps 1 to 3 call no user code, so no event of a
+//! batch can be stale. After each handle of step 4 what it wrote is sent, and what it panicked is reported.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::{Core, Due, Incident};
+use crate::constants::LONGEST_WAIT;
+use crate::executor::{Entry, Letter, Payload, TaskNode};
+use crate::handle::Callback;
+use crate::reactor::{Again, Direction, Source};
+
+impl Core {
+    /// Takes one turn. `main` polls the main future when its node's turn comes.
+    ///
+    /// # Panics
+    ///
+    /// If the selector fails.
+    pub(crate) fn turn(&self, main: &mut dyn FnMut(&Rc<TaskNode>)) {
+        // What was written while no turn was running (between two runs) belongs to no step.
+        self.finish_step();
+        let idle = self.executor.ready.is_empty();
+        let look = idle || self.since_poll.get() >= self.handles_per_poll;
+        if look {
+            self.wait(idle && !self.stopping.get());
+        }
+        if self.executor.mailbox.is_full() {
+            self.collect_letters();
+        }
+        self.collect_timers(look);
+        self.run_batch(main);
+    }
+
+    fn wait(&self, may_block: bool) {
+        let wait = if may_block { self.until_next_deadline() } else { Some(Duration::ZERO) };
+        let came = self.reactor.collect(self.clock.blocking(wait), &mut |source, direction| {
+            self.executor.ready.push(Entry::Io(source, direction));
+        });
+        self.since_poll.set(0);
+        match came {
+            Ok(true) => {}
+            Ok(false) => self.clock.slept(wait.unwrap_or_default()),
+            Err(error) => panic!("the event loop cannot go on, its selector failed: {error}"),
+        }
+    }
+
+    fn until_next_deadline(&self) -> Option<Duration> {
+        let deadline = self.timers.borrow().next_deadline()?;
+        Some(deadline.saturating_duration_since(self.now()).min(LONGEST_WAIT))
+    }
+
+    #[cold]
+    fn collect_letters(&self) {
+        for letter in self.executor.mailbox.collect() {
+            match letter {
+                Letter::Wake(waker) => self.executor.wake_seat(waker.delivered()),
+                Letter::Call(closure) => self.executor.ready.push(Entry::Callback(Callback::new(closure))),
+            }
+        }
+    }
+
+    /// Appends the timers that are due. The clock is read once per look at the selector; between two looks only a
+    /// deadline that a clock reading has already passed counts, as one without any delay has.
+    fn collect_timers(&self, looked: bool) {
+        let Some(next) = self.timers.borrow().next_deadline() else { return };
+        if !looked && next > self.latest.get() {
+            return;
+        }
+        let now = self.now();
+        while let Some(due) = self.pop_due(now) {
+            self.executor.ready.push(match due {
+                Due::Call(callback) => Entry::Callback(callback),
+                Due::Wake(waiter) => Entry::Wake(waiter),
+            });
+        }
+    }
+
+    fn pop_due(&self, now: std::time::Instant) -> Option<Due> {
+        self.timers.borrow_mut().pop_due(now)
+    }
+
+    fn run_batch(&self, main: &mut dyn FnMut(&Rc<TaskNode>)) {
+        let mut batch = self.executor.ready.take_batch(self.spare_batch.take());
+        self.since_poll.set(self.since_poll.get() + batch.len());
+        for mut entry in batch.drain(..) {
+            let step = AssertUnwindSafe(|| {
+                self.run_entry(&mut entry, main);
+                self.step.send_all();
+            });
+            if let Err(payload) = catch_unwind(step) {
+                self.report_panic(&entry, &payload);
+                self.finish_step();
+            }
+        }
+        self.spare_batch.set(batch);
+    }
+
+    #[inline]
+    fn run_entry(&self, entry: &mut Entry, main: &mut dyn FnMut(&Rc<TaskNode>)) {
+        match entry {
+            Entry::Io(source, direction) => self.run_source(source, *direction),
+            Entry::Task(node) if node.is_main() => main(node),
+            Entry::Task(node) => {
+                if let Some(unheard) = Rc::clone(node).run() {
+                    self.report_unheard(&unheard);
+                }
+            }
+            Entry::Callback(callback) => callback.run(),
+            Entry::Wake(waiter) => std::mem::take(waiter).wake(),
+        }
+    }
+
+    #[inline]
+    fn run_source(&self, source: &Rc<dyn Source>, direction: Direction) {
+        let registration = source.registration();
+        if !registration.dequeued(direction) {
+            return;
+        }
+        if source.ready(direction) == Again::NextTurn && registration.take_due(direction) {
+            self.executor.ready.push(Entry::Io(Rc::clone(source), direction));
+        }
+    }
+
+    /// Sends what was written; what panics over it (a protocol that is told to pause) is reported and the rest sent.
+    pub(super) fn finish_step(&self) {
+        while let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.step.send_all())) {
+            let incident = Incident::new("A protocol panicked while bytes were sent");
+            self.report(&incident.with_panic(&payload));
+        }
+    }
+
+    #[cold]
+    fn report_panic(&self, entry: &Entry, payload: &Payload) {
+        let incident = match entry {
+            Entry::Callback(callback) => Incident::new("A callback panicked").with_location(callback.location()),
+            Entry::Io(source, _) => Incident::new("A protocol panicked").with_source(source),
+            Entry::Task(_) => Incident::new("A panic while a task was run"),
+            Entry::Wake(_) => Incident::new("A waker panicked"),
+        };
+        self.report(&incident.with_panic(payload));
+    }
+}

@@ -1,0 +1,136 @@
+//! The executor: what is ready to run, the tasks, and how they are woken.
+//!
+//! It knows no clock and no socket. Tasks are woken by [`TaskNode::wake`] on the loop's thread, which is a flag and
+//! a push; by a [`std::task::Waker`], which any thread may hold; the [`mailbox`](Mailbox) is the way in from others.
+
+mod mailbox;
+mod node;
+mod ready;
+mod running;
+mod waiter;
+mod waker;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use slab::Slab;
+
+pub(crate) use mailbox::{Letter, Mailbox};
+pub(crate) use node::{Body, Payload, TaskNode, Unheard};
+pub(crate) use ready::{Entry, ReadyQueue};
+pub(crate) use running::{Entered, enter};
+pub(crate) use waiter::{Waiter, WaiterCell, Waiters, YieldOnce, yield_once};
+
+use crate::reactor::Bell;
+
+/// How many nodes of finished tasks are kept, with their wakers, for tasks to come.
+const KEPT_NODES: usize = 1024;
+
+/// The tasks of one loop, and the queue of all that is ready.
+pub(crate) struct Executor {
+    pub(crate) ready: ReadyQueue,
+    pub(crate) mailbox: Arc<Mailbox>,
+    nodes: RefCell<Slab<Rc<TaskNode>>>,
+    /// Nodes without a task. Each still has its seat in `nodes`, and its waker.
+    vacant: RefCell<Vec<Rc<TaskNode>>>,
+    /// The names that tasks were given, by seat. Most have none, so nodes have no room for one.
+    names: RefCell<HashMap<usize, String>>,
+    closed: Cell<bool>,
+}
+
+impl Executor {
+    pub(crate) fn new(bell: Box<dyn Bell>) -> Rc<Self> {
+        Rc::new(Executor {
+            ready: ReadyQueue::new(),
+            mailbox: Arc::new(Mailbox::new(bell)),
+            nodes: RefCell::new(Slab::new()),
+            vacant: RefCell::new(Vec::new()),
+            names: RefCell::default(),
+            closed: Cell::new(false),
+        })
+    }
+
+    /// Seats a task and queues its first step. On a closed loop the task is cancelled before it begins.
+    pub(crate) fn spawn(self: &Rc<Self>, body: Pin<Box<dyn Body>>) -> Rc<TaskNode> {
+        if self.closed.get() {
+            return TaskNode::cancelled(self, body);
+        }
+        let vacant = self.vacant.borrow_mut().pop();
+        let node = vacant.unwrap_or_else(|| self.new_node());
+        node.begin(body);
+        self.ready.push(Entry::Task(Rc::clone(&node)));
+        node
+    }
+
+    /// A node for the main future of a run, which lives on the stack of its caller and is polled there.
+    pub(crate) fn seat_main(self: &Rc<Self>) -> Rc<TaskNode> {
+        let node = self.new_node();
+        node.begin_main();
+        node
+    }
+
+    /// A node's task is over and nobody holds its handle: the seat is free.
+    pub(crate) fn vacate(&self, node: &Rc<TaskNode>) {
+        if !self.names.borrow().is_empty() {
+            self.names.borrow_mut().remove(&node.seat());
+        }
+        let mut vacant = self.vacant.borrow_mut();
+        if vacant.len() < KEPT_NODES && !self.closed.get() {
+            vacant.push(Rc::clone(node));
+        } else {
+            drop(vacant);
+            let mut nodes = self.nodes.borrow_mut();
+            // A loop that closes has emptied the table already.
+            let node = nodes.try_remove(node.seat());
+            drop(nodes);
+            drop(node);
+        }
+    }
+
+    /// Wakes whichever task holds the seat now. A stale number wakes a stranger for nothing, which the contract of
+    /// futures allows.
+    pub(crate) fn wake_seat(&self, seat: usize) {
+        let nodes = self.nodes.borrow();
+        if let Some(node) = nodes.get(seat) {
+            node.wake();
+        }
+    }
+
+    pub(crate) fn set_name(&self, node: &TaskNode, name: String) {
+        self.names.borrow_mut().insert(node.seat(), name);
+    }
+
+    pub(crate) fn name(&self, node: &TaskNode) -> String {
+        let given = self.names.borrow().get(&node.seat()).cloned();
+        given.unwrap_or_else(|| format!("Task-{}", node.seat()))
+    }
+
+    /// Every task that is not over.
+    pub(crate) fn live_tasks(&self) -> Vec<Rc<TaskNode>> {
+        self.nodes.borrow().iter().filter(|(_, node)| node.is_live()).map(|(_, node)| Rc::clone(node)).collect()
+    }
+
+    /// From now on nothing is seated, and the mailbox takes no letter.
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
+        drop(self.mailbox.close());
+    }
+
+    /// Gives up all nodes, of a closed loop; their tasks must have been dropped.
+    pub(crate) fn release_nodes(&self) {
+        let nodes = std::mem::take(&mut *self.nodes.borrow_mut());
+        let vacant = std::mem::take(&mut *self.vacant.borrow_mut());
+        drop((nodes, vacant));
+    }
+
+    fn new_node(self: &Rc<Self>) -> Rc<TaskNode> {
+        let mut nodes = self.nodes.borrow_mut();
+        let seat = nodes.vacant_entry();
+        let node = TaskNode::new(self, seat.key());
+        seat.insert(Rc::clone(&node));
+        node
+    }
+}

@@ -1,0 +1,54 @@
+//! The ready queue: what will run, first in, first out.
+//!
+//! It is two vectors. [`ReadyQueue::take_batch`] swaps them: what is pushed while a batch runs lands in the other
+//! one. That is the whole of the rule that work scheduled during a turn runs in the next.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::executor::{TaskNode, Waiter};
+use crate::handle::Runnable;
+use crate::reactor::{Direction, Source};
+
+/// One thing that is ready to run.
+pub(crate) enum Entry {
+    /// A scheduled callback, or what is left of one that was cancelled.
+    Callback(Rc<dyn Runnable>),
+    /// A step of a task.
+    Task(Rc<TaskNode>),
+    /// Someone to wake, whose timer is due: a task so woken runs in the next turn, as a callback's would.
+    Wake(Waiter),
+    /// A watched source that is ready.
+    Io(Rc<dyn Source>, Direction),
+}
+
+pub(crate) struct ReadyQueue {
+    entries: RefCell<Vec<Entry>>,
+}
+
+impl ReadyQueue {
+    pub(crate) fn new() -> Self {
+        ReadyQueue { entries: RefCell::new(Vec::new()) }
+    }
+
+    #[inline]
+    pub(crate) fn push(&self, entry: Entry) {
+        self.entries.borrow_mut().push(entry);
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.borrow().is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+
+    /// Takes all that is ready and leaves `empty` to be filled.
+    #[inline]
+    pub(crate) fn take_batch(&self, empty: Vec<Entry>) -> Vec<Entry> {
+        debug_assert!(empty.is_empty());
+        self.entries.replace(empty)
+    }
+}

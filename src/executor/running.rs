@@ -1,0 +1,46 @@
+//! Which loop runs on this thread, and which task it is polling.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::executor::{Executor, TaskNode};
+
+thread_local! {
+    static RUNNING: RefCell<Option<Rc<Executor>>> = const { RefCell::new(None) };
+    static POLLED: RefCell<Option<Rc<TaskNode>>> = const { RefCell::new(None) };
+}
+
+/// Looks at the executor that runs on this thread; `None` if none does. `look` must not call user code.
+#[inline]
+pub(super) fn with<R>(look: impl FnOnce(&Rc<Executor>) -> R) -> Option<R> {
+    // A waker may be used by the destructors of other thread-locals, when ours is gone.
+    RUNNING.try_with(|running| running.borrow().as_ref().map(look)).ok().flatten()
+}
+
+/// Makes an executor the running one of this thread until the guard is dropped.
+pub(crate) fn enter(executor: &Rc<Executor>) -> Entered {
+    Entered { outer: RUNNING.replace(Some(Rc::clone(executor))) }
+}
+
+pub(crate) struct Entered {
+    outer: Option<Rc<Executor>>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let inner = RUNNING.replace(self.outer.take());
+        drop(inner);
+    }
+}
+
+/// Says which task is polled from now on, and returns which one was.
+#[inline]
+pub(super) fn replace_polled(node: Option<Rc<TaskNode>>) -> Option<Rc<TaskNode>> {
+    POLLED.replace(node)
+}
+
+/// Looks at the task that is being polled, if one is. `look` must not call user code.
+#[inline]
+pub(super) fn with_polled<R>(look: impl FnOnce(&Rc<TaskNode>) -> R) -> Option<R> {
+    POLLED.try_with(|polled| polled.borrow().as_ref().map(look)).ok().flatten()
+}

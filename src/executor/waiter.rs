@@ -1,0 +1,188 @@
+//! Who waits: what a leaf future leaves behind when it has to wait, and what wakes it.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use crate::executor::TaskNode;
+use crate::executor::running::with_polled;
+
+/// Someone to wake.
+#[derive(Default)]
+pub(crate) enum Waiter {
+    #[default]
+    Nobody,
+    /// A task of a loop on this thread that polled us with its own waker: no atomic operation is needed to remember
+    /// it, nor to wake it.
+    Task(Rc<TaskNode>),
+    /// Whoever came with a waker of its own: a foreign combinator, or another executor.
+    Foreign(Box<Waker>),
+}
+
+impl Waiter {
+    /// Whoever is polling now.
+    #[inline]
+    pub(crate) fn of(cx: &Context<'_>) -> Waiter {
+        let own = with_polled(|node| cx.waker().will_wake(node.waker()).then(|| Rc::clone(node)));
+        match own.flatten() {
+            Some(node) => Waiter::Task(node),
+            None => Waiter::foreign(cx.waker()),
+        }
+    }
+
+    #[cold]
+    fn foreign(waker: &Waker) -> Waiter {
+        Waiter::Foreign(Box::new(waker.clone()))
+    }
+
+    /// Wakes, on the loop's thread. Must not be called under a borrow: a foreign waker is user code.
+    #[inline]
+    pub(crate) fn wake(self) {
+        match self {
+            Waiter::Nobody => {}
+            Waiter::Task(node) => node.wake(),
+            Waiter::Foreign(waker) => waker.wake(),
+        }
+    }
+}
+
+impl fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Waiter::Nobody => "nobody",
+            Waiter::Task(_) => "a task",
+            Waiter::Foreign(_) => "a foreign waker",
+        })
+    }
+}
+
+/// Room for one waiter: the last one who came.
+#[derive(Default)]
+pub(crate) struct WaiterCell(Cell<Waiter>);
+
+impl WaiterCell {
+    #[inline]
+    pub(crate) fn set(&self, waiter: Waiter) {
+        drop(self.0.replace(waiter));
+    }
+
+    #[inline]
+    pub(crate) fn wake(&self) {
+        self.0.take().wake();
+    }
+}
+
+impl fmt::Debug for WaiterCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WaiterCell")
+    }
+}
+
+/// Room for any number of waiters. None costs no memory beyond a pointer.
+#[derive(Default)]
+pub(crate) struct Waiters(RefCell<Option<Box<List>>>);
+
+#[derive(Default)]
+struct List {
+    /// In the order in which they began to wait.
+    waiting: Vec<(u64, Waiter)>,
+    /// Never goes back, so that a ticket whose waiter was woken names nobody else.
+    next_ticket: u64,
+}
+
+impl Waiters {
+    /// Wakes all, in the order in which they began to wait.
+    pub(crate) fn wake_all(&self) {
+        let woken = self.0.borrow_mut().as_mut().map(|list| std::mem::take(&mut list.waiting));
+        for (_, waiter) in woken.into_iter().flatten() {
+            waiter.wake();
+        }
+    }
+
+    /// Waits until `ready` answers something, asking it before each wait. Any number may wait; each alone may give
+    /// up, by dropping the future.
+    pub(crate) fn wait<R, F: FnMut() -> Option<R>>(&self, ready: F) -> Wait<'_, F> {
+        Wait { waiters: self, ready, ticket: None }
+    }
+
+    fn put(&self, ticket: Option<u64>, waiter: Waiter) -> u64 {
+        let mut list = self.0.borrow_mut();
+        let list = list.get_or_insert_default();
+        if let Some((number, place)) = list.waiting.iter_mut().find(|(number, _)| Some(*number) == ticket) {
+            let number = *number;
+            let earlier = std::mem::replace(place, waiter);
+            drop(earlier);
+            return number;
+        }
+        let number = list.next_ticket;
+        list.next_ticket += 1;
+        list.waiting.push((number, waiter));
+        number
+    }
+
+    fn remove(&self, ticket: u64) {
+        let mut list = self.0.borrow_mut();
+        let Some(waiting) = list.as_mut().map(|list| &mut list.waiting) else { return };
+        let Some(place) = waiting.iter().position(|(number, _)| *number == ticket) else { return };
+        let waiter = waiting.remove(place);
+        drop(list);
+        drop(waiter);
+    }
+}
+
+/// The future of [`Waiters::wait`].
+pub(crate) struct Wait<'a, F> {
+    waiters: &'a Waiters,
+    ready: F,
+    ticket: Option<u64>,
+}
+
+impl<F> Unpin for Wait<'_, F> {}
+
+impl<R, F: FnMut() -> Option<R>> Future for Wait<'_, F> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        if let Some(answer) = (self.ready)() {
+            return Poll::Ready(answer);
+        }
+        self.ticket = Some(self.waiters.put(self.ticket, Waiter::of(cx)));
+        Poll::Pending
+    }
+}
+
+impl<F> Drop for Wait<'_, F> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.waiters.remove(ticket);
+        }
+    }
+}
+
+/// Lets one turn pass: the task runs again in the next one.
+pub(crate) fn yield_once() -> YieldOnce {
+    YieldOnce { yielded: false }
+}
+
+/// The future of [`yield_once`].
+#[derive(Debug)]
+pub(crate) struct YieldOnce {
+    yielded: bool,
+}
+
+impl Future for YieldOnce {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.yielded {
+            return Poll::Ready(());
+        }
+        self.yielded = true;
+        Waiter::of(cx).wake();
+        Poll::Pending
+    }
+}

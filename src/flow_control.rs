@@ -1,0 +1,110 @@
+//! High and low water: when a writer should pause and when it may resume.
+//!
+//! Pure: it is told sizes and answers [`Signal`]s; whoever asks passes them on to the protocol.
+
+use crate::constants::DEFAULT_HIGH_WATER;
+
+/// What the protocol has to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// The buffer grew over the high-water mark: `pause_writing`.
+    Pause,
+    /// The buffer shrank to the low-water mark: `resume_writing`.
+    Resume,
+}
+
+/// The two marks, and which side of them the writer is on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FlowControl {
+    /// Invariant: `low <= high`.
+    high: usize,
+    low: usize,
+    /// True between a [`Signal::Pause`] and its [`Signal::Resume`], which therefore alternate.
+    paused: bool,
+}
+
+impl FlowControl {
+    pub(crate) fn new() -> Self {
+        FlowControl { high: DEFAULT_HIGH_WATER, low: DEFAULT_HIGH_WATER / 4, paused: false }
+    }
+
+    /// Sets the marks. What is not given follows from the other: low is a quarter of high, high four times low.
+    ///
+    /// # Panics
+    ///
+    /// If `low` is over `high`. Nothing has changed then.
+    pub(crate) fn set_limits(&mut self, high: Option<usize>, low: Option<usize>) {
+        let high = high.unwrap_or_else(|| low.map_or(DEFAULT_HIGH_WATER, |low| low.saturating_mul(4)));
+        let low = low.unwrap_or(high / 4);
+        assert!(low <= high, "the low-water mark ({low}) must not be over the high-water mark ({high})");
+        self.high = high;
+        self.low = low;
+    }
+
+    /// `(low, high)`, in the order in which asyncio gives them.
+    pub(crate) fn limits(&self) -> (usize, usize) {
+        (self.low, self.high)
+    }
+
+    pub(crate) fn high(&self) -> usize {
+        self.high
+    }
+
+    /// The buffer may have grown to `size`.
+    pub(crate) fn grew(&mut self, size: usize) -> Option<Signal> {
+        if self.paused || size <= self.high {
+            return None;
+        }
+        self.paused = true;
+        Some(Signal::Pause)
+    }
+
+    /// The buffer may have shrunk to `size`.
+    pub(crate) fn shrank(&mut self, size: usize) -> Option<Signal> {
+        if !self.paused || size > self.low {
+            return None;
+        }
+        self.paused = false;
+        Some(Signal::Resume)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_missing_mark_follows_from_the_other() {
+        let mut flow = FlowControl::new();
+        assert_eq!(flow.limits(), (16 * 1024, 64 * 1024));
+        for (high, low, expected) in [
+            (Some(7), None, (1, 7)),
+            (None, Some(100), (100, 400)),
+            (Some(0), None, (0, 0)),
+            (None, None, (16 * 1024, 64 * 1024)),
+            (None, Some(usize::MAX), (usize::MAX, usize::MAX)),
+        ] {
+            flow.set_limits(high, low);
+            assert_eq!(flow.limits(), expected);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "must not be over the high-water mark")]
+    fn marks_in_the_wrong_order_are_refused() {
+        FlowControl::new().set_limits(Some(1), Some(2));
+    }
+
+    #[test]
+    fn pause_comes_strictly_over_high_and_resume_at_low_and_they_alternate() {
+        let mut flow = FlowControl::new();
+        flow.set_limits(Some(4), Some(1));
+        assert_eq!(flow.grew(4), None);
+        assert_eq!(flow.grew(5), Some(Signal::Pause));
+        assert_eq!(flow.grew(6), None);
+        assert_eq!(flow.shrank(2), None);
+        assert_eq!(flow.shrank(1), Some(Signal::Resume));
+        assert_eq!(flow.shrank(0), None);
+        assert_eq!(flow.grew(5), Some(Signal::Pause));
+    }
+}

@@ -1,0 +1,98 @@
+//! A callback that was scheduled, and that may be cancelled before it runs.
+
+use std::cell::Cell;
+use std::fmt;
+use std::panic::Location;
+use std::rc::Rc;
+
+/// Something the loop runs once, in a turn.
+pub(crate) trait Runnable {
+    fn run(&self);
+
+    /// Where it was scheduled, for reports.
+    fn location(&self) -> &'static Location<'static>;
+}
+
+/// A scheduled closure. The queue and the [`Handle`] share it; whoever comes first takes the closure out.
+pub(crate) struct Callback<F> {
+    closure: Cell<Option<F>>,
+    cancelled: Cell<bool>,
+    location: &'static Location<'static>,
+}
+
+impl<F: FnOnce()> Callback<F> {
+    #[track_caller]
+    pub(crate) fn new(closure: F) -> Rc<Self> {
+        Rc::new(Callback {
+            closure: Cell::new(Some(closure)),
+            cancelled: Cell::new(false),
+            location: Location::caller(),
+        })
+    }
+}
+
+impl<F: FnOnce()> Runnable for Callback<F> {
+    fn run(&self) {
+        if let Some(closure) = self.closure.take() {
+            closure();
+        }
+    }
+
+    fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+}
+
+trait Cancel {
+    fn cancel(&self);
+    fn is_cancelled(&self) -> bool;
+    fn location(&self) -> &'static Location<'static>;
+}
+
+impl<F> Cancel for Callback<F> {
+    fn cancel(&self) {
+        // The closure is out of the cell before it is dropped, since dropping it may run anything.
+        if let Some(closure) = self.closure.take() {
+            self.cancelled.set(true);
+            drop(closure);
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.get()
+    }
+
+    fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+}
+
+/// A callback scheduled by [`call_soon`](crate::LoopHandle::call_soon). Dropping the handle lets the callback run.
+#[derive(Clone)]
+pub struct Handle(Rc<dyn Cancel>);
+
+impl Handle {
+    pub(crate) fn new<F: FnOnce() + 'static>(callback: Rc<Callback<F>>) -> Self {
+        Handle(callback)
+    }
+
+    /// Takes the callback back: it is dropped now and will not run. After it ran this does nothing.
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether the callback was cancelled before it ran.
+    #[doc(alias = "cancelled")]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("scheduled_at", &format_args!("{}", self.0.location()))
+            .field("cancelled", &self.is_cancelled())
+            .finish()
+    }
+}

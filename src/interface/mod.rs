@@ -1,0 +1,14 @@
+//! The waist: what stands between bytes and those who use them.
+//!
+//! Below it are transports, which know how to move bytes; above it protocols, which know what bytes mean. Each side
+//! knows the other only through the two traits here.
+
+mod extra_info;
+mod protocol;
+mod receive_buffer;
+mod transport;
+
+pub use extra_info::{Address, ExtraInfo};
+pub use protocol::{AfterEof, BufferedProtocol, Protocol};
+pub use receive_buffer::ReceiveBuffer;
+pub use transport::Transport;

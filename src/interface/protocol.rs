@@ -1,0 +1,134 @@
+//! What a transport calls: the upper side of the waist.
+
+use std::rc::Rc;
+
+use crate::errors::ConnectionError;
+use crate::interface::{ReceiveBuffer, Transport};
+
+/// What the transport should do when the peer has ended its side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterEof {
+    /// Send what is still buffered, then close. asyncio's `eof_received` says it with a false value.
+    Close,
+    /// Stay open for writing, until someone closes the transport. asyncio says it with a true value.
+    KeepOpen,
+}
+
+/// The receiver of a connection's events.
+///
+/// The calls of one connection come in this order, and never after `connection_lost`:
+///
+/// ```text
+/// connection_made  data_received*  eof_received?  connection_lost
+/// ```
+///
+/// `connection_made` and `connection_lost` come exactly once each. Between them `pause_writing` and
+/// `resume_writing` may come at any time, alternating, `pause_writing` first.
+///
+/// All methods take `&self`, so a protocol keeps its state in cells and may call every method of its transport from
+/// inside every callback. All callbacks come from the loop, never from inside a call of yours, but for
+/// `pause_writing` (from `write`) and `resume_writing` (only ever together with a send).
+///
+/// # Panics
+///
+/// A protocol that panics loses its connection: the panic is reported to the loop's exception handler, and
+/// `connection_lost` comes with an error that says so. The loop goes on.
+///
+/// # Examples
+///
+/// ```
+/// use std::cell::OnceCell;
+/// use std::rc::Rc;
+/// use waterwheel::{Protocol, Transport};
+///
+/// #[derive(Default)]
+/// struct Echo {
+///     transport: OnceCell<Rc<dyn Transport>>,
+/// }
+///
+/// impl Protocol for Echo {
+///     fn connection_made(&self, transport: Rc<dyn Transport>) {
+///         let _ = self.transport.set(transport);
+///     }
+///     fn data_received(&self, data: &[u8]) {
+///         self.transport.get().expect("data comes after connection_made").write(data);
+///     }
+/// }
+/// ```
+#[doc(alias = "BaseProtocol")]
+pub trait Protocol {
+    /// The connection is there. The transport is yours to keep; the transport keeps you until `connection_lost`.
+    fn connection_made(&self, transport: Rc<dyn Transport>) {
+        let _ = transport;
+    }
+
+    /// Bytes arrived, at least one. They may be any part of what the peer wrote.
+    fn data_received(&self, data: &[u8]) {
+        let _ = data;
+    }
+
+    /// The peer will send no more. The answer says what becomes of our side; by default it is closed too.
+    fn eof_received(&self) -> AfterEof {
+        AfterEof::Close
+    }
+
+    /// The connection is gone: `None` after a close of ours or of the peer's, else what went wrong. The socket is
+    /// closed when this returns.
+    fn connection_lost(&self, error: Option<ConnectionError>) {
+        let _ = error;
+    }
+
+    /// The transport's buffer went over its high-water mark: whoever produces bytes should stop for now.
+    fn pause_writing(&self) {}
+
+    /// The transport's buffer went down to its low-water mark.
+    fn resume_writing(&self) {}
+
+    /// A protocol that is also a [`BufferedProtocol`] answers `Some(self)`, and then receives its bytes that way
+    /// instead of by `data_received`.
+    fn buffered(&self) -> Option<&dyn BufferedProtocol> {
+        None
+    }
+}
+
+/// A protocol that lends its own buffer to the transport, so that bytes are received where they are needed.
+///
+/// Before every receive the transport asks for a buffer; the protocol gives one away by value and gets it back in
+/// [`buffer_updated`](BufferedProtocol::buffer_updated). Nothing is copied, and neither side can touch the buffer
+/// while the other has it.
+///
+/// ```
+/// use std::cell::{Cell, RefCell};
+/// use waterwheel::{BufferedProtocol, Protocol, ReceiveBuffer};
+///
+/// #[derive(Default)]
+/// struct Counter {
+///     spare: Cell<Option<ReceiveBuffer>>,
+///     seen: Cell<usize>,
+/// }
+///
+/// impl Protocol for Counter {
+///     fn buffered(&self) -> Option<&dyn BufferedProtocol> {
+///         Some(self)
+///     }
+/// }
+///
+/// impl BufferedProtocol for Counter {
+///     fn get_buffer(&self) -> ReceiveBuffer {
+///         self.spare.take().unwrap_or_else(|| ReceiveBuffer::new(4096))
+///     }
+///     fn buffer_updated(&self, mut buffer: ReceiveBuffer, received: usize) {
+///         self.seen.set(self.seen.get() + received);
+///         buffer.consume(received);
+///         self.spare.set(Some(buffer));
+///     }
+/// }
+/// ```
+pub trait BufferedProtocol: Protocol {
+    /// A buffer with room for at least one byte. One without room is an error that loses the connection.
+    fn get_buffer(&self) -> ReceiveBuffer;
+
+    /// The buffer comes back, with `received` more bytes in it. Zero means that the read found nothing, or the end
+    /// of the stream, which `eof_received` then reports.
+    fn buffer_updated(&self, buffer: ReceiveBuffer, received: usize);
+}

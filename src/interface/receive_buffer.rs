@@ -1,0 +1,141 @@
+//! A buffer that changes hands: the protocol lends it, the transport fills it, the reader empties it.
+
+use std::fmt;
+
+/// A fixed block of memory with a filled part in it: bytes are received behind the filled part and consumed from
+/// its front.
+///
+/// ```
+/// let mut buffer = waterwheel::ReceiveBuffer::new(8);
+/// buffer.room()[..5].copy_from_slice(b"hello");
+/// buffer.advance(5);
+/// buffer.consume(2);
+/// assert_eq!(buffer.filled(), b"llo");
+/// ```
+#[derive(Default)]
+pub struct ReceiveBuffer {
+    /// Initialised once, as a whole, so that it can be lent to the operating system without `unsafe`.
+    memory: Box<[u8]>,
+    /// Invariant: `start <= end <= memory.len()`, and both are 0 whenever nothing is filled.
+    start: usize,
+    end: usize,
+}
+
+impl ReceiveBuffer {
+    /// An empty buffer with room for `capacity` bytes.
+    pub fn new(capacity: usize) -> Self {
+        // A zeroed allocation: pages that nothing is received into are never touched.
+        ReceiveBuffer { memory: vec![0; capacity].into_boxed_slice(), start: 0, end: 0 }
+    }
+
+    /// The bytes that were received and not yet consumed.
+    #[inline]
+    pub fn filled(&self) -> &[u8] {
+        &self.memory[self.start..self.end]
+    }
+
+    /// How many bytes are filled.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Whether nothing is filled.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// How many bytes the block has in all.
+    pub fn capacity(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// The part behind the filled one, to receive into. What was written there counts after
+    /// [`advance`](ReceiveBuffer::advance).
+    #[inline]
+    pub fn room(&mut self) -> &mut [u8] {
+        &mut self.memory[self.end..]
+    }
+
+    /// Says that `n` bytes of the room are filled now.
+    ///
+    /// # Panics
+    ///
+    /// If there was less room than that.
+    #[inline]
+    pub fn advance(&mut self, n: usize) {
+        assert!(n <= self.memory.len() - self.end, "more bytes received than there was room for");
+        self.end += n;
+    }
+
+    /// Takes `n` bytes from the front.
+    ///
+    /// # Panics
+    ///
+    /// If fewer are filled.
+    #[inline]
+    pub fn consume(&mut self, n: usize) {
+        assert!(n <= self.len(), "more bytes consumed than there are");
+        self.start += n;
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// Makes room for `extra` bytes: by moving the filled part to the front where that frees at least as much as it
+    /// moves, else by doubling, so that the cost per byte stays the same for any sequence of calls.
+    pub(crate) fn reserve(&mut self, extra: usize) {
+        if self.memory.len() - self.end >= extra {
+            return;
+        }
+        let len = self.len();
+        if self.memory.len() - len >= extra && self.start >= len {
+            self.memory.copy_within(self.start..self.end, 0);
+        } else {
+            let mut larger = vec![0; (self.memory.len() * 2).max(len + extra)].into_boxed_slice();
+            larger[..len].copy_from_slice(self.filled());
+            self.memory = larger;
+        }
+        self.start = 0;
+        self.end = len;
+    }
+
+    /// Adds a copy of `data` behind the filled part.
+    pub(crate) fn extend_from_slice(&mut self, data: &[u8]) {
+        self.reserve(data.len());
+        self.room()[..data.len()].copy_from_slice(data);
+        self.advance(data.len());
+    }
+}
+
+impl fmt::Debug for ReceiveBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceiveBuffer").field("len", &self.len()).field("capacity", &self.capacity()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserving_moves_only_when_it_frees_as_much_as_it_moves() {
+        let mut buffer = ReceiveBuffer::new(8);
+        buffer.extend_from_slice(b"abcdefgh");
+        buffer.consume(5);
+        buffer.reserve(4);
+        assert_eq!((buffer.filled(), buffer.capacity()), (&b"fgh"[..], 8));
+        buffer.extend_from_slice(b"ijklm");
+        buffer.consume(1);
+        buffer.reserve(1);
+        assert_eq!((buffer.filled(), buffer.capacity()), (&b"ghijklm"[..], 16));
+    }
+
+    #[test]
+    #[should_panic(expected = "more bytes received than there was room for")]
+    fn advancing_past_the_end_is_refused() {
+        ReceiveBuffer::new(2).advance(3);
+    }
+}

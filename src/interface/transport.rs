@@ -1,0 +1,92 @@
+//! What a protocol calls: the lower side of the waist.
+
+use std::io::IoSlice;
+use std::rc::Rc;
+
+use crate::interface::{ExtraInfo, Protocol};
+
+/// The mover of a connection's bytes.
+///
+/// All methods take `&self`, none blocks, none fails because of the peer: what goes wrong arrives at the protocol's
+/// [`connection_lost`](Protocol::connection_lost). After the connection is lost every call is harmless.
+#[doc(alias = "WriteTransport")]
+#[doc(alias = "ReadTransport")]
+pub trait Transport {
+    /// Sends bytes. What one step (a callback, or one poll of a task) writes is gathered and handed to the kernel
+    /// in one system call when the step ends, before anything else runs; what the kernel does not take is kept and
+    /// sent as it can be. On a lost connection the bytes are dropped.
+    ///
+    /// # Panics
+    ///
+    /// After [`write_eof`](Transport::write_eof): those bytes could never be sent.
+    fn write(&self, data: &[u8]);
+
+    /// Sends several pieces, in order, as one [`write`](Transport::write) of them all would.
+    ///
+    /// # Panics
+    ///
+    /// As [`write`](Transport::write).
+    fn writelines(&self, parts: &[IoSlice<'_>]);
+
+    /// Whether this kind of transport can end its side alone.
+    fn can_write_eof(&self) -> bool;
+
+    /// Ends our side, after what is buffered has gone out. The peer may still send.
+    fn write_eof(&self);
+
+    /// Closes: reading stops now, what is buffered still goes out, then the protocol's `connection_lost(None)`
+    /// comes, in a later turn at the earliest.
+    fn close(&self);
+
+    /// Closes without waiting for what the kernel did not take yet.
+    fn abort(&self);
+
+    /// Whether the transport is closing or closed.
+    fn is_closing(&self) -> bool;
+
+    /// Stops receiving; no `data_received` follows until [`resume_reading`](Transport::resume_reading). Neither the
+    /// end of the stream nor a reset is noticed meanwhile, unless something is written.
+    fn pause_reading(&self);
+
+    /// Receives again.
+    fn resume_reading(&self);
+
+    /// Whether the transport is neither paused nor closing.
+    fn is_reading(&self) -> bool;
+
+    /// Sets the marks, in bytes, over and under which the protocol is told to pause and to resume. A missing low
+    /// mark is a quarter of the high one, a missing high mark four times the low one, and without both the
+    /// defaults (64 KiB and 16 KiB) come back.
+    ///
+    /// # Panics
+    ///
+    /// If the low mark is over the high one.
+    fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>);
+
+    /// The marks, as `(low, high)`.
+    fn get_write_buffer_limits(&self) -> (usize, usize);
+
+    /// How many bytes wait here to be taken by the kernel, those gathered in this step included.
+    fn get_write_buffer_size(&self) -> usize;
+
+    /// The names of both ends and the socket.
+    #[doc(alias = "get_extra_info")]
+    fn extra_info(&self) -> ExtraInfo;
+
+    /// Hands the connection to another protocol. It is not told `connection_made`; all later calls go to it.
+    fn set_protocol(&self, protocol: Rc<dyn Protocol>);
+
+    /// The protocol in charge; `None` once the connection is lost.
+    fn get_protocol(&self) -> Option<Rc<dyn Protocol>>;
+}
+
+impl std::fmt::Debug for dyn Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transport")
+            .field("peer", &self.extra_info().peername())
+            .field("closing", &self.is_closing())
+            .field("reading", &self.is_reading())
+            .field("write_buffer", &self.get_write_buffer_size())
+            .finish()
+    }
+}

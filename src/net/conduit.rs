@@ -1,0 +1,115 @@
+//! The third seam: what moves bytes.
+//!
+//! A [`Conduit`] supplies six things: receive, send, send in pieces, end our side, the names of both ends, and the
+//! number under which a selector watches it. An [`Acceptor`] supplies conduits. The operating system's sockets stand
+//! behind one implementation of each, a simulated network may stand behind another; nothing above tells them apart.
+
+use std::io::{self, IoSlice, Read};
+use std::net::Shutdown;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::raw::c_int;
+use std::rc::Rc;
+
+use socket2::Socket;
+
+use crate::interface::Address;
+
+/// Both directions of a connection. Nothing here blocks or calls user code.
+pub(crate) trait Conduit {
+    fn recv(&self, into: &mut [u8]) -> io::Result<usize>;
+    fn send(&self, data: &[u8]) -> io::Result<usize>;
+    fn send_pieces(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
+    fn shutdown_write(&self) -> io::Result<()>;
+    fn peername(&self) -> Option<Address>;
+    fn sockname(&self) -> Option<Address>;
+    fn fd(&self) -> RawFd;
+    /// The socket, where it is one.
+    fn socket(self: Rc<Self>) -> Option<Rc<Socket>>;
+}
+
+/// Sends to a peer that is gone must be an error, not a signal that kills the process. std sees to that for plain
+/// writes but not for vectored ones, so all our sends say it themselves.
+const NO_SIGNAL: c_int = if cfg!(any(target_os = "linux", target_os = "android")) {
+    0x4000
+} else if cfg!(target_os = "freebsd") {
+    0x2_0000
+} else if cfg!(any(target_os = "netbsd", target_os = "openbsd", target_os = "dragonfly")) {
+    0x400
+} else {
+    0 // Apple's systems have a socket option instead; see `prepare`.
+};
+
+/// Makes a new socket fit for a loop.
+pub(crate) fn prepare(socket: &Socket) -> io::Result<()> {
+    #[cfg(target_vendor = "apple")]
+    socket.set_nosigpipe(true)?;
+    socket.set_nonblocking(true)
+}
+
+impl Conduit for Socket {
+    #[inline]
+    fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
+        let mut socket = self;
+        socket.read(into)
+    }
+
+    #[inline]
+    fn send(&self, data: &[u8]) -> io::Result<usize> {
+        self.send_with_flags(data, NO_SIGNAL)
+    }
+
+    fn send_pieces(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.send_vectored_with_flags(pieces, NO_SIGNAL)
+    }
+
+    fn shutdown_write(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn peername(&self) -> Option<Address> {
+        self.peer_addr().ok().and_then(Address::from_sock_addr)
+    }
+
+    fn sockname(&self) -> Option<Address> {
+        self.local_addr().ok().and_then(Address::from_sock_addr)
+    }
+
+    fn fd(&self) -> RawFd {
+        self.as_raw_fd()
+    }
+
+    fn socket(self: Rc<Self>) -> Option<Rc<Socket>> {
+        Some(self)
+    }
+}
+
+/// Where connections come from.
+pub(crate) trait Acceptor {
+    /// The next connection, with its peer's name.
+    fn accept(&self) -> io::Result<(Rc<dyn Conduit>, Option<Address>)>;
+    fn sockname(&self) -> Option<Address>;
+    fn fd(&self) -> RawFd;
+}
+
+impl Acceptor for mio::net::TcpListener {
+    fn accept(&self) -> io::Result<(Rc<dyn Conduit>, Option<Address>)> {
+        // mio's accept makes the socket non-blocking in the same system call.
+        let (stream, peer) = mio::net::TcpListener::accept(self)?;
+        let socket = Socket::from(std::net::TcpStream::from(stream));
+        // It fails when the peer has reset the connection already; the first receive will say so.
+        if let Err(error) = socket.set_tcp_nodelay(true) {
+            log::debug!("TCP_NODELAY of an accepted connection from {peer}: {error}");
+        }
+        #[cfg(target_vendor = "apple")]
+        socket.set_nosigpipe(true)?;
+        Ok((Rc::new(socket), Some(Address::Inet(peer))))
+    }
+
+    fn sockname(&self) -> Option<Address> {
+        self.local_addr().ok().map(Address::Inet)
+    }
+
+    fn fd(&self) -> RawFd {
+        self.as_raw_fd()
+    }
+}

@@ -1,0 +1,154 @@
+//! Where to connect to or to listen at, in the many ways in which one may say it.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use socket2::Socket;
+
+/// Where to connect to or to listen at: a host and port, an address, or a socket that is ready (asyncio's `sock=`).
+///
+/// Nobody names it; whatever converts into it may be given where an endpoint is wanted:
+///
+/// ```no_run
+/// # async fn examples() -> std::io::Result<()> {
+/// use waterwheel::{open_connection, start_server};
+/// # let handler = |_, _| {};
+///
+/// open_connection(("localhost", 8888)).await?;
+/// open_connection("[::1]:8888").await?;
+/// open_connection(std::net::TcpStream::connect("127.0.0.1:8888")?).await?;
+/// start_server(handler, (["127.0.0.1", "::1"], 8888)).await?;
+/// start_server(handler, ("", 8888)).await?; // every interface
+/// # Ok(())
+/// # }
+/// ```
+pub struct Endpoint(pub(crate) Target);
+
+pub(crate) enum Target {
+    /// Names or numeric addresses, and a port. For a server an empty name is every interface.
+    Hosts(Vec<String>, u16),
+    Address(SocketAddr),
+    /// A socket made by the caller: connected for a client, bound for a server.
+    Socket(Socket),
+    /// A text that is no endpoint. Conversions cannot fail, so whoever uses it says so.
+    Invalid(String),
+}
+
+impl Target {
+    fn parse(text: &str) -> Target {
+        if let Ok(address) = text.parse() {
+            return Target::Address(address);
+        }
+        match text.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
+            Some((host, Ok(port))) => Target::Hosts(vec![host.to_owned()], port),
+            _ => Target::Invalid(format!("{text:?} is not of the form \"host:port\"")),
+        }
+    }
+}
+
+impl From<&str> for Endpoint {
+    /// `"host:port"`, with an IPv6 address in brackets.
+    fn from(text: &str) -> Self {
+        Endpoint(Target::parse(text))
+    }
+}
+
+impl From<String> for Endpoint {
+    fn from(text: String) -> Self {
+        Endpoint(Target::parse(&text))
+    }
+}
+
+impl From<&String> for Endpoint {
+    fn from(text: &String) -> Self {
+        Endpoint(Target::parse(text))
+    }
+}
+
+impl From<(&str, u16)> for Endpoint {
+    fn from((host, port): (&str, u16)) -> Self {
+        Endpoint(Target::Hosts(vec![host.to_owned()], port))
+    }
+}
+
+impl From<(String, u16)> for Endpoint {
+    fn from((host, port): (String, u16)) -> Self {
+        Endpoint(Target::Hosts(vec![host], port))
+    }
+}
+
+impl From<(&String, u16)> for Endpoint {
+    fn from((host, port): (&String, u16)) -> Self {
+        Endpoint(Target::Hosts(vec![host.clone()], port))
+    }
+}
+
+impl<H: Into<String>> From<(Vec<H>, u16)> for Endpoint {
+    fn from((hosts, port): (Vec<H>, u16)) -> Self {
+        Endpoint(Target::Hosts(hosts.into_iter().map(Into::into).collect(), port))
+    }
+}
+
+impl<H: Into<String>, const N: usize> From<([H; N], u16)> for Endpoint {
+    fn from((hosts, port): ([H; N], u16)) -> Self {
+        Endpoint(Target::Hosts(hosts.into_iter().map(Into::into).collect(), port))
+    }
+}
+
+/// Conversions that are only a change of clothes.
+macro_rules! endpoint_from {
+    ($($from:ty: $value:ident => $target:expr;)*) => {$(
+        impl From<$from> for Endpoint {
+            fn from($value: $from) -> Self {
+                Endpoint($target)
+            }
+        }
+    )*};
+}
+
+endpoint_from! {
+    SocketAddr: address => Target::Address(address);
+    SocketAddrV4: address => Target::Address(address.into());
+    SocketAddrV6: address => Target::Address(address.into());
+    (IpAddr, u16): address => Target::Address(address.into());
+    (Ipv4Addr, u16): address => Target::Address(address.into());
+    (Ipv6Addr, u16): address => Target::Address(address.into());
+    Socket: socket => Target::Socket(socket);
+    TcpStream: socket => Target::Socket(socket.into());
+    TcpListener: socket => Target::Socket(socket.into());
+    UnixStream: socket => Target::Socket(socket.into());
+    UnixListener: socket => Target::Socket(socket.into());
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Target::Hosts(hosts, port) => write!(f, "Endpoint({hosts:?}, {port})"),
+            Target::Address(address) => write!(f, "Endpoint({address})"),
+            Target::Socket(socket) => write!(f, "Endpoint({socket:?})"),
+            Target::Invalid(reason) => write!(f, "Endpoint(invalid: {reason})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_pairs_say_hosts_and_addresses() {
+        for (endpoint, expected) in [
+            (Endpoint::from("127.0.0.1:80"), "Endpoint(127.0.0.1:80)"),
+            (Endpoint::from("[::1]:80"), "Endpoint([::1]:80)"),
+            (Endpoint::from("localhost:80"), "Endpoint([\"localhost\"], 80)"),
+            (Endpoint::from(":80"), "Endpoint([\"\"], 80)"),
+            (Endpoint::from(("::1", 80)), "Endpoint([\"::1\"], 80)"),
+            (Endpoint::from((["a", "b"], 80)), "Endpoint([\"a\", \"b\"], 80)"),
+            (Endpoint::from("nowhere"), "Endpoint(invalid: \"nowhere\" is not of the form \"host:port\")"),
+            (Endpoint::from("host:65536"), "Endpoint(invalid: \"host:65536\" is not of the form \"host:port\")"),
+        ] {
+            assert_eq!(format!("{endpoint:?}"), expected);
+        }
+    }
+}

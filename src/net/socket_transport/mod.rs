@@ -1,0 +1,284 @@
+//! The transport of a connected conduit.
+//!
+//! ```text
+//!            1          2              3              4
+//!  (opening) ──► Open ──────► Closing ──────► Losing ──────► Lost
+//!                 │                            ▲
+//!                 └────────────────────────────┘
+//!                              5
+//! ```
+//!
+//! 1 `open`, after which `made` tells the protocol; 2 `close`; 3 `sent`, when the last byte went out; 4
+//! `deliver_lost`, from a turn, which tells the protocol, closes the conduit and lets go of both; 5 `lose`, at an
+//! error, an abort, or a close with nothing to send. `let_go`, when the loop closes, leads from anywhere to Lost.
+//!
+//! Whatever a state is, every method may be called in it, from inside any callback: what is borrowed here is never
+//! borrowed while the protocol is called.
+
+// This file has the states, opening and the end; `reading` and `writing` the two directions.
+
+mod reading;
+mod transport;
+mod writing;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::rc::{Rc, Weak};
+
+use crate::constants::LOUD_LOST_WRITES;
+use crate::errors::ConnectionError;
+use crate::event_loop::LoopHandle;
+use crate::executor::Entry;
+use crate::flow_control::FlowControl;
+use crate::interface::{Address, Protocol};
+use crate::net::conduit::Conduit;
+use crate::net::outgoing::Outgoing;
+use crate::net::server::Attachment;
+use crate::promise::Promise;
+use crate::reactor::{Again, Direction, Registration, Source};
+
+/// Told when `connection_made` has returned, or why it never did.
+pub(crate) type Made = Promise<Result<(), ConnectionError>>;
+
+pub(crate) struct SocketTransport {
+    this: Weak<SocketTransport>,
+    event_loop: LoopHandle,
+    registration: Registration,
+    /// `None` from Lost on: the descriptor is closed then, whoever still holds the transport.
+    conduit: RefCell<Option<Rc<dyn Conduit>>>,
+    /// `None` from Lost on: that cuts the cycle between the two.
+    protocol: RefCell<Option<Rc<dyn Protocol>>>,
+    phase: Cell<Phase>,
+    reading: Cell<Reading>,
+    writing: Cell<Writing>,
+    outgoing: RefCell<Outgoing>,
+    flow: Cell<FlowControl>,
+    /// It stands in the loop's list of those who wrote in this step.
+    enlisted: Cell<bool>,
+    lost_writes: Cell<u8>,
+    /// What `connection_lost` will be told, in Losing.
+    lost_with: Cell<Option<ConnectionError>>,
+    names: Names,
+    /// The server that accepted the connection counts it for as long as this lives.
+    attachment: Cell<Option<Attachment>>,
+}
+
+/// The names of both ends, as they were when the connection was made.
+#[derive(Clone, Default)]
+pub(crate) struct Names {
+    pub(crate) peer: Option<Address>,
+    /// Shared with the listener, whose connections mostly have one local name.
+    pub(crate) local: Option<Rc<Address>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Bytes go both ways, as far as `Reading` and `Writing` say.
+    Open,
+    /// `close` was called: nothing is received any more, and what is buffered still goes out. There is some.
+    Closing,
+    /// `connection_lost` is scheduled. Nothing is buffered, nothing is watched.
+    Losing,
+    /// `connection_lost` was called, or the loop closed. The conduit and the protocol are gone.
+    Lost,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// The protocol has not been told `connection_made` yet: it must come before any data.
+    NotYet,
+    /// As `NotYet`, and it was paused meanwhile.
+    NotYetPaused,
+    /// Received bytes go to the protocol.
+    Flowing,
+    /// The protocol wants none for now. They stay in the kernel, and so does the end of the stream.
+    Paused,
+    /// The peer ended its side, and the protocol stayed open.
+    Ended,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    /// Bytes may be written.
+    Open,
+    /// `write_eof` was called: our side ends when what is buffered has gone out. There is some.
+    Ending,
+    /// Our side has ended.
+    Ended,
+}
+
+impl SocketTransport {
+    /// Opens a transport on a connected conduit. `connection_made` comes in the next turn; reading starts after it.
+    ///
+    /// # Errors
+    ///
+    /// If the selector refuses the descriptor. The conduit is closed then.
+    pub(crate) fn open(
+        event_loop: &LoopHandle,
+        conduit: Rc<dyn Conduit>,
+        names: Names,
+        protocol: Rc<dyn Protocol>,
+        attachment: Option<Attachment>,
+    ) -> io::Result<(Rc<SocketTransport>, Made)> {
+        let fd = conduit.fd();
+        let transport = Rc::new_cyclic(|this| SocketTransport {
+            this: this.clone(),
+            event_loop: event_loop.clone(),
+            registration: Registration::new(),
+            conduit: RefCell::new(Some(conduit)),
+            protocol: RefCell::new(Some(protocol)),
+            phase: Cell::new(Phase::Open),
+            reading: Cell::new(Reading::NotYet),
+            writing: Cell::new(Writing::Open),
+            outgoing: RefCell::default(),
+            flow: Cell::new(FlowControl::new()),
+            enlisted: Cell::new(false),
+            lost_writes: Cell::new(0),
+            lost_with: Cell::new(None),
+            names,
+            attachment: Cell::new(attachment),
+        });
+        event_loop.watch(fd, transport.clone())?;
+        let made = Made::new();
+        let (opened, told) = (Rc::clone(&transport), made.clone());
+        event_loop.call_soon(move || opened.made(&told));
+        Ok((transport, made))
+    }
+
+    fn made(self: Rc<Self>, told: &Made) {
+        let Some(protocol) = self.protocol() else { return };
+        let on_panic = OnPanic::new(&self, "connection_made", Some(told));
+        protocol.connection_made(self.clone());
+        on_panic.disarm();
+        self.start_reading();
+        // It was never told before: only this and the guard above tell.
+        let _ = told.set(Ok(()));
+    }
+
+    fn protocol(&self) -> Option<Rc<dyn Protocol>> {
+        self.protocol.borrow().clone()
+    }
+
+    /// The connection ends now: nothing is sent or received any more, and the protocol is told in a later turn.
+    fn lose(&self, error: Option<ConnectionError>) {
+        if matches!(self.phase.get(), Phase::Losing | Phase::Lost) {
+            return;
+        }
+        self.phase.set(Phase::Losing);
+        self.registration.unwant(Direction::Read);
+        self.registration.unwant(Direction::Write);
+        self.discard_outgoing();
+        self.lost_with.set(error);
+        if let Some(transport) = self.this.upgrade() {
+            self.event_loop.call_soon(move || transport.deliver_lost());
+        }
+    }
+
+    /// Tells the protocol, closes the conduit, lets go of both, and is no longer counted by the server; in this
+    /// order, also if the protocol panics.
+    fn deliver_lost(&self) {
+        self.phase.set(Phase::Lost);
+        let source = self.event_loop.core().reactor.unwatch(&self.registration);
+        let attachment = self.attachment.take();
+        let conduit = self.conduit.take();
+        let protocol = self.protocol.take();
+        if let Some(protocol) = &protocol {
+            protocol.connection_lost(self.lost_with.take());
+        }
+        // Locals are dropped in the opposite order of their declaration, which unwinding does too.
+        drop((protocol, conduit, attachment, source));
+    }
+
+    fn queue(&self, direction: Direction) {
+        if let Some(transport) = self.this.upgrade() {
+            self.event_loop.core().executor.ready.push(Entry::Io(transport, direction));
+        }
+    }
+
+    #[cold]
+    fn count_lost_write(&self) {
+        let count = self.lost_writes.get().saturating_add(1);
+        self.lost_writes.set(count);
+        if count >= LOUD_LOST_WRITES {
+            log::warn!("a write to a lost connection was dropped: {self:?}");
+        }
+    }
+}
+
+impl Source for SocketTransport {
+    #[inline]
+    fn registration(&self) -> &Registration {
+        &self.registration
+    }
+
+    #[inline]
+    fn ready(&self, direction: Direction) -> Again {
+        match direction {
+            Direction::Read => self.receive_once(),
+            Direction::Write => {
+                self.send_outgoing();
+                Again::No
+            }
+        }
+    }
+
+    fn let_go(&self) {
+        self.phase.set(Phase::Lost);
+        let conduit = self.conduit.take();
+        let attachment = self.attachment.take();
+        self.discard_outgoing();
+        let protocol = self.protocol.take();
+        drop(conduit);
+        drop(protocol);
+        drop(attachment);
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for SocketTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketTransport")
+            .field("phase", &self.phase.get())
+            .field("reading", &self.reading.get())
+            .field("writing", &self.writing.get())
+            .field("buffered", &self.outgoing.borrow().len())
+            .field("peer", &self.names.peer)
+            .field("local", &self.names.local)
+            .finish()
+    }
+}
+
+/// Loses the connection if the protocol's method that is being called panics; the turn reports the panic.
+struct OnPanic<'a> {
+    transport: &'a SocketTransport,
+    method: &'static str,
+    made: Option<&'a Made>,
+}
+
+impl<'a> OnPanic<'a> {
+    #[inline]
+    fn new(transport: &'a SocketTransport, method: &'static str, made: Option<&'a Made>) -> Self {
+        OnPanic { transport, method, made }
+    }
+
+    #[inline]
+    fn disarm(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for OnPanic<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        let text = format!("the protocol's {} panicked", self.method);
+        let error = ConnectionError::from(io::Error::other(text));
+        if let Some(made) = self.made {
+            let _ = made.set(Err(error.clone()));
+        }
+        self.transport.lose(Some(error));
+    }
+}

@@ -1,0 +1,150 @@
+//! From the conduit to the protocol: one receive per readiness and turn.
+
+use std::io;
+use std::rc::Rc;
+
+use super::{OnPanic, Phase, Reading, SocketTransport};
+use crate::errors::ConnectionError;
+use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
+use crate::reactor::{Again, Direction};
+
+/// What one receive found.
+enum Received {
+    Bytes(usize),
+    Eof,
+    Nothing,
+    Failed(io::Error),
+}
+
+impl SocketTransport {
+    pub(super) fn start_reading(&self) {
+        match self.reading.get() {
+            Reading::NotYet => self.flow_in(),
+            Reading::NotYetPaused => self.reading.set(Reading::Paused),
+            Reading::Flowing | Reading::Paused | Reading::Ended => {}
+        }
+    }
+
+    pub(super) fn pause(&self) {
+        match self.reading.get() {
+            Reading::NotYet => self.reading.set(Reading::NotYetPaused),
+            Reading::Flowing => {
+                self.reading.set(Reading::Paused);
+                self.registration.unwant(Direction::Read);
+            }
+            Reading::NotYetPaused | Reading::Paused | Reading::Ended => {}
+        }
+    }
+
+    pub(super) fn resume(&self) {
+        match self.reading.get() {
+            Reading::NotYetPaused => self.reading.set(Reading::NotYet),
+            Reading::Paused => self.flow_in(),
+            Reading::NotYet | Reading::Flowing | Reading::Ended => {}
+        }
+    }
+
+    fn flow_in(&self) {
+        self.reading.set(Reading::Flowing);
+        if self.phase.get() == Phase::Open && self.registration.want(Direction::Read) {
+            self.queue(Direction::Read);
+        }
+    }
+
+    /// The conduit is readable, and the protocol wants bytes.
+    #[inline]
+    pub(super) fn receive_once(&self) -> Again {
+        let Some(protocol) = self.protocol() else { return Again::No };
+        match protocol.buffered() {
+            Some(buffered) => self.receive_buffered(&protocol, buffered),
+            None => self.receive_plain(&protocol),
+        }
+    }
+
+    #[inline]
+    fn receive_plain(&self, protocol: &Rc<dyn Protocol>) -> Again {
+        let mut loan = self.event_loop.core().buffers.lend();
+        match self.receive(&mut loan.memory) {
+            Received::Bytes(n) => {
+                let on_panic = OnPanic::new(self, "data_received", None);
+                protocol.data_received(&loan.memory[..n]);
+                on_panic.disarm();
+                Again::NextTurn
+            }
+            nothing => {
+                drop(loan);
+                self.received_no_bytes(protocol, nothing)
+            }
+        }
+    }
+
+    #[inline]
+    fn receive_buffered(&self, protocol: &Rc<dyn Protocol>, buffered: &dyn BufferedProtocol) -> Again {
+        let on_panic = OnPanic::new(self, "get_buffer or buffer_updated", None);
+        let mut buffer = buffered.get_buffer();
+        if buffer.room().is_empty() {
+            on_panic.disarm();
+            return self.refuse_buffer(buffered, buffer);
+        }
+        let received = self.receive(buffer.room());
+        let n = if let Received::Bytes(n) = received { n } else { 0 };
+        buffer.advance(n);
+        buffered.buffer_updated(buffer, n);
+        on_panic.disarm();
+        if n > 0 { Again::NextTurn } else { self.received_no_bytes(protocol, received) }
+    }
+
+    #[inline]
+    fn receive(&self, into: &mut [u8]) -> Received {
+        let conduit = self.conduit.borrow();
+        let Some(conduit) = &*conduit else { return Received::Nothing };
+        loop {
+            match conduit.recv(into) {
+                Ok(0) => return Received::Eof,
+                Ok(n) => {
+                    if n < into.len() {
+                        self.registration.received_short();
+                    }
+                    return Received::Bytes(n);
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::WouldBlock => {
+                        self.registration.exhausted(Direction::Read);
+                        return Received::Nothing;
+                    }
+                    _ => return Received::Failed(error),
+                },
+            }
+        }
+    }
+
+    #[cold]
+    fn received_no_bytes(&self, protocol: &Rc<dyn Protocol>, received: Received) -> Again {
+        match received {
+            Received::Eof => self.received_eof(protocol),
+            Received::Failed(error) => self.lose(Some(error.into())),
+            Received::Bytes(_) | Received::Nothing => {}
+        }
+        Again::No
+    }
+
+    fn received_eof(&self, protocol: &Rc<dyn Protocol>) {
+        self.reading.set(Reading::Ended);
+        self.registration.unwant(Direction::Read);
+        let on_panic = OnPanic::new(self, "eof_received", None);
+        let after = protocol.eof_received();
+        on_panic.disarm();
+        if after == AfterEof::Close {
+            self.close();
+        }
+    }
+
+    #[cold]
+    fn refuse_buffer(&self, buffered: &dyn BufferedProtocol, buffer: ReceiveBuffer) -> Again {
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "get_buffer() gave a buffer without room");
+        self.lose(Some(ConnectionError::from(error)));
+        buffered.buffer_updated(buffer, 0);
+        Again::No
+    }
+}

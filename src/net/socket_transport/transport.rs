@@ -1,0 +1,119 @@
+//! What a protocol may ask of the transport.
+
+use std::io::IoSlice;
+use std::rc::Rc;
+
+use super::{Phase, Reading, SocketTransport, Writing};
+use crate::interface::{ExtraInfo, Protocol, Transport};
+use crate::reactor::Direction;
+
+impl Transport for SocketTransport {
+    #[inline]
+    fn write(&self, data: &[u8]) {
+        if self.accepts_writes() {
+            self.write_one(data);
+        }
+    }
+
+    fn writelines(&self, parts: &[IoSlice<'_>]) {
+        if self.accepts_writes() {
+            self.write_many(parts);
+        }
+    }
+
+    fn can_write_eof(&self) -> bool {
+        true
+    }
+
+    fn write_eof(&self) {
+        if self.phase.get() != Phase::Open || self.writing.get() != Writing::Open {
+            return;
+        }
+        self.writing.set(Writing::Ending);
+        self.flush_step();
+        let nothing_left = self.outgoing.borrow().is_empty();
+        if self.writing.get() == Writing::Ending && nothing_left && self.phase.get() == Phase::Open {
+            self.end_writing();
+        }
+    }
+
+    fn close(&self) {
+        if self.phase.get() != Phase::Open {
+            return;
+        }
+        self.phase.set(Phase::Closing);
+        self.registration.unwant(Direction::Read);
+        self.flush_step();
+        if self.outgoing.borrow().is_empty() {
+            self.lose(None);
+        }
+    }
+
+    fn abort(&self) {
+        if matches!(self.phase.get(), Phase::Open | Phase::Closing) {
+            // What this step wrote was written before the abort: only what the kernel does not take is dropped.
+            self.flush_step();
+            self.lose(None);
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.phase.get() != Phase::Open
+    }
+
+    fn pause_reading(&self) {
+        if self.phase.get() == Phase::Open {
+            self.pause();
+        }
+    }
+
+    fn resume_reading(&self) {
+        if self.phase.get() == Phase::Open {
+            self.resume();
+        }
+    }
+
+    fn is_reading(&self) -> bool {
+        self.phase.get() == Phase::Open && !matches!(self.reading.get(), Reading::Paused | Reading::NotYetPaused)
+    }
+
+    fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>) {
+        let mut flow = self.flow.get();
+        flow.set_limits(high, low);
+        // As in asyncio only the pause is looked at: a resume waits for the next send.
+        let signal = flow.grew(self.outgoing.borrow().len());
+        self.flow.set(flow);
+        if let Some(signal) = signal {
+            self.tell(signal);
+        }
+    }
+
+    fn get_write_buffer_limits(&self) -> (usize, usize) {
+        self.flow.get().limits()
+    }
+
+    fn get_write_buffer_size(&self) -> usize {
+        self.outgoing.borrow().len()
+    }
+
+    fn extra_info(&self) -> ExtraInfo {
+        let conduit = self.conduit.borrow().clone();
+        ExtraInfo {
+            peername: self.names.peer.clone(),
+            sockname: self.names.local.as_deref().cloned(),
+            socket: conduit.and_then(|conduit| conduit.socket()),
+        }
+    }
+
+    fn set_protocol(&self, protocol: Rc<dyn Protocol>) {
+        if self.phase.get() == Phase::Lost {
+            return;
+        }
+        let earlier = self.protocol.replace(Some(protocol));
+        drop(earlier);
+    }
+
+    fn get_protocol(&self) -> Option<Rc<dyn Protocol>> {
+        self.protocol()
+    }
+}

@@ -1,0 +1,226 @@
+//! From the protocol to the conduit: gathered in a step, sent at its end, kept while the peer does not read.
+
+use std::io::{self, IoSlice};
+use std::ops::ControlFlow;
+
+use super::{OnPanic, Phase, SocketTransport, Writing};
+use crate::constants::{DIRECT_WRITE, GATHER_LIMIT};
+use crate::event_loop::Unsent;
+use crate::flow_control::Signal;
+use crate::net::conduit::Conduit;
+use crate::reactor::Direction;
+
+impl SocketTransport {
+    /// Whether bytes may be written; a transport that is lost counts them, and drops them.
+    #[inline]
+    #[track_caller]
+    pub(super) fn accepts_writes(&self) -> bool {
+        assert!(self.writing.get() == Writing::Open, "nothing can be written after write_eof()");
+        if matches!(self.phase.get(), Phase::Losing | Phase::Lost) {
+            self.count_lost_write();
+            return false;
+        }
+        true
+    }
+
+    #[inline]
+    pub(super) fn write_one(&self, data: &[u8]) {
+        if data.len() >= DIRECT_WRITE && self.nothing_in_the_way() {
+            return self.write_straight(&[IoSlice::new(data)]);
+        }
+        if !data.is_empty() {
+            self.gather(data);
+            self.grew();
+        }
+    }
+
+    pub(super) fn write_many(&self, parts: &[IoSlice<'_>]) {
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        if total >= DIRECT_WRITE && parts.len() <= 1024 && self.nothing_in_the_way() {
+            return self.write_straight(parts);
+        }
+        for part in parts {
+            self.gather(part);
+        }
+        if total > 0 {
+            self.grew();
+        }
+    }
+
+    fn nothing_in_the_way(&self) -> bool {
+        self.registration.is_ready(Direction::Write) && self.outgoing.borrow().is_empty()
+    }
+
+    #[inline]
+    fn gather(&self, data: &[u8]) {
+        let mut outgoing = self.outgoing.borrow_mut();
+        if outgoing.wants_memory() {
+            outgoing.lend(self.event_loop.core().buffers.take_send());
+        }
+        outgoing.push(data);
+    }
+
+    /// Bytes were gathered. They go out when the step ends, or now if they are many; a pause is only decided after
+    /// an attempt to send.
+    #[inline]
+    fn grew(&self) {
+        if !self.registration.is_ready(Direction::Write) {
+            return self.signal();
+        }
+        let most = GATHER_LIMIT.min(self.flow.get().high());
+        if self.outgoing.borrow().len() > most {
+            self.send_outgoing();
+        } else if !self.enlisted.replace(true) {
+            if let Some(transport) = self.this.upgrade() {
+                self.event_loop.core().step.enlist(transport);
+            }
+        }
+    }
+
+    /// Hands a large write to the kernel without copying it; what it does not take is kept.
+    fn write_straight(&self, parts: &[IoSlice<'_>]) {
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let sent = match self.attempt(|conduit| match parts {
+            [one] => conduit.send(one),
+            many => conduit.send_pieces(many),
+        }) {
+            ControlFlow::Continue(sent) => sent,
+            ControlFlow::Break(()) => return,
+        };
+        if sent == total {
+            return;
+        }
+        self.registration.exhausted(Direction::Write);
+        let mut skip = sent;
+        for part in parts {
+            let from = skip.min(part.len());
+            skip -= from;
+            self.gather(&part[from..]);
+        }
+        self.wait_until_writable();
+        self.signal();
+    }
+
+    /// One send. `Continue` says how much went out, zero if the kernel takes nothing now; `Break` that the
+    /// connection is lost.
+    #[inline]
+    fn attempt(&self, mut send: impl FnMut(&dyn Conduit) -> io::Result<usize>) -> ControlFlow<(), usize> {
+        let failed = {
+            let conduit = self.conduit.borrow();
+            let Some(conduit) = conduit.as_deref() else { return ControlFlow::Break(()) };
+            loop {
+                match send(conduit) {
+                    Ok(sent) => return ControlFlow::Continue(sent),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return ControlFlow::Continue(0),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => break error,
+                }
+            }
+        };
+        self.lose(Some(failed.into()));
+        ControlFlow::Break(())
+    }
+
+    /// Sends what is buffered, as far as the kernel takes it, and does what follows from that.
+    #[inline]
+    pub(super) fn send_outgoing(&self) {
+        loop {
+            let mut offered = 0;
+            let attempt = self.attempt(|conduit| {
+                let outgoing = self.outgoing.borrow();
+                let (size, sent) = outgoing.offer(|one| conduit.send(one), |many| conduit.send_pieces(many));
+                offered = size;
+                sent
+            });
+            let ControlFlow::Continue(sent) = attempt else { return };
+            let mut outgoing = self.outgoing.borrow_mut();
+            outgoing.advance(sent);
+            if outgoing.is_empty() {
+                let memory = outgoing.take_memory();
+                drop(outgoing);
+                self.event_loop.core().buffers.give_send(memory);
+                break;
+            }
+            if sent < offered {
+                // The kernel is full: trying again would only find that out once more.
+                drop(outgoing);
+                self.registration.exhausted(Direction::Write);
+                self.wait_until_writable();
+                break;
+            }
+        }
+        self.signal();
+        if self.outgoing.borrow().is_empty() {
+            self.all_sent();
+        }
+    }
+
+    fn wait_until_writable(&self) {
+        if self.registration.want(Direction::Write) {
+            self.queue(Direction::Write);
+        }
+    }
+
+    /// Tells the protocol to pause or to resume, if that is to be told.
+    #[inline]
+    pub(super) fn signal(&self) {
+        let size = self.outgoing.borrow().len();
+        let mut flow = self.flow.get();
+        let Some(signal) = flow.shrank(size).or_else(|| flow.grew(size)) else { return };
+        self.flow.set(flow);
+        self.tell(signal);
+    }
+
+    #[cold]
+    pub(super) fn tell(&self, signal: Signal) {
+        let Some(protocol) = self.protocol() else { return };
+        let on_panic = OnPanic::new(self, "pause_writing or resume_writing", None);
+        match signal {
+            Signal::Pause => protocol.pause_writing(),
+            Signal::Resume => protocol.resume_writing(),
+        }
+        on_panic.disarm();
+    }
+
+    /// Nothing is left to send: what waited for that happens.
+    #[inline]
+    fn all_sent(&self) {
+        self.registration.unwant(Direction::Write);
+        match (self.phase.get(), self.writing.get()) {
+            (Phase::Closing, _) => self.lose(None),
+            (Phase::Open, Writing::Ending) => self.end_writing(),
+            _ => {}
+        }
+    }
+
+    pub(super) fn end_writing(&self) {
+        self.writing.set(Writing::Ended);
+        let conduit = self.conduit.borrow().clone();
+        if let Some(Err(error)) = conduit.map(|conduit| conduit.shutdown_write()) {
+            // The peer has reset the connection; the next receive says so in a better way.
+            log::debug!("the end of the stream could not be sent: {error}: {self:?}");
+        }
+    }
+
+    /// Sends what this step gathered, so that what follows in the step does not come before it.
+    pub(super) fn flush_step(&self) {
+        if self.enlisted.get() && self.registration.is_ready(Direction::Write) {
+            self.send_outgoing();
+        }
+    }
+
+    pub(super) fn discard_outgoing(&self) {
+        let outgoing = self.outgoing.take();
+        drop(outgoing);
+    }
+}
+
+impl Unsent for SocketTransport {
+    #[inline]
+    fn send_gathered(&self) {
+        self.enlisted.set(false);
+        if !self.outgoing.borrow().is_empty() && self.registration.is_ready(Direction::Write) {
+            self.send_outgoing();
+        }
+    }
+}

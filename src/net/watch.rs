@@ -1,0 +1,72 @@
+//! Waiting for a descriptor that no transport owns.
+
+use std::fmt;
+use std::io;
+use std::os::fd::RawFd;
+use std::rc::Rc;
+
+use crate::event_loop::LoopHandle;
+use crate::executor::{Entry, Waiters};
+use crate::reactor::{Again, Direction, Registration, Source};
+
+/// Watches a descriptor until dropped. The descriptor must be open for as long.
+pub(crate) struct Watch {
+    event_loop: LoopHandle,
+    fd: RawFd,
+    source: Rc<WatchedFd>,
+}
+
+struct WatchedFd {
+    registration: Registration,
+    waiters: Waiters,
+}
+
+impl Watch {
+    pub(crate) fn new(event_loop: &LoopHandle, fd: RawFd) -> io::Result<Watch> {
+        let source = Rc::new(WatchedFd { registration: Registration::unready(), waiters: Waiters::default() });
+        event_loop.watch(fd, source.clone())?;
+        Ok(Watch { event_loop: event_loop.clone(), fd, source })
+    }
+
+    /// Waits until the descriptor is ready, or has been since it was last [`exhausted`](Watch::exhausted).
+    pub(crate) async fn ready(&self, direction: Direction) {
+        let registration = &self.source.registration;
+        if registration.want(direction) {
+            self.event_loop.core().executor.ready.push(Entry::Io(self.source.clone(), direction));
+        }
+        self.source.waiters.wait(|| registration.is_ready(direction).then_some(())).await;
+    }
+
+    /// An attempt found that it is not ready.
+    pub(crate) fn exhausted(&self, direction: Direction) {
+        self.source.registration.exhausted(direction);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let reactor = &self.event_loop.core().reactor;
+        if reactor.unwatch(&self.source.registration).is_some() {
+            if let Err(error) = reactor.deregister(self.fd) {
+                log::debug!("descriptor {} could not be taken out of the selector: {error}", self.fd);
+            }
+        }
+    }
+}
+
+impl Source for WatchedFd {
+    fn registration(&self) -> &Registration {
+        &self.registration
+    }
+
+    fn ready(&self, _direction: Direction) -> Again {
+        self.waiters.wake_all();
+        Again::No
+    }
+
+    fn let_go(&self) {}
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WatchedFd").field("registration", &self.registration).finish()
+    }
+}

@@ -1,0 +1,96 @@
+//! A value that comes later: a callback sets it, a coroutine awaits it.
+
+use std::cell::OnceCell;
+use std::fmt;
+use std::rc::Rc;
+
+use crate::executor::Waiters;
+
+/// A value that comes later. Clones are the same promise: anyone may set it, once, and any number may await it, each
+/// getting a clone of the value.
+///
+/// It is what callbacks and coroutines share: the callback world sets, the coroutine world waits.
+///
+/// ```
+/// use waterwheel::{Promise, get_running_loop};
+///
+/// let answer = waterwheel::run(async {
+///     let promise = Promise::new();
+///     let setter = promise.clone();
+///     get_running_loop().call_soon(move || {
+///         setter.set(42).unwrap();
+///     });
+///     promise.wait().await
+/// });
+/// assert_eq!(answer, 42);
+/// ```
+#[doc(alias = "Future")]
+#[doc(alias = "create_future")]
+pub struct Promise<T> {
+    state: Rc<State<T>>,
+}
+
+struct State<T> {
+    value: OnceCell<T>,
+    waiters: Waiters,
+}
+
+impl<T> Promise<T> {
+    /// A promise that nobody has kept yet.
+    pub fn new() -> Self {
+        Promise { state: Rc::new(State { value: OnceCell::new(), waiters: Waiters::default() }) }
+    }
+
+    /// Keeps the promise. Whoever waits runs in the next turn, never from inside this call.
+    ///
+    /// # Errors
+    ///
+    /// Gives the value back if the promise was kept before.
+    #[doc(alias = "set_result")]
+    pub fn set(&self, value: T) -> Result<(), T> {
+        self.state.value.set(value)?;
+        self.state.waiters.wake_all();
+        Ok(())
+    }
+
+    /// Whether the promise was kept.
+    #[doc(alias = "done")]
+    pub fn is_set(&self) -> bool {
+        self.state.value.get().is_some()
+    }
+
+    /// The value, if the promise was kept.
+    #[doc(alias = "result")]
+    pub fn get(&self) -> Option<&T> {
+        self.state.value.get()
+    }
+}
+
+impl<T: Clone> Promise<T> {
+    /// Waits for the value.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing for anyone else, and the value is not lost.
+    pub async fn wait(&self) -> T {
+        self.state.waiters.wait(|| self.get().cloned()).await
+    }
+}
+
+impl<T> Clone for Promise<T> {
+    fn clone(&self) -> Self {
+        Promise { state: Rc::clone(&self.state) }
+    }
+}
+
+impl<T> Default for Promise<T> {
+    fn default() -> Self {
+        Promise::new()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Promise<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Promise").field(&self.get()).finish()
+    }
+}

@@ -1,0 +1,87 @@
+//! The selector of the operating system, by way of mio.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Waker};
+
+use crate::reactor::{Bell, Readiness, Selector, Token};
+
+/// No seat has this token: a table of 2^32 seats would have to be full.
+const BELL: mio::Token = mio::Token(usize::MAX);
+
+pub(crate) struct MioSelector {
+    poll: Poll,
+    events: Events,
+}
+
+impl MioSelector {
+    pub(crate) fn new(capacity: usize) -> io::Result<Self> {
+        Ok(MioSelector { poll: Poll::new()?, events: Events::with_capacity(capacity) })
+    }
+}
+
+impl Selector for MioSelector {
+    fn register(&mut self, fd: RawFd, token: Token) -> io::Result<()> {
+        let token = mio::Token(token.to_bits() as usize);
+        self.poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
+        self.poll.registry().deregister(&mut SourceFd(&fd))
+    }
+
+    fn poll(&mut self, timeout: Option<Duration>, event: &mut dyn FnMut(Token, Readiness)) -> io::Result<bool> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        for ready in &self.events {
+            if ready.token() != BELL {
+                event(Token::from_bits(ready.token().0 as u64), readiness_of(ready));
+            }
+        }
+        Ok(!self.events.is_empty())
+    }
+
+    fn bell(&mut self) -> io::Result<Box<dyn Bell>> {
+        Ok(Box::new(MioBell(Waker::new(self.poll.registry(), BELL)?)))
+    }
+
+    fn try_clone_fd(&self) -> io::Result<OwnedFd> {
+        self.poll.registry().as_fd().try_clone_to_owned()
+    }
+}
+
+/// Errors and hang-ups wake both directions, so that whoever waits finds out by trying.
+#[inline]
+fn readiness_of(event: &Event) -> Readiness {
+    let mut readiness = Readiness::NONE;
+    if event.is_readable() {
+        readiness = readiness.with(Readiness::READABLE);
+    }
+    if event.is_writable() {
+        readiness = readiness.with(Readiness::WRITABLE);
+    }
+    if event.is_read_closed() {
+        readiness = readiness.with(Readiness::READABLE).with(Readiness::HANG_UP);
+    }
+    if event.is_error() || event.is_write_closed() {
+        readiness = readiness.with(Readiness::READABLE).with(Readiness::WRITABLE).with(Readiness::HANG_UP);
+    }
+    readiness
+}
+
+struct MioBell(Waker);
+
+impl Bell for MioBell {
+    fn ring(&self) {
+        if let Err(error) = self.0.wake() {
+            log::error!("the event loop could not be woken: {error}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The reactor: who watches which descriptor, and what became ready.
+//!
+//! It collects and never calls: [`Reactor::collect`] turns the selector's events into readiness bits and hands the
+//! sources that have something to do to its caller, who queues them. No user code runs between the poll and the
+//! queue, so no event of a batch can be stale when it is looked at.
+
+mod mio_selector;
+mod registration;
+mod selector;
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::RawFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use slab::Slab;
+
+pub(crate) use mio_selector::MioSelector;
+pub(crate) use registration::{Again, Direction, Registration, Source};
+pub use selector::{Bell, Readiness, Selector, Token};
+
+/// The table of watched sources, and the selector that watches them.
+pub(crate) struct Reactor {
+    selector: RefCell<Box<dyn Selector>>,
+    table: RefCell<Table>,
+}
+
+/// Invariant: a source is in here exactly while its registration is watched.
+struct Table {
+    seats: Slab<Seat>,
+    /// Goes up with every source, so that an event for an earlier holder of a seat is recognised.
+    next_generation: u32,
+}
+
+struct Seat {
+    generation: u32,
+    source: Rc<dyn Source>,
+}
+
+impl Reactor {
+    pub(crate) fn new(selector: Box<dyn Selector>) -> Self {
+        let table = Table { seats: Slab::new(), next_generation: 0 };
+        Reactor { selector: RefCell::new(selector), table: RefCell::new(table) }
+    }
+
+    /// Registers a descriptor, once and for both directions; the source's readiness follows its events from now on,
+    /// and the table keeps the source until [`unwatch`](Reactor::unwatch).
+    pub(crate) fn watch(&self, fd: RawFd, source: Rc<dyn Source>) -> io::Result<()> {
+        let token = self.table.borrow_mut().seat(Rc::clone(&source));
+        let registered = self.selector.borrow_mut().register(fd, token);
+        match registered {
+            Ok(()) => source.registration().watched_as(token),
+            Err(_) => drop(self.table.borrow_mut().vacate(token)),
+        }
+        registered
+    }
+
+    /// Forgets a source and gives it back. The selector is not told: its descriptor is about to be closed, which
+    /// says the same without a system call, and an event that still comes finds the seat empty or held by a later
+    /// generation.
+    pub(crate) fn unwatch(&self, registration: &Registration) -> Option<Rc<dyn Source>> {
+        let token = registration.unwatched()?;
+        self.table.borrow_mut().vacate(token)
+    }
+
+    /// Takes a descriptor that stays open out of the selector, as [`unwatch`](Reactor::unwatch) does not.
+    pub(crate) fn deregister(&self, fd: RawFd) -> io::Result<()> {
+        self.selector.borrow_mut().deregister(fd)
+    }
+
+    /// Waits for at most `timeout`, notes what became ready, and hands over each source that wants it. Returns
+    /// whether any event came, a ring of the bell included.
+    pub(crate) fn collect(
+        &self,
+        timeout: Option<Duration>,
+        hand_over: &mut dyn FnMut(Rc<dyn Source>, Direction),
+    ) -> io::Result<bool> {
+        let table = &self.table;
+        self.selector.borrow_mut().poll(timeout, &mut |token, readiness| {
+            let table = table.borrow();
+            let Some(source) = table.at(token) else { return };
+            let registration = source.registration();
+            registration.note(readiness);
+            for direction in [Direction::Read, Direction::Write] {
+                if registration.take_due(direction) {
+                    hand_over(Rc::clone(source), direction);
+                }
+            }
+        })
+    }
+
+    /// What other threads ring to end a wait.
+    pub(crate) fn bell(&self) -> io::Result<Box<dyn Bell>> {
+        self.selector.borrow_mut().bell()
+    }
+
+    /// Empties the table, for a loop that closes.
+    pub(crate) fn take_all(&self) -> Vec<Rc<dyn Source>> {
+        let seats = std::mem::take(&mut self.table.borrow_mut().seats);
+        seats.into_iter().map(|(_, seat)| seat.source).collect()
+    }
+
+    pub(crate) fn with_selector<R>(&self, look: impl FnOnce(&dyn Selector) -> R) -> R {
+        look(&**self.selector.borrow())
+    }
+}
+
+impl Table {
+    fn seat(&mut self, source: Rc<dyn Source>) -> Token {
+        let generation = self.next_generation;
+        self.next_generation = generation.wrapping_add(1);
+        let index = self.seats.insert(Seat { generation, source });
+        Token::new(index as u32, generation)
+    }
+
+    fn vacate(&mut self, token: Token) -> Option<Rc<dyn Source>> {
+        self.at(token)?;
+        Some(self.seats.remove(token.index()).source)
+    }
+
+    #[inline]
+    fn at(&self, token: Token) -> Option<&Rc<dyn Source>> {
+        self.seats.get(token.index()).filter(|seat| seat.generation == token.generation()).map(|seat| &seat.source)
+    }
+}

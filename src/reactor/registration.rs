@@ -1,0 +1,165 @@
+//! From edges to levels: the one place where an edge-triggered event becomes a lasting fact.
+//!
+//! Rule 1: a readiness bit is set by an event and cleared only by the attempt that found nothing left
+//! ([`Registration::exhausted`]). Rule 2: nobody asks the selector again; whoever stops before that attempt leaves
+//! the bit set, and being [`wanted`](Registration::want) again later finds it. So no stop loses an edge.
+
+use std::cell::Cell;
+use std::fmt;
+
+use crate::reactor::{Readiness, Token};
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+impl Direction {
+    fn bit(self) -> Readiness {
+        match self {
+            Direction::Read => Readiness::READABLE,
+            Direction::Write => Readiness::WRITABLE,
+        }
+    }
+}
+
+/// What a source that was called says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// Nothing more to do until the next event, or until it is wanted again.
+    No,
+    /// It stopped early, out of fairness, and wants to be called in the next turn.
+    NextTurn,
+}
+
+/// Something watched by the reactor. Only a turn calls it.
+pub(crate) trait Source {
+    fn registration(&self) -> &Registration;
+
+    /// It is ready in a direction that it wants.
+    fn ready(&self, direction: Direction) -> Again;
+
+    /// The loop closes: close what is owned and let go of everything, without calling any user code but drops.
+    fn let_go(&self);
+
+    /// A line for reports.
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+/// What is known of one watched descriptor. It is embedded in the source, so that the path from an event to the
+/// source's own code reads no table twice.
+pub(crate) struct Registration {
+    token: Cell<Option<Token>>,
+    ready: Cell<Readiness>,
+    wanted: Cell<Readiness>,
+    /// The directions for which the source stands in the ready queue. Invariant: at most once each.
+    queued: Cell<Readiness>,
+}
+
+impl Registration {
+    /// A registration that believes the descriptor to be writable, as a new socket is: the first write is tried
+    /// before anything is waited for.
+    pub(crate) fn new() -> Self {
+        Registration {
+            token: Cell::new(None),
+            ready: Cell::new(Readiness::WRITABLE),
+            wanted: Cell::new(Readiness::NONE),
+            queued: Cell::new(Readiness::NONE),
+        }
+    }
+
+    /// A registration of which nothing is believed before an event says it.
+    pub(crate) fn unready() -> Self {
+        let registration = Registration::new();
+        registration.exhausted(Direction::Write);
+        registration
+    }
+
+    pub(super) fn watched_as(&self, token: Token) {
+        self.token.set(Some(token));
+    }
+
+    pub(super) fn unwatched(&self) -> Option<Token> {
+        self.wanted.set(Readiness::NONE);
+        self.token.take()
+    }
+
+    #[inline]
+    pub(super) fn note(&self, readiness: Readiness) {
+        self.ready.set(self.ready.get().with(readiness));
+    }
+
+    /// Wants to be called when ready. Returns whether that is now, in which case the caller queues the source.
+    #[must_use]
+    pub(crate) fn want(&self, direction: Direction) -> bool {
+        self.wanted.set(self.wanted.get().with(direction.bit()));
+        self.take_due(direction)
+    }
+
+    /// Does not want to be called, even if it stands in the queue.
+    pub(crate) fn unwant(&self, direction: Direction) {
+        self.wanted.set(self.wanted.get().without(direction.bit()));
+    }
+
+    /// Whether the source is ready in a direction that it wants and is not queued for it yet; it counts as queued
+    /// then.
+    #[inline]
+    #[must_use]
+    pub(crate) fn take_due(&self, direction: Direction) -> bool {
+        let due = self.is_due(direction) && !self.queued.get().contains(direction.bit());
+        if due {
+            self.queued.set(self.queued.get().with(direction.bit()));
+        }
+        due
+    }
+
+    /// The source comes out of the queue. Returns whether it is still to be called.
+    #[inline]
+    pub(crate) fn dequeued(&self, direction: Direction) -> bool {
+        self.queued.set(self.queued.get().without(direction.bit()));
+        self.is_due(direction)
+    }
+
+    #[inline]
+    fn is_due(&self, direction: Direction) -> bool {
+        self.ready.get().contains(direction.bit()) && self.wanted.get().contains(direction.bit())
+    }
+
+    #[inline]
+    pub(crate) fn is_ready(&self, direction: Direction) -> bool {
+        self.ready.get().contains(direction.bit())
+    }
+
+    /// An attempt found nothing left: the next event will say when there is something.
+    #[inline]
+    pub(crate) fn exhausted(&self, direction: Direction) {
+        self.ready.set(self.ready.get().without(direction.bit()));
+    }
+
+    /// A receive brought less than it had room for: nothing is left, unless a hang-up was seen, after which no
+    /// further edge need come and only reading on finds the end.
+    #[inline]
+    pub(crate) fn received_short(&self) {
+        if !self.ready.get().contains(Readiness::HANG_UP) {
+            self.exhausted(Direction::Read);
+        }
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration")
+            .field("ready", &self.ready.get())
+            .field("wanted", &self.wanted.get())
+            .field("queued", &self.queued.get())
+            .finish()
+    }
+}
+
+impl fmt::Debug for dyn Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(f)
+    }
+}

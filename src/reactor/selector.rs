@@ -1,0 +1,120 @@
+//! The first seam: what the loop asks of whatever waits for readiness.
+//!
+//! An implementation supplies four things: registering a descriptor (edge-triggered, both directions, once), taking
+//! it out again, waiting for events, and a bell that another thread may ring. `mio` and the operating system stand
+//! behind one implementation, a simulation may stand behind another.
+
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+use std::time::Duration;
+
+/// Names a registration in the selector's events: a seat of the reactor's table, and which holder of that seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Token(u64);
+
+impl Token {
+    pub(crate) fn new(index: u32, generation: u32) -> Self {
+        Token(u64::from(generation) << 32 | u64::from(index))
+    }
+
+    /// The token as one number, for a selector that can carry a number with each registration.
+    pub fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// The token that [`to_bits`](Token::to_bits) made this number of.
+    pub fn from_bits(bits: u64) -> Self {
+        Token(bits)
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    pub(crate) fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+/// What an event says of a descriptor. Bits are hints: a spurious one costs an attempt that finds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Readiness(u8);
+
+impl Readiness {
+    /// Nothing.
+    pub const NONE: Readiness = Readiness(0);
+    /// Something may be received, an end of stream or an error included.
+    pub const READABLE: Readiness = Readiness(1);
+    /// Something may be sent, if only to find out what is wrong.
+    pub const WRITABLE: Readiness = Readiness(2);
+    /// The peer has ended its side or the connection failed: a short receive does not mean that nothing more comes.
+    pub const HANG_UP: Readiness = Readiness(4);
+
+    /// Whether all bits of `other` are set.
+    #[inline]
+    pub fn contains(self, other: Readiness) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// These bits and those of `other`.
+    #[inline]
+    #[must_use]
+    pub fn with(self, other: Readiness) -> Readiness {
+        Readiness(self.0 | other.0)
+    }
+
+    /// These bits without those of `other`.
+    #[inline]
+    #[must_use]
+    pub fn without(self, other: Readiness) -> Readiness {
+        Readiness(self.0 & !other.0)
+    }
+}
+
+/// Waits for readiness. Descriptors are numbers here, since a simulation invents its own.
+pub trait Selector {
+    /// Watches a descriptor for both directions, edge-triggered, until it is deregistered or closed.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says; nothing is registered then.
+    fn register(&mut self, fd: RawFd, token: Token) -> io::Result<()>;
+
+    /// Watches a descriptor no longer.
+    ///
+    /// # Errors
+    ///
+    /// If it was not watched.
+    fn deregister(&mut self, fd: RawFd) -> io::Result<()>;
+
+    /// Waits until something is ready, the bell rings or `timeout` has passed (`None` is for ever), rounding the
+    /// timeout up, and tells each event. Returns whether anything came. An interruption by a signal is no event and
+    /// no error.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says; the loop cannot go on then.
+    fn poll(&mut self, timeout: Option<Duration>, event: &mut dyn FnMut(Token, Readiness)) -> io::Result<bool>;
+
+    /// A bell that ends the current or the next wait.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says.
+    fn bell(&mut self) -> io::Result<Box<dyn Bell>>;
+
+    /// A duplicate of the descriptor that becomes readable when a poll would bring something.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or the system has no descriptor left.
+    fn try_clone_fd(&self) -> io::Result<OwnedFd> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this selector has no descriptor"))
+    }
+}
+
+/// Ends a selector's wait, from any thread.
+pub trait Bell: Send + Sync {
+    /// Rings. Rings before the wait count; several are one.
+    fn ring(&self);
+}

@@ -1,0 +1,18 @@
+//! Streams: a connection as a reader and a writer that coroutines await.
+//!
+//! A star: [`StreamReader`] and [`StreamWriter`] each hold one [`StreamProtocol`](protocol::StreamProtocol), which is
+//! what the transport knows of them.
+
+mod open;
+mod protocol;
+mod reader;
+mod separators;
+mod serve;
+mod writer;
+
+pub use open::{OpenConnection, open_connection};
+pub use protocol::StreamFeeder;
+pub use reader::StreamReader;
+pub use separators::Separators;
+pub use serve::{ClientConnected, Coroutine, FallibleCoroutine, Plain, StartServer, start_server};
+pub use writer::StreamWriter;

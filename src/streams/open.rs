@@ -1,0 +1,82 @@
+//! Opening a connection as a pair of streams.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::io;
+use std::pin::Pin;
+
+use crate::constants::DEFAULT_LIMIT;
+use crate::event_loop::get_running_loop;
+use crate::net::{ConnectOptions, Endpoint};
+use crate::streams::protocol::{StreamProtocol, pair};
+use crate::streams::{StreamReader, StreamWriter};
+
+/// Connects, and gives a reader and a writer.
+///
+/// # Cancel safety
+///
+/// Dropping the future before it is done closes whatever it had opened.
+///
+/// # Errors
+///
+/// What the system says of the last address tried, with the address; an endpoint that is none; a limit of 0.
+///
+/// # Panics
+///
+/// When awaited where no loop runs.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> std::io::Result<()> {
+/// let (reader, writer) = waterwheel::open_connection(("127.0.0.1", 8888)).limit(1024).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "asyncio.open_connection")]
+pub fn open_connection(to: impl Into<Endpoint>) -> OpenConnection {
+    OpenConnection { options: ConnectOptions::new(to.into()), limit: DEFAULT_LIMIT }
+}
+
+/// What [`open_connection`] makes: await it.
+#[must_use = "nothing is connected unless this is awaited"]
+pub struct OpenConnection {
+    options: ConnectOptions,
+    limit: usize,
+}
+
+impl OpenConnection {
+    /// The reader's limit, in bytes; the default is 64 KiB.
+    pub fn limit(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
+    }
+}
+
+impl IntoFuture for OpenConnection {
+    type Output = io::Result<(StreamReader, StreamWriter)>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            check_limit(self.limit)?;
+            let event_loop = get_running_loop();
+            let protocol = StreamProtocol::new(Some(event_loop.clone()), self.limit, None);
+            let (transport, protocol) = self.options.connect(&event_loop, || protocol).await?;
+            Ok(pair(protocol, transport))
+        })
+    }
+}
+
+pub(super) fn check_limit(limit: usize) -> io::Result<()> {
+    if limit == 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the limit of a reader must be over 0"));
+    }
+    Ok(())
+}
+
+impl fmt::Debug for OpenConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenConnection").field("options", &self.options).field("limit", &self.limit).finish()
+    }
+}

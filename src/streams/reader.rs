@@ -1,0 +1,325 @@
+//! The reading end of a stream.
+
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+
+use crate::errors::ReadError;
+use crate::interface::ReceiveBuffer;
+use crate::streams::protocol::{StreamFeeder, StreamProtocol};
+use crate::streams::separators::{Match, NO_SEPARATOR, Search, Separators};
+
+/// The reading end of a connection.
+///
+/// Bytes wait here until they are read, up to about twice the limit; then the peer is held back. The limit is also
+/// the longest line, or piece before a separator, that is waited for.
+///
+/// # Cancel safety
+///
+/// Every method may be dropped while it waits, as a [`timeout`](crate::timeout()) does: the bytes that have come are
+/// in the reader, and the next read finds them.
+///
+/// # Errors
+///
+/// Bytes that came before an error are always read first. Then every read gives the error, each time.
+///
+/// # Examples
+///
+/// ```
+/// use waterwheel::StreamReader;
+///
+/// waterwheel::run(async {
+///     let (mut reader, feeder) = StreamReader::new(64 * 1024);
+///     feeder.feed_data(b"one\ntwo\nthree");
+///     feeder.feed_eof();
+///     let mut lines = 0;
+///     while let Some(line) = reader.next_line().await? {
+///         lines += 1;
+///         assert!(line.len() > 2);
+///     }
+///     assert_eq!(lines, 3);
+///     Ok::<(), waterwheel::ReadError>(())
+/// })
+/// # .unwrap()
+/// ```
+pub struct StreamReader {
+    protocol: Rc<StreamProtocol>,
+    /// What was taken out of the protocol's inbox and not yet read.
+    buffer: ReceiveBuffer,
+}
+
+/// Why a search for a separator gave none.
+enum Miss {
+    /// The stream ended. What is left is in the buffer.
+    Eof,
+    /// None within the limit; `found` is the one beyond it, if it is there.
+    Overrun {
+        consumed: usize,
+        found: Option<Match>,
+    },
+    Failed(ReadError),
+}
+
+impl StreamReader {
+    /// A reader that is fed by hand, by the [`StreamFeeder`] beside it.
+    ///
+    /// # Panics
+    ///
+    /// If the limit is 0.
+    #[expect(clippy::new_ret_no_self, reason = "a reader alone would never read anything")]
+    pub fn new(limit: usize) -> (StreamReader, StreamFeeder) {
+        assert!(limit > 0, "the limit of a reader must be over 0");
+        let protocol = StreamProtocol::new(None, limit, None);
+        (StreamReader::of(Rc::clone(&protocol)), StreamFeeder::of(protocol))
+    }
+
+    pub(super) fn of(protocol: Rc<StreamProtocol>) -> Self {
+        StreamReader { protocol, buffer: ReceiveBuffer::default() }
+    }
+
+    /// Reads what is there, up to `n` bytes, and waits only if nothing is. Empty at the end of the stream, and for
+    /// `n` = 0.
+    ///
+    /// # Errors
+    ///
+    /// If the connection failed and everything before that was read.
+    pub async fn read(&mut self, n: usize) -> io::Result<Vec<u8>> {
+        if n == 0 {
+            return Ok(Vec::new());
+        }
+        self.some().await?;
+        Ok(self.take(n.min(self.buffer.len())))
+    }
+
+    /// Reads until the end of the stream, however long that is. On an error, and if dropped while it waits, the bytes
+    /// stay in the reader.
+    ///
+    /// # Errors
+    ///
+    /// If the connection failed.
+    #[doc(alias = "read(-1)")]
+    pub async fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
+        while self.more().await? {}
+        Ok(self.take(self.buffer.len()))
+    }
+
+    /// Reads what is there into `buf`, without allocating, and waits only if nothing is. Returns how many bytes that
+    /// were; 0 at the end of the stream, and for an empty `buf`.
+    ///
+    /// # Errors
+    ///
+    /// If the connection failed and everything before that was read.
+    #[inline]
+    pub async fn read_into(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        self.some().await?;
+        let n = buf.len().min(self.buffer.len());
+        buf[..n].copy_from_slice(&self.buffer.filled()[..n]);
+        self.consume(n);
+        Ok(n)
+    }
+
+    /// Reads a line, with its `\n`. At the end of the stream the last line may be without, and then comes an empty
+    /// one, each time.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::LimitOverrun`] for a line over the limit: it is thrown away through its `\n`, as far as it has
+    /// come. [`ReadError::Io`] if the connection failed and the lines before that were read.
+    pub async fn readline(&mut self) -> Result<Vec<u8>, ReadError> {
+        let end = self.line_end().await?;
+        Ok(self.take(end))
+    }
+
+    /// Reads a line as [`readline`](StreamReader::readline) does, and appends it to `line`: a `Vec` that is used
+    /// again costs no allocation. Returns how many bytes were appended.
+    ///
+    /// # Errors
+    ///
+    /// As [`readline`](StreamReader::readline); nothing is appended then.
+    pub async fn readline_into(&mut self, line: &mut Vec<u8>) -> Result<usize, ReadError> {
+        let end = self.line_end().await?;
+        Ok(self.take_into(end, line))
+    }
+
+    /// Reads the next line, with its `\n`; `None` at the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`readline`](StreamReader::readline); the lines after one that was too long can be read.
+    #[doc(alias = "async for")]
+    #[doc(alias = "__anext__")]
+    pub async fn next_line(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
+        let end = self.line_end().await?;
+        Ok((end > 0).then(|| self.take(end)))
+    }
+
+    /// Reads exactly `n` bytes; `n` may be over the limit.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::IncompleteRead`] with what was there, if the stream ends first. [`ReadError::Io`] if the
+    /// connection failed first; what was there stays in the reader.
+    pub async fn readexactly(&mut self, n: usize) -> Result<Vec<u8>, ReadError> {
+        while self.buffer.len() < n {
+            if !self.more().await? {
+                return Err(self.incomplete(Some(n)));
+            }
+        }
+        Ok(self.take(n))
+    }
+
+    /// Reads up to and with a separator, or the first of several.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::LimitOverrun`] if there are more bytes than the limit before the separator, or without one: they
+    /// stay in the reader. [`ReadError::IncompleteRead`] with what was there, if the stream ends first.
+    /// [`ReadError::Io`] if the connection failed first, or if there is no separator or an empty one.
+    pub async fn readuntil(&mut self, separator: impl Separators) -> Result<Vec<u8>, ReadError> {
+        let end = self.separator_end(separator).await?;
+        Ok(self.take(end))
+    }
+
+    /// Reads as [`readuntil`](StreamReader::readuntil) does, and appends to `to`: a `Vec` that is used again costs no
+    /// allocation. Returns how many bytes were appended.
+    ///
+    /// # Errors
+    ///
+    /// As [`readuntil`](StreamReader::readuntil); nothing is appended then.
+    pub async fn readuntil_into(&mut self, separator: impl Separators, to: &mut Vec<u8>) -> Result<usize, ReadError> {
+        let end = self.separator_end(separator).await?;
+        Ok(self.take_into(end, to))
+    }
+
+    /// Lends what is there, and waits only if nothing is; empty at the end of the stream. Nothing is copied. What was
+    /// used of it is taken by [`consume`](StreamReader::consume).
+    ///
+    /// # Errors
+    ///
+    /// If the connection failed and everything before that was read.
+    #[inline]
+    pub async fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.some().await?;
+        Ok(self.buffer.filled())
+    }
+
+    /// Takes `n` bytes of those that [`fill_buf`](StreamReader::fill_buf) lent.
+    ///
+    /// # Panics
+    ///
+    /// If it lent fewer.
+    #[inline]
+    pub fn consume(&mut self, n: usize) {
+        self.buffer.consume(n);
+        self.protocol.consumed(&mut self.buffer);
+    }
+
+    /// Whether the stream has ended and everything was read.
+    pub fn at_eof(&self) -> bool {
+        self.protocol.at_eof(&self.buffer)
+    }
+
+    /// Waits until there is something in the buffer, or the stream has ended.
+    #[inline]
+    async fn some(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            self.more().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until there is more in the buffer than now: true, or false if the stream has ended.
+    async fn more(&mut self) -> io::Result<bool> {
+        self.protocol.more(&mut self.buffer).await
+    }
+
+    /// How long the next line is; 0 at the end of the stream.
+    #[inline]
+    async fn line_end(&mut self) -> Result<usize, ReadError> {
+        if let Some(newline) = memchr::memchr(b'\n', self.buffer.filled()) {
+            if newline <= self.protocol.limit() {
+                return Ok(newline + 1);
+            }
+        }
+        self.line_end_waiting().await
+    }
+
+    async fn line_end_waiting(&mut self) -> Result<usize, ReadError> {
+        match self.search(b"\n").await {
+            Ok(found) => Ok(found.end),
+            Err(Miss::Eof) => Ok(self.buffer.len()),
+            Err(Miss::Overrun { consumed, found }) => {
+                // A line that is too long must not be in the way of the next one.
+                self.consume(found.map_or(self.buffer.len(), |found| found.end));
+                Err(ReadError::LimitOverrun { consumed })
+            }
+            Err(Miss::Failed(error)) => Err(error),
+        }
+    }
+
+    async fn separator_end(&mut self, separator: impl Separators) -> Result<usize, ReadError> {
+        match self.search(separator).await {
+            Ok(found) => Ok(found.end),
+            Err(Miss::Eof) => Err(self.incomplete(None)),
+            Err(Miss::Overrun { consumed, .. }) => Err(ReadError::LimitOverrun { consumed }),
+            Err(Miss::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Waits for a separator. Every byte is searched once, however small the pieces in which they come.
+    async fn search(&mut self, separators: impl Separators) -> Result<Match, Miss> {
+        let Some(mut search) = Search::new(&separators) else {
+            return Err(Miss::Failed(io::Error::new(io::ErrorKind::InvalidInput, NO_SEPARATOR).into()));
+        };
+        let limit = self.protocol.limit();
+        loop {
+            if let Some(found) = search.find(self.buffer.filled()) {
+                if found.start > limit {
+                    return Err(Miss::Overrun { consumed: found.start, found: Some(found) });
+                }
+                return Ok(found);
+            }
+            let consumed = search.searched(self.buffer.len());
+            if consumed > limit {
+                return Err(Miss::Overrun { consumed, found: None });
+            }
+            match self.more().await {
+                Ok(true) => {}
+                Ok(false) => return Err(Miss::Eof),
+                Err(error) => return Err(Miss::Failed(error.into())),
+            }
+        }
+    }
+
+    fn incomplete(&mut self, expected: Option<usize>) -> ReadError {
+        let partial = self.take(self.buffer.len());
+        ReadError::IncompleteRead { partial, expected }
+    }
+
+    fn take(&mut self, n: usize) -> Vec<u8> {
+        let taken = self.buffer.filled()[..n].to_vec();
+        self.consume(n);
+        taken
+    }
+
+    fn take_into(&mut self, n: usize, to: &mut Vec<u8>) -> usize {
+        to.extend_from_slice(&self.buffer.filled()[..n]);
+        self.consume(n);
+        n
+    }
+}
+
+impl Drop for StreamReader {
+    fn drop(&mut self) {
+        self.protocol.reader_gone(std::mem::take(&mut self.buffer));
+    }
+}
+
+impl fmt::Debug for StreamReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamReader").field("in_hand", &self.buffer.len()).field("stream", &*self.protocol).finish()
+    }
+}

@@ -1,0 +1,243 @@
+//! Serving connections as pairs of streams.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use crate::constants::DEFAULT_LIMIT;
+use crate::event_loop::{Incident, LoopHandle, get_running_loop};
+use crate::interface::{Protocol, Transport};
+use crate::net::{Endpoint, ServeOptions, Server};
+use crate::streams::open::check_limit;
+use crate::streams::protocol::{Connected, StreamProtocol};
+use crate::streams::{StreamReader, StreamWriter};
+
+/// Listens, and calls `client_connected` with a reader and a writer for each connection.
+///
+/// `client_connected` is a plain function, called when the connection is made, or an async one, which becomes a task.
+/// It may return nothing or a `Result`; see [`ClientConnected`].
+///
+/// # Cancel safety
+///
+/// Dropping the future before it is done closes whatever it had opened.
+///
+/// # Errors
+///
+/// What the system says of binding and listening, with the address; an endpoint that is none; a limit of 0.
+///
+/// # Panics
+///
+/// When awaited where no loop runs.
+///
+/// # Examples
+///
+/// ```
+/// use std::io;
+/// use waterwheel::{StreamReader, StreamWriter, open_connection, start_server};
+///
+/// async fn shout(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
+///     let line = reader.readline().await?;
+///     writer.write_all(&line.to_ascii_uppercase()).await
+/// }
+///
+/// # fn main() -> io::Result<()> {
+/// waterwheel::run(async {
+///     let server = start_server(shout, "127.0.0.1:0").await?;
+///     let (mut reader, writer) = open_connection(server.local_addrs()[0]).await?;
+///     writer.write(b"hello\n");
+///     assert_eq!(reader.readline().await?, b"HELLO\n");
+///     Ok(())
+/// })
+/// # }
+/// ```
+#[doc(alias = "asyncio.start_server")]
+pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<Endpoint>) -> StartServer {
+    let client_connected = move |event_loop: &LoopHandle, reader, writer| {
+        client_connected.call(event_loop, reader, writer);
+    };
+    StartServer {
+        options: ServeOptions::new(at.into()),
+        limit: DEFAULT_LIMIT,
+        client_connected: Box::new(client_connected),
+    }
+}
+
+type Call = Box<dyn Fn(&LoopHandle, StreamReader, StreamWriter)>;
+
+/// What [`start_server`] makes: await it.
+#[must_use = "nothing is served unless this is awaited"]
+pub struct StartServer {
+    options: ServeOptions,
+    limit: usize,
+    client_connected: Call,
+}
+
+impl StartServer {
+    /// The limit of each connection's reader, in bytes; the default is 64 KiB.
+    pub fn limit(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// As [`CreateServer::backlog`](crate::CreateServer::backlog).
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.options.backlog = connections;
+        self
+    }
+
+    /// As [`CreateServer::start_serving`](crate::CreateServer::start_serving).
+    pub fn start_serving(mut self, at_once: bool) -> Self {
+        self.options.start_serving = at_once;
+        self
+    }
+}
+
+impl IntoFuture for StartServer {
+    type Output = io::Result<Server>;
+    type IntoFuture = Pin<Box<dyn Future<Output = io::Result<Server>>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            check_limit(self.limit)?;
+            let event_loop = get_running_loop();
+            let (limit, call) = (self.limit, self.client_connected);
+            let handle = event_loop.clone();
+            let connected: Connected = Rc::new(move |reader, writer| call(&handle, reader, writer));
+            let handle = event_loop.clone();
+            let factory = move || -> Rc<dyn Protocol> {
+                StreamProtocol::new(Some(handle.clone()), limit, Some(Rc::clone(&connected)))
+            };
+            self.options.serve(&event_loop, Box::new(factory)).await
+        })
+    }
+}
+
+impl fmt::Debug for StartServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartServer")
+            .field("options", &self.options)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`start_server`] calls for each connection: any `Fn(StreamReader, StreamWriter)` that returns nothing, or a
+/// future of nothing or of a `Result<(), E>` whose error can be displayed. `M` tells these apart; nobody names it.
+///
+/// A handler that fails or panics is reported as an [`Incident`] with the peer's address, and its connection is
+/// closed: what it wrote before still goes out.
+#[doc(alias = "client_connected_cb")]
+pub trait ClientConnected<M>: 'static {
+    /// Handles a new connection.
+    fn call(&self, event_loop: &LoopHandle, reader: StreamReader, writer: StreamWriter);
+}
+
+/// A plain function; see [`ClientConnected`].
+#[derive(Debug)]
+pub enum Plain {}
+
+/// An async function that returns nothing; see [`ClientConnected`].
+#[derive(Debug)]
+pub enum Coroutine {}
+
+/// An async function that returns a `Result`; see [`ClientConnected`].
+#[derive(Debug)]
+pub enum FallibleCoroutine {}
+
+impl<F> ClientConnected<Plain> for F
+where
+    F: Fn(StreamReader, StreamWriter) + 'static,
+{
+    fn call(&self, _event_loop: &LoopHandle, reader: StreamReader, writer: StreamWriter) {
+        self(reader, writer);
+    }
+}
+
+impl<F, C> ClientConnected<Coroutine> for F
+where
+    F: Fn(StreamReader, StreamWriter) -> C + 'static,
+    C: Future<Output = ()> + 'static,
+{
+    fn call(&self, event_loop: &LoopHandle, reader: StreamReader, writer: StreamWriter) {
+        let transport = writer.transport();
+        spawn_handler(event_loop, transport, self(reader, writer), |()| None);
+    }
+}
+
+impl<F, C, E> ClientConnected<FallibleCoroutine> for F
+where
+    F: Fn(StreamReader, StreamWriter) -> C + 'static,
+    C: Future<Output = Result<(), E>> + 'static,
+    E: fmt::Display + 'static,
+{
+    fn call(&self, event_loop: &LoopHandle, reader: StreamReader, writer: StreamWriter) {
+        let transport = writer.transport();
+        spawn_handler(event_loop, transport, self(reader, writer), |result| {
+            result.err().map(|error| io::Error::other(error.to_string()))
+        });
+    }
+}
+
+fn spawn_handler<C: Future + 'static>(
+    event_loop: &LoopHandle,
+    transport: Rc<dyn Transport>,
+    coroutine: C,
+    failure: fn(C::Output) -> Option<io::Error>,
+) {
+    let handler = Handler { coroutine, connection: Connection { event_loop: event_loop.clone(), transport }, failure };
+    drop(event_loop.create_task(handler));
+}
+
+pin_project! {
+    /// The task of one connection.
+    struct Handler<C: Future> {
+        #[pin]
+        coroutine: C,
+        connection: Connection,
+        failure: fn(C::Output) -> Option<io::Error>,
+    }
+}
+
+struct Connection {
+    event_loop: LoopHandle,
+    transport: Rc<dyn Transport>,
+}
+
+impl Connection {
+    #[cold]
+    fn failed(&self, incident: Incident) {
+        let peer = self.transport.extra_info().peername().cloned();
+        self.event_loop.core().report(&incident.with_peer(peer));
+        self.transport.close();
+    }
+}
+
+impl<C: Future> Future for Handler<C> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        // Caught here, and not by the task, since only this knows the peer.
+        match catch_unwind(AssertUnwindSafe(|| this.coroutine.poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => {
+                if let Some(error) = (this.failure)(output) {
+                    let incident = Incident::new("The handler of a connection failed");
+                    this.connection.failed(incident.with_error(error));
+                }
+                Poll::Ready(())
+            }
+            Err(payload) => {
+                let incident = Incident::new("The handler of a connection panicked");
+                this.connection.failed(incident.with_panic(&payload));
+                Poll::Ready(())
+            }
+        }
+    }
+}

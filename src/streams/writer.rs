@@ -1,0 +1,168 @@
+//! The writing end of a stream.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use crate::interface::{ExtraInfo, Transport};
+use crate::streams::protocol::StreamProtocol;
+
+/// The writing end of a connection.
+///
+/// [`write`](StreamWriter::write) never waits: what one step of a task writes is sent when the step ends, in one
+/// system call. [`drain`](StreamWriter::drain) waits while the peer is behind. Dropping the writer closes the
+/// connection, after what was written has gone out.
+///
+/// All methods take `&self`, so several tasks may write, each a message at a time, and drain.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> std::io::Result<()> {
+/// let (mut reader, writer) = waterwheel::open_connection("127.0.0.1:8888").await?;
+/// writer.write(b"hello\n");
+/// writer.drain().await?;
+/// println!("{:?}", reader.readline().await?);
+/// writer.close();
+/// writer.wait_closed().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct StreamWriter {
+    protocol: Rc<StreamProtocol>,
+    transport: Rc<dyn Transport>,
+}
+
+impl StreamWriter {
+    pub(super) fn of(protocol: Rc<StreamProtocol>, transport: Rc<dyn Transport>) -> Self {
+        StreamWriter { protocol, transport }
+    }
+
+    /// Writes bytes; see [`Transport::write`]. Errors of the connection come out of [`drain`](StreamWriter::drain),
+    /// of reads and of [`wait_closed`](StreamWriter::wait_closed).
+    ///
+    /// # Panics
+    ///
+    /// After [`write_eof`](StreamWriter::write_eof).
+    #[inline]
+    pub fn write(&self, data: &[u8]) {
+        self.transport.write(data);
+    }
+
+    /// Writes several pieces, as one [`write`](StreamWriter::write) of them all would.
+    ///
+    /// # Panics
+    ///
+    /// As [`write`](StreamWriter::write).
+    pub fn writelines<I>(&self, parts: I)
+    where
+        I: IntoIterator,
+        I::Item: AsRef<[u8]>,
+    {
+        let parts: Vec<I::Item> = parts.into_iter().collect();
+        let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part.as_ref())).collect();
+        self.transport.writelines(&slices);
+    }
+
+    /// Waits until the peer has caught up: at once while what is buffered is under the high-water mark, else until it
+    /// is down to the low one. Any number of tasks may wait.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is taken back: what was written is sent all the same.
+    ///
+    /// # Errors
+    ///
+    /// What the connection failed with, or `ConnectionReset` if it was closed before.
+    #[inline]
+    pub async fn drain(&self) -> io::Result<()> {
+        self.protocol.drain(&*self.transport).await
+    }
+
+    /// [`write`](StreamWriter::write), then [`drain`](StreamWriter::drain).
+    ///
+    /// # Cancel safety
+    ///
+    /// Once it was polled all of `data` is written; dropping it then only means not waiting for the peer.
+    ///
+    /// # Errors
+    ///
+    /// As [`drain`](StreamWriter::drain).
+    ///
+    /// # Panics
+    ///
+    /// As [`write`](StreamWriter::write).
+    pub async fn write_all(&self, data: &[u8]) -> io::Result<()> {
+        self.write(data);
+        self.drain().await
+    }
+
+    /// Whether our side can end alone.
+    pub fn can_write_eof(&self) -> bool {
+        self.transport.can_write_eof()
+    }
+
+    /// Ends our side once what was written has gone out; reading goes on.
+    pub fn write_eof(&self) {
+        self.transport.write_eof();
+    }
+
+    /// Closes the connection once what was written has gone out.
+    pub fn close(&self) {
+        self.transport.close();
+    }
+
+    /// Whether the connection is closing or closed.
+    pub fn is_closing(&self) -> bool {
+        self.transport.is_closing()
+    }
+
+    /// Waits until the connection is lost, by [`close`](StreamWriter::close) or otherwise.
+    ///
+    /// # Cancel safety
+    ///
+    /// There is nothing to lose; it may be called again, and by several tasks.
+    ///
+    /// # Errors
+    ///
+    /// What the connection failed with, each time.
+    pub async fn wait_closed(&self) -> io::Result<()> {
+        self.protocol.wait_closed().await
+    }
+
+    /// The transport below.
+    pub fn transport(&self) -> Rc<dyn Transport> {
+        Rc::clone(&self.transport)
+    }
+
+    /// The names of both ends, and the socket.
+    #[doc(alias = "get_extra_info")]
+    pub fn extra_info(&self) -> ExtraInfo {
+        self.transport.extra_info()
+    }
+
+    /// The peer's address, if it is an internet address.
+    #[doc(alias = "peername")]
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.extra_info().peername().and_then(|name| name.as_inet())
+    }
+
+    /// Our own address, if it is an internet address.
+    #[doc(alias = "sockname")]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.extra_info().sockname().and_then(|name| name.as_inet())
+    }
+}
+
+impl Drop for StreamWriter {
+    fn drop(&mut self) {
+        self.transport.close();
+    }
+}
+
+impl fmt::Debug for StreamWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamWriter").field("transport", &self.transport).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,150 @@
+//! Tasks: coroutines that the loop steps.
+
+mod body;
+mod main_future;
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use crate::errors::JoinError;
+use crate::event_loop::{LoopHandle, get_running_loop};
+use crate::executor::{Body, TaskNode, Unheard, Waiter, YieldOnce, yield_once};
+
+impl LoopHandle {
+    /// Starts a task: its first step runs in the next turn, and the loop keeps it until it is done.
+    ///
+    /// On a closed loop the task is cancelled before it begins.
+    #[track_caller]
+    pub fn create_task<F: Future + 'static>(&self, future: F) -> Task<F::Output> {
+        let body = Box::pin(body::TaskBody::new(future, Location::caller()));
+        let node = self.core().executor.spawn(body);
+        Task { node, event_loop: self.clone(), take: body::take_result::<F::Output> }
+    }
+}
+
+/// Starts a task on the loop that runs on this thread.
+///
+/// # Panics
+///
+/// If no loop runs on this thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+///
+/// waterwheel::run(async {
+///     let shared = Rc::new(20);
+///     let task = waterwheel::spawn({
+///         let shared = Rc::clone(&shared);
+///         async move { *shared + 1 }
+///     });
+///     assert_eq!(task.await.unwrap() + *shared, 41);
+/// });
+/// ```
+#[doc(alias = "create_task")]
+#[doc(alias = "ensure_future")]
+#[track_caller]
+pub fn spawn<F: Future + 'static>(future: F) -> Task<F::Output> {
+    get_running_loop().create_task(future)
+}
+
+/// A task on the loop. Awaiting it gives its result; dropping it detaches it: it goes on, and its result is dropped.
+///
+/// A panic stays with its task. It is what awaiting the task gives, and if nobody does, it is reported as an
+/// [`Incident`](crate::Incident) with the line that spawned the task.
+///
+/// # Cancel safety
+///
+/// Dropping a `&mut Task` that is being awaited loses nothing: await it again.
+#[must_use = "dropping a task detaches it; use `drop` or `let _ =` to say that this is meant"]
+pub struct Task<T> {
+    node: Rc<TaskNode>,
+    event_loop: LoopHandle,
+    take: fn(Pin<&mut dyn Body>) -> Result<T, JoinError>,
+}
+
+impl<T> Task<T> {
+    /// Asks for the task to be cancelled. In the next turn its future is dropped where it waits, and awaiting the
+    /// task gives [`JoinError::Cancelled`]. A task that is done by then stays done.
+    pub fn cancel(&self) {
+        self.node.cancel();
+    }
+
+    /// Whether the task has finished, was cancelled, or panicked.
+    #[doc(alias = "done")]
+    pub fn is_finished(&self) -> bool {
+        self.node.is_finished()
+    }
+
+    /// Gives the task a name, for reports.
+    pub fn set_name(&self, name: impl Into<String>) {
+        self.event_loop.core().executor.set_name(&self.node, name.into());
+    }
+
+    /// The task's name: the one it was given, or one made of a number.
+    #[doc(alias = "get_name")]
+    pub fn name(&self) -> String {
+        self.event_loop.core().executor.name(&self.node)
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, JoinError>;
+
+    /// # Panics
+    ///
+    /// If polled again after it gave its result.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if !self.node.is_finished() {
+            self.node.set_joiner(Waiter::of(cx));
+            return Poll::Pending;
+        }
+        let mut body = self.node.take_body().expect("a task gives its result once");
+        Poll::Ready((self.take)(body.as_mut()))
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        let Some(mut body) = self.node.release() else { return };
+        if let Some(payload) = body.as_mut().take_panic() {
+            let spawned_at = body.spawned_at();
+            self.event_loop.core().report_unheard(&Unheard { payload, spawned_at });
+        }
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("name", &self.name()).field("finished", &self.is_finished()).finish()
+    }
+}
+
+/// Lets everything else that is ready run once before this task goes on.
+///
+/// # Cancel safety
+///
+/// There is nothing to lose.
+#[doc(alias = "sleep(0)")]
+pub fn yield_now() -> YieldNow {
+    YieldNow(yield_once())
+}
+
+/// The future of [`yield_now`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct YieldNow(YieldOnce);
+
+impl Future for YieldNow {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}

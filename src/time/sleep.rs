@@ -1,0 +1,116 @@
+//! Sleeping: a timer that wakes a task.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use crate::event_loop::{LoopHandle, get_running_loop};
+use crate::executor::{Waiter, YieldOnce, yield_once};
+use crate::timers::TimerKey;
+
+/// Waits for `duration`, and never less.
+///
+/// The time counts from the first poll, as that of asyncio's `sleep` does. Zero lets everything else that is ready
+/// run once. A duration that the clock cannot add is taken for thirty years.
+///
+/// # Cancel safety
+///
+/// Dropping it takes the timer out at once.
+///
+/// # Panics
+///
+/// When polled where no loop runs.
+#[doc(alias = "asyncio.sleep")]
+pub fn sleep(duration: Duration) -> Sleep {
+    let state = if duration.is_zero() { State::Yield(yield_once()) } else { State::For(duration) };
+    Sleep { state }
+}
+
+/// Waits until `deadline` by the loop's clock, and never less; one that has passed is over at once.
+///
+/// # Cancel safety, panics
+///
+/// As [`sleep`].
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    Sleep { state: State::Until(deadline) }
+}
+
+/// The future of [`sleep`] and [`sleep_until`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Sleep {
+    state: State,
+}
+
+enum State {
+    /// Not polled yet: the time does not run.
+    For(Duration),
+    /// Not polled yet: the deadline is known.
+    Until(Instant),
+    /// Zero time: one turn passes.
+    Yield(YieldOnce),
+    /// The timer is in the loop, or has fired.
+    Armed(LoopHandle, TimerKey),
+    /// Over, or never to be over since the loop is closed.
+    Over,
+}
+
+impl Sleep {
+    fn arm(&mut self, cx: &Context<'_>, deadline: impl FnOnce(&LoopHandle) -> Option<Instant>) -> Poll<()> {
+        let event_loop = get_running_loop();
+        let Some(deadline) = deadline(&event_loop) else {
+            self.state = State::Over;
+            return Poll::Ready(());
+        };
+        self.state = match event_loop.core().wake_at(deadline, Waiter::of(cx)) {
+            Some(key) => State::Armed(event_loop, key),
+            None => State::Over,
+        };
+        Poll::Pending
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.state {
+            State::Armed(event_loop, key) => {
+                if event_loop.core().rearm(*key, Waiter::of(cx)) {
+                    return Poll::Pending;
+                }
+                self.state = State::Over;
+                Poll::Ready(())
+            }
+            State::For(duration) => {
+                let duration = *duration;
+                self.arm(cx, |event_loop| Some(event_loop.core().deadline_after(duration)))
+            }
+            State::Until(deadline) => {
+                let deadline = *deadline;
+                self.arm(cx, |event_loop| (deadline > event_loop.time()).then_some(deadline))
+            }
+            State::Yield(once) => Pin::new(once).poll(cx),
+            State::Over => Poll::Ready(()),
+        }
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let State::Armed(event_loop, key) = &self.state {
+            drop(event_loop.core().disarm(*key));
+        }
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.state {
+            State::For(_) | State::Until(_) | State::Yield(_) => "Sleep(not begun or yielding)",
+            State::Armed(..) => "Sleep(armed)",
+            State::Over => "Sleep(over)",
+        })
+    }
+}

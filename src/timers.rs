@@ -1,0 +1,238 @@
+//! Deadlines, in order. Pure: time is passed in, and what a deadline means is the caller's business.
+//!
+//! Operations wanted: arm, cancel, "what is the next deadline", "what is due by now". Goals: arming and cancelling
+//! cost next to nothing (most timers are timeouts that never fire), a cancelled timer is gone at once (it neither
+//! holds memory nor shortens the wait), and equal deadlines come in the order in which they were armed.
+//!
+//! The plan is a heap of four children per node that knows where each timer stands: every slot of the slab carries
+//! its place in the heap, so a cancelled timer is taken out of the middle. A new deadline is nearly always among
+//! the latest, so arming and cancelling it touch one or two nodes of the bottom.
+
+use std::time::Instant;
+
+use slab::Slab;
+
+const CHILDREN: usize = 4;
+
+/// Room for this many timers is never given back.
+const KEPT: usize = 1024;
+
+/// Names one armed timer. It may outlive it: a key is never given twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimerKey {
+    slot: u32,
+    number: u64,
+}
+
+/// Armed timers, each with a `T` that says what to do when it is due.
+#[derive(Debug)]
+pub(crate) struct Timers<T> {
+    /// Invariant: no node is before its parent, and `slots[node.slot].place` is the node's index.
+    heap: Vec<Node>,
+    slots: Slab<Slot<T>>,
+    /// The number of the next timer: the order among equal deadlines.
+    next_number: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Node {
+    when: Instant,
+    number: u64,
+    slot: u32,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    place: u32,
+    payload: T,
+}
+
+impl<T> Timers<T> {
+    pub(crate) fn new() -> Self {
+        Timers { heap: Vec::new(), slots: Slab::new(), next_number: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Arms a timer.
+    pub(crate) fn arm(&mut self, when: Instant, payload: T) -> TimerKey {
+        let place = self.heap.len();
+        let number = self.next_number;
+        self.next_number += 1;
+        let slot = self.slots.insert(Slot { place: place as u32, payload }) as u32;
+        self.heap.push(Node { when, number, slot });
+        self.rise(place);
+        TimerKey { slot, number }
+    }
+
+    /// Takes a timer out and gives its payload back, so that the caller drops it where it wants; `None` if it has
+    /// fired or was cancelled.
+    pub(crate) fn cancel(&mut self, key: TimerKey) -> Option<T> {
+        let place = self.place_of(key)?;
+        Some(self.take(place))
+    }
+
+    /// The payload of an armed timer.
+    pub(crate) fn payload_mut(&mut self, key: TimerKey) -> Option<&mut T> {
+        self.place_of(key)?;
+        Some(&mut self.slots[key.slot as usize].payload)
+    }
+
+    /// The earliest deadline.
+    #[inline]
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.heap.first().map(|node| node.when)
+    }
+
+    /// Takes out the earliest timer if it is due by `now`.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
+        let first = self.heap.first()?;
+        if first.when > now { None } else { Some(self.take(0)) }
+    }
+
+    fn place_of(&self, key: TimerKey) -> Option<usize> {
+        let place = self.slots.get(key.slot as usize)?.place as usize;
+        (self.heap[place].number == key.number).then_some(place)
+    }
+
+    fn take(&mut self, place: usize) -> T {
+        let node = self.heap.swap_remove(place);
+        if place < self.heap.len() {
+            // The last node came here. It belongs further down or, if it came from another branch, further up.
+            self.rise(place);
+            self.sink(self.slots[self.heap[place].slot as usize].place as usize);
+        }
+        let payload = self.slots.remove(node.slot as usize).payload;
+        if self.heap.len() * 4 < self.heap.capacity() && self.heap.capacity() > KEPT {
+            self.heap.shrink_to(self.heap.len() * 2);
+        }
+        if self.heap.is_empty() && self.slots.capacity() > KEPT {
+            // Slots can only go when none is in use, since keys name them.
+            self.slots = Slab::new();
+        }
+        payload
+    }
+
+    fn rise(&mut self, mut place: usize) {
+        let node = self.heap[place];
+        while place > 0 {
+            let parent = (place - 1) / CHILDREN;
+            if self.heap[parent] <= node {
+                break;
+            }
+            self.put(place, self.heap[parent]);
+            place = parent;
+        }
+        self.put(place, node);
+    }
+
+    fn sink(&mut self, mut place: usize) {
+        let node = self.heap[place];
+        loop {
+            let first = place * CHILDREN + 1;
+            let children = first..(first + CHILDREN).min(self.heap.len());
+            let Some(least) = children.min_by_key(|&child| self.heap[child]) else { break };
+            if node <= self.heap[least] {
+                break;
+            }
+            self.put(place, self.heap[least]);
+            place = least;
+        }
+        self.put(place, node);
+    }
+
+    fn put(&mut self, place: usize, node: Node) {
+        self.heap[place] = node;
+        self.slots[node.slot as usize].place = place as u32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn pop_all(timers: &mut Timers<u32>, now: Instant) -> Vec<u32> {
+        std::iter::from_fn(|| timers.pop_due(now)).collect()
+    }
+
+    #[test]
+    fn due_timers_come_by_deadline_and_equal_ones_in_the_order_of_arming() {
+        let base = Instant::now();
+        let mut timers = Timers::new();
+        for (name, ms) in [(0, 5), (1, 3), (2, 5), (3, 1), (4, 3), (5, 5)] {
+            timers.arm(base + Duration::from_millis(ms), name);
+        }
+        assert_eq!(timers.next_deadline(), Some(base + Duration::from_millis(1)));
+        assert_eq!(pop_all(&mut timers, base + Duration::from_millis(4)), [3, 1, 4]);
+        assert_eq!(pop_all(&mut timers, base + Duration::from_millis(5)), [0, 2, 5]);
+        assert_eq!(timers.len(), 0);
+    }
+
+    #[test]
+    fn a_cancelled_timer_is_gone_at_once_and_its_key_names_nothing_else() {
+        let base = Instant::now();
+        let mut timers = Timers::new();
+        let near = timers.arm(base, 1);
+        timers.arm(base + Duration::from_secs(10), 2);
+        assert_eq!(timers.cancel(near), Some(1));
+        assert_eq!(timers.next_deadline(), Some(base + Duration::from_secs(10)));
+        let reused = timers.arm(base, 3);
+        assert_eq!(timers.cancel(near), None);
+        assert!(timers.payload_mut(near).is_none());
+        assert_eq!(timers.payload_mut(reused), Some(&mut 3));
+    }
+
+    #[test]
+    fn mass_cancelling_gives_the_memory_back() {
+        let base = Instant::now();
+        let mut timers = Timers::new();
+        let keys: Vec<_> = (0..100_000).map(|n| timers.arm(base + Duration::from_secs(n), ())).collect();
+        for key in keys {
+            timers.cancel(key);
+        }
+        assert_eq!(timers.len(), 0);
+        assert!(timers.heap.capacity() <= KEPT && timers.slots.capacity() <= KEPT);
+    }
+
+    /// The naive twin: an ordered map from (deadline, number) to name.
+    #[test]
+    fn any_sequence_agrees_with_an_ordered_map() {
+        let base = Instant::now();
+        let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = move |below: u64| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed % below
+        };
+        let mut timers = Timers::new();
+        let mut twin = BTreeMap::new();
+        let mut keys = Vec::new();
+        for name in 0..20_000_u32 {
+            match random(4) {
+                0 | 1 => {
+                    let when = base + Duration::from_millis(random(1_000));
+                    keys.push((timers.arm(when, name), when, name));
+                    twin.insert((when, name), name);
+                }
+                2 if !keys.is_empty() => {
+                    let (key, when, name) = keys.swap_remove(random(keys.len() as u64) as usize);
+                    assert_eq!(timers.cancel(key), twin.remove(&(when, name)));
+                }
+                _ => {
+                    let now = base + Duration::from_millis(random(1_000));
+                    let later = twin.split_off(&(now + Duration::from_nanos(1), 0));
+                    let due: Vec<_> = std::mem::replace(&mut twin, later).into_values().collect();
+                    assert_eq!(pop_all(&mut timers, now), due);
+                }
+            }
+            assert_eq!(timers.len(), twin.len());
+            assert_eq!(timers.next_deadline(), twin.keys().next().map(|&(when, _)| when));
+        }
+    }
+}
