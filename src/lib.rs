@@ -1,4 +1,65 @@
-//! waterwheel
+//! A single-threaded event loop with streams, layered as Python's asyncio is: loop, transport, protocol, stream.
+//!
+//! An echo server is a coroutine per connection:
+//!
+//! ```no_run
+//! use waterwheel::{StreamReader, StreamWriter, start_server};
+//!
+//! async fn echo(mut reader: StreamReader, writer: StreamWriter) -> std::io::Result<()> {
+//!     while !reader.at_eof() {
+//!         let data = reader.read(1024).await?;
+//!         writer.write(&data);
+//!         writer.drain().await?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! fn main() -> std::io::Result<()> {
+//!     waterwheel::run(async { start_server(echo, "127.0.0.1:8888").await?.serve_forever().await })
+//! }
+//! ```
+//!
+//! # The layers
+//!
+//! | you write | you use | what it is |
+//! | --- | --- | --- |
+//! | coroutines | [`open_connection`], [`start_server`], [`StreamReader`], [`StreamWriter`] | streams: awaiting bytes |
+//! | callbacks on a connection | [`Protocol`], [`Transport`], [`LoopHandle::create_connection`], [`LoopHandle::create_server`] | the waist: bytes are pushed |
+//! | callbacks and timers | [`LoopHandle::call_soon`], [`LoopHandle::call_later`] | the loop itself |
+//! | tasks | [`spawn`], [`Task`], [`sleep()`], [`timeout()`], [`yield_now`] | coroutines on the loop |
+//! | both | [`Promise`] | a callback sets it, a coroutine awaits it |
+//!
+//! Each layer is built on the public face of the one below. A stream is a protocol; a task is stepped by the same
+//! queue that runs callbacks.
+//!
+//! # What to know
+//!
+//! * **One thread.** Nothing here is `Send` but [`RemoteHandle`] and wakers, so handlers share state by `Rc` and
+//!   `Cell`. A loop per thread uses several cores.
+//! * **Writes of one step are one system call.** A *step* is one callback, or one poll of a task. What it writes is
+//!   gathered, and handed to the kernel when it ends, before anything else runs. So the plain loop of `readline`,
+//!   `write` and `drain` answers all the lines that came together with one send.
+//! * **Backpressure.** [`write`](StreamWriter::write) never waits; [`drain`](StreamWriter::drain) waits while the peer
+//!   is behind by more than 64 KiB. A reader holds the peer back from twice its limit on.
+//! * **Every wait is cancel-safe.** Drop any future of this crate where it waits, as [`timeout()`] does: no byte is
+//!   lost, and the object can be used again.
+//! * **Errors** are `io::Error`, or a small type that converts into it. What nobody awaits is an [`Incident`], which
+//!   [`LoopHandle::set_exception_handler`] hears of, or else the log.
+//! * **Panics** stay where they are: of a callback, a protocol or a task. The loop goes on.
+//!
+//! Coroutines run on any executor's primitives: channels and locks of `futures`, `async-channel` or `tokio::sync` work
+//! here, since a waker may be used from any thread.
+//!
+//! # Coming from asyncio
+//!
+//! Names are asyncio's where Rust allows; searching these pages for an asyncio name finds what it is called here.
+//! Keyword arguments are methods: `open_connection(host, port, limit=n)` is
+//! `open_connection((host, port)).limit(n).await`. Cancelling a task drops its future where it waits, where asyncio
+//! raises an exception. `ARCHITECTURE.md` has the list of what differs on purpose.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod constants;
 mod errors;
 mod event_loop;
