@@ -44,6 +44,7 @@ impl LoopHandle {
 }
 
 type Factory = Box<dyn Fn() -> Rc<dyn Protocol>>;
+type SharedFactory = Rc<dyn Fn() -> Rc<dyn Protocol>>;
 
 /// What [`LoopHandle::create_server`] makes: await it.
 #[must_use = "nothing is served unless this is awaited"]
@@ -184,7 +185,7 @@ enum Phase {
 pub(crate) struct ServerState {
     event_loop: LoopHandle,
     /// `None` once the loop has let go.
-    factory: RefCell<Option<Rc<dyn Fn() -> Rc<dyn Protocol>>>>,
+    factory: RefCell<Option<SharedFactory>>,
     backlog: u32,
     phase: Cell<Phase>,
     /// The sockets, in Bound.

@@ -66,7 +66,6 @@ impl StreamReader {
     /// # Panics
     ///
     /// If the limit is 0.
-    #[expect(clippy::new_ret_no_self, reason = "a reader alone would never read anything")]
     pub fn new(limit: usize) -> (StreamReader, StreamFeeder) {
         assert!(limit > 0, "the limit of a reader must be over 0");
         let protocol = StreamProtocol::new(None, limit, None);
