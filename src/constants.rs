@@ -68,3 +68,26 @@ pub(crate) const ACCEPT_REST: Duration = Duration::from_secs(1);
 
 /// From this many writes to a lost connection on, each is logged (asyncio's number).
 pub(crate) const LOUD_LOST_WRITES: u8 = 5;
+
+/// The most threads that one loop has for blocking work.
+pub(crate) const MOST_THREADS: usize = 16;
+
+/// How long a thread waits for more work before it ends.
+pub(crate) const IDLE_THREAD: Duration = Duration::from_secs(10);
+
+/// How long one connection attempt may take before the next address is tried beside it (RFC 8305).
+pub(crate) const HAPPY_EYEBALLS_DELAY: Duration = Duration::from_millis(250);
+
+/// The longest pause between two attempts to connect to a Unix server whose queue is full: the kernel tells nobody
+/// when there is room.
+pub(crate) const UNIX_RETRY: Duration = Duration::from_millis(50);
+
+/// How long a connection that was closed with unread input is kept to receive and throw away what comes, and how
+/// much: closing it at once would reset the peer, which may lose the reply by that.
+pub(crate) const LINGER_TIME: Duration = Duration::from_secs(5);
+
+/// See [`LINGER_TIME`].
+pub(crate) const LINGER_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long a connection whose writer was dropped may go without sending a byte before it is aborted.
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);

@@ -74,6 +74,7 @@ mod runner;
 mod streams;
 mod task;
 pub mod testing;
+mod threads;
 mod time;
 mod timers;
 
@@ -84,13 +85,13 @@ pub use event_loop::{
 };
 pub use handle::Handle;
 pub use interface::{Address, AfterEof, BufferedProtocol, ExtraInfo, Protocol, ReceiveBuffer, Transport};
-pub use net::{CreateConnection, CreateServer, Endpoint, Server};
+pub use net::{ConnectError, CreateConnection, CreateServer, Endpoint, Family, Server, ShutdownReport};
 pub use promise::Promise;
 pub use reactor::{Bell, Readiness, Selector, Token};
 pub use runner::run;
 pub use streams::{
     ClientConnected, Coroutine, FallibleCoroutine, OpenConnection, Plain, Separators, StartServer, StreamFeeder,
-    StreamReader, StreamWriter, open_connection, start_server,
+    StreamReader, StreamWriter, open_connection, open_unix_connection, start_server, start_unix_server,
 };
 pub use task::{Task, YieldNow, spawn, yield_now};
 pub use time::{Sleep, Timeout, sleep, sleep_until, timeout};

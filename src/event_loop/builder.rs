@@ -4,18 +4,21 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::{Buffers, StepEnd};
 use super::{Clock, Core, EventLoop, Phase, SystemClock};
-use crate::constants::{EVENTS_PER_POLL, HANDLES_PER_POLL};
+use crate::constants::{CLOSE_TIMEOUT, EVENTS_PER_POLL, HANDLES_PER_POLL};
 use crate::executor::Executor;
 use crate::reactor::{MioSelector, Reactor, Selector};
+use crate::threads::Threads;
 use crate::timers::Timers;
 
 /// Chooses what a loop stands on; see [`EventLoop::builder`].
 ///
 /// ```
 /// use std::rc::Rc;
+use std::time::Duration;
 /// use std::time::Duration;
 /// use waterwheel::testing::ManualClock;
 ///
@@ -31,6 +34,7 @@ pub struct Builder {
     clock: Rc<dyn Clock>,
     event_capacity: usize,
     handles_per_poll: usize,
+    close_timeout: Duration,
 }
 
 impl Builder {
@@ -40,6 +44,7 @@ impl Builder {
             clock: Rc::new(SystemClock),
             event_capacity: EVENTS_PER_POLL,
             handles_per_poll: HANDLES_PER_POLL,
+            close_timeout: CLOSE_TIMEOUT,
         }
     }
 
@@ -69,6 +74,13 @@ impl Builder {
         self
     }
 
+    /// How long a connection whose writer was dropped may go without its peer taking a byte of what is still to be
+    /// sent, before it is aborted (default 30 seconds).
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.close_timeout = timeout;
+        self
+    }
+
     /// Builds the loop.
     ///
     /// # Errors
@@ -91,9 +103,11 @@ impl Builder {
             phase: Cell::new(Phase::Idle),
             stopping: Cell::new(false),
             handles_per_poll: self.handles_per_poll,
+            close_timeout: self.close_timeout,
             since_poll: Cell::new(0),
             spare_batch: Cell::new(Vec::new()),
             exception_handler: RefCell::new(None),
+            threads: Threads::default(),
             buffers: Buffers::default(),
         };
         Ok(EventLoop { core: Rc::new(core), fd: OnceCell::new() })

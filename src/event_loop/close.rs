@@ -14,6 +14,7 @@ impl Core {
         self.phase.set(Phase::Closed);
         let _running = running::lend_thread(self);
         self.executor.close();
+        self.threads.close();
         // Tasks first: their destructors may still look at their connections.
         for node in self.executor.live_tasks() {
             self.dropping(|| {

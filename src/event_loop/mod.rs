@@ -20,12 +20,13 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::errors::loop_is_closed;
 use crate::executor::{Entry, Executor, Waiter};
 use crate::handle::Runnable;
 use crate::reactor::{Reactor, Source};
+use crate::threads::Threads;
 use crate::timers::Timers;
 
 use buffers::Buffers;
@@ -88,11 +89,15 @@ pub(crate) struct Core {
     phase: Cell<Phase>,
     stopping: Cell<bool>,
     handles_per_poll: usize,
+    /// How long a connection that closes in the background may make no progress.
+    pub(crate) close_timeout: Duration,
     /// How many handles ran since the selector was last asked.
     since_poll: Cell<usize>,
     /// The vector of the last batch, empty, for the next one.
     spare_batch: Cell<Vec<Entry>>,
     exception_handler: RefCell<Option<incident::ExceptionHandler>>,
+    /// For what can only block.
+    pub(crate) threads: Threads,
     /// Memory that the connections share.
     pub(crate) buffers: Buffers,
 }

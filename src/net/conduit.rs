@@ -6,11 +6,11 @@
 
 use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::raw::c_int;
 use std::rc::Rc;
 
-use socket2::Socket;
+use socket2::{SockRef, Socket};
 
 use crate::interface::Address;
 
@@ -89,6 +89,8 @@ pub(crate) trait Acceptor {
     fn accept(&self) -> io::Result<(Rc<dyn Conduit>, Option<Address>)>;
     fn sockname(&self) -> Option<Address>;
     fn fd(&self) -> RawFd;
+    /// The same listening socket once more.
+    fn try_clone(&self) -> io::Result<Socket>;
 }
 
 impl Acceptor for mio::net::TcpListener {
@@ -111,5 +113,32 @@ impl Acceptor for mio::net::TcpListener {
 
     fn fd(&self) -> RawFd {
         self.as_raw_fd()
+    }
+
+    fn try_clone(&self) -> io::Result<Socket> {
+        Ok(self.as_fd().try_clone_to_owned()?.into())
+    }
+}
+
+impl Acceptor for mio::net::UnixListener {
+    fn accept(&self) -> io::Result<(Rc<dyn Conduit>, Option<Address>)> {
+        let (stream, _) = mio::net::UnixListener::accept(self)?;
+        let socket = Socket::from(OwnedFd::from(stream));
+        #[cfg(target_vendor = "apple")]
+        socket.set_nosigpipe(true)?;
+        let peer = socket.peername();
+        Ok((Rc::new(socket), peer))
+    }
+
+    fn sockname(&self) -> Option<Address> {
+        SockRef::from(self).local_addr().ok().and_then(Address::from_sock_addr)
+    }
+
+    fn fd(&self) -> RawFd {
+        self.as_raw_fd()
+    }
+
+    fn try_clone(&self) -> io::Result<Socket> {
+        Ok(self.as_fd().try_clone_to_owned()?.into())
     }
 }

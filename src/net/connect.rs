@@ -3,21 +3,22 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
-use socket2::{Domain, Protocol as IpProtocol, SockAddr, Socket, Type};
+use socket2::Socket;
 
+use crate::constants::HAPPY_EYEBALLS_DELAY;
 use crate::event_loop::LoopHandle;
 use crate::interface::{Protocol, Transport};
-use crate::net::conduit::{Conduit, prepare};
+use crate::net::conduit::Conduit;
+use crate::net::dial::{adopt, dial, dial_unix};
 use crate::net::endpoint::{Endpoint, Target};
-use crate::net::resolve::{Purpose, resolve};
+use crate::net::race::interleave;
+use crate::net::resolve::{Hints, Purpose};
 use crate::net::socket_transport::{Names, SocketTransport};
-use crate::net::watch::Watch;
-use crate::reactor::Direction;
 
 impl LoopHandle {
     /// Connects and gives the transport, and the protocol that `factory` made once the connection was there. The
@@ -29,14 +30,37 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// What the system says of the last address tried, with the address; an endpoint that is none; a socket that is
-    /// not of a stream; a closed loop.
+    /// If no address could be connected to, an error that names them all, with a
+    /// [`ConnectError`](crate::ConnectError) inside; if the name was not found; an endpoint that is none; a socket
+    /// that is not of a stream; a closed loop.
     pub fn create_connection<P: Protocol + 'static>(
         &self,
         factory: impl FnOnce() -> Rc<P> + 'static,
         to: impl Into<Endpoint>,
     ) -> CreateConnection<P> {
-        let options = ConnectOptions::new(to.into());
+        self.connect_to(factory, to.into())
+    }
+
+    /// Connects to a Unix socket, as [`create_connection`](LoopHandle::create_connection) does to an internet
+    /// address. A path that begins with a zero byte is a name of Linux's abstract namespace.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, with the path; a path that is too long. A server whose queue is full is waited for.
+    pub fn create_unix_connection<P: Protocol + 'static>(
+        &self,
+        factory: impl FnOnce() -> Rc<P> + 'static,
+        path: impl AsRef<Path>,
+    ) -> CreateConnection<P> {
+        self.connect_to(factory, Endpoint::unix(path))
+    }
+
+    fn connect_to<P: Protocol + 'static>(
+        &self,
+        factory: impl FnOnce() -> Rc<P> + 'static,
+        to: Endpoint,
+    ) -> CreateConnection<P> {
+        let options = ConnectOptions::new(to);
         CreateConnection { event_loop: self.clone(), factory: Box::new(factory), options }
     }
 }
@@ -47,6 +71,54 @@ pub struct CreateConnection<P> {
     event_loop: LoopHandle,
     factory: Box<dyn FnOnce() -> Rc<P>>,
     options: ConnectOptions,
+}
+
+/// The methods of a builder whose field `options` is a [`ConnectOptions`].
+macro_rules! connect_options {
+    () => {
+        /// Connects to addresses of one family only.
+        pub fn family(mut self, family: $crate::Family) -> Self {
+            self.options.hints.family = family;
+            self
+        }
+
+        /// The protocol number that names are looked up for; the default, 0, is any.
+        pub fn proto(mut self, number: i32) -> Self {
+            self.options.hints.proto = number;
+            self
+        }
+
+        /// The flags (`AI_…`) that names are looked up with.
+        pub fn flags(mut self, flags: i32) -> Self {
+            self.options.hints.flags = flags;
+            self
+        }
+
+        /// Where to connect from: a host and port, or an address. Port 0 takes a free one.
+        pub fn local_addr(mut self, address: impl Into<$crate::Endpoint>) -> Self {
+            self.options.local = Some(address.into());
+            self
+        }
+
+        /// How long one attempt may take before the next address is tried beside it, when a host has several; 250
+        /// milliseconds by default. With `None` the next one is only tried when one has failed.
+        pub fn happy_eyeballs_delay(mut self, delay: Option<std::time::Duration>) -> Self {
+            self.options.happy_eyeballs_delay = delay;
+            self
+        }
+
+        /// How many addresses of the first family are tried before the families take turns. The default is 1, or 0,
+        /// which leaves the order as it is, without a happy eyeballs delay.
+        pub fn interleave(mut self, first: usize) -> Self {
+            self.options.interleave = Some(first);
+            self
+        }
+    };
+}
+pub(crate) use connect_options;
+
+impl<P: Protocol + 'static> CreateConnection<P> {
+    connect_options!();
 }
 
 impl<P: Protocol + 'static> IntoFuture for CreateConnection<P> {
@@ -60,7 +132,7 @@ impl<P: Protocol + 'static> IntoFuture for CreateConnection<P> {
 
 impl<P> fmt::Debug for CreateConnection<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CreateConnection").field("to", &self.options.to).finish()
+        f.debug_struct("CreateConnection").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -68,11 +140,21 @@ impl<P> fmt::Debug for CreateConnection<P> {
 #[derive(Debug)]
 pub(crate) struct ConnectOptions {
     to: Endpoint,
+    pub(crate) hints: Hints,
+    pub(crate) local: Option<Endpoint>,
+    pub(crate) happy_eyeballs_delay: Option<Duration>,
+    pub(crate) interleave: Option<usize>,
 }
 
 impl ConnectOptions {
     pub(crate) fn new(to: Endpoint) -> Self {
-        ConnectOptions { to }
+        ConnectOptions {
+            to,
+            hints: Hints::default(),
+            local: None,
+            happy_eyeballs_delay: Some(HAPPY_EYEBALLS_DELAY),
+            interleave: None,
+        }
     }
 
     pub(crate) async fn connect<P: Protocol + 'static>(
@@ -80,18 +162,7 @@ impl ConnectOptions {
         event_loop: &LoopHandle,
         factory: impl FnOnce() -> Rc<P>,
     ) -> io::Result<(Rc<dyn Transport>, Rc<P>)> {
-        let socket = match self.to.0 {
-            Target::Socket(socket) => adopt(socket)?,
-            Target::Address(address) => connect_any(event_loop, &[address]).await?,
-            Target::Hosts(hosts, port) => {
-                let mut addresses = Vec::new();
-                for host in hosts {
-                    addresses.extend(resolve(&host, port, Purpose::Connect)?);
-                }
-                connect_any(event_loop, &addresses).await?
-            }
-            Target::Invalid(reason) => return Err(io::Error::new(io::ErrorKind::InvalidInput, reason)),
-        };
+        let socket = self.dial(event_loop).await?;
         let names = Names { peer: socket.peername(), local: socket.sockname().map(Rc::new) };
         let protocol = factory();
         let (transport, made) = SocketTransport::open(event_loop, Rc::new(socket), names, protocol.clone(), None)?;
@@ -100,6 +171,20 @@ impl ConnectOptions {
         made.wait().await?;
         let transport: Rc<dyn Transport> = unwanted.0.take().expect("only taken here");
         Ok((transport, protocol))
+    }
+
+    async fn dial(self, event_loop: &LoopHandle) -> io::Result<Socket> {
+        let local = match self.local {
+            None => Vec::new(),
+            Some(local) => local.0.addresses(event_loop, self.hints, Purpose::Listen).await?,
+        };
+        let addresses = match self.to.0 {
+            Target::Socket(socket) => return adopt(socket),
+            Target::Unix(path) => return dial_unix(&path).await,
+            inet => inet.addresses(event_loop, self.hints, Purpose::Connect).await?,
+        };
+        let first = self.interleave.unwrap_or(usize::from(self.happy_eyeballs_delay.is_some()));
+        dial(event_loop, &interleave(addresses, first), &local, self.happy_eyeballs_delay).await
     }
 }
 
@@ -111,78 +196,4 @@ impl Drop for AbortOnDrop {
             transport.abort();
         }
     }
-}
-
-/// Takes a socket that the caller made. Whether it is connected is found out by using it.
-fn adopt(socket: Socket) -> io::Result<Socket> {
-    if socket.r#type()? != Type::STREAM {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a stream socket was expected"));
-    }
-    prepare(&socket)?;
-    set_nodelay(&socket);
-    Ok(socket)
-}
-
-fn set_nodelay(socket: &Socket) {
-    // A Unix socket has no such option, and a reset connection no longer: neither is a reason to fail.
-    let inet = socket.local_addr().is_ok_and(|name| name.as_socket().is_some());
-    if inet {
-        if let Err(error) = socket.set_tcp_nodelay(true) {
-            log::debug!("TCP_NODELAY: {error}");
-        }
-    }
-}
-
-/// Tries the addresses in turn. The first that accepts wins; if none does, the error names them all.
-async fn connect_any(event_loop: &LoopHandle, addresses: &[SocketAddr]) -> io::Result<Socket> {
-    let mut failures: Vec<io::Error> = Vec::new();
-    for &address in addresses {
-        match connect_one(event_loop, address).await {
-            Ok(socket) => return Ok(socket),
-            Err(error) => {
-                let text = format!("connect to {address} failed: {error}");
-                failures.push(io::Error::new(error.kind(), text));
-            }
-        }
-    }
-    match failures.len() {
-        0 => Err(io::Error::new(io::ErrorKind::InvalidInput, "no address to connect to")),
-        1 => Err(failures.remove(0)),
-        _ => {
-            let kind = failures[0].kind();
-            let texts: Vec<String> = failures.iter().map(io::Error::to_string).collect();
-            Err(io::Error::new(kind, texts.join("; ")))
-        }
-    }
-}
-
-async fn connect_one(event_loop: &LoopHandle, address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(IpProtocol::TCP))?;
-    prepare(&socket)?;
-    set_nodelay(&socket);
-    match socket.connect(&SockAddr::from(address)) {
-        Ok(()) => return Ok(socket),
-        Err(error) if is_in_progress(&error) => {}
-        Err(error) => return Err(error),
-    }
-    // Declared after the socket, so dropped before it: the selector lets go before the descriptor is closed.
-    let watch = Watch::new(event_loop, socket.as_raw_fd())?;
-    loop {
-        watch.ready(Direction::Write).await;
-        if let Some(error) = socket.take_error()? {
-            return Err(error);
-        }
-        // Readiness is a hint: only a peer says that there is one.
-        if socket.peer_addr().is_ok() {
-            drop(watch);
-            return Ok(socket);
-        }
-        watch.exhausted(Direction::Write);
-    }
-}
-
-/// `EINPROGRESS` has no `ErrorKind` in stable Rust: it is told by its numbers on Linux and on the BSDs.
-fn is_in_progress(error: &io::Error) -> bool {
-    let number = if cfg!(any(target_os = "linux", target_os = "android")) { 115 } else { 36 };
-    error.raw_os_error() == Some(number)
 }

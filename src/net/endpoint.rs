@@ -1,10 +1,15 @@
 //! Where to connect to or to listen at, in the many ways in which one may say it.
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 
 use socket2::Socket;
+
+use crate::event_loop::LoopHandle;
+use crate::net::resolve::{Hints, Purpose, resolve};
 
 /// Where to connect to or to listen at: a host and port, an address, or a socket that is ready (asyncio's `sock=`).
 ///
@@ -29,13 +34,50 @@ pub(crate) enum Target {
     /// Names or numeric addresses, and a port. For a server an empty name is every interface.
     Hosts(Vec<String>, u16),
     Address(SocketAddr),
+    /// The path of a Unix socket, or an abstract name.
+    Unix(PathBuf),
     /// A socket made by the caller: connected for a client, bound for a server.
     Socket(Socket),
     /// A text that is no endpoint. Conversions cannot fail, so whoever uses it says so.
     Invalid(String),
 }
 
+impl Endpoint {
+    pub(crate) fn unix(path: impl AsRef<Path>) -> Self {
+        Endpoint(Target::Unix(path.as_ref().to_owned()))
+    }
+}
+
 impl Target {
+    /// The internet addresses that it stands for, each once.
+    pub(crate) async fn addresses(
+        self,
+        event_loop: &LoopHandle,
+        hints: Hints,
+        purpose: Purpose,
+    ) -> io::Result<Vec<SocketAddr>> {
+        let (hosts, port) = match self {
+            Target::Address(address) => return Ok(vec![address]),
+            Target::Hosts(hosts, port) => (hosts, port),
+            Target::Invalid(reason) => return Err(io::Error::new(io::ErrorKind::InvalidInput, reason)),
+            Target::Unix(_) | Target::Socket(_) => {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "an internet address was expected"));
+            }
+        };
+        if hosts.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no host was given"));
+        }
+        let mut addresses = Vec::new();
+        for host in hosts {
+            for address in resolve(event_loop, &host, port, hints, purpose).await? {
+                if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+            }
+        }
+        Ok(addresses)
+    }
+
     fn parse(text: &str) -> Target {
         if let Ok(address) = text.parse() {
             return Target::Address(address);
@@ -126,6 +168,7 @@ impl fmt::Debug for Endpoint {
         match &self.0 {
             Target::Hosts(hosts, port) => write!(f, "Endpoint({hosts:?}, {port})"),
             Target::Address(address) => write!(f, "Endpoint({address})"),
+            Target::Unix(path) => write!(f, "Endpoint({})", path.display()),
             Target::Socket(socket) => write!(f, "Endpoint({socket:?})"),
             Target::Invalid(reason) => write!(f, "Endpoint(invalid: {reason})"),
         }

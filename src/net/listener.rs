@@ -3,34 +3,18 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 
-use socket2::{Domain, Protocol as IpProtocol, SockAddr, Socket, Type};
+use socket2::Socket;
 
 use crate::constants::ACCEPT_REST;
 use crate::event_loop::{Incident, LoopHandle, TimerHandle};
 use crate::executor::Entry;
 use crate::interface::Address;
-use crate::net::conduit::{Acceptor, Conduit, prepare};
+use crate::net::conduit::{Acceptor, Conduit};
 use crate::net::server::ServerState;
 use crate::net::socket_transport::Names;
 use crate::reactor::{Again, Direction, Registration, Source};
-
-/// Binds a socket, without listening yet.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(IpProtocol::TCP))?;
-    prepare(&socket)?;
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        // So that both families can have the same port.
-        socket.set_only_v6(true)?;
-    }
-    match socket.bind(&SockAddr::from(address)) {
-        Ok(()) => Ok(socket),
-        Err(error) => Err(io::Error::new(error.kind(), format!("cannot bind to {address}: {error}"))),
-    }
-}
 
 pub(crate) struct Listener {
     this: Weak<Listener>,
@@ -87,6 +71,13 @@ impl Listener {
 
     pub(crate) fn sockname(&self) -> Option<&Address> {
         self.sockname.as_deref()
+    }
+
+    pub(crate) fn try_clone(&self) -> io::Result<Socket> {
+        match &*self.acceptor.borrow() {
+            Some(acceptor) => acceptor.try_clone(),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
     }
 
     /// Closes the socket. Connections that wait in the kernel are reset by it.
@@ -171,9 +162,8 @@ impl Source for Listener {
     }
 
     fn let_go(&self) {
-        self.rest.take();
-        self.acceptor.take();
         self.server.let_go();
+        self.close();
     }
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

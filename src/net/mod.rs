@@ -1,10 +1,15 @@
 //! Connections and servers: bytes between a conduit and a protocol.
 
+mod bind;
 mod conduit;
 mod connect;
+mod create_server;
+mod dial;
 mod endpoint;
+mod linger;
 mod listener;
 mod outgoing;
+mod race;
 mod resolve;
 mod server;
 mod socket_transport;
@@ -12,6 +17,10 @@ mod watch;
 
 pub(crate) use connect::ConnectOptions;
 pub use connect::CreateConnection;
+pub(crate) use connect::connect_options;
+pub use create_server::CreateServer;
+pub(crate) use create_server::{ServeOptions, serve_options};
+pub use dial::ConnectError;
 pub use endpoint::Endpoint;
-pub(crate) use server::ServeOptions;
-pub use server::{CreateServer, Server};
+pub use resolve::Family;
+pub use server::{Server, ShutdownReport};

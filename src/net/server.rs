@@ -2,169 +2,25 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::{Future, IntoFuture};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use slab::Slab;
-use socket2::{Socket, Type};
+use socket2::{Domain, Socket};
 
-use crate::constants::DEFAULT_BACKLOG;
-use crate::errors::loop_is_closed;
 use crate::event_loop::{Incident, LoopHandle};
 use crate::executor::{Waiters, yield_once};
-use crate::interface::{Protocol, Transport};
-use crate::net::conduit::{Conduit, prepare};
-use crate::net::endpoint::{Endpoint, Target};
-use crate::net::listener::{Listener, bind};
-use crate::net::resolve::{Purpose, resolve};
+use crate::interface::{ExtraInfo, Protocol, Transport};
+use crate::net::bind::SocketFile;
+use crate::net::conduit::{Acceptor, Conduit};
+use crate::net::listener::Listener;
 use crate::net::socket_transport::{Names, SocketTransport};
+use crate::time::timeout;
 
-impl LoopHandle {
-    /// Listens, and makes a protocol with `factory` for each connection that is accepted.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future before it is done closes whatever it had opened.
-    ///
-    /// # Errors
-    ///
-    /// What the system says of binding and listening, with the address; an endpoint that is none; a socket that is
-    /// not of a stream; a closed loop.
-    pub fn create_server<P: Protocol + 'static>(
-        &self,
-        factory: impl Fn() -> Rc<P> + 'static,
-        at: impl Into<Endpoint>,
-    ) -> CreateServer {
-        let options = ServeOptions::new(at.into());
-        CreateServer { event_loop: self.clone(), factory: Box::new(move || factory()), options }
-    }
-}
-
-type Factory = Box<dyn Fn() -> Rc<dyn Protocol>>;
-type SharedFactory = Rc<dyn Fn() -> Rc<dyn Protocol>>;
-
-/// What [`LoopHandle::create_server`] makes: await it.
-#[must_use = "nothing is served unless this is awaited"]
-pub struct CreateServer {
-    event_loop: LoopHandle,
-    factory: Factory,
-    options: ServeOptions,
-}
-
-impl CreateServer {
-    /// How many connections may wait in the kernel to be accepted, and how many are accepted in one turn at the
-    /// most. The default is 100.
-    pub fn backlog(mut self, connections: u32) -> Self {
-        self.options.backlog = connections;
-        self
-    }
-
-    /// Whether to accept connections at once, as by default, or only from [`Server::start_serving`] on: until then
-    /// the address is taken but connecting to it is refused.
-    pub fn start_serving(mut self, at_once: bool) -> Self {
-        self.options.start_serving = at_once;
-        self
-    }
-}
-
-impl IntoFuture for CreateServer {
-    type Output = io::Result<Server>;
-    type IntoFuture = Pin<Box<dyn Future<Output = io::Result<Server>>>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.options.serve(&self.event_loop, self.factory).await })
-    }
-}
-
-impl fmt::Debug for CreateServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CreateServer").field("options", &self.options).finish_non_exhaustive()
-    }
-}
-
-/// How to listen, for streams and protocols alike.
-#[derive(Debug)]
-pub(crate) struct ServeOptions {
-    at: Endpoint,
-    pub(crate) backlog: u32,
-    pub(crate) start_serving: bool,
-}
-
-impl ServeOptions {
-    pub(crate) fn new(at: Endpoint) -> Self {
-        ServeOptions { at, backlog: DEFAULT_BACKLOG, start_serving: true }
-    }
-
-    pub(crate) async fn serve(self, event_loop: &LoopHandle, factory: Factory) -> io::Result<Server> {
-        if event_loop.is_closed() {
-            return Err(loop_is_closed());
-        }
-        let bound = match self.at.0 {
-            Target::Socket(socket) => vec![adopt(socket)?],
-            Target::Address(address) => vec![bind(address)?],
-            Target::Hosts(hosts, port) => bind_all(&hosts, port)?,
-            Target::Invalid(reason) => return Err(io::Error::new(io::ErrorKind::InvalidInput, reason)),
-        };
-        let state = Rc::new(ServerState {
-            event_loop: event_loop.clone(),
-            factory: RefCell::new(Some(factory.into())),
-            backlog: self.backlog,
-            phase: Cell::new(Phase::Bound),
-            bound: RefCell::new(bound),
-            listeners: RefCell::default(),
-            clients: RefCell::default(),
-            changed: Waiters::default(),
-        });
-        let server = Server { state };
-        if self.start_serving {
-            server.start_serving().await?;
-        }
-        Ok(server)
-    }
-}
-
-fn adopt(socket: Socket) -> io::Result<Socket> {
-    if socket.r#type()? != Type::STREAM {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a stream socket was expected"));
-    }
-    prepare(&socket)?;
-    Ok(socket)
-}
-
-/// Binds to every address of every host, each once. If one cannot be bound, none is; an address that this machine
-/// does not have is passed over, as long as one is left.
-fn bind_all(hosts: &[String], port: u16) -> io::Result<Vec<Socket>> {
-    let mut addresses = Vec::new();
-    for host in hosts {
-        for address in resolve(host, port, Purpose::Listen)? {
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        }
-    }
-    let mut bound = Vec::new();
-    let mut missing = None;
-    for &address in &addresses {
-        match bind(address) {
-            Ok(socket) => bound.push(socket),
-            Err(error) if is_unavailable(&error) => missing = Some(error),
-            Err(error) => return Err(error),
-        }
-    }
-    match (bound.is_empty(), missing) {
-        (false, _) => Ok(bound),
-        (true, Some(error)) => Err(error),
-        (true, None) => Err(io::Error::new(io::ErrorKind::InvalidInput, "no address to listen at")),
-    }
-}
-
-/// This machine has no such address, or not even the family.
-fn is_unavailable(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
-}
+/// Makes the protocol of each connection.
+pub(crate) type Factory = Rc<dyn Fn() -> Rc<dyn Protocol>>;
 
 /// A server, until it is dropped: that closes the listeners, and leaves the connections open.
 #[doc(alias = "AbstractServer")]
@@ -185,8 +41,10 @@ enum Phase {
 pub(crate) struct ServerState {
     event_loop: LoopHandle,
     /// `None` once the loop has let go.
-    factory: RefCell<Option<SharedFactory>>,
+    factory: RefCell<Option<Factory>>,
     backlog: u32,
+    /// The file of a Unix server that is to be removed by `close`.
+    file: Cell<Option<SocketFile>>,
     phase: Cell<Phase>,
     /// The sockets, in Bound.
     bound: RefCell<Vec<Socket>>,
@@ -214,15 +72,58 @@ impl Drop for Attachment {
     }
 }
 
+/// What [`Server::shutdown`] did to the connections that there were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// These ended by themselves within the grace.
+    pub finished: usize,
+    /// These were closed, with nothing left to send.
+    pub closed: usize,
+    /// These were aborted, since their peers did not take what was left to send.
+    pub aborted: usize,
+}
+
 impl Server {
-    /// The addresses it listens at; none once it is closed.
-    #[doc(alias = "sockets")]
+    pub(crate) fn new(
+        event_loop: &LoopHandle,
+        factory: Factory,
+        bound: Vec<Socket>,
+        file: Option<SocketFile>,
+        backlog: u32,
+    ) -> Server {
+        let state = ServerState {
+            event_loop: event_loop.clone(),
+            factory: RefCell::new(Some(factory)),
+            backlog,
+            file: Cell::new(file),
+            phase: Cell::new(Phase::Bound),
+            bound: RefCell::new(bound),
+            listeners: RefCell::default(),
+            clients: RefCell::default(),
+            changed: Waiters::default(),
+        };
+        Server { state: Rc::new(state) }
+    }
+
+    /// The internet addresses it listens at; none once it is closed.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.sockets().iter().filter_map(|info| info.sockname()?.as_inet()).collect()
+    }
+
+    /// Name and socket of each listener; none once it is closed. The sockets are duplicates: drop them before you
+    /// expect the address to be free.
+    pub fn sockets(&self) -> Vec<ExtraInfo> {
+        let info = |sockname, socket: io::Result<Socket>| ExtraInfo {
+            peername: None,
+            sockname,
+            socket: socket.ok().map(Rc::new),
+        };
         let bound = self.state.bound.borrow();
         let listeners = self.state.listeners.borrow();
-        let of_bound = bound.iter().filter_map(Conduit::sockname);
-        let of_listeners = listeners.iter().filter_map(|listener| listener.sockname().cloned());
-        of_bound.chain(of_listeners).filter_map(|address| address.as_inet()).collect()
+        let of_bound = bound.iter().map(|socket| info(Conduit::sockname(socket), socket.try_clone()));
+        let of_listeners = listeners.iter().map(|listener| info(listener.sockname().cloned(), listener.try_clone()));
+        of_bound.chain(of_listeners).collect()
     }
 
     /// Whether it accepts connections.
@@ -287,6 +188,50 @@ impl Server {
         let over = || (self.state.phase.get() == Phase::Closed && self.state.clients.borrow().is_empty()).then_some(());
         self.state.changed.wait(over).await;
     }
+
+    /// Ends the server: closes the listeners, waits up to `grace` for the connections to end by themselves, closes
+    /// those that are left, and aborts those whose peers do not take what was written to them. It always ends, a few
+    /// turns after the grace at the latest, whatever the peers do.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use waterwheel::{StreamReader, StreamWriter, open_connection, start_server};
+    /// # waterwheel::run(async {
+    /// # let handler = async |mut reader: StreamReader, _writer: StreamWriter| { let _ = reader.read(1).await; };
+    /// let server = start_server(handler, "127.0.0.1:0").await?;
+    /// let idle = open_connection(server.local_addrs()[0]).await?;
+    /// # while server.connections() == 0 { waterwheel::yield_now().await; }
+    /// let report = server.shutdown(Duration::from_millis(10)).await;
+    /// assert_eq!((report.finished, report.closed, report.aborted), (0, 1, 0));
+    /// # drop(idle);
+    /// # Ok::<(), std::io::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the listeners closed and the connections as they are; it may be called again.
+    pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
+        self.close();
+        let before = self.connections();
+        // Either all have ended, or the grace is over: what is left says which.
+        let _ = timeout(grace, self.wait_closed()).await;
+        let left = self.connections();
+        self.close_clients();
+        // A connection with nothing left to send is lost in the next turn.
+        for _ in 0..2 {
+            yield_once().await;
+        }
+        let stuck = self.connections();
+        self.abort_clients();
+        self.wait_closed().await;
+        ShutdownReport { finished: before.saturating_sub(left), closed: left - stuck, aborted: stuck }
+    }
+
+    /// How many connections there are that are not yet lost.
+    pub fn connections(&self) -> usize {
+        self.state.clients.borrow().len()
+    }
 }
 
 struct CloseOnDrop<'a>(&'a Rc<ServerState>);
@@ -309,7 +254,7 @@ impl fmt::Debug for Server {
         f.debug_struct("Server")
             .field("phase", &self.state.phase.get())
             .field("local_addrs", &self.local_addrs())
-            .field("connections", &self.state.clients.borrow().len())
+            .field("connections", &self.connections())
             .finish()
     }
 }
@@ -336,13 +281,20 @@ impl ServerState {
 
     fn listen(self: &Rc<Self>, socket: Socket) -> io::Result<Rc<Listener>> {
         socket.listen(i32::try_from(self.backlog).unwrap_or(i32::MAX))?;
-        let acceptor = mio::net::TcpListener::from_std(socket.into());
-        Listener::start(&self.event_loop, Box::new(acceptor), self, self.backlog)
+        let acceptor: Box<dyn Acceptor> = if socket.domain()? == Domain::UNIX {
+            Box::new(mio::net::UnixListener::from_std(socket.into()))
+        } else {
+            Box::new(mio::net::TcpListener::from_std(socket.into()))
+        };
+        Listener::start(&self.event_loop, acceptor, self, self.backlog)
     }
 
     fn close(&self) {
         if self.phase.replace(Phase::Closed) == Phase::Closed {
             return;
+        }
+        if let Some(file) = self.file.take() {
+            file.remove();
         }
         let bound = self.bound.take();
         let listeners = self.listeners.take();
@@ -386,9 +338,8 @@ impl ServerState {
 
     /// The loop closes: nothing is held any more.
     pub(crate) fn let_go(&self) {
-        self.phase.set(Phase::Closed);
-        let listeners = self.listeners.take();
+        self.close();
         let factory = self.factory.take();
-        drop((listeners, factory));
+        drop(factory);
     }
 }

@@ -64,6 +64,14 @@ impl Reactor {
         self.table.borrow_mut().vacate(token)
     }
 
+    /// Another source follows the events of a descriptor that is watched already, and inherits what is known of it.
+    /// Gives back the one that did so far.
+    pub(crate) fn hand_over(&self, from: &Registration, to: Rc<dyn Source>) -> Option<Rc<dyn Source>> {
+        let token = to.registration().inherit(from)?;
+        let mut table = self.table.borrow_mut();
+        Some(std::mem::replace(&mut table.at_mut(token)?.source, to))
+    }
+
     /// Takes a descriptor that stays open out of the selector, as [`unwatch`](Reactor::unwatch) does not.
     pub(crate) fn deregister(&self, fd: RawFd) -> io::Result<()> {
         self.selector.borrow_mut().deregister(fd)
@@ -117,6 +125,10 @@ impl Table {
     fn vacate(&mut self, token: Token) -> Option<Rc<dyn Source>> {
         self.at(token)?;
         Some(self.seats.remove(token.index()).source)
+    }
+
+    fn at_mut(&mut self, token: Token) -> Option<&mut Seat> {
+        self.seats.get_mut(token.index()).filter(|seat| seat.generation == token.generation())
     }
 
     #[inline]

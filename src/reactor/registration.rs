@@ -86,6 +86,14 @@ impl Registration {
         self.token.take()
     }
 
+    /// Takes over the watch of another registration, which is unwatched by that.
+    pub(super) fn inherit(&self, from: &Registration) -> Option<Token> {
+        let token = from.unwatched()?;
+        self.token.set(Some(token));
+        self.ready.set(from.ready.get());
+        Some(token)
+    }
+
     #[inline]
     pub(super) fn note(&self, readiness: Readiness) {
         self.ready.set(self.ready.get().with(readiness));

@@ -3,6 +3,7 @@
 //! A star: [`StreamReader`] and [`StreamWriter`] each hold one [`StreamProtocol`](protocol::StreamProtocol), which is
 //! what the transport knows of them.
 
+mod background;
 mod open;
 mod protocol;
 mod reader;
@@ -10,9 +11,9 @@ mod separators;
 mod serve;
 mod writer;
 
-pub use open::{OpenConnection, open_connection};
+pub use open::{OpenConnection, open_connection, open_unix_connection};
 pub use protocol::StreamFeeder;
 pub use reader::StreamReader;
 pub use separators::Separators;
-pub use serve::{ClientConnected, Coroutine, FallibleCoroutine, Plain, StartServer, start_server};
+pub use serve::{ClientConnected, Coroutine, FallibleCoroutine, Plain, StartServer, start_server, start_unix_server};
 pub use writer::StreamWriter;

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 
 use crate::constants::DEFAULT_LIMIT;
 use crate::event_loop::get_running_loop;
-use crate::net::{ConnectOptions, Endpoint};
+use crate::net::{ConnectOptions, Endpoint, connect_options};
 use crate::streams::protocol::{StreamProtocol, pair};
 use crate::streams::{StreamReader, StreamWriter};
 
@@ -38,6 +39,22 @@ pub fn open_connection(to: impl Into<Endpoint>) -> OpenConnection {
     OpenConnection { options: ConnectOptions::new(to.into()), limit: DEFAULT_LIMIT }
 }
 
+/// Connects to a Unix socket, and gives a reader and a writer. A path that begins with a zero byte is a name of
+/// Linux's abstract namespace.
+///
+/// # Errors
+///
+/// What the system says, with the path; a path that is too long; a limit of 0. A server whose queue is full is waited
+/// for.
+///
+/// # Cancel safety, panics
+///
+/// As [`open_connection`].
+#[doc(alias = "asyncio.open_unix_connection")]
+pub fn open_unix_connection(path: impl AsRef<Path>) -> OpenConnection {
+    open_connection(Endpoint::unix(path))
+}
+
 /// What [`open_connection`] makes: await it.
 #[must_use = "nothing is connected unless this is awaited"]
 pub struct OpenConnection {
@@ -51,6 +68,8 @@ impl OpenConnection {
         self.limit = bytes;
         self
     }
+
+    connect_options!();
 }
 
 impl IntoFuture for OpenConnection {

@@ -87,6 +87,10 @@ impl StreamProtocol {
         })
     }
 
+    pub(super) fn event_loop(&self) -> Option<&LoopHandle> {
+        self.event_loop.as_ref()
+    }
+
     fn change(&self, change: impl FnOnce(&mut Flow)) {
         let mut flow = self.flow.get();
         change(&mut flow);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -13,7 +14,7 @@ use pin_project_lite::pin_project;
 use crate::constants::DEFAULT_LIMIT;
 use crate::event_loop::{Incident, LoopHandle, get_running_loop};
 use crate::interface::{Protocol, Transport};
-use crate::net::{Endpoint, ServeOptions, Server};
+use crate::net::{Endpoint, ServeOptions, Server, serve_options};
 use crate::streams::open::check_limit;
 use crate::streams::protocol::{Connected, StreamProtocol};
 use crate::streams::{StreamReader, StreamWriter};
@@ -68,6 +69,22 @@ pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<
     }
 }
 
+/// Listens at a Unix path, and calls `client_connected` as [`start_server`] does. A path that begins with a zero byte
+/// is a name of Linux's abstract namespace.
+///
+/// # Errors
+///
+/// What the system says, with the path; a path that is too long; a limit of 0. If a live server listens there, or if
+/// there is a file that is no socket, that is `AddrInUse`; what a dead server left is replaced.
+///
+/// # Cancel safety, panics
+///
+/// As [`start_server`].
+#[doc(alias = "asyncio.start_unix_server")]
+pub fn start_unix_server<M>(client_connected: impl ClientConnected<M>, path: impl AsRef<Path>) -> StartServer {
+    start_server(client_connected, Endpoint::unix(path))
+}
+
 type Call = Box<dyn Fn(&LoopHandle, StreamReader, StreamWriter)>;
 
 /// What [`start_server`] makes: await it.
@@ -85,17 +102,7 @@ impl StartServer {
         self
     }
 
-    /// As [`CreateServer::backlog`](crate::CreateServer::backlog).
-    pub fn backlog(mut self, connections: u32) -> Self {
-        self.options.backlog = connections;
-        self
-    }
-
-    /// As [`CreateServer::start_serving`](crate::CreateServer::start_serving).
-    pub fn start_serving(mut self, at_once: bool) -> Self {
-        self.options.start_serving = at_once;
-        self
-    }
+    serve_options!();
 }
 
 impl IntoFuture for StartServer {
@@ -113,7 +120,7 @@ impl IntoFuture for StartServer {
             let factory = move || -> Rc<dyn Protocol> {
                 StreamProtocol::new(Some(handle.clone()), limit, Some(Rc::clone(&connected)))
             };
-            self.options.serve(&event_loop, Box::new(factory)).await
+            self.options.serve(&event_loop, Rc::new(factory)).await
         })
     }
 }

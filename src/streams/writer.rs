@@ -6,13 +6,15 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crate::interface::{ExtraInfo, Transport};
+use crate::streams::background::close_in_background;
 use crate::streams::protocol::StreamProtocol;
 
 /// The writing end of a connection.
 ///
 /// [`write`](StreamWriter::write) never waits: what one step of a task writes is sent when the step ends, in one
 /// system call. [`drain`](StreamWriter::drain) waits while the peer is behind. Dropping the writer closes the
-/// connection, after what was written has gone out.
+/// connection in the background, after what was written has gone out. A peer that takes nothing of it for 30 seconds
+/// is cut off; see [`Builder::close_timeout`](crate::Builder::close_timeout).
 ///
 /// All methods take `&self`, so several tasks may write, each a message at a time, and drain.
 ///
@@ -157,7 +159,10 @@ impl StreamWriter {
 
 impl Drop for StreamWriter {
     fn drop(&mut self) {
-        self.transport.close();
+        match self.protocol.event_loop() {
+            Some(event_loop) if !self.transport.is_closing() => close_in_background(event_loop, &self.transport),
+            _ => self.transport.close(),
+        }
     }
 }
 

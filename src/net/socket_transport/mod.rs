@@ -33,6 +33,7 @@ use crate::executor::Entry;
 use crate::flow_control::FlowControl;
 use crate::interface::{Address, Protocol};
 use crate::net::conduit::Conduit;
+use crate::net::linger::Lingering;
 use crate::net::outgoing::Outgoing;
 use crate::net::server::Attachment;
 use crate::promise::Promise;
@@ -60,6 +61,8 @@ pub(crate) struct SocketTransport {
     /// What `connection_lost` will be told, in Losing.
     lost_with: Cell<Option<ConnectionError>>,
     names: Names,
+    /// It ended by an error or an abort: its socket is closed without any ado.
+    aborted: Cell<bool>,
     /// The server that accepted the connection counts it for as long as this lives.
     attachment: Cell<Option<Attachment>>,
 }
@@ -136,6 +139,7 @@ impl SocketTransport {
             enlisted: Cell::new(false),
             lost_writes: Cell::new(0),
             lost_with: Cell::new(None),
+            aborted: Cell::new(false),
             names,
             attachment: Cell::new(attachment),
         });
@@ -169,6 +173,7 @@ impl SocketTransport {
         self.registration.unwant(Direction::Read);
         self.registration.unwant(Direction::Write);
         self.discard_outgoing();
+        self.aborted.set(self.aborted.get() || error.is_some());
         self.lost_with.set(error);
         if let Some(transport) = self.this.upgrade() {
             self.event_loop.call_soon(move || transport.deliver_lost());
@@ -179,15 +184,28 @@ impl SocketTransport {
     /// order, also if the protocol panics.
     fn deliver_lost(&self) {
         self.phase.set(Phase::Lost);
-        let source = self.event_loop.core().reactor.unwatch(&self.registration);
+        // Dropped from the last to the first, which unwinding does too.
         let attachment = self.attachment.take();
-        let conduit = self.conduit.take();
+        let socket = CloseOnDrop(self);
         let protocol = self.protocol.take();
         if let Some(protocol) = &protocol {
             protocol.connection_lost(self.lost_with.take());
         }
-        // Locals are dropped in the opposite order of their declaration, which unwinding does too.
-        drop((protocol, conduit, attachment, source));
+        drop(protocol);
+        drop(socket);
+        drop(attachment);
+    }
+
+    /// Closes the conduit. Input that nobody read must not cost the peer what we sent last.
+    fn close_conduit(&self) {
+        let Some(conduit) = self.conduit.take() else { return };
+        let unread = self.reading.get() != Reading::Ended && self.registration.is_ready(Direction::Read);
+        let source = if unread && !self.aborted.get() {
+            Lingering::close(&self.event_loop, &self.registration, conduit)
+        } else {
+            self.event_loop.core().reactor.unwatch(&self.registration)
+        };
+        drop(source);
     }
 
     fn queue(&self, direction: Direction) {
@@ -249,6 +267,14 @@ impl fmt::Debug for SocketTransport {
             .field("peer", &self.names.peer)
             .field("local", &self.names.local)
             .finish()
+    }
+}
+
+struct CloseOnDrop<'a>(&'a SocketTransport);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.close_conduit();
     }
 }
 

@@ -53,6 +53,7 @@ impl Transport for SocketTransport {
         if matches!(self.phase.get(), Phase::Open | Phase::Closing) {
             // What this step wrote was written before the abort: only what the kernel does not take is dropped.
             self.flush_step();
+            self.aborted.set(true);
             self.lose(None);
         }
     }

@@ -1,0 +1,129 @@
+//! Bound sockets: for every address of a server, and for a Unix path.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::net::conduit::prepare;
+
+/// The options of a listening socket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SocketOptions {
+    pub(crate) reuse_address: bool,
+    pub(crate) reuse_port: bool,
+    pub(crate) keep_alive: bool,
+}
+
+/// Binds to every address. If one cannot be bound, none is; one that this machine does not have is passed over, as
+/// long as another is left.
+pub(crate) fn bind_all(addresses: &[SocketAddr], options: SocketOptions) -> io::Result<Vec<Socket>> {
+    let mut bound = Vec::new();
+    let mut missing = None;
+    for &address in addresses {
+        match bind(address, options) {
+            Ok(socket) => bound.push(socket),
+            Err(error) if is_unavailable(&error) => missing = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match missing {
+        Some(error) if bound.is_empty() => Err(error),
+        _ => Ok(bound),
+    }
+}
+
+fn bind(address: SocketAddr, options: SocketOptions) -> io::Result<Socket> {
+    let failed = |error: io::Error| io::Error::new(error.kind(), format!("cannot bind to {address}: {error}"));
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP)).map_err(failed)?;
+    prepare(&socket)?;
+    socket.set_reuse_address(options.reuse_address)?;
+    socket.set_reuse_port(options.reuse_port)?;
+    socket.set_keepalive(options.keep_alive)?;
+    if address.is_ipv6() {
+        // So that both families can have the same port.
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&SockAddr::from(address)).map_err(failed)?;
+    Ok(socket)
+}
+
+/// This machine has no such address, or not even the family.
+fn is_unavailable(error: &io::Error) -> bool {
+    // EAFNOSUPPORT has no `ErrorKind`: its number on Linux, and on the BSDs.
+    const NO_FAMILY: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 97 } else { 47 };
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_FAMILY)
+}
+
+/// Takes a socket that the caller made and bound.
+pub(crate) fn adopt_listener(socket: Socket) -> io::Result<Socket> {
+    if socket.r#type()? != Type::STREAM {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a stream socket was expected"));
+    }
+    prepare(&socket)?;
+    Ok(socket)
+}
+
+/// Binds to a Unix path. The socket of a server that is gone is replaced; one of a live server, and anything that is
+/// no socket, is left alone and an error.
+pub(crate) fn bind_unix(path: &Path) -> io::Result<Socket> {
+    let failed = |error: io::Error| {
+        let text = format!("cannot bind to {}: {error}", path.display());
+        io::Error::new(error.kind(), text)
+    };
+    let address = SockAddr::unix(path).map_err(failed)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    prepare(&socket)?;
+    match socket.bind(&address) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_dead(path, &address) => {
+            fs::remove_file(path).map_err(failed)?;
+            socket.bind(&address).map_err(failed)?;
+        }
+        bound => bound.map_err(failed)?,
+    }
+    Ok(socket)
+}
+
+/// Whether the path is a socket that nobody listens at.
+fn is_dead(path: &Path, address: &SockAddr) -> bool {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    let Ok(probe) = Socket::new(Domain::UNIX, Type::STREAM, None) else { return false };
+    if !is_socket || prepare(&probe).is_err() {
+        return false;
+    }
+    probe.connect(address).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// The file of a Unix server, to be removed when the server closes, if it is still the same one.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl SocketFile {
+    /// The file at a path that was just bound; `None` for an abstract name.
+    pub(crate) fn of(path: &Path) -> Option<SocketFile> {
+        if path.as_os_str().as_bytes().first().is_none_or(|&first| first == 0) {
+            return None;
+        }
+        let metadata = fs::symlink_metadata(path).ok()?;
+        Some(SocketFile { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    /// Removes the file, unless another one has taken its place or it is gone.
+    pub(crate) fn remove(&self) {
+        let Ok(metadata) = fs::symlink_metadata(&self.path) else { return };
+        if (metadata.dev(), metadata.ino()) != (self.device, self.inode) {
+            return;
+        }
+        if let Err(error) = fs::remove_file(&self.path) {
+            log::error!("the Unix socket {} could not be removed: {error}", self.path.display());
+        }
+    }
+}

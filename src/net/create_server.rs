@@ -1,0 +1,189 @@
+//! Listening: from an endpoint to a server.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use crate::constants::DEFAULT_BACKLOG;
+use crate::errors::loop_is_closed;
+use crate::event_loop::LoopHandle;
+use crate::interface::Protocol;
+use crate::net::bind::{SocketFile, SocketOptions, adopt_listener, bind_all, bind_unix};
+use crate::net::endpoint::{Endpoint, Target};
+use crate::net::resolve::{Hints, Purpose};
+use crate::net::server::{Factory, Server};
+
+impl LoopHandle {
+    /// Listens, and makes a protocol with `factory` for each connection that is accepted.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done closes whatever it had opened.
+    ///
+    /// # Errors
+    ///
+    /// What the system says of binding and listening, with the address; if a name was not found; an endpoint that is
+    /// none; a socket that is not of a stream; a closed loop.
+    pub fn create_server<P: Protocol + 'static>(
+        &self,
+        factory: impl Fn() -> Rc<P> + 'static,
+        at: impl Into<Endpoint>,
+    ) -> CreateServer {
+        self.serve_at(factory, at.into())
+    }
+
+    /// Listens at a Unix path, as [`create_server`](LoopHandle::create_server) does at an internet address. A path
+    /// that begins with a zero byte is a name of Linux's abstract namespace.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, with the path; a path that is too long. If a live server listens there, or if there is
+    /// a file that is no socket, that is `AddrInUse`; what a dead server left is replaced.
+    pub fn create_unix_server<P: Protocol + 'static>(
+        &self,
+        factory: impl Fn() -> Rc<P> + 'static,
+        path: impl AsRef<Path>,
+    ) -> CreateServer {
+        self.serve_at(factory, Endpoint::unix(path))
+    }
+
+    fn serve_at<P: Protocol + 'static>(&self, factory: impl Fn() -> Rc<P> + 'static, at: Endpoint) -> CreateServer {
+        let options = ServeOptions::new(at);
+        CreateServer { event_loop: self.clone(), factory: Rc::new(move || factory()), options }
+    }
+}
+
+/// What [`LoopHandle::create_server`] makes: await it.
+#[must_use = "nothing is served unless this is awaited"]
+pub struct CreateServer {
+    event_loop: LoopHandle,
+    factory: Factory,
+    options: ServeOptions,
+}
+
+/// The methods of a builder whose field `options` is a [`ServeOptions`].
+macro_rules! serve_options {
+    () => {
+        /// How many connections may wait in the kernel to be accepted, and how many are accepted in one turn at the
+        /// most. The default is 100.
+        pub fn backlog(mut self, connections: u32) -> Self {
+            self.options.backlog = connections;
+            self
+        }
+
+        /// Listens at addresses of one family only.
+        pub fn family(mut self, family: $crate::Family) -> Self {
+            self.options.hints.family = family;
+            self
+        }
+
+        /// The flags (`AI_…`) that names are looked up with.
+        pub fn flags(mut self, flags: i32) -> Self {
+            self.options.hints.flags = flags;
+            self
+        }
+
+        /// Whether the address may be taken while connections of an earlier server at it are still closing. The
+        /// default is true.
+        pub fn reuse_address(mut self, reuse: bool) -> Self {
+            self.options.socket.reuse_address = reuse;
+            self
+        }
+
+        /// Whether several sockets may listen at the address, the kernel dealing out connections. The default is
+        /// false.
+        pub fn reuse_port(mut self, reuse: bool) -> Self {
+            self.options.socket.reuse_port = reuse;
+            self
+        }
+
+        /// Whether the kernel looks after idle connections by itself. The default is false.
+        pub fn keep_alive(mut self, keep: bool) -> Self {
+            self.options.socket.keep_alive = keep;
+            self
+        }
+
+        /// Whether to accept connections at once, as by default, or only from
+        /// [`Server::start_serving`](crate::Server::start_serving) on: until then the address is taken but connecting
+        /// to it is refused.
+        pub fn start_serving(mut self, at_once: bool) -> Self {
+            self.options.start_serving = at_once;
+            self
+        }
+
+        /// Whether the file of a Unix server is removed when the server closes, if it is still the same file. The
+        /// default is true.
+        pub fn cleanup_socket(mut self, remove: bool) -> Self {
+            self.options.cleanup_socket = remove;
+            self
+        }
+    };
+}
+pub(crate) use serve_options;
+
+impl CreateServer {
+    serve_options!();
+}
+
+impl IntoFuture for CreateServer {
+    type Output = io::Result<Server>;
+    type IntoFuture = Pin<Box<dyn Future<Output = io::Result<Server>>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.options.serve(&self.event_loop, self.factory).await })
+    }
+}
+
+impl fmt::Debug for CreateServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateServer").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// How to listen, for streams and protocols alike.
+#[derive(Debug)]
+pub(crate) struct ServeOptions {
+    at: Endpoint,
+    pub(crate) hints: Hints,
+    pub(crate) socket: SocketOptions,
+    pub(crate) backlog: u32,
+    pub(crate) start_serving: bool,
+    pub(crate) cleanup_socket: bool,
+}
+
+impl ServeOptions {
+    pub(crate) fn new(at: Endpoint) -> Self {
+        ServeOptions {
+            at,
+            hints: Hints::default(),
+            socket: SocketOptions { reuse_address: true, reuse_port: false, keep_alive: false },
+            backlog: DEFAULT_BACKLOG,
+            start_serving: true,
+            cleanup_socket: true,
+        }
+    }
+
+    pub(crate) async fn serve(self, event_loop: &LoopHandle, factory: Factory) -> io::Result<Server> {
+        if event_loop.is_closed() {
+            return Err(loop_is_closed());
+        }
+        let mut file = None;
+        let bound = match self.at.0 {
+            Target::Socket(socket) => vec![adopt_listener(socket)?],
+            Target::Unix(path) => {
+                let socket = bind_unix(&path)?;
+                file = SocketFile::of(&path).filter(|_| self.cleanup_socket);
+                vec![socket]
+            }
+            inet => bind_all(&inet.addresses(event_loop, self.hints, Purpose::Listen).await?, self.socket)?,
+        };
+        let server = Server::new(event_loop, factory, bound, file, self.backlog);
+        if self.start_serving {
+            server.start_serving().await?;
+        }
+        Ok(server)
+    }
+}

@@ -1,0 +1,29 @@
+//! The end of a connection whose writer was dropped: it closes by itself, but not for ever.
+
+use std::rc::{Rc, Weak};
+
+use crate::event_loop::LoopHandle;
+use crate::interface::Transport;
+
+/// Closes, and aborts if for the loop's close timeout no byte goes out while there are some.
+pub(super) fn close_in_background(event_loop: &LoopHandle, transport: &Rc<dyn Transport>) {
+    transport.close();
+    let unsent = transport.get_write_buffer_size();
+    if unsent > 0 {
+        look_again(event_loop.clone(), Rc::downgrade(transport), unsent);
+    }
+}
+
+fn look_again(event_loop: LoopHandle, transport: Weak<dyn Transport>, unsent_before: usize) {
+    let timeout = event_loop.core().close_timeout;
+    event_loop.clone().call_later(timeout, move || {
+        let Some(alive) = transport.upgrade() else { return };
+        let unsent = alive.get_write_buffer_size();
+        if unsent == unsent_before {
+            log::debug!("the peer takes nothing of what a dropped writer left, {unsent} bytes: {alive:?}");
+            alive.abort();
+        } else if unsent > 0 {
+            look_again(event_loop, transport, unsent);
+        }
+    });
+}
