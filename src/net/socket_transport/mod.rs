@@ -58,11 +58,9 @@ pub(crate) struct SocketTransport {
     /// It stands in the loop's list of those who wrote in this step.
     enlisted: Cell<bool>,
     lost_writes: Cell<u8>,
-    /// What `connection_lost` will be told, in Losing.
-    lost_with: Cell<Option<ConnectionError>>,
+    /// How it came to Losing.
+    ending: Cell<Ending>,
     names: Names,
-    /// It ended by an error or an abort: its socket is closed without any ado.
-    aborted: Cell<bool>,
     /// The server that accepted the connection counts it for as long as this lives.
     attachment: Cell<Option<Attachment>>,
 }
@@ -111,6 +109,18 @@ enum Writing {
     Ended,
 }
 
+/// How a connection ends.
+#[derive(Debug, Default)]
+enum Ending {
+    /// By `close`, or the peer did and our side followed: what was written has gone out.
+    #[default]
+    Closed,
+    /// By `abort`: the socket is closed without any ado.
+    Aborted,
+    /// By an error of the socket, or a panic of the protocol.
+    Failed(ConnectionError),
+}
+
 impl SocketTransport {
     /// Opens a transport on a connected conduit. `connection_made` comes in the next turn; reading starts after it.
     ///
@@ -138,8 +148,7 @@ impl SocketTransport {
             flow: Cell::new(FlowControl::new()),
             enlisted: Cell::new(false),
             lost_writes: Cell::new(0),
-            lost_with: Cell::new(None),
-            aborted: Cell::new(false),
+            ending: Cell::new(Ending::Closed),
             names,
             attachment: Cell::new(attachment),
         });
@@ -165,7 +174,7 @@ impl SocketTransport {
     }
 
     /// The connection ends now: nothing is sent or received any more, and the protocol is told in a later turn.
-    fn lose(&self, error: Option<ConnectionError>) {
+    fn lose(&self, ending: Ending) {
         if matches!(self.phase.get(), Phase::Losing | Phase::Lost) {
             return;
         }
@@ -173,8 +182,7 @@ impl SocketTransport {
         self.registration.unwant(Direction::Read);
         self.registration.unwant(Direction::Write);
         self.discard_outgoing();
-        self.aborted.set(self.aborted.get() || error.is_some());
-        self.lost_with.set(error);
+        self.ending.set(ending);
         if let Some(transport) = self.this.upgrade() {
             self.event_loop.call_soon(move || transport.deliver_lost());
         }
@@ -186,10 +194,15 @@ impl SocketTransport {
         self.phase.set(Phase::Lost);
         // Dropped from the last to the first, which unwinding does too.
         let attachment = self.attachment.take();
-        let socket = CloseOnDrop(self);
+        let (error, may_linger) = match self.ending.take() {
+            Ending::Closed => (None, true),
+            Ending::Aborted => (None, false),
+            Ending::Failed(error) => (Some(error), false),
+        };
+        let socket = CloseOnDrop { transport: self, may_linger };
         let protocol = self.protocol.take();
         if let Some(protocol) = &protocol {
-            protocol.connection_lost(self.lost_with.take());
+            protocol.connection_lost(error);
         }
         drop(protocol);
         drop(socket);
@@ -197,10 +210,10 @@ impl SocketTransport {
     }
 
     /// Closes the conduit. Input that nobody read must not cost the peer what we sent last.
-    fn close_conduit(&self) {
+    fn close_conduit(&self, may_linger: bool) {
         let Some(conduit) = self.conduit.take() else { return };
         let unread = self.reading.get() != Reading::Ended && self.registration.is_ready(Direction::Read);
-        let source = if unread && !self.aborted.get() {
+        let source = if unread && may_linger {
             Lingering::close(&self.event_loop, &self.registration, conduit)
         } else {
             self.event_loop.core().reactor.unwatch(&self.registration)
@@ -270,11 +283,14 @@ impl fmt::Debug for SocketTransport {
     }
 }
 
-struct CloseOnDrop<'a>(&'a SocketTransport);
+struct CloseOnDrop<'a> {
+    transport: &'a SocketTransport,
+    may_linger: bool,
+}
 
 impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.close_conduit();
+        self.transport.close_conduit(self.may_linger);
     }
 }
 
@@ -305,6 +321,6 @@ impl Drop for OnPanic<'_> {
         if let Some(made) = self.made {
             let _ = made.set(Err(error.clone()));
         }
-        self.transport.lose(Some(error));
+        self.transport.lose(Ending::Failed(error));
     }
 }

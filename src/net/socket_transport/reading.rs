@@ -3,7 +3,7 @@
 use std::io;
 use std::rc::Rc;
 
-use super::{OnPanic, Phase, Reading, SocketTransport};
+use super::{Ending, OnPanic, Phase, Reading, SocketTransport};
 use crate::errors::ConnectionError;
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 use crate::reactor::{Again, Direction};
@@ -123,7 +123,7 @@ impl SocketTransport {
     fn received_no_bytes(&self, protocol: &Rc<dyn Protocol>, received: Received) -> Again {
         match received {
             Received::Eof => self.received_eof(protocol),
-            Received::Failed(error) => self.lose(Some(error.into())),
+            Received::Failed(error) => self.lose(Ending::Failed(error.into())),
             Received::Bytes(_) | Received::Nothing => {}
         }
         Again::No
@@ -143,7 +143,7 @@ impl SocketTransport {
     #[cold]
     fn refuse_buffer(&self, buffered: &dyn BufferedProtocol, buffer: ReceiveBuffer) -> Again {
         let error = io::Error::new(io::ErrorKind::InvalidInput, "get_buffer() gave a buffer without room");
-        self.lose(Some(ConnectionError::from(error)));
+        self.lose(Ending::Failed(ConnectionError::from(error)));
         buffered.buffer_updated(buffer, 0);
         Again::No
     }

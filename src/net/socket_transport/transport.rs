@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 use std::rc::Rc;
 
-use super::{Phase, Reading, SocketTransport, Writing};
+use super::{Ending, Phase, Reading, SocketTransport, Writing};
 use crate::interface::{ExtraInfo, Protocol, Transport};
 use crate::reactor::Direction;
 
@@ -45,7 +45,7 @@ impl Transport for SocketTransport {
         self.registration.unwant(Direction::Read);
         self.flush_step();
         if self.outgoing.borrow().is_empty() {
-            self.lose(None);
+            self.lose(Ending::Closed);
         }
     }
 
@@ -53,8 +53,7 @@ impl Transport for SocketTransport {
         if matches!(self.phase.get(), Phase::Open | Phase::Closing) {
             // What this step wrote was written before the abort: only what the kernel does not take is dropped.
             self.flush_step();
-            self.aborted.set(true);
-            self.lose(None);
+            self.lose(Ending::Aborted);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::ops::ControlFlow;
 
-use super::{OnPanic, Phase, SocketTransport, Writing};
+use super::{Ending, OnPanic, Phase, SocketTransport, Writing};
 use crate::constants::{DIRECT_WRITE, GATHER_LIMIT};
 use crate::event_loop::Unsent;
 use crate::flow_control::Signal;
@@ -117,7 +117,7 @@ impl SocketTransport {
                 }
             }
         };
-        self.lose(Some(failed.into()));
+        self.lose(Ending::Failed(failed.into()));
         ControlFlow::Break(())
     }
 
@@ -187,7 +187,7 @@ impl SocketTransport {
     fn all_sent(&self) {
         self.registration.unwant(Direction::Write);
         match (self.phase.get(), self.writing.get()) {
-            (Phase::Closing, _) => self.lose(None),
+            (Phase::Closing, _) => self.lose(Ending::Closed),
             (Phase::Open, Writing::Ending) => self.end_writing(),
             _ => {}
         }
