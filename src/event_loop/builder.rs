@@ -18,8 +18,8 @@ use crate::timers::Timers;
 ///
 /// ```
 /// use std::rc::Rc;
-use std::time::Duration;
-/// /// use waterwheel::testing::ManualClock;
+/// use std::time::Duration;
+/// use waterwheel::testing::ManualClock;
 ///
 /// let clock = Rc::new(ManualClock::new());
 /// let mut event_loop = waterwheel::EventLoop::builder().clock(clock).build()?;
