@@ -128,7 +128,18 @@ impl StreamReader {
     /// [`ReadError::LimitOverrun`] for a line over the limit: it is thrown away through its `\n`, as far as it has
     /// come. [`ReadError::Io`] if the connection failed and the lines before that were read.
     pub async fn readline(&mut self) -> Result<Vec<u8>, ReadError> {
-        let end = self.line_end().await?;
+        let end = self.line_end(self.protocol.limit()).await?;
+        Ok(self.take(end))
+    }
+
+    /// Reads a line as [`readline`](StreamReader::readline) does, with a limit for this line only. It may be over the
+    /// reader's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`readline`](StreamReader::readline).
+    pub async fn readline_within(&mut self, limit: usize) -> Result<Vec<u8>, ReadError> {
+        let end = self.line_end(limit).await?;
         Ok(self.take(end))
     }
 
@@ -139,7 +150,7 @@ impl StreamReader {
     ///
     /// As [`readline`](StreamReader::readline); nothing is appended then.
     pub async fn readline_into(&mut self, line: &mut Vec<u8>) -> Result<usize, ReadError> {
-        let end = self.line_end().await?;
+        let end = self.line_end(self.protocol.limit()).await?;
         Ok(self.take_into(end, line))
     }
 
@@ -151,7 +162,7 @@ impl StreamReader {
     #[doc(alias = "async for")]
     #[doc(alias = "__anext__")]
     pub async fn next_line(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
-        let end = self.line_end().await?;
+        let end = self.line_end(self.protocol.limit()).await?;
         Ok((end > 0).then(|| self.take(end)))
     }
 
@@ -178,7 +189,18 @@ impl StreamReader {
     /// stay in the reader. [`ReadError::IncompleteRead`] with what was there, if the stream ends first.
     /// [`ReadError::Io`] if the connection failed first, or if there is no separator or an empty one.
     pub async fn readuntil(&mut self, separator: impl Separators) -> Result<Vec<u8>, ReadError> {
-        let end = self.separator_end(separator).await?;
+        let end = self.separator_end(separator, self.protocol.limit()).await?;
+        Ok(self.take(end))
+    }
+
+    /// Reads as [`readuntil`](StreamReader::readuntil) does, with a limit for this piece only. It may be over the
+    /// reader's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`readuntil`](StreamReader::readuntil).
+    pub async fn readuntil_within(&mut self, separator: impl Separators, limit: usize) -> Result<Vec<u8>, ReadError> {
+        let end = self.separator_end(separator, limit).await?;
         Ok(self.take(end))
     }
 
@@ -189,7 +211,7 @@ impl StreamReader {
     ///
     /// As [`readuntil`](StreamReader::readuntil); nothing is appended then.
     pub async fn readuntil_into(&mut self, separator: impl Separators, to: &mut Vec<u8>) -> Result<usize, ReadError> {
-        let end = self.separator_end(separator).await?;
+        let end = self.separator_end(separator, self.protocol.limit()).await?;
         Ok(self.take_into(end, to))
     }
 
@@ -237,17 +259,17 @@ impl StreamReader {
 
     /// How long the next line is; 0 at the end of the stream.
     #[inline]
-    async fn line_end(&mut self) -> Result<usize, ReadError> {
+    async fn line_end(&mut self, limit: usize) -> Result<usize, ReadError> {
         if let Some(newline) = memchr::memchr(b'\n', self.buffer.filled()) {
-            if newline <= self.protocol.limit() {
+            if newline <= limit {
                 return Ok(newline + 1);
             }
         }
-        self.line_end_waiting().await
+        self.line_end_waiting(limit).await
     }
 
-    async fn line_end_waiting(&mut self) -> Result<usize, ReadError> {
-        match self.search(b"\n").await {
+    async fn line_end_waiting(&mut self, limit: usize) -> Result<usize, ReadError> {
+        match self.search(b"\n", limit).await {
             Ok(found) => Ok(found.end),
             Err(Miss::Eof) => Ok(self.buffer.len()),
             Err(Miss::Overrun { consumed, found }) => {
@@ -259,8 +281,8 @@ impl StreamReader {
         }
     }
 
-    async fn separator_end(&mut self, separator: impl Separators) -> Result<usize, ReadError> {
-        match self.search(separator).await {
+    async fn separator_end(&mut self, separator: impl Separators, limit: usize) -> Result<usize, ReadError> {
+        match self.search(separator, limit).await {
             Ok(found) => Ok(found.end),
             Err(Miss::Eof) => Err(self.incomplete(None)),
             Err(Miss::Overrun { consumed, .. }) => Err(ReadError::LimitOverrun { consumed }),
@@ -269,11 +291,10 @@ impl StreamReader {
     }
 
     /// Waits for a separator. Every byte is searched once, however small the pieces in which they come.
-    async fn search(&mut self, separators: impl Separators) -> Result<Match, Miss> {
+    async fn search(&mut self, separators: impl Separators, limit: usize) -> Result<Match, Miss> {
         let Some(mut search) = Search::new(&separators) else {
             return Err(Miss::Failed(io::Error::new(io::ErrorKind::InvalidInput, NO_SEPARATOR).into()));
         };
-        let limit = self.protocol.limit();
         loop {
             if let Some(found) = search.find(self.buffer.filled()) {
                 if found.start > limit {

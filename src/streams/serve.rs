@@ -198,7 +198,7 @@ fn spawn_handler<C: Future + 'static>(
     failure: fn(C::Output) -> Option<io::Error>,
 ) {
     let handler = Handler { coroutine, connection: Connection { event_loop: event_loop.clone(), transport }, failure };
-    drop(event_loop.create_task(handler));
+    event_loop.create_task(handler);
 }
 
 pin_project! {

@@ -61,7 +61,6 @@ pub fn spawn<F: Future + 'static>(future: F) -> Task<F::Output> {
 /// # Cancel safety
 ///
 /// Dropping a `&mut Task` that is being awaited loses nothing: await it again.
-#[must_use = "dropping a task detaches it; use `drop` or `let _ =` to say that this is meant"]
 pub struct Task<T> {
     node: Rc<TaskNode>,
     event_loop: LoopHandle,
