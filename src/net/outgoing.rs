@@ -150,7 +150,7 @@ mod tests {
         let mut twin: Vec<u8> = Vec::new();
         let mut next = 0_u8;
         let mut vectored = 0;
-        for _ in 0..2_000 {
+        for _ in 0..300 {
             let data: Vec<u8> = (0..[0, 1, 100, BACKLOG_PIECE, 3 * BACKLOG_PIECE][random(5)])
                 .map(|_| {
                     next = next.wrapping_add(1);
@@ -173,6 +173,6 @@ mod tests {
             assert_eq!(outgoing.len(), twin.len());
             assert_eq!(outgoing.is_empty(), twin.is_empty());
         }
-        assert!(vectored > 100, "the list of pieces was used {vectored} times");
+        assert!(vectored > 20, "the list of pieces was used {vectored} times");
     }
 }
