@@ -9,6 +9,9 @@ use std::rc::Rc;
 pub(crate) trait Runnable {
     fn run(&self);
 
+    /// Drops what has not run, whoever still holds a handle to it.
+    fn cancel(&self);
+
     /// Where it was scheduled, for reports.
     fn location(&self) -> &'static Location<'static>;
 }
@@ -38,18 +41,6 @@ impl<F: FnOnce()> Runnable for Callback<F> {
         }
     }
 
-    fn location(&self) -> &'static Location<'static> {
-        self.location
-    }
-}
-
-trait Cancel {
-    fn cancel(&self);
-    fn is_cancelled(&self) -> bool;
-    fn location(&self) -> &'static Location<'static>;
-}
-
-impl<F> Cancel for Callback<F> {
     fn cancel(&self) {
         // The closure is out of the cell before it is dropped, since dropping it may run anything.
         if let Some(closure) = self.closure.take() {
@@ -58,18 +49,25 @@ impl<F> Cancel for Callback<F> {
         }
     }
 
-    fn is_cancelled(&self) -> bool {
-        self.cancelled.get()
-    }
-
     fn location(&self) -> &'static Location<'static> {
         self.location
     }
 }
 
+/// What a handle asks of its callback, beside cancelling it.
+trait Scheduled: Runnable {
+    fn is_cancelled(&self) -> bool;
+}
+
+impl<F: FnOnce()> Scheduled for Callback<F> {
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.get()
+    }
+}
+
 /// A callback scheduled by [`call_soon`](crate::LoopHandle::call_soon). Dropping the handle lets the callback run.
 #[derive(Clone)]
-pub struct Handle(Rc<dyn Cancel>);
+pub struct Handle(Rc<dyn Scheduled>);
 
 impl Handle {
     pub(crate) fn new<F: FnOnce() + 'static>(callback: Rc<Callback<F>>) -> Self {

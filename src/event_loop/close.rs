@@ -13,7 +13,9 @@ impl Core {
     pub(super) fn close(self: &Rc<Self>) {
         self.phase.set(Phase::Closed);
         let _running = running::lend_thread(self);
-        self.executor.close();
+        for letter in self.executor.close() {
+            self.dropping(|| drop(letter));
+        }
         self.threads.close();
         // Tasks first: their destructors may still look at their connections.
         for node in self.executor.live_tasks() {
@@ -33,8 +35,10 @@ impl Core {
             if entries.is_empty() && due.is_empty() {
                 break;
             }
-            entries.into_iter().for_each(|entry| self.dropping(|| drop(entry)));
-            due.into_iter().for_each(|due| self.dropping(|| drop(due)));
+            // A callback is cancelled, not only dropped here: who holds its handle must not keep it alive, least of
+            // all the callback itself.
+            entries.into_iter().for_each(|entry| self.dropping(|| entry.cancel()));
+            due.into_iter().for_each(|due| self.dropping(|| due.cancel()));
         }
         self.dropping(|| self.step.clear());
         self.executor.release_nodes();

@@ -113,10 +113,11 @@ impl Executor {
         self.nodes.borrow().iter().filter(|(_, node)| node.is_live()).map(|(_, node)| Rc::clone(node)).collect()
     }
 
-    /// From now on nothing is seated, and the mailbox takes no letter.
-    pub(crate) fn close(&self) {
+    /// From now on nothing is seated, and the mailbox takes no letter. Those that nobody collected are given back, to
+    /// be dropped one by one.
+    pub(crate) fn close(&self) -> Vec<Letter> {
         self.closed.set(true);
-        drop(self.mailbox.close());
+        self.mailbox.close()
     }
 
     /// Gives up all nodes, of a closed loop; their tasks must have been dropped.

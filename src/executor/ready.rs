@@ -22,6 +22,15 @@ pub(crate) enum Entry {
     Io(Rc<dyn Source>, Direction),
 }
 
+impl Entry {
+    /// Lets go of it, for a loop that closes. Nothing of it runs but destructors.
+    pub(crate) fn cancel(self) {
+        if let Entry::Callback(callback) = self {
+            callback.cancel();
+        }
+    }
+}
+
 pub(crate) struct ReadyQueue {
     entries: RefCell<Vec<Entry>>,
 }
