@@ -152,10 +152,6 @@ impl Core {
         self.stopping.set(true);
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.get()
-    }
-
     /// Whether someone asked to stop; the loop has heard it now.
     pub(crate) fn take_stopping(&self) -> bool {
         self.stopping.take()

@@ -82,12 +82,17 @@ impl Executor {
             vacant.push(Rc::clone(node));
         } else {
             drop(vacant);
-            let mut nodes = self.nodes.borrow_mut();
-            // A loop that closes has emptied the table already.
-            let node = nodes.try_remove(node.seat());
-            drop(nodes);
-            drop(node);
+            self.discard(node);
         }
+    }
+
+    /// Gives a node up together with its seat.
+    pub(crate) fn discard(&self, node: &TaskNode) {
+        let mut nodes = self.nodes.borrow_mut();
+        // A loop that closes has emptied the table already.
+        let node = nodes.try_remove(node.seat());
+        drop(nodes);
+        drop(node);
     }
 
     /// Wakes whichever task holds the seat now. A stale number wakes a stranger for nothing, which the contract of

@@ -158,10 +158,14 @@ impl TaskNode {
         polled
     }
 
-    /// The main future is over: its seat is free.
+    /// The main future is over: its seat is free. A node that still stands in the queue is not used again, since that
+    /// entry would run the next task out of its turn.
     pub(crate) fn retire_main(self: &Rc<Self>) {
-        self.state.set(State::Vacant);
-        self.executor.vacate(self);
+        if self.state.replace(State::Vacant) == State::MainScheduled {
+            self.executor.discard(self);
+        } else {
+            self.executor.vacate(self);
+        }
     }
 
     /// Takes one step, from a turn.

@@ -1,7 +1,7 @@
 //! The main future: polled where it stands, so it may borrow from its caller's stack.
 
 use std::future::Future;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
@@ -22,24 +22,32 @@ impl EventLoop {
     pub fn run<F: Future>(&mut self, main: F) -> F::Output {
         let running = self.enter();
         let core = self.core();
-        let mut main = pin!(main);
+        let mut main = pin!(Some(main));
         let mut outcome = None;
         let node = core.executor.seat_main();
         node.wake();
-        while outcome.is_none() && !core.is_stopping() {
+        while outcome.is_none() {
             core.turn(&mut |node| {
                 // A wake that was on its way when the future finished must not poll it again.
-                if outcome.is_none() {
-                    outcome = match node.poll_main(main.as_mut()) {
-                        Ok(Poll::Pending) => None,
-                        Ok(Poll::Ready(output)) => Some(Ok(output)),
-                        Err(payload) => Some(Err(payload)),
-                    };
-                }
+                let (None, Some(main)) = (&outcome, main.as_mut().as_pin_mut()) else { return };
+                outcome = match node.poll_main(main) {
+                    Ok(Poll::Pending) => None,
+                    Ok(Poll::Ready(output)) => Some(Ok(output)),
+                    Err(payload) => Some(Err(payload)),
+                };
             });
+            if core.take_stopping() {
+                break;
+            }
         }
-        let stopped_early = core.take_stopping() && outcome.is_none();
+        let stopped_early = outcome.is_none();
         node.retire_main();
+        // What is left of the future is dropped while the loop runs: its destructors may use the loop, and what they
+        // schedule runs in the turn below.
+        let dropped = catch_unwind(AssertUnwindSafe(|| main.set(None)));
+        if let (Err(payload), None | Some(Ok(_))) = (dropped, &outcome) {
+            outcome = Some(Err(payload));
+        }
         // As asyncio does: what became ready together with the end of main still runs.
         core.stop();
         core.turn(&mut |_| {});
