@@ -1,0 +1,312 @@
+//! Wakers in the hands of others: of threads, of combinators, of those who keep them for too long.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, pending, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use common::{Trace, run, turns};
+use waterwheel::testing::ManualClock;
+use waterwheel::{EventLoop, Promise, StreamReader, Task, sleep, spawn, timeout, yield_now};
+
+#[path = "common/behaviour.rs"]
+mod common;
+
+/// Polls the futures whose own flag was raised, as combinators of other crates do.
+struct Joined<'a> {
+    parts: Vec<(Option<Pin<Box<dyn Future<Output = ()> + 'a>>>, Arc<Flag>)>,
+}
+
+struct Flag {
+    raised: AtomicBool,
+    outer: Mutex<Option<Waker>>,
+    wakes: AtomicUsize,
+}
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.raised.store(true, Ordering::SeqCst);
+        self.wakes.fetch_add(1, Ordering::SeqCst);
+        if let Some(outer) = self.outer.lock().unwrap().take() {
+            outer.wake();
+        }
+    }
+}
+
+fn join<'a>(parts: Vec<Pin<Box<dyn Future<Output = ()> + 'a>>>) -> Joined<'a> {
+    let flag = || Arc::new(Flag { raised: true.into(), outer: Mutex::default(), wakes: 0.into() });
+    Joined { parts: parts.into_iter().map(|part| (Some(part), flag())).collect() }
+}
+
+impl Future for Joined<'_> {
+    type Output = usize;
+
+    /// Gives how many wakes there were in all.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
+        let mut all_done = true;
+        for (part, flag) in &mut self.parts {
+            let Some(future) = part else { continue };
+            flag.outer.lock().unwrap().replace(cx.waker().clone());
+            let done = flag.raised.swap(false, Ordering::SeqCst)
+                && future.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(flag)))).is_ready();
+            if done {
+                *part = None;
+            } else {
+                all_done = false;
+            }
+        }
+        if !all_done {
+            return Poll::Pending;
+        }
+        Poll::Ready(self.parts.iter().map(|(_, flag)| flag.wakes.load(Ordering::SeqCst)).sum())
+    }
+}
+
+/// Whichever is done first; the other is dropped.
+async fn select<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|cx| match one.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(output),
+        Poll::Pending => other.as_mut().poll(cx),
+    })
+    .await
+}
+
+#[test]
+fn every_leaf_future_wakes_through_a_foreign_combinator() {
+    run(async {
+        let (mut reader, feeder) = StreamReader::new(1024);
+        let promise = Promise::new();
+        let trace = Trace::default();
+        let task = spawn(async { turns(5).await });
+        let setter = promise.clone();
+        let said = |word: &'static str| trace.say(word);
+        let wakes = join(vec![
+            Box::pin(async {
+                sleep(Duration::from_millis(2)).await;
+                said("slept");
+                feeder.feed_data(b"x");
+            }),
+            Box::pin(async {
+                reader.read(1).await.unwrap();
+                said("read");
+                setter.set(()).unwrap();
+            }),
+            Box::pin(async {
+                promise.wait().await;
+                said("kept");
+            }),
+            Box::pin(async {
+                task.await.unwrap();
+                said("joined");
+            }),
+            Box::pin(async {
+                yield_now().await;
+                said("yielded");
+            }),
+            Box::pin(async {
+                let (mut reader, writer, peer) = common::streams(1024).await;
+                std::io::Write::write_all(&mut &peer, b"x").unwrap();
+                reader.read(1).await.unwrap();
+                writer.close();
+                writer.wait_closed().await.unwrap();
+            }),
+        ])
+        .await;
+        assert!(wakes >= 6, "each part was woken: {wakes}");
+        assert_eq!(trace.words(), ["yielded", "joined", "slept", "read", "kept"]);
+    });
+}
+
+#[test]
+fn select_drops_the_loser_and_leaves_its_source_usable() {
+    run(async {
+        let (mut reader, feeder) = StreamReader::new(1024);
+        feeder.feed_data(b"ab");
+        let read = async { reader.readexactly(4).await.unwrap() };
+        assert_eq!(
+            select(read, async {
+                turns(2).await;
+                b"gave up".to_vec()
+            })
+            .await,
+            b"gave up"
+        );
+        feeder.feed_data(b"cd");
+        assert_eq!(select(reader.readexactly(4), pending()).await.unwrap(), b"abcd");
+    });
+}
+
+#[test]
+fn a_future_that_moves_to_another_task_while_it_waits_wakes_that_one() {
+    run(async {
+        let promise = Promise::new();
+        let waiting = promise.clone();
+        let mut wait: Pin<Box<dyn Future<Output = u32>>> = Box::pin(async move { waiting.wait().await });
+        assert!(timeout(Duration::ZERO, &mut wait).await.is_err());
+        let mut sleeping = Box::pin(sleep(Duration::from_millis(2)));
+        assert!(timeout(Duration::ZERO, &mut sleeping).await.is_err());
+        let task = spawn(async move {
+            sleeping.await;
+            wait.await
+        });
+        turns(2).await;
+        promise.set(7).unwrap();
+        assert_eq!(task.await.unwrap(), 7);
+    });
+}
+
+/// The waker of a task that waits for a flag.
+fn task_with_waker(set: &Arc<AtomicBool>) -> (Task<()>, Rc<RefCell<Option<Waker>>>) {
+    let (waker, set) = (Rc::<RefCell<Option<Waker>>>::default(), Arc::clone(set));
+    let kept = Rc::clone(&waker);
+    let task = spawn(poll_fn(move |cx| {
+        kept.replace(Some(cx.waker().clone()));
+        if set.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    (task, waker)
+}
+
+#[test]
+fn a_waker_works_from_any_thread_after_the_task_and_after_the_loop() {
+    let mut kept = None;
+    run(async {
+        for _ in 0..100 {
+            let set = Arc::new(AtomicBool::new(false));
+            let (task, waker) = task_with_waker(&set);
+            turns(2).await;
+            let waker = waker.take().unwrap();
+            let far = waker.clone();
+            let thread = std::thread::spawn(move || {
+                set.store(true, Ordering::SeqCst);
+                far.wake_by_ref();
+                far
+            });
+            task.await.unwrap();
+            let far = thread.join().unwrap();
+            far.wake();
+            waker.wake_by_ref();
+            kept = Some(waker);
+        }
+    });
+    let waker = kept.unwrap();
+    waker.wake_by_ref();
+    std::thread::spawn(move || waker.wake()).join().unwrap();
+}
+
+#[test]
+fn a_thread_that_wakes_without_pause_neither_grows_the_mailbox_nor_starves_the_rest() {
+    run(async {
+        let (set, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (task, waker) = task_with_waker(&set);
+        turns(2).await;
+        let (waker, hammering) = (waker.take().unwrap(), Arc::clone(&over));
+        let thread = std::thread::spawn(move || {
+            let mut wakes = 0_u64;
+            while !hammering.load(Ordering::SeqCst) {
+                waker.wake_by_ref();
+                wakes += 1;
+            }
+            wakes
+        });
+        for _ in 0..5 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        set.store(true, Ordering::SeqCst);
+        task.await.unwrap();
+        over.store(true, Ordering::SeqCst);
+        assert!(thread.join().unwrap() > 100);
+    });
+}
+
+#[test]
+fn ten_thousand_stale_wakers_do_no_harm_to_the_tasks_that_came_later() {
+    let clock = Rc::new(ManualClock::new());
+    let mut event_loop = EventLoop::builder().clock(clock.clone()).build().unwrap();
+    event_loop.run(async {
+        let stale: Rc<RefCell<Vec<Waker>>> = Rc::default();
+        let first: Vec<_> = (0..10_000)
+            .map(|_| {
+                let stale = Rc::clone(&stale);
+                spawn(poll_fn(move |cx| {
+                    stale.borrow_mut().push(cx.waker().clone());
+                    Poll::Ready(())
+                }))
+            })
+            .collect();
+        for task in first {
+            task.await.unwrap();
+        }
+        let stale = stale.take();
+        assert_eq!(stale.len(), 10_000);
+        let done = Rc::new(Cell::new(0));
+        let promise = Promise::new();
+        let start = clock.elapsed();
+        let later: Vec<_> = (0..10_000_u64)
+            .map(|n| {
+                let (done, promise, clock) = (Rc::clone(&done), promise.clone(), clock.clone());
+                spawn(async move {
+                    sleep(Duration::from_secs(n % 7 + 1)).await;
+                    assert_eq!((clock.elapsed() - start).as_secs(), n % 7 + 1, "a sleep was cut short");
+                    promise.wait().await;
+                    done.set(done.get() + 1);
+                    n
+                })
+            })
+            .collect();
+        turns(2).await;
+        stale.iter().for_each(Waker::wake_by_ref);
+        std::thread::scope(|scope| {
+            scope.spawn(|| stale.iter().for_each(Waker::wake_by_ref));
+        });
+        turns(3).await;
+        assert_eq!((done.get(), clock.elapsed()), (0, start));
+        sleep(Duration::from_secs(8)).await;
+        stale.into_iter().for_each(Waker::wake);
+        turns(3).await;
+        assert_eq!(done.get(), 0);
+        promise.set(()).unwrap();
+        for (n, task) in later.into_iter().enumerate() {
+            assert_eq!(task.await.unwrap(), n as u64);
+        }
+    });
+}
+
+#[test]
+fn a_waker_of_one_loop_wakes_its_task_from_another_loop_of_the_same_thread() {
+    let (mut one, mut other) = (EventLoop::new().unwrap(), EventLoop::new().unwrap());
+    let set = Arc::new(AtomicBool::new(false));
+    let (task, waker) = one.run(async { task_with_waker(&set) });
+    let waker = waker.take().unwrap();
+    other.run(async {
+        set.store(true, Ordering::SeqCst);
+        waker.wake();
+    });
+    one.run(task).unwrap();
+    // The same for what is awaited without a waker of its own.
+    let promise = Promise::new();
+    let waiting = promise.clone();
+    let task = one.run(async { spawn(async move { waiting.wait().await }) });
+    other.run(async { promise.set(7).unwrap() });
+    assert_eq!(one.run(task).unwrap(), 7);
+}
+
+#[test]
+fn the_waker_of_main_works_from_a_thread() {
+    let set = Arc::new(AtomicBool::new(false));
+    run(poll_fn(|cx| {
+        if set.load(Ordering::SeqCst) {
+            return Poll::Ready(());
+        }
+        let (waker, set) = (cx.waker().clone(), Arc::clone(&set));
+        std::thread::spawn(move || {
+            set.store(true, Ordering::SeqCst);
+            waker.wake();
+        });
+        Poll::Pending
+    }));
+}
