@@ -55,7 +55,10 @@ impl SocketTransport {
     #[inline]
     pub(super) fn receive_once(&self) -> Again {
         let Some(protocol) = self.protocol() else { return Again::No };
-        match protocol.buffered() {
+        let on_panic = OnPanic::new(self, "buffered", None);
+        let buffered = protocol.buffered();
+        on_panic.disarm();
+        match buffered {
             Some(buffered) => self.receive_buffered(&protocol, buffered),
             None => self.receive_plain(&protocol),
         }
