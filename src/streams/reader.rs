@@ -86,7 +86,7 @@ impl StreamReader {
         if n == 0 {
             return Ok(Vec::new());
         }
-        self.some().await?;
+        self.some(n).await?;
         Ok(self.take(n.min(self.buffer.len())))
     }
 
@@ -113,7 +113,7 @@ impl StreamReader {
         if buf.is_empty() {
             return Ok(0);
         }
-        self.some().await?;
+        self.some(buf.len()).await?;
         let n = buf.len().min(self.buffer.len());
         buf[..n].copy_from_slice(&self.buffer.filled()[..n]);
         self.consume(n);
@@ -223,7 +223,7 @@ impl StreamReader {
     /// If the connection failed and everything before that was read.
     #[inline]
     pub async fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.some().await?;
+        self.some(1).await?;
         Ok(self.buffer.filled())
     }
 
@@ -243,13 +243,23 @@ impl StreamReader {
         self.protocol.at_eof(&self.buffer)
     }
 
-    /// Waits until there is something in the buffer, or the stream has ended.
+    /// Gets as much of `wanted` bytes as is there. Waits until there is something, or the stream has ended.
     #[inline]
-    async fn some(&mut self) -> io::Result<()> {
+    async fn some(&mut self, wanted: usize) -> io::Result<()> {
+        if self.buffer.len() < wanted {
+            self.take_what_came();
+        }
         if self.buffer.is_empty() {
             self.more().await?;
         }
         Ok(())
+    }
+
+    /// Moves what was received since behind what the buffer has left; false if that was nothing.
+    fn take_what_came(&mut self) -> bool {
+        let had = self.buffer.len();
+        self.protocol.take_inbox(&mut self.buffer);
+        self.buffer.len() > had
     }
 
     /// Waits until there is more in the buffer than now: true, or false if the stream has ended.
@@ -301,6 +311,10 @@ impl StreamReader {
                     return Err(Miss::Overrun { consumed: found.start, found: Some(found) });
                 }
                 return Ok(found);
+            }
+            // All that has come is searched before the limit counts: a line that is too long can then go as a whole.
+            if self.take_what_came() {
+                continue;
             }
             let consumed = search.searched(self.buffer.len());
             if consumed > limit {
