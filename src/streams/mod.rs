@@ -4,6 +4,7 @@
 //! what the transport knows of them.
 
 mod background;
+mod feeder;
 mod open;
 mod protocol;
 mod reader;
@@ -11,8 +12,8 @@ mod separators;
 mod serve;
 mod writer;
 
+pub use feeder::StreamFeeder;
 pub use open::{OpenConnection, open_connection, open_unix_connection};
-pub use protocol::StreamFeeder;
 pub use reader::StreamReader;
 pub use separators::Separators;
 pub use serve::{ClientConnected, Coroutine, FallibleCoroutine, Plain, StartServer, start_server, start_unix_server};

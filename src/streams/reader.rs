@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use crate::errors::ReadError;
 use crate::interface::ReceiveBuffer;
-use crate::streams::protocol::{StreamFeeder, StreamProtocol};
+use crate::streams::feeder::StreamFeeder;
+use crate::streams::protocol::StreamProtocol;
 use crate::streams::separators::{Match, NO_SEPARATOR, Search, Separators};
 
 /// The reading end of a connection.

@@ -5,6 +5,8 @@
 //! has left, so that more is received behind it and one buffer serves any number of small packets. A stream that
 //! waits with nothing received owns no buffer at all.
 
+mod draining;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
@@ -15,7 +17,7 @@ use std::task::Poll;
 use crate::constants::{LEAST_ROOM, SMALL_BUFFER};
 use crate::errors::ConnectionError;
 use crate::event_loop::LoopHandle;
-use crate::executor::{Waiter, WaiterCell, Waiters, yield_once};
+use crate::executor::{Waiter, WaiterCell, Waiters};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 use crate::streams::{StreamReader, StreamWriter};
 
@@ -136,6 +138,31 @@ impl StreamProtocol {
         }
     }
 
+    /// Adds bytes as if they had been received.
+    pub(super) fn feed(&self, data: &[u8]) {
+        let mut inbox = self.inbox.take();
+        if !self.flow.get().reader_gone {
+            inbox.extend_from_slice(data);
+        }
+        let len = inbox.len();
+        self.inbox.set(inbox);
+        if !data.is_empty() {
+            self.received(len);
+        }
+    }
+
+    /// Ends the incoming side, unless it has ended before.
+    pub(super) fn feed_eof(&self) {
+        if !self.is_ended() {
+            self.ended(End::Eof);
+        }
+    }
+
+    /// Lets the incoming side fail, also if it has ended before.
+    pub(super) fn fail(&self, error: ConnectionError) {
+        self.ended(End::Failed(error));
+    }
+
     fn ended(&self, end: End) {
         let earlier = self.end.replace(end);
         drop(earlier);
@@ -233,8 +260,12 @@ impl StreamProtocol {
         !matches!(*self.end.borrow(), End::Open)
     }
 
+    pub(super) fn has_eof(&self) -> bool {
+        matches!(*self.end.borrow(), End::Eof)
+    }
+
     pub(super) fn at_eof(&self, own: &ReceiveBuffer) -> bool {
-        own.is_empty() && matches!(*self.end.borrow(), End::Eof) && self.inbox_len() == 0
+        own.is_empty() && self.has_eof() && self.inbox_len() == 0
     }
 
     /// The reader is dropped. Bytes that still come are thrown away, so that the writer goes on.
@@ -243,42 +274,6 @@ impl StreamProtocol {
         self.take_inbox(&mut own);
         own.consume(own.len());
         self.consumed(&mut own);
-    }
-}
-
-/// The outgoing side, as the writer sees it.
-impl StreamProtocol {
-    fn failure(&self) -> Option<ConnectionError> {
-        match &*self.end.borrow() {
-            End::Failed(error) => Some(error.clone()),
-            End::Open | End::Eof => None,
-        }
-    }
-
-    fn outcome(&self) -> io::Result<()> {
-        self.failure().map_or(Ok(()), |error| Err(error.to_io_error()))
-    }
-
-    pub(super) async fn drain(&self, transport: &dyn Transport) -> io::Result<()> {
-        self.outcome()?;
-        if transport.is_closing() {
-            // Lets `connection_lost` run, so that a loop of writes and drains ends with it.
-            yield_once().await;
-        }
-        if self.flow.get().lost {
-            self.outcome()?;
-            return Err(io::Error::new(io::ErrorKind::ConnectionReset, "Connection lost"));
-        }
-        let may_go_on = || {
-            let flow = self.flow.get();
-            (flow.lost || !flow.writing_paused).then_some(())
-        };
-        self.drains.wait(may_go_on).await;
-        self.outcome()
-    }
-
-    pub(super) async fn wait_closed(&self) -> io::Result<()> {
-        self.closes.wait(|| self.flow.get().lost.then(|| self.outcome())).await
     }
 }
 
@@ -301,7 +296,7 @@ impl Protocol for StreamProtocol {
         drop(transport);
         self.change(|flow| flow.lost = true);
         match error {
-            Some(error) => self.ended(End::Failed(error)),
+            Some(error) => self.fail(error),
             None => self.ended(End::Eof),
         }
         self.closes.wake_all();
@@ -362,69 +357,6 @@ impl BufferedProtocol for StreamProtocol {
 /// Both ends of a connection whose protocol is `protocol`.
 pub(crate) fn pair(protocol: Rc<StreamProtocol>, transport: Rc<dyn Transport>) -> (StreamReader, StreamWriter) {
     (StreamReader::of(Rc::clone(&protocol)), StreamWriter::of(protocol, transport))
-}
-
-/// Feeds a [`StreamReader`] by hand: for tests, and for sources of bytes of one's own. Dropping it ends the stream.
-///
-/// ```
-/// let (mut reader, feeder) = waterwheel::StreamReader::new(1024);
-/// feeder.feed_data(b"hello\nwor");
-/// drop(feeder);
-/// waterwheel::run(async {
-///     assert_eq!(reader.readline().await.unwrap(), b"hello\n");
-///     assert_eq!(reader.readline().await.unwrap(), b"wor");
-/// });
-/// ```
-pub struct StreamFeeder {
-    protocol: Rc<StreamProtocol>,
-}
-
-impl StreamFeeder {
-    pub(super) fn of(protocol: Rc<StreamProtocol>) -> Self {
-        StreamFeeder { protocol }
-    }
-
-    /// Adds bytes for the reader.
-    ///
-    /// # Panics
-    ///
-    /// After [`feed_eof`](StreamFeeder::feed_eof).
-    pub fn feed_data(&self, data: &[u8]) {
-        assert!(!matches!(*self.protocol.end.borrow(), End::Eof), "feed_data() after feed_eof()");
-        let mut inbox = self.protocol.inbox.take();
-        if !self.protocol.flow.get().reader_gone {
-            inbox.extend_from_slice(data);
-        }
-        let len = inbox.len();
-        self.protocol.inbox.set(inbox);
-        if !data.is_empty() {
-            self.protocol.received(len);
-        }
-    }
-
-    /// Ends the stream. Repeating it is harmless.
-    pub fn feed_eof(&self) {
-        if !self.protocol.is_ended() {
-            self.protocol.ended(End::Eof);
-        }
-    }
-
-    /// Lets the stream fail: what was fed can still be read, then every read gives this error.
-    pub fn set_exception(&self, error: io::Error) {
-        self.protocol.ended(End::Failed(error.into()));
-    }
-}
-
-impl Drop for StreamFeeder {
-    fn drop(&mut self) {
-        self.feed_eof();
-    }
-}
-
-impl fmt::Debug for StreamFeeder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamFeeder").field("stream", &*self.protocol).finish()
-    }
 }
 
 impl fmt::Debug for StreamProtocol {

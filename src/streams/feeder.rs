@@ -1,0 +1,60 @@
+//! Feeding a reader by hand.
+
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+
+use crate::streams::protocol::StreamProtocol;
+
+/// Feeds a [`StreamReader`](crate::StreamReader) by hand: for tests, and for sources of bytes of one's own. Dropping it ends the stream.
+///
+/// ```
+/// let (mut reader, feeder) = waterwheel::StreamReader::new(1024);
+/// feeder.feed_data(b"hello\nwor");
+/// drop(feeder);
+/// waterwheel::run(async {
+///     assert_eq!(reader.readline().await.unwrap(), b"hello\n");
+///     assert_eq!(reader.readline().await.unwrap(), b"wor");
+/// });
+/// ```
+pub struct StreamFeeder {
+    protocol: Rc<StreamProtocol>,
+}
+
+impl StreamFeeder {
+    pub(super) fn of(protocol: Rc<StreamProtocol>) -> Self {
+        StreamFeeder { protocol }
+    }
+
+    /// Adds bytes for the reader.
+    ///
+    /// # Panics
+    ///
+    /// After [`feed_eof`](StreamFeeder::feed_eof).
+    pub fn feed_data(&self, data: &[u8]) {
+        assert!(!self.protocol.has_eof(), "feed_data() after feed_eof()");
+        self.protocol.feed(data);
+    }
+
+    /// Ends the stream. Repeating it is harmless.
+    pub fn feed_eof(&self) {
+        self.protocol.feed_eof();
+    }
+
+    /// Lets the stream fail: what was fed can still be read, then every read gives this error.
+    pub fn set_exception(&self, error: io::Error) {
+        self.protocol.fail(error.into());
+    }
+}
+
+impl Drop for StreamFeeder {
+    fn drop(&mut self) {
+        self.feed_eof();
+    }
+}
+
+impl fmt::Debug for StreamFeeder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamFeeder").field("stream", &*self.protocol).finish()
+    }
+}
