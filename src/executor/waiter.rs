@@ -110,16 +110,18 @@ impl Waiters {
 
     fn put(&self, ticket: Option<u64>, waiter: Waiter) -> u64 {
         let mut list = self.0.borrow_mut();
-        let list = list.get_or_insert_default();
-        if let Some((number, place)) = list.waiting.iter_mut().find(|(number, _)| Some(*number) == ticket) {
+        let places = list.get_or_insert_default();
+        if let Some((number, place)) = places.waiting.iter_mut().find(|(number, _)| Some(*number) == ticket) {
             let number = *number;
             let earlier = std::mem::replace(place, waiter);
+            // Dropping a foreign waker is user code, which may come back here.
+            drop(list);
             drop(earlier);
             return number;
         }
-        let number = list.next_ticket;
-        list.next_ticket += 1;
-        list.waiting.push((number, waiter));
+        let number = places.next_ticket;
+        places.next_ticket += 1;
+        places.waiting.push((number, waiter));
         number
     }
 
