@@ -45,6 +45,9 @@ impl Core {
         self.buffers.clear();
         let handler = self.exception_handler.take();
         self.dropping(|| drop(handler));
+        // Last, since what was dropped above may have taken descriptors out of it.
+        let selector = self.reactor.close();
+        self.dropping(|| drop(selector));
     }
 
     fn take_any_timer(&self) -> Option<super::Due> {

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use crate::errors::loop_is_closed;
+
 pub(crate) use mio_selector::MioSelector;
 pub(crate) use registration::{Again, Direction, Registration, Source};
 pub use selector::{Bell, Readiness, Selector, Token};
@@ -103,6 +105,12 @@ impl Reactor {
         self.selector.borrow_mut().bell()
     }
 
+    /// Gives up the selector, of a loop that is closed: whoever still has a handle to that must not hold descriptors.
+    /// The caller drops it, since it may be the user's.
+    pub(crate) fn close(&self) -> Box<dyn Selector> {
+        self.selector.replace(Box::new(Closed))
+    }
+
     /// Empties the table, for a loop that closes.
     pub(crate) fn take_all(&self) -> Vec<Rc<dyn Source>> {
         let seats = std::mem::take(&mut self.table.borrow_mut().seats);
@@ -134,5 +142,26 @@ impl Table {
     #[inline]
     fn at(&self, token: Token) -> Option<&Rc<dyn Source>> {
         self.seats.get(token.index()).filter(|seat| seat.generation == token.generation()).map(|seat| &seat.source)
+    }
+}
+
+/// What stands in the place of a closed loop's selector.
+struct Closed;
+
+impl Selector for Closed {
+    fn register(&mut self, _fd: RawFd, _token: Token) -> io::Result<()> {
+        Err(loop_is_closed())
+    }
+
+    fn deregister(&mut self, _fd: RawFd) -> io::Result<()> {
+        Err(loop_is_closed())
+    }
+
+    fn poll(&mut self, _timeout: Option<Duration>, _event: &mut dyn FnMut(Token, Readiness)) -> io::Result<bool> {
+        Err(loop_is_closed())
+    }
+
+    fn bell(&mut self) -> io::Result<Box<dyn Bell>> {
+        Err(loop_is_closed())
     }
 }
