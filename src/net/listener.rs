@@ -162,7 +162,7 @@ impl Source for Listener {
     }
 
     fn let_go(&self) {
-        self.server.let_go();
+        self.server.close();
         self.close();
     }
 

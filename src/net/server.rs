@@ -40,7 +40,7 @@ enum Phase {
 
 pub(crate) struct ServerState {
     event_loop: LoopHandle,
-    /// `None` once the loop has let go.
+    /// `None` once the server is closed.
     factory: RefCell<Option<Factory>>,
     backlog: u32,
     /// The file of a Unix server that is to be removed by `close`.
@@ -289,7 +289,7 @@ impl ServerState {
         Listener::start(&self.event_loop, acceptor, self, self.backlog)
     }
 
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         if self.phase.replace(Phase::Closed) == Phase::Closed {
             return;
         }
@@ -301,8 +301,10 @@ impl ServerState {
         for listener in &listeners {
             listener.close();
         }
-        drop((bound, listeners));
+        // Nobody is accepted any more. What the factory holds may well be this server.
+        let factory = self.factory.take();
         self.changed.wake_all();
+        drop((bound, listeners, factory));
     }
 
     /// An accepted connection becomes a transport with a protocol, from a turn.
@@ -334,12 +336,5 @@ impl ServerState {
         for client in clients {
             act(&client);
         }
-    }
-
-    /// The loop closes: nothing is held any more.
-    pub(crate) fn let_go(&self) {
-        self.close();
-        let factory = self.factory.take();
-        drop(factory);
     }
 }
