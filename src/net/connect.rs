@@ -77,7 +77,7 @@ pub struct CreateConnection<P> {
 macro_rules! connect_options {
     () => {
         /// Connects to addresses of one family only.
-        pub fn family(mut self, family: $crate::Family) -> Self {
+        pub fn family(mut self, family: $crate::net::Family) -> Self {
             self.options.hints.family = family;
             self
         }
@@ -95,7 +95,7 @@ macro_rules! connect_options {
         }
 
         /// Where to connect from: a host and port, or an address. Port 0 takes a free one.
-        pub fn local_addr(mut self, address: impl Into<$crate::Endpoint>) -> Self {
+        pub fn local_addr(mut self, address: impl Into<$crate::net::Endpoint>) -> Self {
             self.options.local = Some(address.into());
             self
         }

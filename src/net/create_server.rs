@@ -75,7 +75,7 @@ macro_rules! serve_options {
         }
 
         /// Listens at addresses of one family only.
-        pub fn family(mut self, family: $crate::Family) -> Self {
+        pub fn family(mut self, family: $crate::net::Family) -> Self {
             self.options.hints.family = family;
             self
         }
