@@ -1,0 +1,243 @@
+//! Other programs, run as a user would run them: found or built, watched, and ended when a test is over.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A program that says nothing for as long has hung.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long to wait between two looks at something that cannot be waited for.
+pub(crate) const MOMENT: Duration = Duration::from_millis(5);
+
+/// Looks again and again whether `done`, and fails with `what` when that takes too long.
+#[track_caller]
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        thread::sleep(MOMENT);
+    }
+}
+
+/// The path of an example, built with the profile and the target directory of the running test.
+///
+/// Cargo builds the examples for a plain `cargo test` but not for `cargo test --test NAME`, where they would be missing
+/// or, worse, those of yesterday. So cargo is always asked, once in a process; it has mostly nothing to do.
+pub(crate) fn example(name: &str) -> PathBuf {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(build_examples).join(name)
+}
+
+fn build_examples() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    // TARGET/PROFILE/deps/TEST-HASH
+    let profile = test.ancestors().nth(2).expect("a test lies in the deps directory of its profile");
+    let target = profile.parent().expect("a profile's directory lies in the target directory");
+    let name = match profile.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--examples", "--profile", name, "--target-dir"]).arg(target);
+    build.current_dir(env!("CARGO_MANIFEST_DIR"));
+    let built = build.output().expect("cargo can be run");
+    assert!(built.status.success(), "the examples were not built:\n{}", String::from_utf8_lossy(&built.stderr));
+    profile.join("examples")
+}
+
+/// A program in the background. It is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    /// What is to be killed, if that is not the child itself but a child of it.
+    inner: Option<u32>,
+    lines: Receiver<String>,
+    errors: Arc<Mutex<String>>,
+    name: String,
+}
+
+impl Process {
+    #[track_caller]
+    pub(crate) fn start(command: &mut Command) -> Process {
+        let name = format!("{command:?}");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => panic!("{name} could not be run, and this test needs it: {error}"),
+        };
+        let out = child.stdout.take().expect("it was piped");
+        let err = child.stderr.take().expect("it was piped");
+        let (line, lines) = channel();
+        thread::spawn(move || {
+            // Ends with the program, or when nobody listens any more.
+            let _ = BufReader::new(out).lines().map_while(Result::ok).try_for_each(|text| line.send(text));
+        });
+        let errors = Arc::new(Mutex::new(String::new()));
+        let collected = Arc::clone(&errors);
+        thread::spawn(move || {
+            for text in BufReader::new(err).lines().map_while(Result::ok) {
+                let mut collected = collected.lock().expect("nobody panics with it");
+                collected.push_str(&text);
+                collected.push('\n');
+            }
+        });
+        Process { child, inner: None, lines, errors, name }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.inner.unwrap_or_else(|| self.child.id())
+    }
+
+    /// Says that the program of interest is a child of the one that was started.
+    pub(crate) fn set_inner(&mut self, pid: u32) {
+        self.inner = Some(pid);
+    }
+
+    /// The next line of its output, without its end; `None` at the end.
+    #[track_caller]
+    pub(crate) fn line(&self) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("{} says nothing; its errors: {}", self.name, self.errors()),
+        }
+    }
+
+    /// What it wrote to its standard error so far.
+    pub(crate) fn errors(&self) -> String {
+        self.errors.lock().expect("nobody panics with it").clone()
+    }
+
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("it is taken once")
+    }
+
+    /// Waits for its end, and gives how it ended, the lines of its output that are left, and all of its errors.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> (ExitStatus, Vec<String>, String) {
+        drop(self.child.stdin.take());
+        let lines = std::iter::from_fn(|| self.line()).collect();
+        let mut status = None;
+        until("a program ends", || {
+            status = self.child.try_wait().expect("it is our child");
+            status.is_some()
+        });
+        (status.expect("it has ended"), lines, self.errors())
+    }
+
+    /// Kills it and waits for its end.
+    pub(crate) fn kill(&mut self) {
+        if let Some(inner) = self.inner.take() {
+            // The shell, since `kill` is no program of its own on every machine.
+            let _ = Command::new("sh").args(["-c", &format!("kill -KILL {inner}")]).stderr(Stdio::null()).status();
+        } else {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A server that is ready: it has said where.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) process: Process,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts an example that prints `Serving on ADDR` first.
+    #[track_caller]
+    pub(crate) fn example(name: &str) -> Server {
+        Server::start(Command::new(example(name)).arg("127.0.0.1:0"))
+    }
+
+    #[track_caller]
+    pub(crate) fn start(command: &mut Command) -> Server {
+        let process = Process::start(command.env_remove("RUST_LOG"));
+        let line = process.line().unwrap_or_else(|| panic!("the server ended at once: {}", process.errors()));
+        let address = line.strip_prefix("Serving on ").unwrap_or_else(|| panic!("the server said {line:?}"));
+        let address = address.parse().expect("an address comes after `Serving on`");
+        Server { process, address }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// The most memory it ever had, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = self.proc("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says VmHWM");
+        line.trim().trim_end_matches(" kB").parse().expect("VmHWM is a number of kB")
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the server runs").count()
+    }
+
+    /// The processor time it used so far, in the kernel's ticks of 10 ms.
+    pub(crate) fn ticks(&self) -> u64 {
+        let stat = self.proc("stat");
+        // The name, in parentheses, may hold spaces; utime and stime are the 12th and 13th field after it.
+        let (_, fields) = stat.rsplit_once(')').expect("the name is in parentheses");
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        [11, 12].iter().map(|&at| fields[at].parse::<u64>().expect("times are numbers")).sum()
+    }
+
+    fn proc(&self, name: &str) -> String {
+        let path = format!("/proc/{}/{name}", self.pid());
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+}
+
+/// Runs a program of which success is expected, with an input, and gives its output.
+#[track_caller]
+pub(crate) fn output_of(command: &mut Command, input: Option<&Path>) -> Vec<u8> {
+    let stdin = input.map_or_else(Stdio::null, |path| std::fs::File::open(path).expect("the input is there").into());
+    let spawned = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = spawned.unwrap_or_else(|error| panic!("{command:?} is needed by this test: {error}"));
+    let read = |mut from: Box<dyn Read + Send>| {
+        thread::spawn(move || {
+            let mut all = Vec::new();
+            from.read_to_end(&mut all).map(|_| all)
+        })
+    };
+    let out = read(Box::new(child.stdout.take().expect("it was piped")));
+    let err = read(Box::new(child.stderr.take().expect("it was piped")));
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("it is our child") {
+            break Some(status);
+        }
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            let _ = child.wait();
+            break None;
+        }
+        thread::sleep(MOMENT);
+    };
+    let out = out.join().expect("reading does not panic").expect("its output can be read");
+    let err = err.join().expect("reading does not panic").expect("its errors can be read");
+    let (said, complained) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
+    match status {
+        Some(status) if status.success() => out,
+        Some(status) => panic!("{command:?}: {status}\n{said}\n{complained}"),
+        None => panic!("{command:?} did not end in time\n{said}\n{complained}"),
+    }
+}
