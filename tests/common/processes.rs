@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -137,8 +138,7 @@ impl Process {
     /// Kills it and waits for its end.
     pub(crate) fn kill(&mut self) {
         if let Some(inner) = self.inner.take() {
-            // The shell, since `kill` is no program of its own on every machine.
-            let _ = Command::new("sh").args(["-c", &format!("kill -KILL {inner}")]).stderr(Stdio::null()).status();
+            let _ = signal(inner, "KILL");
         } else {
             let _ = self.child.kill();
         }
@@ -150,6 +150,12 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Sends a signal. By the shell, since `kill` is no program of its own on every machine.
+fn signal(pid: u32, name: &str) -> bool {
+    let command = format!("kill -{name} {pid}");
+    Command::new("sh").args(["-c", &command]).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// A server that is ready: it has said where.
@@ -179,6 +185,14 @@ impl Server {
         self.process.pid()
     }
 
+    /// Runs `act` while the server is stopped, as if it were too busy with something else to notice any of it.
+    #[track_caller]
+    pub(crate) fn while_stopped(&self, act: impl FnOnce()) {
+        assert!(signal(self.pid(), "STOP"), "the server runs");
+        act();
+        assert!(signal(self.pid(), "CONT"), "the server is there");
+    }
+
     /// The most memory it ever had, in KiB.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = self.proc("status");
@@ -186,9 +200,11 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse().expect("VmHWM is a number of kB")
     }
 
-    /// How many descriptors it has open.
-    pub(crate) fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the server runs").count()
+    /// The descriptors it has open, inherited ones included, which may be over its limit.
+    pub(crate) fn descriptors(&self) -> BTreeSet<usize> {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the server runs");
+        let number = |name: std::ffi::OsString| name.to_str().and_then(|name| name.parse().ok());
+        entries.flatten().map(|entry| number(entry.file_name()).expect("each has a number for a name")).collect()
     }
 
     /// The processor time it used so far, in the kernel's ticks of 10 ms.
