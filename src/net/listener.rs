@@ -28,6 +28,9 @@ pub(crate) struct Listener {
     budget: u32,
     /// Runs while the listener rests, after `accept` failed for want of something.
     rest: Cell<Option<TimerHandle>>,
+    /// Whether the shortage that makes it rest was reported. It lasts over many rests, and is over when nobody waits
+    /// any more: a connection accepted now and then, as one ends, is not the end of it.
+    short: Cell<bool>,
 }
 
 /// What an error of `accept` means.
@@ -63,6 +66,7 @@ impl Listener {
             server: Rc::clone(server),
             budget,
             rest: Cell::new(None),
+            short: Cell::new(false),
         });
         event_loop.watch(fd, listener.clone())?;
         listener.accept_again();
@@ -123,8 +127,6 @@ impl Listener {
 
     #[cold]
     fn rest(&self, error: io::Error) {
-        let incident = Incident::new("A server cannot accept connections, and tries again in a second");
-        self.event_loop.core().report(&incident.with_error(error).with_source(self));
         self.registration.unwant(Direction::Read);
         let this = self.this.clone();
         let timer = self.event_loop.call_later(ACCEPT_REST, move || {
@@ -134,6 +136,11 @@ impl Listener {
             }
         });
         self.rest.set(Some(timer));
+        // Last, for who hears of it may close this listener, which is to cancel the timer.
+        if !self.short.replace(true) {
+            let incident = Incident::new("A server cannot accept connections, and tries again every second");
+            self.event_loop.core().report(&incident.with_error(error).with_source(self));
+        }
     }
 }
 
@@ -149,6 +156,7 @@ impl Source for Listener {
             match refusal(&error) {
                 Refusal::Skip => log::debug!("a connection could not be accepted: {error}"),
                 Refusal::Nothing => {
+                    self.short.set(false);
                     self.registration.exhausted(Direction::Read);
                     return Again::No;
                 }
