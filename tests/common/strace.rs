@@ -16,7 +16,8 @@ pub(crate) struct Traced {
 }
 
 impl Traced {
-    /// Starts an example with options of strace; `name` is that of the log.
+    /// Starts an example with options of strace; `name` is that of the log. If the options say what is traced, that
+    /// has to include `execve`, which tells the process.
     #[track_caller]
     pub(crate) fn start(name: &str, program: &str, options: &[&str]) -> Traced {
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.strace"));
@@ -24,7 +25,7 @@ impl Traced {
         let mut strace = Command::new("strace");
         // -f: also threads, of which there should be none; every line then begins with the process.
         strace.args(["-f", "-q", "-s", "32"]).args(options).arg("-o").arg(&log);
-        strace.arg(example(program)).arg("127.0.0.1:0").env("RUST_LOG", "debug");
+        strace.arg(example(program)).arg("127.0.0.1:0");
         let mut server = Server::start(&mut strace);
         let text = fs::read_to_string(&log).expect("strace writes its log at once");
         let pid = text.split_whitespace().next().and_then(|pid| pid.parse().ok());
