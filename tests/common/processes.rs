@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// A program that says nothing for as long has hung.
@@ -63,6 +63,8 @@ pub(crate) struct Process {
     inner: Option<u32>,
     lines: Receiver<String>,
     errors: Arc<Mutex<String>>,
+    /// Ends when all errors are collected.
+    collector: JoinHandle<()>,
     name: String,
 }
 
@@ -84,14 +86,14 @@ impl Process {
         });
         let errors = Arc::new(Mutex::new(String::new()));
         let collected = Arc::clone(&errors);
-        thread::spawn(move || {
+        let collector = thread::spawn(move || {
             for text in BufReader::new(err).lines().map_while(Result::ok) {
                 let mut collected = collected.lock().expect("nobody panics with it");
                 collected.push_str(&text);
                 collected.push('\n');
             }
         });
-        Process { child, inner: None, lines, errors, name }
+        Process { child, inner: None, lines, errors, collector, name }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -128,9 +130,9 @@ impl Process {
         drop(self.child.stdin.take());
         let lines = std::iter::from_fn(|| self.line()).collect();
         let mut status = None;
-        until("a program ends", || {
+        until("a program ends and all it said is read", || {
             status = self.child.try_wait().expect("it is our child");
-            status.is_some()
+            status.is_some() && self.collector.is_finished()
         });
         (status.expect("it has ended"), lines, self.errors())
     }
