@@ -1,0 +1,153 @@
+//! Law 7: one door for threads. Only the mailbox and what wraps it is `Send`, and what comes through it runs at home.
+
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::mpsc::channel;
+use std::task::{Poll, Waker};
+use std::thread;
+
+use waterwheel::{
+    Address, BufferedProtocol, Builder, ClientConnected, Clock, CreateConnection, CreateServer, EventLoop, ExtraInfo,
+    Handle, LoopHandle, Promise, Protocol, RemoteHandle, Selector, Server, Sleep, StartServer, StreamFeeder,
+    StreamReader, StreamWriter, Task, TimerHandle, Transport, get_running_loop, spawn,
+};
+
+use crate::law_tools::{guarded, run_clean};
+use crate::source_tree::{SourceFile, sources};
+
+/// Says of a type whether it is `Send`: the inherent method is there only if it is, and is preferred then.
+struct Probe<T: ?Sized>(PhantomData<T>);
+
+impl<T: ?Sized + Send> Probe<T> {
+    fn is_send(&self) -> bool {
+        true
+    }
+}
+
+trait NotSend {
+    fn is_send(&self) -> bool {
+        false
+    }
+}
+
+impl<T: ?Sized> NotSend for Probe<T> {}
+
+macro_rules! sendable {
+    ($($type:ty),* $(,)?) => {
+        [$((stringify!($type), Probe::<$type>(PhantomData).is_send())),*]
+    };
+}
+
+struct Nothing;
+impl Protocol for Nothing {}
+
+fn is_send_and_sync<T: Send + Sync + Clone>() {}
+
+fn the_door_is_open() {
+    is_send_and_sync::<RemoteHandle>();
+    is_send_and_sync::<Waker>();
+}
+
+/// All that belongs to a loop. What only says how to make such a thing may go where it likes.
+fn everything_else_stays_at_home() {
+    let types = sendable![
+        EventLoop,
+        Builder,
+        LoopHandle,
+        Handle,
+        TimerHandle,
+        Task<()>,
+        Promise<()>,
+        Server,
+        StreamReader,
+        StreamWriter,
+        StreamFeeder,
+        CreateConnection<Nothing>,
+        CreateServer,
+        StartServer,
+        ExtraInfo,
+        Address,
+        Rc<dyn Transport>,
+        Rc<dyn Protocol>,
+        Rc<dyn BufferedProtocol>,
+        Rc<dyn Clock>,
+        Box<dyn Selector>,
+        Rc<dyn ClientConnected<waterwheel::Plain>>,
+    ];
+    let at_large: Vec<&str> = types.iter().filter(|(_, is_send)| *is_send).map(|(name, _)| *name).collect();
+    assert_eq!(at_large, Vec::<&str>::new());
+    // The probe can tell: these are what they are said to be.
+    assert_eq!(sendable![Waker, Rc<()>], [("Waker", true), ("Rc<()>", false)]);
+}
+
+/// A sleep that waits holds a timer of its loop.
+fn an_armed_sleep_stays_at_home() {
+    assert_eq!(sendable![Sleep], [("Sleep", false)]);
+}
+
+fn what_comes_through_the_door_runs_at_home() {
+    run_clean(async {
+        let home = thread::current().id();
+        let handle = get_running_loop();
+        let (ran, ran_on) = channel();
+        let (give, wakers) = channel::<Waker>();
+        let remote = handle.remote();
+        let other = thread::spawn(move || {
+            let waker = wakers.recv().unwrap();
+            let ran_too = ran.clone();
+            assert!(remote.call_soon(move || ran.send(thread::current().id()).unwrap()));
+            assert!(ran_too.send(thread::current().id()).is_ok(), "to tell it from the loop's");
+            waker.wake();
+        });
+        let polled_on = spawn(async move {
+            let mut polls = 0;
+            poll_fn(|cx| {
+                polls += 1;
+                if polls == 1 {
+                    give.send(cx.waker().clone()).unwrap();
+                    return Poll::Pending;
+                }
+                Poll::Ready(thread::current().id())
+            })
+            .await
+        });
+        assert_eq!(polled_on.await.unwrap(), home);
+        waterwheel::yield_now().await;
+        let other_id = other.thread().id();
+        other.join().unwrap();
+        let mut threads: Vec<_> = ran_on.iter().collect();
+        threads.retain(|id| *id != other_id);
+        assert_eq!(threads, [home]);
+    });
+}
+
+/// What is shared between threads, and the only files that may say so.
+fn only_the_mailbox_shares() {
+    let may_share = ["executor/mailbox.rs", "executor/waker.rs", "threads", "signals", "tls/"];
+    for word in ["Mutex", "RwLock", "AtomicBool", "AtomicUsize", "AtomicU64", "mpsc", "Condvar"] {
+        let places: Vec<String> = sources()
+            .iter()
+            .filter(|file| !may_share.iter().any(|allowed| file.path.starts_with(allowed)))
+            .flat_map(|file| file.places(word))
+            .collect();
+        assert_eq!(places, Vec::<String>::new(), "{word}");
+    }
+    assert!(!SourceFile::new("x.rs", "use std::sync::Mutex;").places("Mutex").is_empty());
+}
+
+fn the_documentation_shows_it() {
+    let files = sources();
+    let file = files.iter().find(|file| file.path == "event_loop/mod.rs").expect("it is there");
+    assert_eq!(file.text.matches("/// ```compile_fail\n").count(), 2, "of the loop and of its handle");
+}
+
+#[test]
+fn law_07_one_door_for_threads() {
+    the_door_is_open();
+    everything_else_stays_at_home();
+    an_armed_sleep_stays_at_home();
+    guarded(what_comes_through_the_door_runs_at_home);
+    only_the_mailbox_shares();
+    the_documentation_shows_it();
+}

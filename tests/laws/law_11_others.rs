@@ -1,0 +1,175 @@
+//! Law 11 for what is not a stream: connecting, serving, sleeping, joining, promises. Given up at any poll they leak
+//! nothing, lose nothing, and can be waited for again.
+
+use std::cell::Cell;
+use std::future::IntoFuture;
+use std::net::TcpListener;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use waterwheel::testing::ManualClock;
+use waterwheel::{
+    EventLoop, Promise, Protocol, StreamReader, StreamWriter, get_running_loop, open_connection, sleep, spawn,
+    start_server, timeout, yield_now,
+};
+
+use crate::law_tools::{give_up_after, guarded, guarded_alone, open_descriptors, run_clean};
+
+struct Quiet;
+impl Protocol for Quiet {}
+
+pub(crate) fn waits_of_loops_and_servers() {
+    guarded_alone(|| run_clean(connecting_and_serving()));
+    guarded(|| run_clean(a_server_that_is_waited_for()));
+    guarded(sleeps_keep_their_deadline);
+    guarded(|| run_clean(promises_and_tasks()));
+}
+
+/// Waits until there are as many descriptors as before, which takes as long as a loss takes to be delivered.
+async fn settled(before: usize, what: &str) {
+    for _ in 0..1000 {
+        if open_descriptors() == before {
+            return;
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+    panic!("{what}: {} descriptors, {before} before", open_descriptors());
+}
+
+/// Gives `make()` up after no poll, one, two ... until it is done, and `end`s what it gives. Returns after how many
+/// polls it was done.
+async fn at_every_poll<F: IntoFuture>(what: &str, make: impl Fn() -> F, end: impl Fn(F::Output)) -> usize {
+    for polls in 0..100 {
+        let before = open_descriptors();
+        let outcome = give_up_after(polls, make().into_future()).await;
+        let is_done = outcome.is_some();
+        outcome.into_iter().for_each(&end);
+        settled(before, what).await;
+        if is_done {
+            return polls;
+        }
+    }
+    panic!("{what} is never done");
+}
+
+async fn connecting_and_serving() {
+    let handle = get_running_loop();
+    // It accepts and drops in the kernel only: what is left open here is ours.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let drain = || {
+        listener.set_nonblocking(true).unwrap();
+        while listener.accept().is_ok() {}
+    };
+    let opening = || {
+        drain();
+        open_connection(address)
+    };
+    let polls = at_every_poll("open_connection", opening, |streams| drop(streams.unwrap())).await;
+    assert!(polls >= 2, "open_connection was done after {polls} polls: nothing was given up");
+    let connecting = || {
+        drain();
+        handle.create_connection(|| Rc::new(Quiet), address)
+    };
+    // A transport that is dropped stays open, as the protocol may be all that is wanted of it.
+    let polls = at_every_poll("create_connection", connecting, |connection| connection.unwrap().0.abort()).await;
+    assert!(polls >= 2);
+    let timed = || timeout(Duration::from_secs(5), opening().into_future());
+    let polls = at_every_poll("timeout", timed, |streams| drop(streams.unwrap().unwrap())).await;
+    assert!(polls >= 2);
+    let serving = || start_server(|_: StreamReader, _: StreamWriter| {}, "127.0.0.1:0");
+    let polls = at_every_poll("start_server", serving, |server| drop(server.unwrap())).await;
+    assert!(polls >= 2);
+    let serving = || handle.create_server(|| Rc::new(Quiet), "127.0.0.1:0");
+    let polls = at_every_poll("create_server", serving, |server| drop(server.unwrap())).await;
+    assert!(polls >= 2);
+}
+
+async fn a_server_that_is_waited_for() {
+    let handle = get_running_loop();
+    let server = handle.create_server(|| Rc::new(Quiet), "127.0.0.1:0").start_serving(false).await.unwrap();
+    assert!(give_up_after(1, server.start_serving()).await.is_none());
+    assert!(server.is_serving(), "it listens from the first poll on");
+    server.start_serving().await.unwrap();
+    let address = server.local_addrs()[0];
+    let (_transport, _) = handle.create_connection(|| Rc::new(Quiet), address).await.unwrap();
+    for polls in 0..5 {
+        assert!(give_up_after(polls, server.wait_closed()).await.is_none());
+        assert!(server.is_serving());
+    }
+    // Giving this up closes, as it says, and leaves a server that can be waited for.
+    assert!(give_up_after(0, server.serve_forever()).await.is_none());
+    assert!(server.is_serving(), "it was never polled");
+    assert!(give_up_after(2, server.serve_forever()).await.is_none());
+    assert!(!server.is_serving());
+    server.wait_closed().await;
+    assert!(server.serve_forever().await.is_err());
+}
+
+/// Time is the loop's: a sleep that is given up takes its timer with it, and one that is polled by turns by different
+/// tasks ends when it should.
+fn sleeps_keep_their_deadline() {
+    let clock = Rc::new(ManualClock::new());
+    let mut event_loop = EventLoop::builder().clock(clock.clone()).build().unwrap();
+    event_loop.run(async {
+        for polls in 1..5 {
+            assert!(give_up_after(polls, sleep(Duration::from_secs(3600))).await.is_none());
+        }
+    });
+    let passed = clock.elapsed();
+    event_loop.run(async {
+        let mut kept = pin!(sleep(Duration::from_secs(10)));
+        for _ in 0..5 {
+            assert!(give_up_after(1, kept.as_mut()).await.is_none());
+            sleep(Duration::from_secs(1)).await;
+        }
+        kept.await;
+    });
+    assert_eq!(clock.elapsed() - passed, Duration::from_secs(10));
+    event_loop.run(async {
+        assert!(give_up_after(1, sleep(Duration::from_secs(3600))).await.is_none());
+        sleep(Duration::from_secs(1)).await;
+    });
+    assert_eq!(clock.elapsed() - passed, Duration::from_secs(11), "the timer of a dropped sleep is gone");
+}
+
+async fn promises_and_tasks() {
+    let promise = Promise::new();
+    let mut task = spawn({
+        let promise = promise.clone();
+        async move { promise.wait().await + 1 }
+    });
+    let other = spawn({
+        let promise = promise.clone();
+        async move { promise.wait().await }
+    });
+    for polls in 0..5 {
+        assert!(give_up_after(polls, promise.wait()).await.is_none());
+        assert!(give_up_after(polls, &mut task).await.is_none());
+        yield_now().await;
+    }
+    promise.set(41).unwrap();
+    assert_eq!(promise.wait().await, 41);
+    assert_eq!(task.await.unwrap(), 42, "the task went on though its awaiter gave up");
+    assert_eq!(other.await.unwrap(), 41);
+    // A task that is cancelled while it waits leaves nothing of its wait.
+    let promise = Promise::<u8>::new();
+    let waiting = spawn({
+        let promise = promise.clone();
+        async move { promise.wait().await }
+    });
+    yield_now().await;
+    waiting.cancel();
+    assert!(waiting.await.is_err());
+    promise.set(1).unwrap();
+    // A combinator may drop a pending half at any time.
+    let polled = Rc::new(Cell::new(0));
+    let count = Rc::clone(&polled);
+    let pending = std::future::poll_fn(move |_| {
+        count.set(count.get() + 1);
+        std::task::Poll::<()>::Pending
+    });
+    assert!(timeout(Duration::from_millis(1), pending).await.is_err());
+    assert_eq!(polled.get(), 2, "at the beginning, and when the time was over");
+}

@@ -1,0 +1,86 @@
+//! A selector whose events a test writes, and a log that says in which turn something ran.
+//!
+//! The state is the thread's, since what is logged may come from closures that must be `Send`. Every test runs on a
+//! thread of its own.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::RawFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use waterwheel::testing::ManualClock;
+use waterwheel::{Bell, EventLoop, Readiness, Selector, Token};
+
+thread_local! {
+    static TOKENS: RefCell<Vec<Token>> = const { RefCell::new(Vec::new()) };
+    static ARMED: Cell<bool> = const { Cell::new(false) };
+    static POLLS: Cell<usize> = const { Cell::new(0) };
+    static POLLING: Cell<bool> = const { Cell::new(false) };
+    static LOG: RefCell<Vec<(&'static str, usize)>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Scripted;
+
+struct NoBell;
+
+impl Bell for NoBell {
+    fn ring(&self) {}
+}
+
+impl Selector for Scripted {
+    fn register(&mut self, _fd: RawFd, token: Token) -> io::Result<()> {
+        TOKENS.with_borrow_mut(|tokens| tokens.push(token));
+        Ok(())
+    }
+
+    fn deregister(&mut self, _fd: RawFd) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn poll(&mut self, timeout: Option<Duration>, event: &mut dyn FnMut(Token, Readiness)) -> io::Result<bool> {
+        POLLS.set(POLLS.get() + 1);
+        if !ARMED.take() {
+            assert!(timeout.is_some(), "the loop would wait for ever");
+            return Ok(false);
+        }
+        POLLING.set(true);
+        for token in TOKENS.with_borrow(Vec::clone) {
+            event(token, Readiness::READABLE);
+        }
+        POLLING.set(false);
+        Ok(true)
+    }
+
+    fn bell(&mut self) -> io::Result<Box<dyn Bell>> {
+        Ok(Box::new(NoBell))
+    }
+}
+
+/// A loop on the scripted selector and a clock that jumps. It asks the selector once in every turn.
+pub(crate) fn scripted_loop() -> (EventLoop, Rc<ManualClock>) {
+    let clock = Rc::new(ManualClock::new());
+    let builder = EventLoop::builder().selector(Box::new(Scripted)).clock(clock.clone()).handles_per_poll(1);
+    (builder.build().expect("nothing of the system is asked"), clock)
+}
+
+/// The next poll says of every descriptor registered so far that it is readable.
+pub(crate) fn all_become_readable() {
+    ARMED.set(true);
+}
+
+/// Notes that user code runs now.
+pub(crate) fn note(what: &'static str) {
+    assert!(!POLLING.get(), "{what} ran while the selector was polled");
+    LOG.with_borrow_mut(|log| log.push((what, POLLS.get())));
+}
+
+/// Which turn this is.
+pub(crate) fn turn() -> usize {
+    POLLS.get()
+}
+
+/// What was noted, and in which turn.
+pub(crate) fn noted() -> Vec<(&'static str, usize)> {
+    LOG.take()
+}
