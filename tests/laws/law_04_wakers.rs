@@ -117,7 +117,7 @@ fn a_foreign_waker_may_come_back_into_what_holds_it() {
             let kept = event_loop.run(async {
                 let (mut future, _) = make();
                 let _ = poll_foreign(future.as_mut());
-                future
+                Some(future)
             });
             drop(event_loop);
             drop(kept);

@@ -80,7 +80,8 @@ fn keep_waking(waker: Waker) -> Wakers {
     let thread = thread::spawn(move || {
         while !told.load(Ordering::Relaxed) {
             waker.wake_by_ref();
-            waker.clone().wake();
+            let another = waker.clone();
+            another.wake();
             thread::yield_now();
         }
         // The last reference may well be this one.
