@@ -5,7 +5,7 @@ use std::io::{ErrorKind, IoSlice, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use common::{Recorder, connect, pattern, read_exactly, reset, run, turns, until};
+use common::{Recorder, connect, pattern, read_exactly, reset, run, settle, turns, until};
 use waterwheel::{Transport, get_running_loop};
 
 #[path = "common/behaviour.rs"]
@@ -243,7 +243,7 @@ fn reading_pauses_at_once_and_twice_is_once() {
         (&peer).write_all(&data).unwrap();
         until("data", || !transport.is_reading()).await;
         let first = recorder.received.borrow().len();
-        turns(5).await;
+        settle().await;
         transport.pause_reading();
         assert_eq!(recorder.received.borrow().len(), first);
         recorder.react(|_, _| {});
@@ -266,7 +266,7 @@ fn a_pause_in_connection_made_is_honoured_and_the_end_waits_behind_it() {
         let (transport, peer) = connect(Rc::clone(&recorder)).await;
         (&peer).write_all(b"data").unwrap();
         drop(peer);
-        turns(10).await;
+        settle().await;
         assert_eq!(recorder.words(), ["made"]);
         assert!(!transport.is_closing());
         transport.resume_reading();
@@ -282,7 +282,7 @@ fn a_reset_while_paused_is_noticed_when_reading_resumes() {
         let (transport, peer) = connect(Rc::clone(&recorder)).await;
         transport.pause_reading();
         reset(peer);
-        turns(10).await;
+        settle().await;
         assert!(!transport.is_closing());
         transport.resume_reading();
         assert_eq!(recorder.lost.wait().await, Some(ErrorKind::ConnectionReset));

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use common::{pattern, reset, run, streams, turns, until};
+use common::{pattern, reset, run, settle, streams, turns, until};
 use waterwheel::{ReadError, open_connection, sleep, spawn, start_server, timeout};
 
 #[path = "common/behaviour.rs"]
@@ -21,7 +21,7 @@ fn the_peer_is_held_back_over_twice_the_limit_and_no_longer_at_the_limit() {
         let transport = writer.transport();
         send(&peer, b"01234567");
         assert_eq!(reader.fill_buf().await.unwrap().len(), 8);
-        turns(5).await;
+        settle().await;
         assert!(transport.is_reading(), "twice the limit is not over it");
         send(&peer, b"8");
         until("the pause", || !transport.is_reading()).await;

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, IoSlice, Write};
 use std::net::Shutdown;
 use std::rc::Rc;
 
-use common::{Recorder, connect, pattern, read_exactly, read_to_end, reset, run, turns, until};
+use common::{Recorder, connect, pattern, read_exactly, read_to_end, reset, run, settle, turns, until};
 use waterwheel::{AfterEof, ConnectionError, Protocol, Transport, get_running_loop};
 
 #[path = "common/behaviour.rs"]
@@ -68,7 +68,7 @@ fn after_the_peers_end_a_protocol_may_stay_open_and_answer() {
         (&peer).write_all(b"question").unwrap();
         peer.shutdown(Shutdown::Write).unwrap();
         assert_eq!(read_exactly(&peer, 6).await, b"answer");
-        turns(5).await;
+        settle().await;
         assert!(!transport.is_closing() && transport.is_reading());
         transport.write(b"more");
         assert_eq!(read_exactly(&peer, 4).await, b"more");
@@ -147,7 +147,7 @@ fn close_is_immediate_to_see_and_told_in_a_later_turn_once() {
         transport.pause_reading();
         transport.resume_reading();
         transport.write_eof();
-        turns(5).await;
+        settle().await;
         assert_eq!(recorder.words(), ["made", "lost"]);
         assert!(read_to_end(&peer).await.unwrap().is_empty());
     });

@@ -42,6 +42,14 @@ pub(crate) async fn turns(n: usize) {
     }
 }
 
+/// Gives the loop time to look at its sockets, for what is expected not to happen: while something is ready, as in
+/// [`turns`], it need not look.
+pub(crate) async fn settle() {
+    for _ in 0..3 {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// Waits until something is so, for a few seconds at the most.
 pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..10_000 {
