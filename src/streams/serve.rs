@@ -59,8 +59,13 @@ use crate::streams::{StreamReader, StreamWriter};
 /// ```
 #[doc(alias = "asyncio.start_server")]
 pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<Endpoint>) -> StartServer {
-    let client_connected = move |event_loop: &LoopHandle, reader, writer| {
-        client_connected.call(event_loop, reader, writer);
+    let client_connected = move |event_loop: &LoopHandle, reader, writer: StreamWriter| {
+        let connection = Connection { event_loop: event_loop.clone(), transport: writer.transport() };
+        let call = AssertUnwindSafe(|| client_connected.call(event_loop, reader, writer));
+        // A plain function does all its work here, and an async one may panic before it gives its future.
+        if let Err(payload) = catch_unwind(call) {
+            connection.failed(Incident::new(HANDLER_PANICKED).with_panic(&payload));
+        }
     };
     StartServer {
         options: ServeOptions::new(at.into()),
@@ -84,6 +89,8 @@ pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<
 pub fn start_unix_server<M>(client_connected: impl ClientConnected<M>, path: impl AsRef<Path>) -> StartServer {
     start_server(client_connected, Endpoint::unix(path))
 }
+
+const HANDLER_PANICKED: &str = "The handler of a connection panicked";
 
 type Call = Box<dyn Fn(&LoopHandle, StreamReader, StreamWriter)>;
 
@@ -241,8 +248,7 @@ impl<C: Future> Future for Handler<C> {
                 Poll::Ready(())
             }
             Err(payload) => {
-                let incident = Incident::new("The handler of a connection panicked");
-                this.connection.failed(incident.with_panic(&payload));
+                this.connection.failed(Incident::new(HANDLER_PANICKED).with_panic(&payload));
                 Poll::Ready(())
             }
         }
