@@ -310,3 +310,33 @@ fn the_waker_of_main_works_from_a_thread() {
         Poll::Pending
     }));
 }
+
+thread_local! {
+    static KEPT_BY_A_DROP: RefCell<Option<Promise<u32>>> = const { RefCell::new(None) };
+}
+
+#[test]
+fn the_destructor_of_a_foreign_waker_may_do_anything() {
+    struct Setting;
+    impl Wake for Setting {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Setting {
+        fn drop(&mut self) {
+            if let Some(promise) = KEPT_BY_A_DROP.take() {
+                promise.set(7).unwrap();
+            }
+        }
+    }
+    run(async {
+        let promise = Promise::new();
+        KEPT_BY_A_DROP.set(Some(promise.clone()));
+        let mut wait = pin!(promise.wait());
+        let first = Waker::from(Arc::new(Setting));
+        assert!(wait.as_mut().poll(&mut Context::from_waker(&first)).is_pending());
+        drop(first);
+        // The next waker takes the place of the last clone of the first one, whose destructor keeps the promise.
+        assert!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(wait.await, 7);
+    });
+}
