@@ -16,9 +16,11 @@ use waterwheel::{EventLoop, Promise, StreamReader, Task, sleep, spawn, timeout, 
 #[path = "common/behaviour.rs"]
 mod common;
 
+type Part<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
 /// Polls the futures whose own flag was raised, as combinators of other crates do.
 struct Joined<'a> {
-    parts: Vec<(Option<Pin<Box<dyn Future<Output = ()> + 'a>>>, Arc<Flag>)>,
+    parts: Vec<(Option<Part<'a>>, Arc<Flag>)>,
 }
 
 struct Flag {
@@ -37,7 +39,7 @@ impl Wake for Flag {
     }
 }
 
-fn join<'a>(parts: Vec<Pin<Box<dyn Future<Output = ()> + 'a>>>) -> Joined<'a> {
+fn join(parts: Vec<Part<'_>>) -> Joined<'_> {
     let flag = || Arc::new(Flag { raised: true.into(), outer: Mutex::default(), wakes: 0.into() });
     Joined { parts: parts.into_iter().map(|part| (Some(part), flag())).collect() }
 }
