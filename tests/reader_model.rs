@@ -102,7 +102,7 @@ impl Model {
         self.short().unwrap_or_else(|| Outcome::Incomplete(self.take(all), Some(n)))
     }
 
-    fn to_end(&mut self) -> Outcome {
+    fn rest(&mut self) -> Outcome {
         let all = self.bytes.len();
         self.short().unwrap_or_else(|| Outcome::Bytes(self.take(all)))
     }
@@ -195,7 +195,7 @@ proptest! {
                     (read, model.read(*n))
                 }
                 Step::Exactly(n) => (attempt(reader.readexactly(*n), Outcome::Bytes), model.exactly(*n)),
-                Step::ToEnd => (attempt(reader.read_to_end(), Outcome::Bytes), model.to_end()),
+                Step::ToEnd => (attempt(reader.read_to_end(), Outcome::Bytes), model.rest()),
                 Step::Line => (attempt(reader.readline(), Outcome::Bytes), model.line()),
                 Step::NextLine => {
                     let read = attempt(reader.next_line(), |line| line.map_or(Outcome::Nothing, Outcome::Bytes));
@@ -229,7 +229,7 @@ proptest! {
         feeder.feed_eof();
         if model.end != End::Failed {
             model.end = End::Eof;
-            prop_assert_eq!(attempt(reader.read_to_end(), Outcome::Bytes), model.to_end());
+            prop_assert_eq!(attempt(reader.read_to_end(), Outcome::Bytes), model.rest());
         } else {
             let all = model.bytes.len().max(1);
             prop_assert_eq!(attempt(reader.read(all), Outcome::Bytes), model.read(all));
