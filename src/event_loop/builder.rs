@@ -6,7 +6,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Buffers, StepEnd};
+use super::{Buffers, Descriptors, StepEnd};
 use super::{Clock, Core, EventLoop, Phase, SystemClock};
 use crate::constants::{CLOSE_TIMEOUT, EVENTS_PER_POLL, HANDLES_PER_POLL};
 use crate::executor::Executor;
@@ -107,6 +107,7 @@ impl Builder {
             spare_batch: Cell::new(Vec::new()),
             exception_handler: RefCell::new(None),
             threads: Threads::default(),
+            descriptors: Descriptors::default(),
             buffers: Buffers::default(),
         };
         Ok(EventLoop { core: Rc::new(core), fd: OnceCell::new() })

@@ -29,6 +29,7 @@ impl Core {
             self.dropping(|| source.let_go());
             self.dropping(|| drop(source));
         }
+        self.descriptors.clear();
         loop {
             let entries = self.executor.ready.take_batch(Vec::new());
             let due = std::iter::from_fn(|| self.take_any_timer()).collect::<Vec<_>>();

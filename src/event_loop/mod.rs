@@ -9,6 +9,8 @@ mod buffers;
 mod builder;
 mod clock;
 mod close;
+mod descriptor;
+mod fd_callbacks;
 mod incident;
 mod running;
 mod schedule;
@@ -32,6 +34,7 @@ use crate::timers::Timers;
 use buffers::Buffers;
 pub use builder::Builder;
 pub use clock::{Clock, SystemClock};
+use descriptor::Descriptors;
 pub use incident::Incident;
 pub use running::{get_running_loop, try_get_running_loop};
 pub use schedule::{RemoteHandle, TimerHandle};
@@ -98,6 +101,8 @@ pub(crate) struct Core {
     exception_handler: RefCell<Option<incident::ExceptionHandler>>,
     /// For what can only block.
     pub(crate) threads: Threads,
+    /// The descriptors that users watch.
+    descriptors: Descriptors,
     /// Memory that the connections share.
     pub(crate) buffers: Buffers,
 }
@@ -208,7 +213,9 @@ impl LoopHandle {
         if self.is_closed() {
             return Err(loop_is_closed());
         }
-        self.core.reactor.watch(fd, source)
+        self.core.reactor.watch(fd, source)?;
+        self.core.descriptors.superseded(fd);
+        Ok(())
     }
 }
 

@@ -30,6 +30,16 @@ impl Selector for MioSelector {
         self.poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE | Interest::WRITABLE)
     }
 
+    fn reregister(&mut self, fd: RawFd, token: Token, interest: Readiness) -> io::Result<()> {
+        let interest = match (interest.contains(Readiness::READABLE), interest.contains(Readiness::WRITABLE)) {
+            (true, false) => Interest::READABLE,
+            (false, true) => Interest::WRITABLE,
+            _ => Interest::READABLE | Interest::WRITABLE,
+        };
+        let token = mio::Token(token.to_bits() as usize);
+        self.poll.registry().reregister(&mut SourceFd(&fd), token, interest)
+    }
+
     fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
         self.poll.registry().deregister(&mut SourceFd(&fd))
     }

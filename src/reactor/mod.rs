@@ -37,6 +37,7 @@ struct Table {
 
 struct Seat {
     generation: u32,
+    fd: RawFd,
     source: Rc<dyn Source>,
 }
 
@@ -49,7 +50,7 @@ impl Reactor {
     /// Registers a descriptor, once and for both directions; the source's readiness follows its events from now on,
     /// and the table keeps the source until [`unwatch`](Reactor::unwatch).
     pub(crate) fn watch(&self, fd: RawFd, source: Rc<dyn Source>) -> io::Result<()> {
-        let token = self.table.borrow_mut().seat(Rc::clone(&source));
+        let token = self.table.borrow_mut().seat(fd, Rc::clone(&source));
         let registered = self.selector.borrow_mut().register(fd, token);
         match registered {
             Ok(()) => source.registration().watched_as(token),
@@ -72,6 +73,24 @@ impl Reactor {
         let token = to.registration().inherit(from)?;
         let mut table = self.table.borrow_mut();
         Some(std::mem::replace(&mut table.at_mut(token)?.source, to))
+    }
+
+    /// Asks the selector anew about the directions that a source wants: the next look brings what holds by then, also
+    /// what was told before.
+    ///
+    /// # Errors
+    ///
+    /// If the selector does not watch the descriptor (any more).
+    pub(crate) fn ask_anew(&self, fd: RawFd, registration: &Registration) -> io::Result<()> {
+        let Some((token, wanted)) = registration.token_and_wanted() else { return Ok(()) };
+        self.selector.borrow_mut().reregister(fd, token, wanted)
+    }
+
+    /// Who watches this descriptor. It looks through the whole table, which spares every connection an entry in an
+    /// index that is hardly ever asked.
+    pub(crate) fn holder_of(&self, fd: RawFd) -> Option<Rc<dyn Source>> {
+        let table = self.table.borrow();
+        table.seats.iter().find(|(_, seat)| seat.fd == fd).map(|(_, seat)| Rc::clone(&seat.source))
     }
 
     /// Takes a descriptor that stays open out of the selector, as [`unwatch`](Reactor::unwatch) does not.
@@ -123,10 +142,10 @@ impl Reactor {
 }
 
 impl Table {
-    fn seat(&mut self, source: Rc<dyn Source>) -> Token {
+    fn seat(&mut self, fd: RawFd, source: Rc<dyn Source>) -> Token {
         let generation = self.next_generation;
         self.next_generation = generation.wrapping_add(1);
-        let index = self.seats.insert(Seat { generation, source });
+        let index = self.seats.insert(Seat { generation, fd, source });
         Token::new(index as u32, generation)
     }
 

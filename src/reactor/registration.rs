@@ -3,6 +3,9 @@
 //! Rule 1: a readiness bit is set by an event and cleared only by the attempt that found nothing left
 //! ([`Registration::exhausted`]). Rule 2: nobody asks the selector again; whoever stops before that attempt leaves
 //! the bit set, and being [`wanted`](Registration::want) again later finds it. So no stop loses an edge.
+//!
+//! One kind of source cannot follow these rules, since it makes no attempts: a descriptor that its user reads, out of
+//! our sight. Only there is the selector asked again, by [`Reactor::ask_anew`](super::Reactor::ask_anew).
 
 use std::cell::Cell;
 use std::fmt;
@@ -77,6 +80,12 @@ impl Registration {
         registration
     }
 
+    /// Short receives say nothing here: a terminal gives a line at a time and a packet socket a packet, however much
+    /// is waiting behind. It is what a hang-up means too.
+    pub(crate) fn doubt_short_receives(&self) {
+        self.note(Readiness::HANG_UP);
+    }
+
     pub(super) fn watched_as(&self, token: Token) {
         self.token.set(Some(token));
     }
@@ -92,6 +101,12 @@ impl Registration {
         self.token.set(Some(token));
         self.ready.set(from.ready.get());
         Some(token)
+    }
+
+    /// The token and the directions that are wanted; `None` where there are none, or nothing is watched.
+    pub(super) fn token_and_wanted(&self) -> Option<(Token, Readiness)> {
+        let wanted = self.wanted.get();
+        self.token.get().filter(|_| wanted != Readiness::NONE).map(|token| (token, wanted))
     }
 
     #[inline]

@@ -1,8 +1,8 @@
 //! The first seam: what the loop asks of whatever waits for readiness.
 //!
-//! An implementation supplies four things: registering a descriptor (edge-triggered, both directions, once), taking
-//! it out again, waiting for events, and a bell that another thread may ring. `mio` and the operating system stand
-//! behind one implementation, a simulation may stand behind another.
+//! An implementation supplies five things: registering a descriptor (edge-triggered, both directions, once), asking
+//! anew what a registered one is ready for, taking it out again, waiting for events, and a bell that another thread
+//! may ring. `mio` and the operating system stand behind one implementation, a simulation may stand behind another.
 
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
@@ -79,6 +79,19 @@ pub trait Selector {
     ///
     /// Whatever the system says; nothing is registered then.
     fn register(&mut self, fd: RawFd, token: Token) -> io::Result<()>;
+
+    /// Asks anew about a descriptor that is registered: from now on for `interest` alone (one direction or both, never
+    /// none), under `token`. What it is ready for already comes as an event of the next poll, as if it had just
+    /// become so.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](io::ErrorKind::NotFound) if it is not registered, where the system knows that. A selector that
+    /// cannot ask anew has no [`add_reader`](crate::LoopHandle::add_reader) and nothing that is built on it.
+    fn reregister(&mut self, fd: RawFd, token: Token, interest: Readiness) -> io::Result<()> {
+        let _ = (fd, token, interest);
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this selector cannot ask anew"))
+    }
 
     /// Watches a descriptor no longer.
     ///

@@ -1,0 +1,308 @@
+//! A descriptor that a user of the loop watches, and owns: what is wanted of it, and the table of all of them.
+//!
+//! ```text
+//!   add, or begin_wait ──► watched ──► the last callback removed and the last wait over ──► forgotten
+//!                           │    ▲
+//!                     ready │    │ asked anew
+//!                           ▼    │
+//!                     callback, then waits
+//! ```
+//!
+//! Its user reads and writes it out of our sight, so nobody here can know when it was drained. After each call the
+//! selector is asked anew, which makes its edges into what users of `add_reader` expect: a callback is called as long
+//! as the condition holds.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::os::fd::RawFd;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::rc::{Rc, Weak};
+
+use super::{Incident, LoopHandle};
+use crate::errors::loop_is_closed;
+use crate::executor::{Payload, Waiters};
+use crate::reactor::{Again, Direction, Registration, Source};
+
+/// The watched descriptors by number. None of its methods drops or calls what is a user's.
+#[derive(Default)]
+pub(super) struct Descriptors(RefCell<HashMap<RawFd, Rc<Descriptor>>>);
+
+impl Descriptors {
+    pub(super) fn get(&self, fd: RawFd) -> Option<Rc<Descriptor>> {
+        self.0.borrow().get(&fd).cloned()
+    }
+
+    fn forget(&self, descriptor: &Rc<Descriptor>) {
+        let mut table = self.0.borrow_mut();
+        if table.get(&descriptor.fd).is_some_and(|current| Rc::ptr_eq(current, descriptor)) {
+            table.remove(&descriptor.fd);
+        }
+    }
+
+    /// The selector has accepted this number for someone else. So the descriptor that had it was closed without
+    /// being removed first, and nothing of it is left to take out of the selector.
+    pub(super) fn superseded(&self, fd: RawFd) {
+        if let Some(descriptor) = self.get(fd) {
+            descriptor.abandon();
+        }
+    }
+
+    /// The loop closes; the reactor has had every descriptor let go by now.
+    pub(super) fn clear(&self) {
+        let table = self.0.take();
+        drop(table);
+    }
+}
+
+pub(super) struct Descriptor {
+    this: Weak<Descriptor>,
+    event_loop: LoopHandle,
+    fd: RawFd,
+    registration: Registration,
+    read: Side,
+    write: Side,
+}
+
+/// What is wanted of one direction.
+#[derive(Default)]
+struct Side {
+    callback: Cell<Slot>,
+    /// How many wait for the event that comes next.
+    waiting: Cell<usize>,
+    /// How many events there were. A wait is over when this has moved on.
+    events: Cell<u64>,
+    waiters: Waiters,
+}
+
+#[derive(Default)]
+enum Slot {
+    #[default]
+    Empty,
+    Idle(UserCallback),
+    /// It is being called. Found changed when it returns, it was removed or replaced meanwhile.
+    Running,
+}
+
+pub(super) struct UserCallback {
+    pub(super) closure: Box<dyn FnMut()>,
+    pub(super) added_at: &'static Location<'static>,
+}
+
+impl Side {
+    fn is_wanted(&self) -> bool {
+        self.waiting.get() > 0 || self.has_callback()
+    }
+
+    fn has_callback(&self) -> bool {
+        let slot = self.callback.take();
+        let has = !matches!(slot, Slot::Empty);
+        self.callback.set(slot);
+        has
+    }
+}
+
+impl Descriptor {
+    /// The descriptor of this number, watched from now on if it was not.
+    ///
+    /// # Errors
+    ///
+    /// If the loop is closed, a transport has it, or the selector refuses it.
+    pub(super) fn watched(event_loop: &LoopHandle, fd: RawFd) -> io::Result<Rc<Descriptor>> {
+        if event_loop.is_closed() {
+            return Err(loop_is_closed());
+        }
+        let core = event_loop.core();
+        if let Some(descriptor) = core.descriptors.get(fd) {
+            return Ok(descriptor);
+        }
+        // Asked here and not left to the selector, for some (kqueue) would hand the descriptor over without a word.
+        if let Some(holder) = core.reactor.holder_of(fd) {
+            let text = format!("descriptor {fd} is used by this loop already: {holder:?}");
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+        }
+        let descriptor = Rc::new_cyclic(|this| Descriptor {
+            this: this.clone(),
+            event_loop: event_loop.clone(),
+            fd,
+            registration: Registration::unready(),
+            read: Side::default(),
+            write: Side::default(),
+        });
+        core.reactor.watch(fd, descriptor.clone())?;
+        core.descriptors.0.borrow_mut().insert(fd, Rc::clone(&descriptor));
+        Ok(descriptor)
+    }
+
+    fn side(&self, direction: Direction) -> &Side {
+        match direction {
+            Direction::Read => &self.read,
+            Direction::Write => &self.write,
+        }
+    }
+
+    /// Puts a callback in place of what was there; that is dropped now.
+    pub(super) fn add(&self, direction: Direction, callback: UserCallback) -> io::Result<()> {
+        let earlier = self.side(direction).callback.replace(Slot::Idle(callback));
+        let asked = self.want(direction);
+        drop(earlier);
+        asked
+    }
+
+    /// Returns whether there was one.
+    pub(super) fn remove(&self, direction: Direction) -> bool {
+        let removed = self.side(direction).callback.take();
+        self.settle();
+        !matches!(removed, Slot::Empty)
+        // Its closure is dropped here, when all is in order again.
+    }
+
+    /// The number of the event that someone waits for from now on.
+    pub(super) fn begin_wait(&self, direction: Direction) -> io::Result<u64> {
+        let side = self.side(direction);
+        side.waiting.set(side.waiting.get() + 1);
+        let number = side.events.get();
+        match self.want(direction) {
+            Ok(()) => Ok(number),
+            Err(error) => {
+                self.end_wait(direction, number);
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) async fn event_after(&self, direction: Direction, number: u64) {
+        let side = self.side(direction);
+        side.waiters.wait(|| (side.events.get() != number).then_some(())).await;
+    }
+
+    /// Nobody waits for that event any more, be it that it came.
+    pub(super) fn end_wait(&self, direction: Direction, number: u64) {
+        let side = self.side(direction);
+        if side.events.get() == number {
+            side.waiting.set(side.waiting.get() - 1);
+        }
+        self.settle();
+    }
+
+    /// Wants to hear of this direction, of what holds now too.
+    fn want(&self, direction: Direction) -> io::Result<()> {
+        self.registration.exhausted(direction);
+        // What was believed has just been forgotten, so it cannot be due.
+        let _ = self.registration.want(direction);
+        let asked = self.event_loop.core().reactor.ask_anew(self.fd, &self.registration);
+        match asked {
+            // The number had been closed without being removed, and the selector has forgotten it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.watch_again(),
+            asked => asked,
+        }
+    }
+
+    fn watch_again(&self) -> io::Result<()> {
+        let reactor = &self.event_loop.core().reactor;
+        let source = reactor.unwatch(&self.registration);
+        let this = self.this.upgrade().expect("whoever calls holds it");
+        let watched = reactor.watch(self.fd, this);
+        drop(source);
+        if watched.is_err() {
+            self.abandon();
+        }
+        watched
+    }
+
+    /// Wants what is still wanted; if that is nothing, the selector is told, for the descriptor stays open.
+    fn settle(&self) {
+        for direction in [Direction::Read, Direction::Write] {
+            if !self.side(direction).is_wanted() {
+                self.registration.unwant(direction);
+            }
+        }
+        if self.read.is_wanted() || self.write.is_wanted() {
+            return;
+        }
+        let Some(this) = self.this.upgrade() else { return };
+        let core = self.event_loop.core();
+        core.descriptors.forget(&this);
+        if core.reactor.unwatch(&self.registration).is_some() {
+            if let Err(error) = core.reactor.deregister(self.fd) {
+                log::debug!("descriptor {} was closed before it was removed: {error}", self.fd);
+            }
+        }
+    }
+
+    /// It is closed. Nothing comes of it any more.
+    fn abandon(&self) {
+        log::debug!("descriptor {} was closed before it was removed", self.fd);
+        if let Some(this) = self.this.upgrade() {
+            self.event_loop.core().descriptors.forget(&this);
+            let source = self.event_loop.core().reactor.unwatch(&self.registration);
+            self.let_go();
+            drop(source);
+        }
+    }
+
+    /// Calls the callback of a direction, if there is one. One that panics is reported, and removed: it may have read
+    /// nothing, and would only be called again at once.
+    fn call(&self, direction: Direction) {
+        let slot = &self.side(direction).callback;
+        let mut callback = match slot.replace(Slot::Running) {
+            Slot::Idle(callback) => callback,
+            other => return slot.set(other),
+        };
+        let outcome = catch_unwind(AssertUnwindSafe(|| (callback.closure)()));
+        if let Err(payload) = &outcome {
+            self.report(&callback, payload);
+        }
+        match slot.take() {
+            Slot::Running if outcome.is_ok() => slot.set(Slot::Idle(callback)),
+            Slot::Running => {}
+            changed => slot.set(changed),
+        }
+    }
+
+    #[cold]
+    fn report(&self, callback: &UserCallback, payload: &Payload) {
+        let incident = Incident::new("A descriptor's callback panicked, and was removed");
+        let incident = incident.with_panic(payload).with_location(callback.added_at).with_source(self);
+        self.event_loop.core().report(&incident);
+    }
+}
+
+impl Source for Descriptor {
+    fn registration(&self) -> &Registration {
+        &self.registration
+    }
+
+    fn ready(&self, direction: Direction) -> Again {
+        let side = self.side(direction);
+        side.events.set(side.events.get() + 1);
+        side.waiting.set(0);
+        self.registration.exhausted(direction);
+        self.call(direction);
+        side.waiters.wake_all();
+        self.settle();
+        if side.is_wanted() {
+            if let Err(error) = self.event_loop.core().reactor.ask_anew(self.fd, &self.registration) {
+                log::debug!("descriptor {}: {error}", self.fd);
+                self.abandon();
+            }
+        }
+        Again::No
+    }
+
+    fn let_go(&self) {
+        let callbacks = (self.read.callback.take(), self.write.callback.take());
+        drop(callbacks);
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for Descriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Descriptor").field("fd", &self.fd).field("registration", &self.registration).finish()
+    }
+}

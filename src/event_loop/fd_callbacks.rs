@@ -1,0 +1,189 @@
+//! Watching descriptors that their users own: callbacks, and waits for coroutines.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::panic::Location;
+use std::rc::Rc;
+
+use super::LoopHandle;
+use super::descriptor::{Descriptor, UserCallback};
+use crate::errors::loop_is_closed;
+use crate::reactor::Direction;
+
+impl LoopHandle {
+    /// Calls `callback` whenever the descriptor is readable, or has ended or failed: once per look at the selector for
+    /// as long as that holds, whether or not the callback reads anything. It replaces a reader that was there, which
+    /// is dropped.
+    ///
+    /// The descriptor stays yours. It should be non-blocking, and must be [removed](LoopHandle::remove_reader)
+    /// before it is closed: the loop only knows its number, which may be anyone's next. A number that the system
+    /// has given to a connection of this loop meanwhile is noticed, and the callback dropped.
+    ///
+    /// A descriptor may have a reader and a writer; if both are to be called, the reader is first. Both may add and
+    /// remove readers and writers, themselves included; what is removed is not called any more, even where it was
+    /// ready in the same turn.
+    ///
+    /// Dropping the loop drops the callback.
+    ///
+    /// # Errors
+    ///
+    /// What the system says: no open descriptor has that number, or it is of a kind that is always ready and cannot
+    /// be watched, as a regular file is (`PermissionDenied` on Linux). `AlreadyExists` for a descriptor that belongs to a
+    /// connection or listener of this loop, until that is closed. A closed loop.
+    ///
+    /// # Panics
+    ///
+    /// A callback that panics is reported to the loop's exception handler, and removed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    /// use std::rc::Rc;
+    ///
+    /// let mut event_loop = waterwheel::EventLoop::new()?;
+    /// let handle = event_loop.handle();
+    /// let (ours, mut theirs) = UnixStream::pair()?;
+    /// ours.set_nonblocking(true)?;
+    /// let ours = Rc::new(ours);
+    /// handle.add_reader(&ours.clone(), {
+    ///     let handle = handle.clone();
+    ///     move || {
+    ///         let mut data = [0; 100];
+    ///         let n = (&*ours).read(&mut data).unwrap();
+    ///         assert_eq!(&data[..n], b"abc");
+    ///         handle.remove_reader(&*ours);
+    ///         handle.stop();
+    ///     }
+    /// })?;
+    /// handle.call_soon(move || theirs.write_all(b"abc").unwrap());
+    /// event_loop.run_forever();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn add_reader(&self, fd: &impl AsRawFd, callback: impl FnMut() + 'static) -> io::Result<()> {
+        self.add_fd_callback(fd, Direction::Read, Box::new(callback), Location::caller())
+    }
+
+    /// Calls `callback` whenever the descriptor is writable, or has failed, as [`add_reader`](LoopHandle::add_reader)
+    /// does when it is readable.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_reader`](LoopHandle::add_reader).
+    ///
+    /// # Panics
+    ///
+    /// As [`add_reader`](LoopHandle::add_reader).
+    #[track_caller]
+    pub fn add_writer(&self, fd: &impl AsRawFd, callback: impl FnMut() + 'static) -> io::Result<()> {
+        self.add_fd_callback(fd, Direction::Write, Box::new(callback), Location::caller())
+    }
+
+    /// Removes the reader of a descriptor and drops it. Returns whether there was one.
+    pub fn remove_reader(&self, fd: &impl AsRawFd) -> bool {
+        self.remove_fd_callback(fd, Direction::Read)
+    }
+
+    /// Removes the writer of a descriptor and drops it. Returns whether there was one.
+    pub fn remove_writer(&self, fd: &impl AsRawFd) -> bool {
+        self.remove_fd_callback(fd, Direction::Write)
+    }
+
+    /// Waits until a descriptor is readable, has ended or has failed; at once if it is. Whoever has a non-blocking
+    /// socket of another library tries, and waits here when the attempt gave
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock):
+    ///
+    /// ```
+    /// use std::io::{self, Read};
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// async fn recv(mut socket: &UnixStream, into: &mut [u8]) -> io::Result<usize> {
+    ///     loop {
+    ///         match socket.read(into) {
+    ///             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+    ///                 waterwheel::get_running_loop().readable(socket).await?;
+    ///             }
+    ///             done => return done,
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// Any number may wait for one descriptor, beside its callbacks; all hear of the same event. It is a hint: someone
+    /// else may have read what was there.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the watch and loses nothing: what is readable stays readable.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_reader`](LoopHandle::add_reader).
+    #[doc(alias = "sock_recv")]
+    #[doc(alias = "sock_recv_into")]
+    #[doc(alias = "sock_recvfrom")]
+    #[doc(alias = "sock_recvfrom_into")]
+    #[doc(alias = "sock_accept")]
+    pub async fn readable(&self, fd: &impl AsFd) -> io::Result<()> {
+        self.fd_event(fd, Direction::Read).await
+    }
+
+    /// Waits until a descriptor is writable or has failed; at once if it is. See [`readable`](LoopHandle::readable).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the watch.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_reader`](LoopHandle::add_reader).
+    #[doc(alias = "sock_sendall")]
+    #[doc(alias = "sock_sendto")]
+    #[doc(alias = "sock_connect")]
+    pub async fn writable(&self, fd: &impl AsFd) -> io::Result<()> {
+        self.fd_event(fd, Direction::Write).await
+    }
+
+    fn add_fd_callback(
+        &self,
+        fd: &impl AsRawFd,
+        direction: Direction,
+        closure: Box<dyn FnMut()>,
+        added_at: &'static Location<'static>,
+    ) -> io::Result<()> {
+        let descriptor = Descriptor::watched(self, fd.as_raw_fd())?;
+        let added = descriptor.add(direction, UserCallback { closure, added_at });
+        if added.is_err() {
+            descriptor.remove(direction);
+        }
+        added
+    }
+
+    fn remove_fd_callback(&self, fd: &impl AsRawFd, direction: Direction) -> bool {
+        let descriptor = self.core().descriptors.get(fd.as_raw_fd());
+        descriptor.is_some_and(|descriptor| descriptor.remove(direction))
+    }
+
+    async fn fd_event(&self, fd: &impl AsFd, direction: Direction) -> io::Result<()> {
+        let descriptor = Descriptor::watched(self, fd.as_fd().as_raw_fd())?;
+        let number = descriptor.begin_wait(direction)?;
+        let wait = FdWait { descriptor, direction, number };
+        wait.descriptor.event_after(direction, number).await;
+        if self.is_closed() { Err(loop_is_closed()) } else { Ok(()) }
+    }
+}
+
+/// A wait that is counted at its descriptor, until dropped.
+struct FdWait {
+    descriptor: Rc<Descriptor>,
+    direction: Direction,
+    number: u64,
+}
+
+impl Drop for FdWait {
+    fn drop(&mut self) {
+        self.descriptor.end_wait(self.direction, self.number);
+    }
+}
