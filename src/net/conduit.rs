@@ -14,7 +14,7 @@ use socket2::{SockRef, Socket};
 
 use crate::interface::Address;
 
-/// Both directions of a connection. Nothing here blocks or calls user code.
+/// A connection, mostly of both directions. Nothing here blocks or calls user code.
 pub(crate) trait Conduit {
     fn recv(&self, into: &mut [u8]) -> io::Result<usize>;
     fn send(&self, data: &[u8]) -> io::Result<usize>;
@@ -25,6 +25,20 @@ pub(crate) trait Conduit {
     fn fd(&self) -> RawFd;
     /// The socket, where it is one.
     fn socket(self: Rc<Self>) -> Option<Rc<Socket>>;
+    /// Which ways bytes can go.
+    fn ways(&self) -> Ways {
+        Ways::Both
+    }
+}
+
+/// Which ways bytes can go through a conduit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ways {
+    Both,
+    /// They only arrive: nothing can be written, and after their end there is nothing more to do.
+    In,
+    /// They only leave. What is received is that nobody reads any more: the end of the stream.
+    Out,
 }
 
 /// Sends to a peer that is gone must be an error, not a signal that kills the process. std sees to that for plain

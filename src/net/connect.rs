@@ -16,6 +16,7 @@ use crate::interface::{Protocol, Transport};
 use crate::net::conduit::Conduit;
 use crate::net::dial::{adopt, dial, dial_unix};
 use crate::net::endpoint::{Endpoint, Target};
+use crate::net::made::until_made;
 use crate::net::race::interleave;
 use crate::net::resolve::{Hints, Purpose};
 use crate::net::socket_transport::{Names, SocketTransport};
@@ -166,10 +167,7 @@ impl ConnectOptions {
         let names = Names { peer: socket.peername(), local: socket.sockname().map(Rc::new) };
         let protocol = factory();
         let (transport, made) = SocketTransport::open(event_loop, Rc::new(socket), names, protocol.clone(), None)?;
-        // Until the caller has the transport, giving up means that nobody wants the connection.
-        let mut unwanted = AbortOnDrop(Some(transport));
-        made.wait().await?;
-        let transport: Rc<dyn Transport> = unwanted.0.take().expect("only taken here");
+        until_made(&made, || transport.abort()).await?;
         Ok((transport, protocol))
     }
 
@@ -185,15 +183,5 @@ impl ConnectOptions {
         };
         let first = self.interleave.unwrap_or(usize::from(self.happy_eyeballs_delay.is_some()));
         dial(event_loop, &interleave(addresses, first), &local, self.happy_eyeballs_delay).await
-    }
-}
-
-struct AbortOnDrop(Option<Rc<SocketTransport>>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        if let Some(transport) = &self.0 {
-            transport.abort();
-        }
     }
 }

@@ -32,15 +32,12 @@ use crate::event_loop::LoopHandle;
 use crate::executor::Entry;
 use crate::flow_control::FlowControl;
 use crate::interface::{Address, Protocol};
-use crate::net::conduit::Conduit;
+use crate::net::conduit::{Conduit, Ways};
 use crate::net::linger::Lingering;
+use crate::net::made::Made;
 use crate::net::outgoing::Outgoing;
 use crate::net::server::Attachment;
-use crate::promise::Promise;
 use crate::reactor::{Again, Direction, Registration, Source};
-
-/// Told when `connection_made` has returned, or why it never did.
-pub(crate) type Made = Promise<Result<(), ConnectionError>>;
 
 pub(crate) struct SocketTransport {
     this: Weak<SocketTransport>,
@@ -50,6 +47,7 @@ pub(crate) struct SocketTransport {
     conduit: RefCell<Option<Rc<dyn Conduit>>>,
     /// `None` from Lost on: that cuts the cycle between the two.
     protocol: RefCell<Option<Rc<dyn Protocol>>>,
+    ways: Ways,
     phase: Cell<Phase>,
     reading: Cell<Reading>,
     writing: Cell<Writing>,
@@ -105,7 +103,7 @@ enum Writing {
     Open,
     /// `write_eof` was called: our side ends when what is buffered has gone out. There is some.
     Ending,
-    /// Our side has ended.
+    /// Our side has ended, or never was.
     Ended,
 }
 
@@ -134,16 +132,23 @@ impl SocketTransport {
         protocol: Rc<dyn Protocol>,
         attachment: Option<Attachment>,
     ) -> io::Result<(Rc<SocketTransport>, Made)> {
-        let fd = conduit.fd();
+        let (fd, ways) = (conduit.fd(), conduit.ways());
+        let registration = Registration::new();
+        if ways != Ways::Both {
+            // Behind one way may be a terminal.
+            registration.doubt_short_receives();
+        }
+        let writing = if ways == Ways::In { Writing::Ended } else { Writing::Open };
         let transport = Rc::new_cyclic(|this| SocketTransport {
             this: this.clone(),
             event_loop: event_loop.clone(),
-            registration: Registration::new(),
+            registration,
             conduit: RefCell::new(Some(conduit)),
             protocol: RefCell::new(Some(protocol)),
+            ways,
             phase: Cell::new(Phase::Open),
             reading: Cell::new(Reading::NotYet),
-            writing: Cell::new(Writing::Open),
+            writing: Cell::new(writing),
             outgoing: RefCell::default(),
             flow: Cell::new(FlowControl::new()),
             enlisted: Cell::new(false),
@@ -213,7 +218,8 @@ impl SocketTransport {
     fn close_conduit(&self, may_linger: bool) {
         let Some(conduit) = self.conduit.take() else { return };
         let unread = self.reading.get() != Reading::Ended && self.registration.is_ready(Direction::Read);
-        let source = if unread && may_linger {
+        // A pipe's peer has no reply to lose, and what is left in a pipe may be for another reader.
+        let source = if unread && may_linger && self.ways == Ways::Both {
             Lingering::close(&self.event_loop, &self.registration, conduit)
         } else {
             self.event_loop.core().reactor.unwatch(&self.registration)

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::{Ending, OnPanic, Phase, Reading, SocketTransport};
 use crate::errors::ConnectionError;
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
+use crate::net::conduit::Ways;
 use crate::reactor::{Again, Direction};
 
 /// What one receive found.
@@ -135,12 +136,24 @@ impl SocketTransport {
     fn received_eof(&self, protocol: &Rc<dyn Protocol>) {
         self.reading.set(Reading::Ended);
         self.registration.unwant(Direction::Read);
+        if self.ways == Ways::Out {
+            return self.nobody_reads();
+        }
         let on_panic = OnPanic::new(self, "eof_received", None);
         let after = protocol.eof_received();
         on_panic.disarm();
-        if after == AfterEof::Close {
+        if after == AfterEof::Close || self.ways == Ways::In {
             self.close();
         }
+    }
+
+    /// The other end of a pipe that we write to is gone. That is an error if it leaves bytes unread here.
+    fn nobody_reads(&self) {
+        let unsent = !self.outgoing.borrow().is_empty();
+        self.lose(match unsent {
+            true => Ending::Failed(io::Error::from(io::ErrorKind::BrokenPipe).into()),
+            false => Ending::Closed,
+        });
     }
 
     #[cold]

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::{Ending, Phase, Reading, SocketTransport, Writing};
 use crate::interface::{ExtraInfo, Protocol, Transport};
+use crate::net::conduit::Ways;
 use crate::reactor::Direction;
 
 impl Transport for SocketTransport {
@@ -22,12 +23,15 @@ impl Transport for SocketTransport {
     }
 
     fn can_write_eof(&self) -> bool {
-        true
+        self.ways != Ways::In
     }
 
     fn write_eof(&self) {
         if self.phase.get() != Phase::Open || self.writing.get() != Writing::Open {
             return;
+        }
+        if self.ways == Ways::Out {
+            return self.close();
         }
         self.writing.set(Writing::Ending);
         self.flush_step();

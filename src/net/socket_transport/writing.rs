@@ -16,7 +16,7 @@ impl SocketTransport {
     #[inline]
     #[track_caller]
     pub(super) fn accepts_writes(&self) -> bool {
-        assert!(self.writing.get() == Writing::Open, "nothing can be written after write_eof()");
+        assert!(self.writing.get() == Writing::Open, "nothing can be written after write_eof(), nor to a read pipe");
         if matches!(self.phase.get(), Phase::Losing | Phase::Lost) {
             self.count_lost_write();
             return false;

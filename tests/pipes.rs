@@ -1,0 +1,309 @@
+//! Pipe transports: one way, and at an end when the other side is.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Command, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+
+use waterwheel::{
+    AfterEof, ConnectionError, EventLoop, LoopHandle, Promise, Protocol, StreamFeeder, StreamReader, Transport,
+    get_running_loop, yield_now,
+};
+
+/// Writes down what it is told.
+#[derive(Debug)]
+struct Recorder {
+    story: RefCell<Vec<String>>,
+    received: RefCell<Vec<u8>>,
+    after_eof: AfterEof,
+    paused: Cell<bool>,
+    lost: Promise<Option<io::ErrorKind>>,
+}
+
+impl Recorder {
+    fn new(after_eof: AfterEof) -> Rc<Recorder> {
+        let (story, received) = (RefCell::default(), RefCell::default());
+        Rc::new(Recorder { story, received, after_eof, paused: Cell::new(false), lost: Promise::new() })
+    }
+
+    fn note(&self, word: &str) {
+        self.story.borrow_mut().push(word.to_owned());
+    }
+
+    fn story(&self) -> String {
+        self.story.borrow().join(" ")
+    }
+}
+
+impl Protocol for Recorder {
+    fn connection_made(&self, _transport: Rc<dyn Transport>) {
+        self.note("made");
+    }
+    fn data_received(&self, data: &[u8]) {
+        self.received.borrow_mut().extend_from_slice(data);
+        if self.story.borrow().last().is_none_or(|last| last != "data") {
+            self.note("data");
+        }
+    }
+    fn eof_received(&self) -> AfterEof {
+        self.note("eof");
+        self.after_eof
+    }
+    fn connection_lost(&self, error: Option<ConnectionError>) {
+        let kind = error.map(|error| error.kind());
+        self.note(&format!("lost({kind:?})"));
+        self.lost.set(kind).expect("lost comes once");
+    }
+    fn pause_writing(&self) {
+        assert!(!self.paused.replace(true));
+    }
+    fn resume_writing(&self) {
+        assert!(self.paused.replace(false));
+    }
+}
+
+fn run<F: Future>(main: impl FnOnce(LoopHandle) -> F) -> F::Output {
+    let mut event_loop = EventLoop::new().unwrap();
+    let main = main(event_loop.handle());
+    event_loop.run(async { waterwheel::timeout(Duration::from_secs(10), main).await.expect("the test hangs") })
+}
+
+/// A FIFO: the write end and the read end.
+fn pipe() -> (File, File) {
+    let (write_end, read_end) = mio::unix::pipe::new().unwrap();
+    (File::from(OwnedFd::from(write_end)), File::from(OwnedFd::from(read_end)))
+}
+
+async fn turns(count: usize) {
+    for _ in 0..count {
+        yield_now().await;
+    }
+}
+
+#[test]
+fn a_read_pipe_ends_after_eof_whatever_the_protocol_answers() {
+    for after_eof in [AfterEof::Close, AfterEof::KeepOpen] {
+        run(|handle| async move {
+            let (mut write_end, read_end) = pipe();
+            let factory = || Recorder::new(after_eof);
+            let (transport, protocol) = handle.connect_read_pipe(factory, read_end).await.unwrap();
+            assert_eq!(protocol.story(), "made");
+            write_end.write_all(b"hello").unwrap();
+            turns(3).await;
+            write_end.write_all(b", world").unwrap();
+            drop(write_end);
+            assert_eq!(protocol.lost.wait().await, None);
+            assert_eq!(protocol.received.take(), b"hello, world");
+            assert_eq!(protocol.story(), "made data eof lost(None)");
+            assert!(transport.is_closing());
+        });
+    }
+}
+
+#[test]
+fn every_byte_of_many_comes_out_of_a_read_pipe() {
+    run(|handle| async move {
+        let (write_end, read_end) = pipe();
+        let expected: Vec<u8> = (0..1_000_000_u32).map(|n| (n % 251) as u8).collect();
+        let factory = || Recorder::new(AfterEof::Close);
+        let (sender, source) = handle.connect_write_pipe(factory, write_end).await.unwrap();
+        sender.write(&expected);
+        assert!(source.paused.get(), "a pipe holds less than that");
+        sender.write_eof();
+        assert!(sender.is_closing(), "the end of a write pipe is its close");
+        let (_transport, sink) = handle.connect_read_pipe(factory, read_end).await.unwrap();
+        assert_eq!(sink.lost.wait().await, None);
+        assert!(sink.received.take() == expected);
+        assert_eq!(source.lost.wait().await, None);
+        assert_eq!(source.story(), "made lost(None)");
+    });
+}
+
+#[test]
+fn a_write_pipe_notices_without_writing_that_nobody_reads_any_more() {
+    run(|handle| async move {
+        let (write_end, read_end) = pipe();
+        let factory = || Recorder::new(AfterEof::KeepOpen);
+        let (transport, protocol) = handle.connect_write_pipe(factory, write_end).await.unwrap();
+        transport.write(b"read");
+        turns(3).await;
+        let mut data = [0; 10];
+        assert_eq!((&read_end).read(&mut data).unwrap(), 4);
+        turns(3).await;
+        assert_eq!(protocol.story(), "made");
+        drop(read_end);
+        assert_eq!(protocol.lost.wait().await, None);
+        assert_eq!(protocol.story(), "made lost(None)");
+    });
+}
+
+#[test]
+fn a_write_pipe_whose_reader_leaves_bytes_behind_is_broken() {
+    run(|handle| async move {
+        let (write_end, read_end) = pipe();
+        let factory = || Recorder::new(AfterEof::Close);
+        let (transport, protocol) = handle.connect_write_pipe(factory, write_end).await.unwrap();
+        transport.write(&vec![0; 1_000_000]);
+        turns(3).await;
+        assert!(transport.get_write_buffer_size() > 0);
+        drop(read_end);
+        assert_eq!(protocol.lost.wait().await, Some(io::ErrorKind::BrokenPipe));
+        transport.write(b"harmless");
+        assert_eq!(transport.get_write_buffer_size(), 0);
+    });
+}
+
+#[test]
+fn writing_to_a_pipe_that_nobody_reads_is_an_error_and_no_signal() {
+    run(|handle| async move {
+        let (write_end, read_end) = pipe();
+        let factory = || Recorder::new(AfterEof::Close);
+        let (transport, protocol) = handle.connect_write_pipe(factory, write_end).await.unwrap();
+        drop(read_end);
+        // In the same step, so before the loop can have noticed.
+        transport.write(b"too late");
+        assert_eq!(protocol.lost.wait().await, Some(io::ErrorKind::BrokenPipe));
+    });
+}
+
+#[test]
+fn nothing_can_be_written_to_a_read_pipe() {
+    run(|handle| async move {
+        let (_write_end, read_end) = pipe();
+        let factory = || Recorder::new(AfterEof::Close);
+        let (transport, protocol) = handle.connect_read_pipe(factory, read_end).await.unwrap();
+        assert!(!transport.can_write_eof());
+        assert!(catch_unwind(AssertUnwindSafe(|| transport.write(b"x"))).is_err());
+        transport.write_eof();
+        assert!(!transport.is_closing());
+        transport.close();
+        assert_eq!(protocol.lost.wait().await, None);
+    });
+}
+
+#[test]
+fn sockets_are_pipes_too() {
+    run(|handle| async move {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let factory = || Recorder::new(AfterEof::KeepOpen);
+        let (sender, source) = handle.connect_write_pipe(factory, ours).await.unwrap();
+        let (_receiver, sink) = handle.connect_read_pipe(factory, theirs).await.unwrap();
+        sender.write(b"one way");
+        sender.close();
+        assert_eq!(sink.lost.wait().await, None);
+        assert_eq!(sink.received.take(), b"one way");
+        assert_eq!(source.lost.wait().await, None);
+
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (_sender, source) = handle.connect_write_pipe(factory, ours).await.unwrap();
+        drop(theirs);
+        assert_eq!(source.lost.wait().await, None);
+        assert_eq!(source.story(), "made lost(None)");
+    });
+}
+
+#[test]
+fn a_device_is_read_and_not_drained_by_a_short_read() {
+    run(|handle| async move {
+        let device = File::open("/dev/random").unwrap();
+        let factory = || Recorder::new(AfterEof::Close);
+        let (transport, protocol) = handle.connect_read_pipe(factory, device).await.unwrap();
+        while protocol.received.borrow().len() < 300_000 {
+            yield_now().await;
+        }
+        transport.pause_reading();
+        let length = protocol.received.borrow().len();
+        turns(3).await;
+        assert_eq!(protocol.received.borrow().len(), length);
+        transport.abort();
+        assert_eq!(protocol.lost.wait().await, None);
+    });
+}
+
+#[test]
+fn regular_files_and_what_cannot_be_waited_for_are_refused() {
+    run(|handle| async move {
+        let factory = || Recorder::new(AfterEof::Close);
+        let regular = File::open(std::env::current_exe().unwrap()).unwrap();
+        let error = handle.connect_read_pipe(factory, regular).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("not regular files"), "{error}");
+        let null = File::options().write(true).open("/dev/null").unwrap();
+        let error = handle.connect_write_pipe(factory, null).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{error}");
+    });
+}
+
+#[test]
+fn a_connect_that_is_dropped_closes_the_pipe() {
+    run(|handle| async move {
+        let (mut write_end, read_end) = pipe();
+        let task = waterwheel::spawn(async move {
+            let factory = || Recorder::new(AfterEof::Close);
+            get_running_loop().connect_read_pipe(factory, read_end).await.map(|_| ())
+        });
+        yield_now().await;
+        task.cancel();
+        assert!(task.await.unwrap_err().is_cancelled());
+        turns(3).await;
+        assert_eq!(write_end.write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        drop(handle);
+    });
+}
+
+#[test]
+fn dropping_the_loop_closes_its_pipes_and_frees_the_protocol() {
+    let (mut write_end, read_end) = pipe();
+    let mut event_loop = EventLoop::new().unwrap();
+    let handle = event_loop.handle();
+    let factory = || Recorder::new(AfterEof::Close);
+    let (transport, protocol) = event_loop.run(handle.connect_read_pipe(factory, read_end)).unwrap();
+    drop(event_loop);
+    assert_eq!(Rc::strong_count(&protocol), 1);
+    assert_eq!(write_end.write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    transport.close();
+    assert_eq!(protocol.story(), "made");
+}
+
+/// Feeds a stream reader from a pipe.
+struct Feed {
+    feeder: StreamFeeder,
+    transport: OnceCell<Rc<dyn Transport>>,
+}
+
+impl Protocol for Feed {
+    fn connection_made(&self, transport: Rc<dyn Transport>) {
+        let _ = self.transport.set(transport);
+    }
+    fn data_received(&self, data: &[u8]) {
+        self.feeder.feed_data(data);
+    }
+    fn eof_received(&self) -> AfterEof {
+        self.feeder.feed_eof();
+        AfterEof::Close
+    }
+}
+
+#[test]
+fn a_child_process_is_written_to_and_read_from_as_a_stream() {
+    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    run(|handle| async move {
+        let (mut reader, feeder) = StreamReader::new(1);
+        let factory = || Rc::new(Feed { feeder, transport: OnceCell::new() });
+        let (_source, _feed) = handle.connect_read_pipe(factory, stdout).await.unwrap();
+        let factory = || Recorder::new(AfterEof::Close);
+        let (sink, _protocol) =
+            handle.connect_write_pipe(factory, stdin.as_fd().try_clone_to_owned().unwrap()).await.unwrap();
+        drop(stdin);
+        sink.write(b"data");
+        sink.close();
+        assert_eq!(reader.read_to_end().await.unwrap(), b"data");
+    });
+    assert!(child.wait().unwrap().success());
+}
