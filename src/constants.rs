@@ -63,6 +63,13 @@ pub(crate) const DEFAULT_LIMIT: usize = 64 * 1024;
 /// The default length of the queue of connections not yet accepted, and the most accepts in one turn.
 pub(crate) const DEFAULT_BACKLOG: u32 = 100;
 
+/// The most datagrams that one endpoint receives, or sends from its queue, in one turn. A receive and a callback cost
+/// about as much as any handle, so this is a small share of what may run between two looks at the selector.
+pub(crate) const DATAGRAMS_PER_TURN: usize = 16;
+
+/// What a queued datagram counts for beside its bytes, so that a queue of empty ones is bounded too (asyncio's number).
+pub(crate) const DATAGRAM_OVERHEAD: usize = 8;
+
 /// How long a listener rests after `accept` ran out of descriptors or memory.
 pub(crate) const ACCEPT_REST: Duration = Duration::from_secs(1);
 

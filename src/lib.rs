@@ -84,8 +84,13 @@ pub use event_loop::{
     try_get_running_loop,
 };
 pub use handle::Handle;
-pub use interface::{Address, AfterEof, BufferedProtocol, ExtraInfo, Protocol, ReceiveBuffer, Transport};
-pub use net::{ConnectError, CreateConnection, CreateServer, Endpoint, Family, Server, ShutdownReport};
+pub use interface::{
+    Address, AfterEof, BufferedProtocol, DatagramProtocol, DatagramTransport, ExtraInfo, Protocol, ReceiveBuffer,
+    Transport,
+};
+pub use net::{
+    ConnectError, CreateConnection, CreateDatagramEndpoint, CreateServer, Endpoint, Family, Server, ShutdownReport,
+};
 pub use promise::Promise;
 pub use reactor::{Bell, Readiness, Selector, Token};
 pub use runner::run;

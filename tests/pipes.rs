@@ -10,9 +10,10 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
 use waterwheel::{
     AfterEof, ConnectionError, EventLoop, LoopHandle, Promise, Protocol, StreamFeeder, StreamReader, Transport,
-    get_running_loop, yield_now,
+    get_running_loop, sleep, yield_now,
 };
 
 /// Writes down what it is told.
@@ -208,7 +209,27 @@ fn sockets_are_pipes_too() {
 }
 
 #[test]
-fn a_device_is_read_and_not_drained_by_a_short_read() {
+fn a_short_read_does_not_mean_that_nothing_is_left() {
+    run(|handle| async move {
+        // Like a terminal, a packet socket gives less than there is.
+        let (ours, theirs) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+        let packets: [&[u8]; 3] = [b"one ", b"two ", b"three"];
+        for packet in packets {
+            theirs.send(packet).unwrap();
+        }
+        let factory = || Recorder::new(AfterEof::Close);
+        let (_transport, protocol) = handle.connect_read_pipe(factory, ours).await.unwrap();
+        while protocol.received.borrow().len() < 13 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(protocol.received.take(), b"one two three");
+        drop(theirs);
+        assert_eq!(protocol.lost.wait().await, None);
+    });
+}
+
+#[test]
+fn a_device_is_read_until_it_is_paused() {
     run(|handle| async move {
         let device = File::open("/dev/random").unwrap();
         let factory = || Recorder::new(AfterEof::Close);

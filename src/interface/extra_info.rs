@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::rc::Rc;
 
-use socket2::{SockAddr, SockRef, Socket};
+use socket2::{SockAddr, SockRef};
 
 /// The name of one end of a connection.
 #[derive(Clone, PartialEq, Eq)]
@@ -69,7 +70,7 @@ impl fmt::Debug for Address {
 pub struct ExtraInfo {
     pub(crate) peername: Option<Address>,
     pub(crate) sockname: Option<Address>,
-    pub(crate) socket: Option<Rc<Socket>>,
+    pub(crate) socket: Option<Rc<dyn AsFd>>,
 }
 
 impl ExtraInfo {
@@ -86,7 +87,7 @@ impl ExtraInfo {
     /// The socket, to read and set its options; `None` once the connection is lost. Do not keep the `ExtraInfo`
     /// for long: the socket is only closed when the last one is gone.
     pub fn socket(&self) -> Option<SockRef<'_>> {
-        self.socket.as_deref().map(SockRef::from)
+        self.socket.as_ref().map(SockRef::from)
     }
 }
 
@@ -95,7 +96,7 @@ impl fmt::Debug for ExtraInfo {
         f.debug_struct("ExtraInfo")
             .field("peername", &self.peername)
             .field("sockname", &self.sockname)
-            .field("socket", &self.socket)
+            .field("socket", &self.socket.as_ref().map(|socket| socket.as_fd()))
             .finish()
     }
 }

@@ -3,11 +3,13 @@
 //! Below it are transports, which know how to move bytes; above it protocols, which know what bytes mean. Each side
 //! knows the other only through the two traits here.
 
+mod datagram;
 mod extra_info;
 mod protocol;
 mod receive_buffer;
 mod transport;
 
+pub use datagram::{DatagramProtocol, DatagramTransport};
 pub use extra_info::{Address, ExtraInfo};
 pub use protocol::{AfterEof, BufferedProtocol, Protocol};
 pub use receive_buffer::ReceiveBuffer;

@@ -24,7 +24,7 @@ pub(crate) trait Conduit {
     fn sockname(&self) -> Option<Address>;
     fn fd(&self) -> RawFd;
     /// The socket, where it is one.
-    fn socket(self: Rc<Self>) -> Option<Rc<Socket>>;
+    fn socket(self: Rc<Self>) -> Option<Rc<dyn AsFd>>;
     /// Which ways bytes can go.
     fn ways(&self) -> Ways {
         Ways::Both
@@ -92,7 +92,7 @@ impl Conduit for Socket {
         self.as_raw_fd()
     }
 
-    fn socket(self: Rc<Self>) -> Option<Rc<Socket>> {
+    fn socket(self: Rc<Self>) -> Option<Rc<dyn AsFd>> {
         Some(self)
     }
 }

@@ -2,12 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::rc::Rc;
 
 use mio::unix::pipe::Sender;
-use socket2::Socket;
 
 use crate::event_loop::LoopHandle;
 use crate::interface::{Address, Protocol, Transport};
@@ -204,7 +203,7 @@ impl Conduit for Pipe {
         self.file.as_raw_fd()
     }
 
-    fn socket(self: Rc<Self>) -> Option<Rc<Socket>> {
+    fn socket(self: Rc<Self>) -> Option<Rc<dyn AsFd>> {
         None
     }
 

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -117,7 +118,7 @@ impl Server {
         let info = |sockname, socket: io::Result<Socket>| ExtraInfo {
             peername: None,
             sockname,
-            socket: socket.ok().map(Rc::new),
+            socket: socket.ok().map(|socket| -> Rc<dyn AsFd> { Rc::new(socket) }),
         };
         let bound = self.state.bound.borrow();
         let listeners = self.state.listeners.borrow();

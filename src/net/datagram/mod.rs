@@ -1,0 +1,297 @@
+//! The transport of a datagram endpoint.
+//!
+//! Its states are those of a connection's transport: open, closing while something is queued, losing until
+//! `connection_lost` was called, lost. What differs is that a datagram goes alone. So nothing is gathered, an error
+//! concerns one datagram and not the endpoint, and there is no end of a stream.
+
+// This file has the states, opening, receiving and the end; `queue` the sending; `endpoint` the making of sockets.
+
+mod endpoint;
+mod queue;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd};
+use std::rc::{Rc, Weak};
+
+use socket2::SockRef;
+
+use crate::constants::{DATAGRAMS_PER_TURN, LOUD_LOST_WRITES};
+use crate::errors::ConnectionError;
+use crate::event_loop::LoopHandle;
+use crate::executor::Entry;
+use crate::flow_control::FlowControl;
+use crate::interface::{Address, DatagramProtocol, DatagramTransport, ExtraInfo};
+use crate::net::made::Made;
+use crate::reactor::{Again, Direction, Registration, Source};
+
+pub use endpoint::CreateDatagramEndpoint;
+use queue::Queue;
+
+struct UdpTransport {
+    this: Weak<UdpTransport>,
+    event_loop: LoopHandle,
+    registration: Registration,
+    /// `None` from Lost on.
+    socket: RefCell<Option<Rc<UdpSocket>>>,
+    /// `None` from Lost on: that cuts the cycle between the two.
+    protocol: RefCell<Option<Rc<dyn DatagramProtocol>>>,
+    phase: Cell<Phase>,
+    queue: RefCell<Queue>,
+    flow: Cell<FlowControl>,
+    lost_writes: Cell<u8>,
+    /// What `connection_lost` will be told, in Losing.
+    lost_with: Cell<Option<ConnectionError>>,
+    /// Where all datagrams go, if the endpoint was made for one peer.
+    remote: Option<SocketAddr>,
+    /// The kernel knows the peer.
+    connected: bool,
+    local: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// `close` was called, and something is queued.
+    Closing,
+    /// `connection_lost` is scheduled.
+    Losing,
+    /// `connection_lost` was called, or the loop closed.
+    Lost,
+}
+
+impl UdpTransport {
+    /// Opens a transport on a socket. `connection_made` comes in the next turn; receiving starts after it.
+    ///
+    /// # Errors
+    ///
+    /// If the selector refuses the descriptor. The socket is closed then.
+    fn open(
+        event_loop: &LoopHandle,
+        socket: UdpSocket,
+        remote: Option<SocketAddr>,
+        protocol: Rc<dyn DatagramProtocol>,
+    ) -> io::Result<(Rc<UdpTransport>, Made)> {
+        let fd = socket.as_raw_fd();
+        let transport = Rc::new_cyclic(|this| UdpTransport {
+            this: this.clone(),
+            event_loop: event_loop.clone(),
+            registration: Registration::new(),
+            phase: Cell::new(Phase::Open),
+            queue: RefCell::default(),
+            flow: Cell::new(FlowControl::new()),
+            lost_writes: Cell::new(0),
+            lost_with: Cell::new(None),
+            remote: remote.or_else(|| socket.peer_addr().ok()),
+            connected: SockRef::from(&socket).peer_addr().is_ok(),
+            local: socket.local_addr().ok(),
+            socket: RefCell::new(Some(Rc::new(socket))),
+            protocol: RefCell::new(Some(protocol)),
+        });
+        event_loop.watch(fd, transport.clone())?;
+        let made = Made::new();
+        let (opened, told) = (Rc::clone(&transport), made.clone());
+        event_loop.call_soon(move || opened.made(&told));
+        Ok((transport, made))
+    }
+
+    fn made(self: Rc<Self>, told: &Made) {
+        let Some(protocol) = self.protocol() else { return };
+        let on_panic = OnPanic(|| {
+            let error = ConnectionError::from(io::Error::other("the protocol's connection_made panicked"));
+            let _ = told.set(Err(error.clone()));
+            self.lose(Some(error));
+        });
+        protocol.connection_made(self.clone());
+        std::mem::forget(on_panic);
+        if self.phase.get() == Phase::Open {
+            self.want(Direction::Read);
+        }
+        // It was never told before: only this and the guard above tell.
+        let _ = told.set(Ok(()));
+    }
+
+    fn protocol(&self) -> Option<Rc<dyn DatagramProtocol>> {
+        self.protocol.borrow().clone()
+    }
+
+    fn want(&self, direction: Direction) {
+        if self.registration.want(direction) {
+            self.enqueue(direction);
+        }
+    }
+
+    fn enqueue(&self, direction: Direction) {
+        if let Some(transport) = self.this.upgrade() {
+            self.event_loop.core().executor.ready.push(Entry::Io(transport, direction));
+        }
+    }
+
+    /// Receives what is there, up to the budget of a turn.
+    fn receive_some(&self) -> Again {
+        let Some(protocol) = self.protocol() else { return Again::No };
+        let mut loan = self.event_loop.core().buffers.lend();
+        for _ in 0..DATAGRAMS_PER_TURN {
+            // The protocol may have closed it over the last one.
+            let socket = self.socket.borrow().clone();
+            let Some(socket) = socket.filter(|_| self.phase.get() == Phase::Open) else { return Again::No };
+            match socket.recv_from(&mut loan.memory) {
+                Ok((n, from)) => protocol.datagram_received(&loan.memory[..n], from),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.registration.exhausted(Direction::Read);
+                    return Again::No;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => protocol.error_received(error),
+            }
+        }
+        Again::NextTurn
+    }
+
+    /// The endpoint ends now: nothing is sent or received any more, and the protocol is told in a later turn.
+    fn lose(&self, error: Option<ConnectionError>) {
+        if matches!(self.phase.get(), Phase::Losing | Phase::Lost) {
+            return;
+        }
+        self.phase.set(Phase::Losing);
+        self.registration.unwant(Direction::Read);
+        self.registration.unwant(Direction::Write);
+        drop(self.queue.take());
+        self.lost_with.set(error);
+        if let Some(transport) = self.this.upgrade() {
+            self.event_loop.call_soon(move || transport.deliver_lost());
+        }
+    }
+
+    /// Tells the protocol, closes the socket, and lets go of both; in this order, also if the protocol panics.
+    fn deliver_lost(&self) {
+        self.phase.set(Phase::Lost);
+        let source = self.event_loop.core().reactor.unwatch(&self.registration);
+        let socket = self.socket.take();
+        let protocol = self.protocol.take();
+        if let Some(protocol) = &protocol {
+            protocol.connection_lost(self.lost_with.take());
+        }
+        drop((protocol, socket, source));
+    }
+
+    #[cold]
+    fn count_lost_write(&self) {
+        let count = self.lost_writes.get().saturating_add(1);
+        self.lost_writes.set(count);
+        if count >= LOUD_LOST_WRITES {
+            log::warn!("a datagram sent on a closed endpoint was dropped: {self:?}");
+        }
+    }
+}
+
+impl Source for UdpTransport {
+    fn registration(&self) -> &Registration {
+        &self.registration
+    }
+
+    fn ready(&self, direction: Direction) -> Again {
+        // A protocol that panics is called again for the next datagram.
+        let on_panic = OnPanic(|| {
+            if self.registration.take_due(direction) {
+                self.enqueue(direction);
+            }
+        });
+        let again = match direction {
+            Direction::Read => self.receive_some(),
+            Direction::Write => self.send_queued(),
+        };
+        std::mem::forget(on_panic);
+        again
+    }
+
+    fn let_go(&self) {
+        self.phase.set(Phase::Lost);
+        let socket = self.socket.take();
+        let protocol = self.protocol.take();
+        drop(self.queue.take());
+        drop(socket);
+        drop(protocol);
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl DatagramTransport for UdpTransport {
+    fn sendto(&self, data: &[u8], to: Option<SocketAddr>) -> io::Result<()> {
+        let to = self.destination(to)?;
+        match self.phase.get() {
+            Phase::Open => self.send_or_queue(data, to),
+            Phase::Closing | Phase::Losing | Phase::Lost => self.count_lost_write(),
+        }
+        Ok(())
+    }
+
+    fn close(&self) {
+        if self.phase.get() != Phase::Open {
+            return;
+        }
+        self.phase.set(Phase::Closing);
+        self.registration.unwant(Direction::Read);
+        if self.queue.borrow().is_empty() {
+            self.lose(None);
+        }
+    }
+
+    fn abort(&self) {
+        self.lose(None);
+    }
+
+    fn is_closing(&self) -> bool {
+        self.phase.get() != Phase::Open
+    }
+
+    fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>) {
+        let mut flow = self.flow.get();
+        flow.set_limits(high, low);
+        self.flow.set(flow);
+        self.grew();
+    }
+
+    fn get_write_buffer_limits(&self) -> (usize, usize) {
+        self.flow.get().limits()
+    }
+
+    fn get_write_buffer_size(&self) -> usize {
+        self.queue.borrow().size()
+    }
+
+    fn extra_info(&self) -> ExtraInfo {
+        let socket = self.socket.borrow().clone();
+        ExtraInfo {
+            peername: self.remote.map(Address::Inet),
+            sockname: self.local.map(Address::Inet),
+            socket: socket.map(|socket| -> Rc<dyn AsFd> { socket }),
+        }
+    }
+}
+
+impl fmt::Debug for UdpTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatagramTransport")
+            .field("phase", &self.phase.get())
+            .field("queued", &self.queue.borrow().size())
+            .field("remote", &self.remote)
+            .field("local", &self.local)
+            .finish()
+    }
+}
+
+/// Runs only if what comes after it panics, for else it is forgotten.
+struct OnPanic<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnPanic<F> {
+    #[cold]
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
