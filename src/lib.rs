@@ -25,6 +25,8 @@
 //! | --- | --- | --- |
 //! | coroutines | [`open_connection`], [`start_server`], [`StreamReader`], [`StreamWriter`] | streams: awaiting bytes |
 //! | callbacks on a connection | [`Protocol`], [`Transport`], [`LoopHandle::create_connection`], [`LoopHandle::create_server`] | the waist: bytes are pushed |
+//! | callbacks on datagrams, on pipes | [`LoopHandle::create_datagram_endpoint`], [`LoopHandle::connect_read_pipe`], [`LoopHandle::connect_write_pipe`] | the same for other things than connections |
+//! | callbacks on a descriptor of your own | [`LoopHandle::add_reader`], [`LoopHandle::readable`] | the loop says when, you read |
 //! | callbacks and timers | [`LoopHandle::call_soon`], [`LoopHandle::call_later`] | the loop itself |
 //! | tasks | [`spawn`], [`Task`], [`sleep()`], [`timeout()`], [`yield_now`] | coroutines on the loop |
 //! | both | [`Promise`] | a callback sets it, a coroutine awaits it |

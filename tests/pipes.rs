@@ -229,6 +229,25 @@ fn a_short_read_does_not_mean_that_nothing_is_left() {
 }
 
 #[test]
+fn what_a_closed_read_pipe_left_unread_stays_in_the_pipe() {
+    run(|handle| async move {
+        let (mut write_end, read_end) = pipe();
+        let mut other_reader = read_end.try_clone().unwrap();
+        let factory = || Recorder::new(AfterEof::Close);
+        let (transport, protocol) = handle.connect_read_pipe(factory, read_end).await.unwrap();
+        transport.pause_reading();
+        write_end.write_all(b"for another").unwrap();
+        turns(100).await;
+        transport.close();
+        assert_eq!(protocol.lost.wait().await, None);
+        turns(100).await;
+        let mut data = [0; 20];
+        assert_eq!(other_reader.read(&mut data).unwrap(), 11);
+        assert_eq!(protocol.story(), "made lost(None)");
+    });
+}
+
+#[test]
 fn a_device_is_read_until_it_is_paused() {
     run(|handle| async move {
         let device = File::open("/dev/random").unwrap();

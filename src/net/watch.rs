@@ -1,4 +1,5 @@
-//! Waiting for a descriptor that no transport owns.
+//! Waiting for a descriptor of the loop's own that has no transport yet. Whoever waits makes the attempts too, so the
+//! readiness is kept here; users' descriptors, where that is not known, are watched by `event_loop/descriptor`.
 
 use std::fmt;
 use std::io;
