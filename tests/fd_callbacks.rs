@@ -301,6 +301,41 @@ fn a_callback_that_panics_is_reported_with_its_line_and_removed() {
 }
 
 #[test]
+fn a_removed_callback_whose_drop_panics_takes_nobody_with_it() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("boom");
+        }
+    }
+    run(|handle| async move {
+        let incidents = Rc::new(Cell::new(0));
+        let heard = Rc::clone(&incidents);
+        handle.set_exception_handler(move |_| heard.set(heard.get() + 1));
+        let (ours, theirs) = pair();
+        let wait = waterwheel::spawn({
+            let ours = Rc::clone(&ours);
+            async move { get_running_loop().readable(&*ours).await }
+        });
+        let bomb = Bomb;
+        handle
+            .add_reader(&*ours, {
+                let (handle, ours) = (handle.clone(), Rc::clone(&ours));
+                move || {
+                    let _bomb = &bomb;
+                    assert!(handle.remove_reader(&*ours));
+                }
+            })
+            .unwrap();
+        turns(2).await;
+        send(&theirs, b"x");
+        wait.await.unwrap().unwrap();
+        assert_eq!(incidents.get(), 1);
+        handle.readable(&*ours).await.unwrap();
+    });
+}
+
+#[test]
 fn dropping_the_loop_drops_the_callbacks_and_leaves_the_descriptor_open() {
     let (ours, theirs) = pair();
     let dropped = Rc::new(Cell::new(false));

@@ -243,22 +243,30 @@ impl Descriptor {
     }
 
     /// Calls the callback of a direction, if there is one. One that panics is reported, and removed: it may have read
-    /// nothing, and would only be called again at once.
-    fn call(&self, direction: Direction) {
+    /// nothing, and would only be called again at once. Gives back a callback that is removed, to be dropped when all
+    /// else is done.
+    fn call(&self, direction: Direction) -> Option<UserCallback> {
         let slot = &self.side(direction).callback;
         let mut callback = match slot.replace(Slot::Running) {
             Slot::Idle(callback) => callback,
-            other => return slot.set(other),
+            other => {
+                slot.set(other);
+                return None;
+            }
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| (callback.closure)()));
         if let Err(payload) = &outcome {
             self.report(&callback, payload);
         }
         match slot.take() {
-            Slot::Running if outcome.is_ok() => slot.set(Slot::Idle(callback)),
+            Slot::Running if outcome.is_ok() => {
+                slot.set(Slot::Idle(callback));
+                return None;
+            }
             Slot::Running => {}
             changed => slot.set(changed),
         }
+        Some(callback)
     }
 
     #[cold]
@@ -279,8 +287,7 @@ impl Source for Descriptor {
         side.events.set(side.events.get() + 1);
         side.waiting.set(0);
         self.registration.exhausted(direction);
-        self.call(direction);
-        side.waiters.wake_all();
+        let removed = self.call(direction);
         self.settle();
         if side.is_wanted() {
             if let Err(error) = self.event_loop.core().reactor.ask_anew(self.fd, &self.registration) {
@@ -288,6 +295,9 @@ impl Source for Descriptor {
                 self.abandon();
             }
         }
+        // Both are the user's code, and may panic.
+        side.waiters.wake_all();
+        drop(removed);
         Again::No
     }
 
