@@ -20,7 +20,7 @@ impl Traced {
     /// has to include `execve`, which tells the process.
     #[track_caller]
     pub(crate) fn start(name: &str, program: &str, options: &[&str]) -> Traced {
-        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.strace"));
+        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{}.strace", std::process::id()));
         let _ = fs::remove_file(&log);
         let mut strace = Command::new("strace");
         // -f: also threads, of which there should be none; every line then begins with the process.
