@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use socket2::Socket;
 
 use crate::event_loop::LoopHandle;
-use crate::net::resolve::{Hints, Purpose, resolve};
+use crate::net::resolve::{Hints, Purpose, of_family, resolve};
 
 /// Where to connect to or to listen at: a host and port, an address, or a socket that is ready (asyncio's `sock=`).
 ///
@@ -57,7 +57,7 @@ impl Target {
         purpose: Purpose,
     ) -> io::Result<Vec<SocketAddr>> {
         let (hosts, port) = match self {
-            Target::Address(address) => return Ok(vec![address]),
+            Target::Address(address) => return of_family(vec![address], hints.family, address.ip()),
             Target::Hosts(hosts, port) => (hosts, port),
             Target::Invalid(reason) => return Err(io::Error::new(io::ErrorKind::InvalidInput, reason)),
             Target::Unix(_) | Target::Socket(_) => {
@@ -82,11 +82,23 @@ impl Target {
         if let Ok(address) = text.parse() {
             return Target::Address(address);
         }
-        match text.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
-            Some((host, Ok(port))) => Target::Hosts(vec![host.to_owned()], port),
-            _ => Target::Invalid(format!("{text:?} is not of the form \"host:port\"")),
+        match split(text) {
+            Some((host, port)) => Target::Hosts(vec![host.to_owned()], port),
+            None => Target::Invalid(format!("{text:?} is not of the form \"host:port\"")),
         }
     }
+}
+
+/// The host and the port of `"host:port"` or `"[host]:port"`. Only a host in brackets may have colons: nobody could
+/// say whether `"::1:80"` has a port.
+fn split(text: &str) -> Option<(&str, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']')?,
+        None if host.contains(':') => return None,
+        None => host,
+    };
+    Some((host, port.parse().ok()?))
 }
 
 impl From<&str> for Endpoint {
@@ -188,6 +200,8 @@ mod tests {
             (Endpoint::from(":80"), "Endpoint([\"\"], 80)"),
             (Endpoint::from(("::1", 80)), "Endpoint([\"::1\"], 80)"),
             (Endpoint::from((["a", "b"], 80)), "Endpoint([\"a\", \"b\"], 80)"),
+            (Endpoint::from("[fe80::1%lo]:80"), "Endpoint([\"fe80::1%lo\"], 80)"),
+            (Endpoint::from("::1:80"), "Endpoint(invalid: \"::1:80\" is not of the form \"host:port\")"),
             (Endpoint::from("nowhere"), "Endpoint(invalid: \"nowhere\" is not of the form \"host:port\")"),
             (Endpoint::from("host:65536"), "Endpoint(invalid: \"host:65536\" is not of the form \"host:port\")"),
         ] {

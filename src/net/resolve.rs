@@ -3,6 +3,7 @@
 //! Numeric addresses and `localhost` are known without asking anyone. Other names are looked up by the system's
 //! `getaddrinfo`, which blocks, so on a thread.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -72,13 +73,26 @@ pub(crate) async fn resolve(
     hints: Hints,
     purpose: Purpose,
 ) -> io::Result<Vec<SocketAddr>> {
-    let mut addresses = match known(host, purpose) {
+    let addresses = match known(host, purpose) {
         Some(ips) => ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
         None => look_up(event_loop, host, port, hints).await?,
     };
-    addresses.retain(|address| hints.family.fits(&address.ip()));
+    of_family(addresses, hints.family, host)
+}
+
+/// Those of a host's addresses that are of the family.
+///
+/// # Errors
+///
+/// If there is none.
+pub(crate) fn of_family(
+    mut addresses: Vec<SocketAddr>,
+    family: Family,
+    host: impl fmt::Display,
+) -> io::Result<Vec<SocketAddr>> {
+    addresses.retain(|address| family.fits(&address.ip()));
     if addresses.is_empty() {
-        let text = format!("the host {host:?} has no address of the family {:?}", hints.family);
+        let text = format!("the host \"{host}\" has no address of the family {family:?}");
         return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, text));
     }
     Ok(addresses)

@@ -20,7 +20,8 @@ use crate::streams::{StreamReader, StreamWriter};
 ///
 /// # Errors
 ///
-/// What the system says of the last address tried, with the address; an endpoint that is none; a limit of 0.
+/// If no address could be connected to, an error that names them all, with a [`ConnectError`](crate::ConnectError)
+/// inside; if the name was not found; an endpoint that is none; a socket that is not of a stream; a limit of 0.
 ///
 /// # Panics
 ///
