@@ -3,13 +3,13 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::net::conduit::prepare;
+use crate::net::endpoint::unix_address;
 
 /// The options of a listening socket.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +75,7 @@ pub(crate) fn bind_unix(path: &Path) -> io::Result<Socket> {
         let text = format!("cannot bind to {}: {error}", path.display());
         io::Error::new(error.kind(), text)
     };
-    let address = SockAddr::unix(path).map_err(failed)?;
+    let address = unix_address(path).map_err(failed)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     prepare(&socket)?;
     match socket.bind(&address) {
@@ -107,11 +107,10 @@ pub(crate) struct SocketFile {
 }
 
 impl SocketFile {
-    /// The file at a path that was just bound; `None` for an abstract name.
-    pub(crate) fn of(path: &Path) -> Option<SocketFile> {
-        if path.as_os_str().as_bytes().first().is_none_or(|&first| first == 0) {
-            return None;
-        }
+    /// The file that a socket is bound to; `None` if it has an abstract name, or is no Unix socket.
+    pub(crate) fn of(socket: &Socket) -> Option<SocketFile> {
+        let name = socket.local_addr().ok()?;
+        let path = name.as_pathname()?;
         let metadata = fs::symlink_metadata(path).ok()?;
         Some(SocketFile { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() })
     }

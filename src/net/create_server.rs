@@ -170,16 +170,12 @@ impl ServeOptions {
         if event_loop.is_closed() {
             return Err(loop_is_closed());
         }
-        let mut file = None;
         let bound = match self.at.0 {
             Target::Socket(socket) => vec![adopt_listener(socket)?],
-            Target::Unix(path) => {
-                let socket = bind_unix(&path)?;
-                file = SocketFile::of(&path).filter(|_| self.cleanup_socket);
-                vec![socket]
-            }
+            Target::Unix(path) => vec![bind_unix(&path)?],
             inet => bind_all(&inet.addresses(event_loop, self.hints, Purpose::Listen).await?, self.socket)?,
         };
+        let file = bound.first().and_then(SocketFile::of).filter(|_| self.cleanup_socket);
         let server = Server::new(event_loop, factory, bound, file, self.backlog);
         if self.start_serving {
             server.start_serving().await?;
