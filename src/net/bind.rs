@@ -27,19 +27,23 @@ pub(crate) fn bind_all(addresses: &[SocketAddr], options: SocketOptions) -> io::
     for &address in addresses {
         match bind(address, options) {
             Ok(socket) => bound.push(socket),
-            Err(error) if is_unavailable(&error) => missing = Some(error),
-            Err(error) => return Err(error),
+            Err(error) if is_unavailable(&error) => missing = Some((address, error)),
+            Err(error) => return Err(cannot_bind(address, &error)),
         }
     }
     match missing {
-        Some(error) if bound.is_empty() => Err(error),
+        Some((address, error)) if bound.is_empty() => Err(cannot_bind(address, &error)),
         _ => Ok(bound),
     }
 }
 
+fn cannot_bind(address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot bind to {address}: {error}"))
+}
+
+/// The error is the system's own, whose number tells what it means.
 fn bind(address: SocketAddr, options: SocketOptions) -> io::Result<Socket> {
-    let failed = |error: io::Error| io::Error::new(error.kind(), format!("cannot bind to {address}: {error}"));
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP)).map_err(failed)?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     prepare(&socket)?;
     socket.set_reuse_address(options.reuse_address)?;
     socket.set_reuse_port(options.reuse_port)?;
@@ -48,7 +52,7 @@ fn bind(address: SocketAddr, options: SocketOptions) -> io::Result<Socket> {
         // So that both families can have the same port.
         socket.set_only_v6(true)?;
     }
-    socket.bind(&SockAddr::from(address)).map_err(failed)?;
+    socket.bind(&SockAddr::from(address))?;
     Ok(socket)
 }
 
@@ -124,5 +128,21 @@ impl SocketFile {
         if let Err(error) = fs::remove_file(&self.path) {
             log::error!("the Unix socket {} could not be removed: {error}", self.path.display());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_or_a_family_that_this_machine_lacks_is_told_by_the_system_s_own_number() {
+        let options = SocketOptions { reuse_address: true, reuse_port: false, keep_alive: false };
+        // It belongs to no machine; it is only asked for.
+        let error = bind("192.0.2.1:0".parse().unwrap(), options).unwrap_err();
+        assert!(error.raw_os_error().is_some() && is_unavailable(&error), "{error:?}");
+        let no_family = if cfg!(any(target_os = "linux", target_os = "android")) { 97 } else { 47 };
+        assert!(is_unavailable(&io::Error::from_raw_os_error(no_family)));
+        assert!(!is_unavailable(&io::ErrorKind::AddrInUse.into()));
     }
 }
