@@ -281,7 +281,10 @@ impl ServerState {
     }
 
     fn listen(self: &Rc<Self>, socket: Socket) -> io::Result<Rc<Listener>> {
-        socket.listen(i32::try_from(self.backlog).unwrap_or(i32::MAX))?;
+        socket.listen(i32::try_from(self.backlog).unwrap_or(i32::MAX)).map_err(|error| {
+            let name = socket.sockname().map(|name| format!(" at {name}")).unwrap_or_default();
+            io::Error::new(error.kind(), format!("cannot listen{name}: {error}"))
+        })?;
         let acceptor: Box<dyn Acceptor> = if socket.domain()? == Domain::UNIX {
             Box::new(mio::net::UnixListener::from_std(socket.into()))
         } else {
