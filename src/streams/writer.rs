@@ -14,7 +14,8 @@ use crate::streams::protocol::StreamProtocol;
 /// [`write`](StreamWriter::write) never waits: what one step of a task writes is sent when the step ends, in one
 /// system call. [`drain`](StreamWriter::drain) waits while the peer is behind. Dropping the writer closes the
 /// connection in the background, after what was written has gone out. A peer that takes nothing of it for 30 seconds
-/// is cut off; see [`Builder::close_timeout`](crate::Builder::close_timeout).
+/// is cut off, also if [`close`](StreamWriter::close) was called before; see
+/// [`Builder::close_timeout`](crate::Builder::close_timeout).
 ///
 /// All methods take `&self`, so several tasks may write, each a message at a time, and drain.
 ///
@@ -160,8 +161,8 @@ impl StreamWriter {
 impl Drop for StreamWriter {
     fn drop(&mut self) {
         match self.protocol.event_loop() {
-            Some(event_loop) if !self.transport.is_closing() => close_in_background(event_loop, &self.transport),
-            _ => self.transport.close(),
+            Some(event_loop) => close_in_background(event_loop, &self.transport),
+            None => self.transport.close(),
         }
     }
 }
