@@ -217,9 +217,9 @@ impl SocketTransport {
     /// Closes the conduit. Input that nobody read must not cost the peer what we sent last.
     fn close_conduit(&self, may_linger: bool) {
         let Some(conduit) = self.conduit.take() else { return };
-        let unread = self.reading.get() != Reading::Ended && self.registration.is_ready(Direction::Read);
         // A pipe's peer has no reply to lose, and what is left in a pipe may be for another reader.
-        let source = if unread && may_linger && self.ways == Ways::Both {
+        let may_linger = may_linger && self.ways == Ways::Both;
+        let source = if may_linger && self.reading.get() != Reading::Ended {
             Lingering::close(&self.event_loop, &self.registration, conduit)
         } else {
             self.event_loop.core().reactor.unwatch(&self.registration)
