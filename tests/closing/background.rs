@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
 use waterwheel::testing::ManualClock;
 use waterwheel::{EventLoop, LoopHandle, Server, StreamReader, StreamWriter, sleep, yield_now};
 
@@ -70,7 +71,12 @@ fn with_clock(close_timeout: Duration) -> (EventLoop, Rc<ManualClock>) {
 /// A client of a server that left it with much to take.
 async fn abandoned(leave: Leave) -> (Server, TcpStream) {
     let server = start_writing(leave).await;
-    let client = plain_client(server.local_addrs()[0]);
+    let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // Fixed, or else the kernel may come to hold all of it.
+    client.set_recv_buffer_size(128 * 1024).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    client.connect(&server.local_addrs()[0].into()).unwrap();
+    let client = TcpStream::from(client);
     while server.connections() == 0 {
         yield_now().await;
     }
