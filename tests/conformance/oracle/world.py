@@ -1,0 +1,194 @@
+"""Runs the scenarios of kinds reader, transport, streams and server."""
+
+import asyncio
+import socket
+import warnings
+
+from . import operations, protocols
+from .peer import End, Peer, tcp_pair
+from .trace import ProtocolFailed, Trace
+
+
+class World(operations.Operations):
+    def __init__(self, scenario):
+        self.scenario, self.trace = scenario, Trace()
+        self.ends, self.pending, self.server, self.accepted_count = {}, [], None, 0
+        self.over = False
+
+    def suffix(self, at):
+        return f"@{at}" if self.scenario["kind"] == "server" else ""
+
+    # Set-up, by kind.
+
+    async def set_up_reader(self):
+        end = self.ends[1] = End()
+        end.reader = asyncio.StreamReader(limit=self.scenario.get("limit", 65536))
+
+    def connected(self):
+        ours, peer = tcp_pair() if self.scenario.get("over", "tcp") == "tcp" else socket.socketpair()
+        end = self.ends[1] = End()
+        end.peer = Peer(peer)
+        ours.setblocking(False)
+        return end, ours
+
+    async def set_up_transport(self):
+        _, ours = self.connected()
+        protocol = protocols.make(self, self.scenario.get("protocol"), 1)
+        await asyncio.get_running_loop().create_connection(lambda: protocol, sock=ours)
+
+    async def set_up_streams(self):
+        end, ours = self.connected()
+        limit = self.scenario.get("limit", 65536)
+        end.reader, end.writer = await asyncio.open_connection(sock=ours, limit=limit)
+
+    async def set_up_server(self):
+        options = {"start_serving": self.scenario.get("start_serving", True)}
+        options["backlog"] = self.scenario.get("backlog", 100)
+        if "handler" in self.scenario:
+            limit = self.scenario.get("limit", 65536)
+            handler = self.plain_handler if self.scenario.get("plain") else self.handler
+            self.server = await asyncio.start_server(handler, "127.0.0.1", 0, limit=limit, **options)
+        else:
+            loop = asyncio.get_running_loop()
+            make = lambda: protocols.make(self, self.scenario.get("protocol"))
+            self.server = await loop.create_server(make, "127.0.0.1", 0, **options)
+        self.address = self.server.sockets[0].getsockname()
+
+    def accepted(self):
+        """The ends of a server are numbered in the order in which their connections are made."""
+        self.accepted_count += 1
+        self.ends.setdefault(self.accepted_count, End())
+        return self.accepted_count
+
+    async def handler(self, reader, writer):
+        at = self.plain_handler(reader, writer)
+        for step in self.scenario["handler"]:
+            name, *args = step
+            function = getattr(self, "op_" + name.replace(".", "_"))
+            result = function(at, *args)
+            if asyncio.iscoroutine(result):
+                await self.watch(name + self.suffix(at), result)
+            elif result is not None:
+                self.trace.add(name + self.suffix(at), result)
+
+    def plain_handler(self, reader, writer):
+        at = self.accepted()
+        self.ends[at].reader, self.ends[at].writer = reader, writer
+        self.trace.add("connected" + self.suffix(at))
+        return at
+
+    # Steps.
+
+    async def run(self):
+        asyncio.get_running_loop().set_exception_handler(self.reported)
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            await getattr(self, "set_up_" + self.scenario["kind"])()
+        except ValueError as exc:
+            self.trace.add("new", exc)
+            return self.trace.shaped()
+        await self.settle()
+        for step in self.scenario["steps"]:
+            await self.step(step)
+            await self.settle()
+        waiting = [name for name, task in self.pending if not task.done()]
+        if waiting:
+            self.trace.add("pending", waiting)
+        answer = self.trace.shaped()
+        await self.tear_down()
+        return answer
+
+    def reported(self, loop, context):
+        if not self.over:
+            self.trace.add("reported")
+
+    async def tear_down(self):
+        self.over = True
+        self.trace = Trace()
+        for _, task in self.pending:
+            task.cancel()
+        for end in self.ends.values():
+            if end.peer:
+                end.peer.close()
+            if end.out:
+                (end.transport or end.writer.transport).abort()
+        if self.server:
+            self.server.close()
+        await asyncio.sleep(0.001)
+
+    async def settle(self):
+        """Waits until nothing more happens: some turns where nothing comes from outside, else some quiet time."""
+        if self.scenario["kind"] == "reader":
+            for _ in range(16):
+                await asyncio.sleep(0)
+            return
+        quiet = 0
+        while quiet < 3:
+            before = len(self.trace.entries)
+            for _ in range(8):
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
+            quiet = quiet + 1 if len(self.trace.entries) == before else 0
+
+    async def step(self, step):
+        name, *args = step
+        if name == "together":
+            for inner in args[0]:
+                await self.step(inner)
+        elif name == "until":
+            while not self.trace.has(args[0]):
+                await asyncio.sleep(0.001)
+        else:
+            waited_for = self.act(step)
+            if waited_for:
+                await waited_for
+
+    def act(self, step, at=None):
+        """Does a step. Returns a task only if the scenario goes on after it alone."""
+        name, *args = step
+        base, _, number = name.partition("@")
+        at = int(number) if number else at or 1
+        name = base if base.startswith("server.") else base + self.suffix(at)
+        if base == "raise":
+            raise ProtocolFailed
+        if base == "cancel":
+            for waiting, task in self.pending:
+                if waiting == args[0] and not task.done():
+                    task.cancel()
+            return None
+        if (base in operations.READS or base == "at_eof") and self.is_reading_already(at):
+            return self.trace.add(name, "busy")
+        function = getattr(self, "op_" + base.replace(".", "_"))
+        try:
+            result = function(at, *args)
+        except Exception as exc:
+            return self.trace.add(name, exc)
+        if not asyncio.iscoroutine(result):
+            if result is not None:
+                self.trace.add(name, result)
+            return None
+        task = asyncio.ensure_future(self.watch(name, result))
+        if base in operations.WAITED_FOR:
+            return task
+        self.pending.append((name, task))
+
+    def is_reading_already(self, at):
+        suffix = self.suffix(at)
+        names = {read + suffix for read in operations.READS}
+        return any(name in names and not task.done() for name, task in self.pending)
+
+    async def watch(self, name, coroutine):
+        trace = self.trace
+        try:
+            result = await coroutine
+        except asyncio.CancelledError:
+            trace.add(name, "cancelled")
+        except ProtocolFailed:
+            raise
+        except Exception as exc:
+            trace.add(name, exc)
+        else:
+            if isinstance(result, tuple):
+                trace.add(name, *result)
+            else:
+                trace.add(name, "ok" if result is None else result)

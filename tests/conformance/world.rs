@@ -1,0 +1,275 @@
+//! Runs the scenarios of kinds reader, transport, streams and server.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use waterwheel::{
+    EventLoop, LoopHandle, Server, StreamReader, StreamWriter, Task, open_connection, start_server, timeout, yield_now,
+};
+
+use crate::operations::{self, Outcome};
+use crate::peer::{End, connected, pause};
+use crate::recorder::Recorder;
+use crate::scenario::{Scenario, Step};
+use crate::trace::{PROTOCOL_FAILED, Trace, misuse};
+
+/// Longer than any scenario takes.
+const LONGEST_RUN: Duration = Duration::from_secs(20);
+
+/// Where the scenario goes on only when they are done.
+const WAITED_FOR: [&str; 4] = ["peer.send", "peer.read", "peer.read_to_end", "connect"];
+
+pub struct World {
+    this: Weak<World>,
+    pub scenario: Scenario,
+    pub trace: Trace,
+    pub event_loop: LoopHandle,
+    ends: RefCell<BTreeMap<usize, Rc<End>>>,
+    pending: RefCell<Vec<(String, Task<()>)>>,
+    server: RefCell<Option<Rc<Server>>>,
+    pub address: Cell<Option<SocketAddr>>,
+    accepted: Cell<usize>,
+}
+
+/// The trace of a scenario.
+pub fn run(scenario: &Scenario) -> Vec<Value> {
+    let mut event_loop = EventLoop::new().expect("a loop can be made");
+    let world = World::new(scenario.clone(), event_loop.handle());
+    let trace = world.trace.clone();
+    event_loop.handle().set_exception_handler(move |_| trace.add("reported", vec![]));
+    let answer = event_loop.run(async { timeout(LONGEST_RUN, world.run()).await });
+    answer.unwrap_or_else(|_| panic!("{} hangs after {:?}", scenario.id, world.trace.finish()))
+}
+
+impl World {
+    fn new(scenario: Scenario, event_loop: LoopHandle) -> Rc<World> {
+        Rc::new_cyclic(|this| World {
+            this: this.clone(),
+            scenario,
+            trace: Trace::default(),
+            event_loop,
+            ends: RefCell::default(),
+            pending: RefCell::default(),
+            server: RefCell::default(),
+            address: Cell::new(None),
+            accepted: Cell::new(0),
+        })
+    }
+
+    pub fn rc(&self) -> Rc<World> {
+        self.this.upgrade().expect("it is alive while a method runs")
+    }
+
+    pub fn end(&self, at: usize) -> Rc<End> {
+        Rc::clone(self.ends.borrow_mut().entry(at).or_default())
+    }
+
+    pub fn server(&self) -> Rc<Server> {
+        self.server.borrow().clone().expect("there is a server")
+    }
+
+    pub fn suffix(&self, at: usize) -> String {
+        if self.scenario.kind == "server" { format!("@{at}") } else { String::new() }
+    }
+
+    /// The ends of a server are numbered in the order in which their connections are made.
+    pub fn accepted(&self) -> usize {
+        self.accepted.set(self.accepted.get() + 1);
+        self.accepted.get()
+    }
+
+    async fn run(self: &Rc<Self>) -> Vec<Value> {
+        let limit = self.scenario.number("limit", 65536);
+        match self.scenario.kind.as_str() {
+            "reader" => match catch_unwind(|| StreamReader::new(limit)) {
+                Ok((reader, feeder)) => {
+                    self.end(1).set_reader(reader);
+                    self.end(1).feeder.replace(Some(feeder));
+                }
+                Err(_) => {
+                    self.trace.add("new", vec![misuse()]);
+                    return self.trace.finish();
+                }
+            },
+            "transport" => {
+                let (ours, peer) = connected(self.scenario.text("over", "tcp")).expect("loopback connects");
+                self.end(1).peer.replace(Some(peer));
+                let protocol = Recorder::new(self, self.scenario.text("protocol", "plain"), 1, "");
+                self.event_loop.create_connection(|| protocol, ours).await.map(drop).unwrap_or_default();
+            }
+            "streams" => {
+                let (ours, peer) = connected(self.scenario.text("over", "tcp")).expect("loopback connects");
+                self.end(1).peer.replace(Some(peer));
+                let (reader, writer) = open_connection(ours).limit(limit).await.expect("a connected socket opens");
+                self.end(1).set_reader(reader);
+                self.end(1).writer.replace(Some(Rc::new(writer)));
+            }
+            "server" => self.serve(limit).await,
+            kind => panic!("{}: nobody runs scenarios of kind {kind}", self.scenario.id),
+        }
+        self.settle().await;
+        for step in self.scenario.steps("steps") {
+            self.step(&step).await;
+            self.settle().await;
+        }
+        let pending = self.pending.take();
+        let waiting: Vec<_> = pending.iter().filter(|(_, task)| !task.is_finished()).map(|(name, _)| name).collect();
+        if !waiting.is_empty() {
+            self.trace.add("pending", vec![json!(waiting)]);
+        }
+        self.trace.finish()
+    }
+
+    async fn serve(self: &Rc<Self>, limit: usize) {
+        let (world, at) = (self.rc(), ("127.0.0.1", 0));
+        let at_once = self.scenario.flag("start_serving", true);
+        let backlog = self.scenario.number("backlog", 100) as u32;
+        let server = if !self.scenario.has("handler") {
+            let kind = self.scenario.text("protocol", "plain").to_owned();
+            let create = self.event_loop.create_server(move || Recorder::new(&world, &kind, 0, ""), at);
+            create.backlog(backlog).start_serving(at_once).await
+        } else if self.scenario.flag("plain", false) {
+            let handler = move |reader, writer| drop(world.connected(reader, writer));
+            start_server(handler, at).limit(limit).backlog(backlog).start_serving(at_once).await
+        } else {
+            let handler = move |reader, writer| Rc::clone(&world).handle(reader, writer);
+            start_server(handler, at).limit(limit).backlog(backlog).start_serving(at_once).await
+        };
+        let server = server.expect("a server on a free port starts");
+        self.address.set(server.local_addrs().first().copied());
+        self.server.replace(Some(Rc::new(server)));
+    }
+
+    fn connected(&self, reader: StreamReader, writer: StreamWriter) -> usize {
+        let at = self.accepted();
+        self.end(at).set_reader(reader);
+        self.end(at).writer.replace(Some(Rc::new(writer)));
+        self.trace.add(format!("connected{}", self.suffix(at)), vec![]);
+        at
+    }
+
+    async fn handle(self: Rc<Self>, reader: StreamReader, writer: StreamWriter) {
+        let at = self.connected(reader, writer);
+        for step in self.scenario.steps("handler") {
+            let step = Step::of(&step);
+            assert!(step.name != "raise", "{PROTOCOL_FAILED}");
+            let name = format!("{}{}", step.name, self.suffix(at));
+            match operations::perform(&self, &step, at) {
+                Outcome::Nothing => {}
+                Outcome::Value(value) => self.trace.add(name, vec![value]),
+                Outcome::Operation(operation) => watch(self.trace.clone(), name, operation).await,
+            }
+        }
+    }
+
+    /// Waits until nothing more happens: some turns where nothing comes from outside, else some quiet time.
+    async fn settle(&self) {
+        if self.scenario.kind == "reader" {
+            for _ in 0..16 {
+                yield_now().await;
+            }
+            return;
+        }
+        let mut quiet = 0;
+        while quiet < 3 {
+            let before = self.trace.len();
+            for _ in 0..8 {
+                yield_now().await;
+            }
+            pause().await;
+            quiet = if self.trace.len() == before { quiet + 1 } else { 0 };
+        }
+    }
+
+    fn step<'a>(&'a self, step: &'a Value) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+        Box::pin(async move {
+            let parts = Step::of(step);
+            match parts.name {
+                "together" => {
+                    for inner in parts.steps(0) {
+                        self.step(&inner).await;
+                    }
+                }
+                "until" => {
+                    while !self.trace.has(parts.text(0)) {
+                        pause().await;
+                    }
+                }
+                _ => {
+                    if let Some(task) = self.act(step, None) {
+                        task.await.expect("what is waited for is not cancelled");
+                    }
+                }
+            }
+        })
+    }
+
+    /// Does a step. Returns a task only if the scenario goes on after it alone.
+    pub fn act(&self, step: &Value, at: Option<usize>) -> Option<Task<()>> {
+        let step = Step::of(step);
+        let at = step.at.or(at).unwrap_or(1);
+        let of_server = step.name.starts_with("server.");
+        let name = if of_server { step.name.to_owned() } else { format!("{}{}", step.name, self.suffix(at)) };
+        assert!(step.name != "raise", "{PROTOCOL_FAILED}");
+        if step.name == "cancel" {
+            self.cancel(step.text(0));
+            return None;
+        }
+        match catch_unwind(AssertUnwindSafe(|| operations::perform(&self.rc(), &step, at))) {
+            Ok(Outcome::Nothing) => None,
+            Ok(Outcome::Value(value)) => {
+                self.trace.add(name, vec![value]);
+                None
+            }
+            Ok(Outcome::Operation(operation)) => {
+                let task = self.event_loop.create_task(watch(self.trace.clone(), name.clone(), operation));
+                if WAITED_FOR.contains(&step.name) {
+                    return Some(task);
+                }
+                self.pending.borrow_mut().push((name, task));
+                None
+            }
+            Err(_) => {
+                self.trace.add(name, vec![misuse()]);
+                None
+            }
+        }
+    }
+
+    fn cancel(&self, name: &str) {
+        for (waiting, task) in &*self.pending.borrow() {
+            if waiting == name {
+                task.cancel();
+            }
+        }
+    }
+}
+
+/// Records how an operation ends, also if it is cancelled.
+async fn watch(trace: Trace, name: String, operation: operations::Operation) {
+    let mut on_cancel = OnCancel { trace: &trace, name: &name, armed: true };
+    let values = operation.await;
+    on_cancel.armed = false;
+    trace.add(name.as_str(), values);
+}
+
+struct OnCancel<'a> {
+    trace: &'a Trace,
+    name: &'a str,
+    armed: bool,
+}
+
+impl Drop for OnCancel<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.trace.add(self.name, vec![json!("cancelled")]);
+        }
+    }
+}
