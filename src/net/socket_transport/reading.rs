@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::{Ending, OnPanic, Phase, Reading, SocketTransport};
 use crate::errors::ConnectionError;
+use crate::event_loop::Incident;
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 use crate::net::conduit::Ways;
 use crate::reactor::{Again, Direction};
@@ -159,8 +160,11 @@ impl SocketTransport {
     #[cold]
     fn refuse_buffer(&self, buffered: &dyn BufferedProtocol, buffer: ReceiveBuffer) -> Again {
         let error = io::Error::new(io::ErrorKind::InvalidInput, "get_buffer() gave a buffer without room");
-        self.lose(Ending::Failed(ConnectionError::from(error)));
+        let error = ConnectionError::from(error);
+        let incident = Incident::new("A protocol failed").with_error(error.clone()).with_source(self);
+        self.lose(Ending::Failed(error));
         buffered.buffer_updated(buffer, 0);
+        self.event_loop.core().report(&incident);
         Again::No
     }
 }
