@@ -186,6 +186,7 @@ impl SocketTransport {
         self.phase.set(Phase::Losing);
         self.registration.unwant(Direction::Read);
         self.registration.unwant(Direction::Write);
+        self.send_last();
         self.discard_outgoing();
         self.ending.set(ending);
         if let Some(transport) = self.this.upgrade() {

@@ -55,8 +55,6 @@ impl Transport for SocketTransport {
 
     fn abort(&self) {
         if matches!(self.phase.get(), Phase::Open | Phase::Closing) {
-            // What this step wrote was written before the abort: only what the kernel does not take is dropped.
-            self.flush_step();
             self.lose(Ending::Aborted);
         }
     }

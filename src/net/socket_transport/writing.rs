@@ -218,6 +218,19 @@ impl SocketTransport {
         }
     }
 
+    /// Sends what this step wrote before the connection was given up, as far as the kernel takes it. The protocol is
+    /// told nothing: this may be its own panic.
+    pub(super) fn send_last(&self) {
+        if self.enlisted.get() && self.registration.is_ready(Direction::Write) {
+            let conduit = self.conduit.borrow().clone();
+            let outgoing = self.outgoing.borrow();
+            if let Some(conduit) = conduit.filter(|_| !outgoing.is_empty()) {
+                let (_, sent) = outgoing.offer(|one| conduit.send(one), |many| conduit.send_pieces(many));
+                drop(sent);
+            }
+        }
+    }
+
     pub(super) fn discard_outgoing(&self) {
         let outgoing = self.outgoing.take();
         drop(outgoing);
