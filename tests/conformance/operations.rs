@@ -15,9 +15,9 @@ use crate::scenario::Step;
 use crate::trace::{io_error, read_error, shape};
 use crate::world::World;
 
-pub type Operation = Pin<Box<dyn Future<Output = Vec<Value>>>>;
+pub(crate) type Operation = Pin<Box<dyn Future<Output = Vec<Value>>>>;
 
-pub enum Outcome {
+pub(crate) enum Outcome {
     Nothing,
     Value(Value),
     Operation(Operation),
@@ -36,7 +36,7 @@ const READS: [&str; 10] = [
     "readuntil_into",
 ];
 
-pub fn perform(world: &Rc<World>, step: &Step<'_>, at: usize) -> Outcome {
+pub(crate) fn perform(world: &Rc<World>, step: &Step<'_>, at: usize) -> Outcome {
     let end = world.end(at);
     if READS.contains(&step.name) || step.name == "at_eof" {
         let Some(mut lent) = end.lend() else { return Outcome::Value(json!("busy")) };
@@ -133,7 +133,10 @@ fn peer(end: &Rc<End>, name: &str, step: &Step<'_>) -> Outcome {
     match name {
         "send" => {
             let data = step.bytes(0);
-            return operation(async move { plain(peer.send(&data).await) });
+            return operation(async move {
+                let sent = peer.send(&data).await;
+                sent.err().map(|error| io_error(&error)).into_iter().collect()
+            });
         }
         "read" => {
             let n = step.number(0);
@@ -158,15 +161,15 @@ fn peer_read((data, ended): (Vec<u8>, Option<Ended>)) -> Vec<Value> {
 }
 
 fn connect(world: &Rc<World>, end: &Rc<End>) -> Outcome {
-    let (address, end) = (world.address.get().expect("there is a server"), Rc::clone(end));
-    operation(async move {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
-        // The kernel completes this without anybody accepting.
-        let connected = socket.connect(&address.into());
-        if connected.is_ok() {
+    let address = world.address.get().expect("there is a server");
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
+    // The kernel completes this without anybody accepting.
+    Outcome::Value(match socket.connect(&address.into()) {
+        Ok(()) => {
             end.peer.replace(Some(Peer::new(socket)));
+            json!("ok")
         }
-        plain(connected)
+        Err(error) => io_error(&error),
     })
 }
 

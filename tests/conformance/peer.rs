@@ -12,55 +12,55 @@ use waterwheel::{Endpoint, StreamFeeder, StreamReader, StreamWriter, Transport, 
 
 /// Our end of a connection, as far as the scenario has it, and the plain peer.
 #[derive(Default)]
-pub struct End {
-    pub transport: RefCell<Option<Rc<dyn Transport>>>,
-    pub writer: RefCell<Option<Rc<StreamWriter>>>,
-    pub feeder: RefCell<Option<StreamFeeder>>,
-    pub peer: RefCell<Option<Rc<Peer>>>,
+pub(crate) struct End {
+    pub(crate) transport: RefCell<Option<Rc<dyn Transport>>>,
+    pub(crate) writer: RefCell<Option<Rc<StreamWriter>>>,
+    pub(crate) feeder: RefCell<Option<StreamFeeder>>,
+    pub(crate) peer: RefCell<Option<Rc<Peer>>>,
     /// Not there while a read has it.
     reader: Cell<Option<StreamReader>>,
     /// What was read last, for `echo`.
-    pub last: RefCell<Vec<u8>>,
+    pub(crate) last: RefCell<Vec<u8>>,
 }
 
 impl End {
-    pub fn set_reader(&self, reader: StreamReader) {
+    pub(crate) fn set_reader(&self, reader: StreamReader) {
         self.reader.set(Some(reader));
     }
 
     /// Lends the reader; `None` while someone else has it.
-    pub fn lend(self: &Rc<Self>) -> Option<Lent> {
+    pub(crate) fn lend(self: &Rc<Self>) -> Option<Lent> {
         let reader = self.reader.take()?;
         Some(Lent { end: Rc::clone(self), reader: Some(reader) })
     }
 
-    pub fn peer(&self) -> Rc<Peer> {
+    pub(crate) fn peer(&self) -> Rc<Peer> {
         self.peer.borrow().clone().expect("there is a peer")
     }
 
-    pub fn writer(&self) -> Rc<StreamWriter> {
+    pub(crate) fn writer(&self) -> Rc<StreamWriter> {
         self.writer.borrow().clone().expect("there is a writer")
     }
 
     /// The transport, also where it is a writer's.
-    pub fn below(&self) -> Rc<dyn Transport> {
+    pub(crate) fn below(&self) -> Rc<dyn Transport> {
         let transport = self.transport.borrow().clone();
         transport.unwrap_or_else(|| self.writer().transport())
     }
 }
 
 /// A reader that goes back to its end, also if the read is cancelled.
-pub struct Lent {
+pub(crate) struct Lent {
     end: Rc<End>,
     reader: Option<StreamReader>,
 }
 
 impl Lent {
-    pub fn reader(&mut self) -> &mut StreamReader {
+    pub(crate) fn reader(&mut self) -> &mut StreamReader {
         self.reader.as_mut().expect("it is there until it goes back")
     }
 
-    pub fn remember(&self, data: &[u8]) {
+    pub(crate) fn remember(&self, data: &[u8]) {
         self.end.last.replace(data.to_vec());
     }
 }
@@ -72,15 +72,15 @@ impl Drop for Lent {
 }
 
 /// How a read of the peer ended.
-pub enum Ended {
+pub(crate) enum Ended {
     Eof,
     Lost,
 }
 
-pub struct Peer(RefCell<Option<Rc<Socket>>>);
+pub(crate) struct Peer(RefCell<Option<Rc<Socket>>>);
 
 impl Peer {
-    pub fn new(socket: Socket) -> Rc<Peer> {
+    pub(crate) fn new(socket: Socket) -> Rc<Peer> {
         socket.set_nonblocking(true).expect("a socket can be made non-blocking");
         Rc::new(Peer(RefCell::new(Some(Rc::new(socket)))))
     }
@@ -89,7 +89,7 @@ impl Peer {
         self.0.borrow().clone().expect("the peer is open")
     }
 
-    pub async fn send(&self, data: &[u8]) -> io::Result<()> {
+    pub(crate) async fn send(&self, data: &[u8]) -> io::Result<()> {
         let mut rest = data;
         while !rest.is_empty() {
             match (&*self.socket()).write(rest) {
@@ -102,7 +102,7 @@ impl Peer {
     }
 
     /// Up to `n` bytes, and how it ended if not all came.
-    pub async fn read(&self, n: usize) -> (Vec<u8>, Option<Ended>) {
+    pub(crate) async fn read(&self, n: usize) -> (Vec<u8>, Option<Ended>) {
         let mut got = Vec::new();
         let mut piece = vec![0; n.min(1 << 20)];
         while got.len() < n {
@@ -117,27 +117,27 @@ impl Peer {
         (got, None)
     }
 
-    pub fn shutdown(&self) -> io::Result<()> {
+    pub(crate) fn shutdown(&self) -> io::Result<()> {
         self.socket().shutdown(Shutdown::Write)
     }
 
-    pub fn reset(&self) -> io::Result<()> {
+    pub(crate) fn reset(&self) -> io::Result<()> {
         self.socket().set_linger(Some(Duration::ZERO))?;
         self.close();
         Ok(())
     }
 
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.0.take();
     }
 }
 
-pub async fn pause() {
+pub(crate) async fn pause() {
     sleep(Duration::from_millis(1)).await;
 }
 
 /// Both ends of a connection: ours, and the peer's.
-pub fn connected(over: &str) -> io::Result<(Endpoint, Rc<Peer>)> {
+pub(crate) fn connected(over: &str) -> io::Result<(Endpoint, Rc<Peer>)> {
     if over == "pair" {
         let (ours, peer) = UnixStream::pair()?;
         return Ok((ours.into(), Peer::new(peer.into())));

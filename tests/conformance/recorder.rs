@@ -9,7 +9,7 @@ use waterwheel::{AfterEof, BufferedProtocol, ConnectionError, Protocol, ReceiveB
 use crate::trace::io_error;
 use crate::world::World;
 
-pub struct Recorder {
+pub(crate) struct Recorder {
     world: Weak<World>,
     /// The number of its connection; 0 until a server's connection is made.
     at: Cell<usize>,
@@ -20,7 +20,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    pub fn new(world: &Rc<World>, kind: &str, at: usize, prefix: &'static str) -> Rc<Recorder> {
+    pub(crate) fn new(world: &Rc<World>, kind: &str, at: usize, prefix: &'static str) -> Rc<Recorder> {
         let room = (kind == "buffered").then(|| world.scenario.number("room", 1024));
         Rc::new(Recorder { world: Rc::downgrade(world), at: Cell::new(at), prefix, room })
     }

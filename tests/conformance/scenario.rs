@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::Value;
 
 #[derive(Clone)]
-pub struct Scenario {
-    pub id: String,
-    pub kind: String,
+pub(crate) struct Scenario {
+    pub(crate) id: String,
+    pub(crate) kind: String,
     json: Value,
 }
 
@@ -18,11 +18,12 @@ impl Scenario {
     }
 
     /// All scenarios of a folder, in the order of the files' names.
-    pub fn load(folder: &Path) -> Vec<Scenario> {
+    pub(crate) fn load(folder: &Path) -> Vec<Scenario> {
         let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
         paths.sort();
-        let is_scenarios = |path: &Path| path.extension() == Some("json".as_ref()) && !path.ends_with("differences.json");
+        let is_scenarios =
+            |path: &Path| path.extension() == Some("json".as_ref()) && !path.ends_with("differences.json");
         paths.iter().filter(|path| is_scenarios(path)).flat_map(|path| Scenario::load_file(path)).collect()
     }
 
@@ -32,50 +33,50 @@ impl Scenario {
     }
 
     /// What asyncio's trace was.
-    pub fn recorded(&self) -> &[Value] {
+    pub(crate) fn recorded(&self) -> &[Value] {
         self.json["asyncio"].as_array().unwrap_or_else(|| panic!("{} has no recorded answer", self.id))
     }
 
-    pub fn steps(&self, key: &str) -> Vec<Value> {
+    pub(crate) fn steps(&self, key: &str) -> Vec<Value> {
         self.json[key].as_array().cloned().unwrap_or_default()
     }
 
     /// The steps with which a protocol answers its call `name`.
-    pub fn reactions(&self, name: &str) -> Vec<Value> {
+    pub(crate) fn reactions(&self, name: &str) -> Vec<Value> {
         self.json["on"][name].as_array().cloned().unwrap_or_default()
     }
 
-    pub fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         !self.json[key].is_null()
     }
 
-    pub fn number(&self, key: &str, otherwise: usize) -> usize {
+    pub(crate) fn number(&self, key: &str, otherwise: usize) -> usize {
         self.json[key].as_u64().map_or(otherwise, |number| number as usize)
     }
 
-    pub fn flag(&self, key: &str, otherwise: bool) -> bool {
+    pub(crate) fn flag(&self, key: &str, otherwise: bool) -> bool {
         self.json[key].as_bool().unwrap_or(otherwise)
     }
 
-    pub fn text(&self, key: &str, otherwise: &'static str) -> &str {
+    pub(crate) fn text(&self, key: &str, otherwise: &'static str) -> &str {
         self.json[key].as_str().unwrap_or(otherwise)
     }
 }
 
-pub fn load_json(path: &Path) -> Value {
+pub(crate) fn load_json(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// A step taken apart: its name, the connection it is about, and what else it says.
-pub struct Step<'a> {
-    pub name: &'a str,
-    pub at: Option<usize>,
+pub(crate) struct Step<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) at: Option<usize>,
     args: &'a [Value],
 }
 
 impl<'a> Step<'a> {
-    pub fn of(step: &'a Value) -> Step<'a> {
+    pub(crate) fn of(step: &'a Value) -> Step<'a> {
         let parts = step.as_array().unwrap_or_else(|| panic!("{step} is no step"));
         let name = parts[0].as_str().expect("a step begins with its name");
         let (name, at) = match name.split_once('@') {
@@ -85,31 +86,31 @@ impl<'a> Step<'a> {
         Step { name, at, args: &parts[1..] }
     }
 
-    pub fn arg(&self, place: usize) -> &'a Value {
+    pub(crate) fn arg(&self, place: usize) -> &'a Value {
         self.args.get(place).unwrap_or(&Value::Null)
     }
 
-    pub fn text(&self, place: usize) -> &'a str {
+    pub(crate) fn text(&self, place: usize) -> &'a str {
         self.arg(place).as_str().unwrap_or_else(|| panic!("{}: a text was expected", self.name))
     }
 
-    pub fn number(&self, place: usize) -> usize {
+    pub(crate) fn number(&self, place: usize) -> usize {
         self.arg(place).as_u64().unwrap_or_else(|| panic!("{}: a number was expected", self.name)) as usize
     }
 
-    pub fn bytes(&self, place: usize) -> Vec<u8> {
+    pub(crate) fn bytes(&self, place: usize) -> Vec<u8> {
         bytes(self.arg(place))
     }
 
     /// One piece of bytes, or a list of them.
-    pub fn list(&self, place: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn list(&self, place: usize) -> Vec<Vec<u8>> {
         match self.arg(place) {
             Value::Array(all) => all.iter().map(bytes).collect(),
             one => vec![bytes(one)],
         }
     }
 
-    pub fn steps(&self, place: usize) -> Vec<Value> {
+    pub(crate) fn steps(&self, place: usize) -> Vec<Value> {
         self.arg(place).as_array().cloned().unwrap_or_default()
     }
 }

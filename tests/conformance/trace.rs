@@ -11,14 +11,15 @@ use waterwheel::ReadError;
 const LONGEST: usize = 200;
 
 /// What the step `raise` panics with.
-pub const PROTOCOL_FAILED: &str = "the scenario raises";
+pub(crate) const PROTOCOL_FAILED: &str = "the scenario raises";
 
 #[derive(Clone, Default)]
-pub struct Trace(Rc<Inner>);
+pub(crate) struct Trace(Rc<Inner>);
 
 #[derive(Default)]
 struct Inner {
     entries: RefCell<Vec<Entry>>,
+    events: Cell<usize>,
     /// Nothing is recorded any more.
     over: Cell<bool>,
 }
@@ -31,36 +32,39 @@ struct Entry {
 }
 
 impl Trace {
-    pub fn add(&self, name: impl Into<String>, values: Vec<Value>) {
+    pub(crate) fn add(&self, name: impl Into<String>, values: Vec<Value>) {
         self.push(Entry { name: name.into(), data: None, values });
     }
 
     fn push(&self, entry: Entry) {
+        self.0.events.set(self.0.events.get() + 1);
         if !self.0.over.get() {
             self.0.entries.borrow_mut().push(entry);
         }
     }
 
     /// Bytes of a stream may come in any pieces: pieces that follow each other are one entry.
-    pub fn data(&self, name: String, data: &[u8]) {
+    pub(crate) fn data(&self, name: String, data: &[u8]) {
         if let Some(last) = self.0.entries.borrow_mut().last_mut().filter(|last| last.name == name) {
             if let Some(earlier) = &mut last.data {
+                self.0.events.set(self.0.events.get() + 1);
                 return earlier.extend_from_slice(data);
             }
         }
         self.push(Entry { name, data: Some(data.to_vec()), values: Vec::new() });
     }
 
-    pub fn len(&self) -> usize {
-        self.0.entries.borrow().len()
+    /// How many things have happened.
+    pub(crate) fn events(&self) -> usize {
+        self.0.events.get()
     }
 
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.entries.borrow().iter().any(|entry| entry.name == name)
     }
 
     /// Ends the recording, and says what was recorded.
-    pub fn finish(&self) -> Vec<Value> {
+    pub(crate) fn finish(&self) -> Vec<Value> {
         self.0.over.set(true);
         let entries = self.0.entries.borrow();
         entries.iter().map(Entry::shaped).collect()
@@ -76,7 +80,7 @@ impl Entry {
     }
 }
 
-pub fn shape(data: &[u8]) -> Value {
+pub(crate) fn shape(data: &[u8]) -> Value {
     if data.len() <= LONGEST {
         return data.iter().copied().map(char::from).collect::<String>().into();
     }
@@ -92,11 +96,11 @@ fn adler32(data: &[u8]) -> u32 {
     b << 16 | a
 }
 
-pub fn misuse() -> Value {
+pub(crate) fn misuse() -> Value {
     json!({"error": "Misuse"})
 }
 
-pub fn read_error(error: &ReadError) -> Value {
+pub(crate) fn read_error(error: &ReadError) -> Value {
     match error {
         ReadError::IncompleteRead { partial, expected } => {
             json!({"error": "IncompleteRead", "partial": shape(partial), "expected": expected})
@@ -107,7 +111,7 @@ pub fn read_error(error: &ReadError) -> Value {
     }
 }
 
-pub fn io_error(error: &io::Error) -> Value {
+pub(crate) fn io_error(error: &io::Error) -> Value {
     use io::ErrorKind as Kind;
     let text = error.to_string();
     match error.kind() {

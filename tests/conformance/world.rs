@@ -18,28 +18,28 @@ use crate::operations::{self, Outcome};
 use crate::peer::{End, connected, pause};
 use crate::recorder::Recorder;
 use crate::scenario::{Scenario, Step};
-use crate::trace::{PROTOCOL_FAILED, Trace, misuse};
+use crate::trace::{PROTOCOL_FAILED, Trace, io_error, misuse};
 
 /// Longer than any scenario takes.
 const LONGEST_RUN: Duration = Duration::from_secs(20);
 
 /// Where the scenario goes on only when they are done.
-const WAITED_FOR: [&str; 4] = ["peer.send", "peer.read", "peer.read_to_end", "connect"];
+const WAITED_FOR: [&str; 3] = ["peer.send", "peer.read", "peer.read_to_end"];
 
-pub struct World {
+pub(crate) struct World {
     this: Weak<World>,
-    pub scenario: Scenario,
-    pub trace: Trace,
-    pub event_loop: LoopHandle,
+    pub(crate) scenario: Scenario,
+    pub(crate) trace: Trace,
+    pub(crate) event_loop: LoopHandle,
     ends: RefCell<BTreeMap<usize, Rc<End>>>,
     pending: RefCell<Vec<(String, Task<()>)>>,
     server: RefCell<Option<Rc<Server>>>,
-    pub address: Cell<Option<SocketAddr>>,
+    pub(crate) address: Cell<Option<SocketAddr>>,
     accepted: Cell<usize>,
 }
 
 /// The trace of a scenario.
-pub fn run(scenario: &Scenario) -> Vec<Value> {
+pub(crate) fn run(scenario: &Scenario) -> Vec<Value> {
     let mut event_loop = EventLoop::new().expect("a loop can be made");
     let world = World::new(scenario.clone(), event_loop.handle());
     let trace = world.trace.clone();
@@ -63,24 +63,24 @@ impl World {
         })
     }
 
-    pub fn rc(&self) -> Rc<World> {
+    pub(crate) fn rc(&self) -> Rc<World> {
         self.this.upgrade().expect("it is alive while a method runs")
     }
 
-    pub fn end(&self, at: usize) -> Rc<End> {
+    pub(crate) fn end(&self, at: usize) -> Rc<End> {
         Rc::clone(self.ends.borrow_mut().entry(at).or_default())
     }
 
-    pub fn server(&self) -> Rc<Server> {
+    pub(crate) fn server(&self) -> Rc<Server> {
         self.server.borrow().clone().expect("there is a server")
     }
 
-    pub fn suffix(&self, at: usize) -> String {
+    pub(crate) fn suffix(&self, at: usize) -> String {
         if self.scenario.kind == "server" { format!("@{at}") } else { String::new() }
     }
 
     /// The ends of a server are numbered in the order in which their connections are made.
-    pub fn accepted(&self) -> usize {
+    pub(crate) fn accepted(&self) -> usize {
         self.accepted.set(self.accepted.get() + 1);
         self.accepted.get()
     }
@@ -107,9 +107,16 @@ impl World {
             "streams" => {
                 let (ours, peer) = connected(self.scenario.text("over", "tcp")).expect("loopback connects");
                 self.end(1).peer.replace(Some(peer));
-                let (reader, writer) = open_connection(ours).limit(limit).await.expect("a connected socket opens");
-                self.end(1).set_reader(reader);
-                self.end(1).writer.replace(Some(Rc::new(writer)));
+                match open_connection(ours).limit(limit).await {
+                    Ok((reader, writer)) => {
+                        self.end(1).set_reader(reader);
+                        self.end(1).writer.replace(Some(Rc::new(writer)));
+                    }
+                    Err(error) => {
+                        self.trace.add("new", vec![io_error(&error)]);
+                        return self.trace.finish();
+                    }
+                }
             }
             "server" => self.serve(limit).await,
             kind => panic!("{}: nobody runs scenarios of kind {kind}", self.scenario.id),
@@ -136,7 +143,9 @@ impl World {
             let create = self.event_loop.create_server(move || Recorder::new(&world, &kind, 0, ""), at);
             create.backlog(backlog).start_serving(at_once).await
         } else if self.scenario.flag("plain", false) {
-            let handler = move |reader, writer| drop(world.connected(reader, writer));
+            let handler = move |reader, writer| {
+                world.connected(reader, writer);
+            };
             start_server(handler, at).limit(limit).backlog(backlog).start_serving(at_once).await
         } else {
             let handler = move |reader, writer| Rc::clone(&world).handle(reader, writer);
@@ -179,12 +188,12 @@ impl World {
         }
         let mut quiet = 0;
         while quiet < 3 {
-            let before = self.trace.len();
+            let before = self.trace.events();
             for _ in 0..8 {
                 yield_now().await;
             }
             pause().await;
-            quiet = if self.trace.len() == before { quiet + 1 } else { 0 };
+            quiet = if self.trace.events() == before { quiet + 1 } else { 0 };
         }
     }
 
@@ -212,7 +221,7 @@ impl World {
     }
 
     /// Does a step. Returns a task only if the scenario goes on after it alone.
-    pub fn act(&self, step: &Value, at: Option<usize>) -> Option<Task<()>> {
+    pub(crate) fn act(&self, step: &Value, at: Option<usize>) -> Option<Task<()>> {
         let step = Step::of(step);
         let at = step.at.or(at).unwrap_or(1);
         let of_server = step.name.starts_with("server.");
@@ -257,7 +266,10 @@ async fn watch(trace: Trace, name: String, operation: operations::Operation) {
     let mut on_cancel = OnCancel { trace: &trace, name: &name, armed: true };
     let values = operation.await;
     on_cancel.armed = false;
-    trace.add(name.as_str(), values);
+    // What only the peer does is no news.
+    if !values.is_empty() {
+        trace.add(name.as_str(), values);
+    }
 }
 
 struct OnCancel<'a> {

@@ -18,12 +18,16 @@ class ProtocolFailed(Exception):
 class Trace:
     def __init__(self):
         self.entries = []
+        # How many things have happened.
+        self.events = 0
 
     def add(self, name, *values):
+        self.events += 1
         self.entries.append([name, *values])
 
     def data(self, name, data):
         """Bytes of a stream may come in any pieces: pieces that follow each other are one entry."""
+        self.events += 1
         if self.entries and self.entries[-1][0] == name:
             self.entries[-1][1] += data
         else:

@@ -110,7 +110,7 @@ class World(operations.Operations):
         for end in self.ends.values():
             if end.peer:
                 end.peer.close()
-            if end.out:
+            if end.out and not end.out.is_closing():
                 (end.transport or end.writer.transport).abort()
         if self.server:
             self.server.close()
@@ -124,11 +124,11 @@ class World(operations.Operations):
             return
         quiet = 0
         while quiet < 3:
-            before = len(self.trace.entries)
+            before = self.trace.events
             for _ in range(8):
                 await asyncio.sleep(0)
             await asyncio.sleep(0.001)
-            quiet = quiet + 1 if len(self.trace.entries) == before else 0
+            quiet = quiet + 1 if self.trace.events == before else 0
 
     async def step(self, step):
         name, *args = step
@@ -183,12 +183,15 @@ class World(operations.Operations):
             result = await coroutine
         except asyncio.CancelledError:
             trace.add(name, "cancelled")
+            raise
         except ProtocolFailed:
             raise
         except Exception as exc:
             trace.add(name, exc)
         else:
             if isinstance(result, tuple):
-                trace.add(name, *result)
+                # What only the peer does is no news: an empty tuple.
+                if result:
+                    trace.add(name, *result)
             else:
                 trace.add(name, "ok" if result is None else result)
