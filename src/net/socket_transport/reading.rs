@@ -1,7 +1,6 @@
 //! From the conduit to the protocol: one receive per readiness and turn.
 
 use std::io;
-use std::rc::Rc;
 
 use super::{Ending, OnPanic, Phase, Reading, SocketTransport};
 use crate::errors::ConnectionError;
@@ -61,13 +60,13 @@ impl SocketTransport {
         let buffered = protocol.buffered();
         on_panic.disarm();
         match buffered {
-            Some(buffered) => self.receive_buffered(&protocol, buffered),
-            None => self.receive_plain(&protocol),
+            Some(buffered) => self.receive_buffered(buffered),
+            None => self.receive_plain(&*protocol),
         }
     }
 
     #[inline]
-    fn receive_plain(&self, protocol: &Rc<dyn Protocol>) -> Again {
+    fn receive_plain(&self, protocol: &dyn Protocol) -> Again {
         let mut loan = self.event_loop.core().buffers.lend();
         match self.receive(&mut loan.memory) {
             Received::Bytes(n) => {
@@ -78,13 +77,13 @@ impl SocketTransport {
             }
             nothing => {
                 drop(loan);
-                self.received_no_bytes(protocol, nothing)
+                self.received_no_bytes(nothing)
             }
         }
     }
 
     #[inline]
-    fn receive_buffered(&self, protocol: &Rc<dyn Protocol>, buffered: &dyn BufferedProtocol) -> Again {
+    fn receive_buffered(&self, buffered: &dyn BufferedProtocol) -> Again {
         let on_panic = OnPanic::new(self, "get_buffer or buffer_updated", None);
         let mut buffer = buffered.get_buffer();
         if buffer.room().is_empty() {
@@ -96,7 +95,7 @@ impl SocketTransport {
         buffer.advance(n);
         buffered.buffer_updated(buffer, n);
         on_panic.disarm();
-        if n > 0 { Again::NextTurn } else { self.received_no_bytes(protocol, received) }
+        if n > 0 { Again::NextTurn } else { self.received_no_bytes(received) }
     }
 
     #[inline]
@@ -125,16 +124,18 @@ impl SocketTransport {
     }
 
     #[cold]
-    fn received_no_bytes(&self, protocol: &Rc<dyn Protocol>, received: Received) -> Again {
+    fn received_no_bytes(&self, received: Received) -> Again {
         match received {
-            Received::Eof => self.received_eof(protocol),
+            Received::Eof => self.received_eof(),
             Received::Failed(error) => self.lose(Ending::Failed(error.into())),
             Received::Bytes(_) | Received::Nothing => {}
         }
         Again::No
     }
 
-    fn received_eof(&self, protocol: &Rc<dyn Protocol>) {
+    fn received_eof(&self) {
+        // Asked for here, since the one that lent its buffer may have handed the connection over since.
+        let Some(protocol) = self.protocol() else { return };
         self.reading.set(Reading::Ended);
         self.registration.unwant(Direction::Read);
         if self.ways == Ways::Out {
