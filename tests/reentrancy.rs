@@ -12,10 +12,13 @@ mod story;
 use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
-use waterwheel::{EventLoop, Protocol, get_running_loop, sleep, spawn, yield_now};
+use waterwheel::{
+    AfterEof, BufferedProtocol, EventLoop, Protocol, Transport, get_running_loop, sleep, spawn, yield_now,
+};
 
 use law_tools::{Incidents, guarded};
 use reentrant::{Action, Actor, LOOP_ACTIONS, SERVER_ACTIONS, Scene, TRANSPORT_ACTIONS, Target, Trigger};
@@ -144,7 +147,7 @@ impl Either {
 }
 
 impl Protocol for Either {
-    fn connection_made(&self, transport: Rc<dyn waterwheel::Transport>) {
+    fn connection_made(&self, transport: Rc<dyn Transport>) {
         if let Either::Other(_, scene) = self {
             scene.remember_other(&transport);
         }
@@ -153,7 +156,7 @@ impl Protocol for Either {
     fn data_received(&self, data: &[u8]) {
         self.protocol().data_received(data);
     }
-    fn eof_received(&self) -> waterwheel::AfterEof {
+    fn eof_received(&self) -> AfterEof {
         self.protocol().eof_received()
     }
     fn connection_lost(&self, error: Option<waterwheel::ConnectionError>) {
@@ -165,7 +168,7 @@ impl Protocol for Either {
     fn resume_writing(&self) {
         self.protocol().resume_writing();
     }
-    fn buffered(&self) -> Option<&dyn waterwheel::BufferedProtocol> {
+    fn buffered(&self) -> Option<&dyn BufferedProtocol> {
         self.protocol().buffered()
     }
 }
@@ -175,7 +178,7 @@ async fn the_loop_goes_on() {
     let handle = get_running_loop();
     let story = Story::default();
     let told = story.clone();
-    let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (near, mut far) = UnixStream::pair().unwrap();
     let (transport, _) = handle.create_connection(move || Teller::new(&told), near).await.unwrap();
     far.write_all(b"x").unwrap();
     let ran = Rc::new(RefCell::new(0));

@@ -142,6 +142,10 @@ pub(crate) fn entered() -> Vec<&'static str> {
 
 async fn drops_in_a_running_loop() {
     let handle = get_running_loop();
+    // The one that is dropped by this comes back to the very transport that let it go.
+    let world = WORLD.with_borrow(Clone::clone).expect("it was made");
+    world.transport.set_protocol(bomb_protocol("the world's second protocol"));
+    drop(world);
     let bomb = Bomb("a cancelled callback");
     handle.call_soon(move || drop(bomb)).cancel();
     let bomb = Bomb("a cancelled timer");
@@ -169,6 +173,7 @@ async fn drops_in_a_running_loop() {
     handle.set_exception_handler(|_| {
         reenter("the exception handler");
         get_running_loop().reset_exception_handler();
+        reenter("the exception handler, to its end");
     });
     handle.call_soon(|| panic!("wanted"));
     yield_now().await;
@@ -239,6 +244,7 @@ fn law_04_no_borrow_across_a_call() {
             "a result that nobody took",
             "an earlier exception handler",
             "the exception handler",
+            "the exception handler, to its end",
             "connection_made",
             "data_received",
             "connection_lost",

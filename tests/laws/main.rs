@@ -17,6 +17,7 @@ mod law_03;
 mod law_04;
 mod law_04_wakers;
 mod law_05;
+mod law_05_handover;
 mod law_06;
 mod law_06_remains;
 mod law_07;
