@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use waterwheel::{EventLoop, LoopHandle};
 
-/// Held for reading by every test of a binary, and for writing by those that count the process's descriptors.
+/// Held for reading by every test of a binary, also by those that only read files, and for writing by those that count the process's descriptors.
 static QUIET: RwLock<()> = RwLock::new(());
 
 /// Runs a test on a thread of its own. A test that hangs fails, instead of blocking the others.

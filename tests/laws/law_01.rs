@@ -178,7 +178,7 @@ fn law_01_one_caller() {
         assert_eq!(WRONG.take(), Vec::<String>::new());
         assert!(CALLBACKS.get() > 40, "only {} callbacks were watched", CALLBACKS.get());
     });
-    only_a_turn_names_what_calls();
+    guarded(only_a_turn_names_what_calls);
 }
 
 /// What calls back, and the only files that may say so.

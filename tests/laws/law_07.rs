@@ -148,6 +148,6 @@ fn law_07_one_door_for_threads() {
     everything_else_stays_at_home();
     an_armed_sleep_stays_at_home();
     guarded(what_comes_through_the_door_runs_at_home);
-    only_the_mailbox_shares();
-    the_documentation_shows_it();
+    guarded(only_the_mailbox_shares);
+    guarded(the_documentation_shows_it);
 }

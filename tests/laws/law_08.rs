@@ -86,7 +86,7 @@ fn while_the_clock_stands_no_timer_fires() {
 
 #[test]
 fn law_08_time_is_an_argument() {
-    only_the_clock_reads_the_clock();
+    guarded(only_the_clock_reads_the_clock);
     guarded(the_loop_goes_by_the_clock_that_it_was_given);
     guarded(while_the_clock_stands_no_timer_fires);
 }
