@@ -1,0 +1,207 @@
+//! The same programs on both runtimes. What differs between them is the macro's few names.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::children::cpu_time;
+
+const NOTIFY: &str = "tokio::sync::Notify round trip";
+
+pub(crate) const BENCHES: &[&str] = &[
+    "spawn and await",
+    "100,000 spawns",
+    "yield, 1 task",
+    "yield, 100 tasks",
+    "wake round trip",
+    NOTIFY,
+    "timer armed and cancelled",
+    "timer fired (CPU)",
+];
+
+/// Nanoseconds for one.
+pub(crate) fn run(runtime: &str, bench: &str) -> f64 {
+    match runtime {
+        "waterwheel" => waterwheel::run(on_waterwheel::run(bench)),
+        _ => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            // Both runtimes get tasks that may hold an `Rc`.
+            let local = tokio::task::LocalSet::new();
+            match bench {
+                // Where nothing needs an `Rc`, tokio need not pay for it.
+                "wake round trip" => runtime.block_on(local.run_until(on_tokio::run(bench))),
+                _ => runtime.block_on(on_tokio::run(bench)),
+            }
+        }
+    }
+}
+
+/// The time of each, of `count`.
+fn each(start: Instant, count: u32) -> f64 {
+    start.elapsed().as_nanos() as f64 / f64::from(count)
+}
+
+/// Two tasks that wake each other through std's wakers, as any hand-written future does.
+#[derive(Default)]
+struct PingPong {
+    turn: Cell<usize>,
+    wakers: [RefCell<Option<Waker>>; 2],
+}
+
+impl PingPong {
+    /// Waits for side `me`'s turn, and gives the turn to the other side.
+    async fn pass(&self, me: usize) {
+        poll_fn(|cx| {
+            if self.turn.get() == me {
+                return Poll::Ready(());
+            }
+            *self.wakers[me].borrow_mut() = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        self.turn.set(1 - me);
+        let other = self.wakers[1 - me].borrow_mut().take();
+        if let Some(other) = other {
+            other.wake();
+        }
+    }
+}
+
+/// Runs a future for one poll, which arms its timer, and drops it.
+async fn poll_once(future: impl Future<Output = ()>) {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        assert!(future.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+}
+
+macro_rules! programs {
+    ($module:ident, $spawn:path, $spawn_local:path, $yield:path, $sleep:path) => {
+        mod $module {
+            use super::*;
+
+            pub(super) async fn run(bench: &str) -> f64 {
+                match bench {
+                    "spawn and await" => spawn_and_await().await,
+                    "100,000 spawns" => many_spawns().await,
+                    "yield, 1 task" => yields(1).await,
+                    "yield, 100 tasks" => yields(100).await,
+                    "wake round trip" => wakes().await,
+                    NOTIFY => notifies().await,
+                    "timer armed and cancelled" => $spawn(cancelled_timers()).await.expect("the task ends well"),
+                    "timer fired (CPU)" => fired_timers().await,
+                    _ => panic!("no such bench: {bench}"),
+                }
+            }
+
+            async fn spawn_and_await() -> f64 {
+                const COUNT: u32 = 300_000;
+                let start = Instant::now();
+                for n in 0..COUNT {
+                    assert_eq!($spawn(async move { n }).await.expect("the task ends well"), n);
+                }
+                each(start, COUNT)
+            }
+
+            async fn many_spawns() -> f64 {
+                const COUNT: u32 = 100_000;
+                let start = Instant::now();
+                let tasks: Vec<_> = (0..COUNT).map(|n| $spawn(async move { n })).collect();
+                for (n, task) in (0..).zip(tasks) {
+                    assert_eq!(task.await.expect("the task ends well"), n);
+                }
+                each(start, COUNT)
+            }
+
+            /// One task alone has tokio ask epoll in every turn; among a hundred that is spread.
+            async fn yields(tasks: u32) -> f64 {
+                const COUNT: u32 = 1_000_000;
+                let start = Instant::now();
+                let share = COUNT / tasks;
+                let yielding = move || async move {
+                    for _ in 0..share {
+                        $yield().await;
+                    }
+                };
+                let tasks: Vec<_> = (0..tasks).map(|_| $spawn(yielding())).collect();
+                for task in tasks {
+                    task.await.expect("the task ends well");
+                }
+                each(start, COUNT)
+            }
+
+            async fn wakes() -> f64 {
+                const COUNT: u32 = 1_000_000;
+                let table = Rc::new(PingPong::default());
+                let start = Instant::now();
+                let sides = [0, 1].map(|me| {
+                    let table = Rc::clone(&table);
+                    $spawn_local(async move {
+                        for _ in 0..COUNT {
+                            table.pass(me).await;
+                        }
+                    })
+                });
+                for side in sides {
+                    side.await.expect("the task ends well");
+                }
+                each(start, COUNT)
+            }
+
+            async fn notifies() -> f64 {
+                const COUNT: u32 = 500_000;
+                let table = Arc::new([Notify::new(), Notify::new()]);
+                table[0].notify_one();
+                let start = Instant::now();
+                let sides = [0, 1].map(|me| {
+                    let table = Arc::clone(&table);
+                    $spawn(async move {
+                        for _ in 0..COUNT {
+                            table[me].notified().await;
+                            table[1 - me].notify_one();
+                        }
+                    })
+                });
+                for side in sides {
+                    side.await.expect("the task ends well");
+                }
+                each(start, COUNT)
+            }
+
+            async fn cancelled_timers() -> f64 {
+                const COUNT: u32 = 1_000_000;
+                let start = Instant::now();
+                for _ in 0..COUNT {
+                    poll_once($sleep(Duration::from_secs(10))).await;
+                }
+                each(start, COUNT)
+            }
+
+            /// Tasks that each sleep for 1 to 10 ms. Waiting is not counted, so this is CPU time, spawning included.
+            async fn fired_timers() -> f64 {
+                const TASKS: u32 = 10_000;
+                const TIMES: u32 = 15;
+                let start = cpu_time("thread-self");
+                for _ in 0..TIMES {
+                    let sleep = |n| $spawn(async move { $sleep(Duration::from_micros(1_000 + n)).await });
+                    let tasks: Vec<_> = (0..u64::from(TASKS)).map(|n| sleep(n * 7 % 9_000)).collect();
+                    for task in tasks {
+                        task.await.expect("the task ends well");
+                    }
+                }
+                (cpu_time("thread-self") - start) as f64 / f64::from(TASKS * TIMES)
+            }
+        }
+    };
+}
+
+programs!(on_waterwheel, waterwheel::spawn, waterwheel::spawn, waterwheel::yield_now, waterwheel::sleep);
+programs!(on_tokio, tokio::spawn, tokio::task::spawn_local, tokio::task::yield_now, tokio::time::sleep);

@@ -1,0 +1,56 @@
+//! An allocator that counts, for each thread apart, so that tests may run side by side.
+
+#![allow(unsafe_code, reason = "a global allocator cannot be written without")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+struct Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static LIVE_BYTES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How often this thread has allocated or reallocated.
+pub(crate) fn allocations() -> usize {
+    ALLOCATIONS.get()
+}
+
+/// How many bytes this thread has allocated and not freed.
+pub(crate) fn live_bytes() -> usize {
+    LIVE_BYTES.get()
+}
+
+fn count(allocations: usize, more: usize, less: usize) {
+    ALLOCATIONS.set(ALLOCATIONS.get() + allocations);
+    // What one thread allocates another may free, so this wraps rather than fails.
+    LIVE_BYTES.set(LIVE_BYTES.get().wrapping_add(more).wrapping_sub(less));
+}
+
+// SAFETY: every method passes its arguments on to the system's allocator, whose contract is the same, and returns
+// what that returns. Counting touches thread-locals that need neither allocation nor destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, layout.size(), 0);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(1, layout.size(), 0);
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(0, 0, layout.size());
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(1, size, layout.size());
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
