@@ -8,6 +8,9 @@ use std::time::Duration;
 /// an idle loop cost three system calls; looking often enough keeps sockets and timers served under a busy task.
 pub(crate) const HANDLES_PER_POLL: usize = 61;
 
+/// A ready queue with room for more than this is given up once it is mostly empty.
+pub(crate) const SPARE_ENTRIES: usize = 1024;
+
 /// How many events one look at the selector may bring. Sixteen cost 15 % more CPU with a thousand connections.
 pub(crate) const EVENTS_PER_POLL: usize = 1024;
 

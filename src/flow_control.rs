@@ -46,11 +46,19 @@ impl FlowControl {
         (self.low, self.high)
     }
 
+    #[inline]
     pub(crate) fn high(&self) -> usize {
         self.high
     }
 
+    /// The buffer may have grown or shrunk to `size`.
+    #[inline]
+    pub(crate) fn changed(&mut self, size: usize) -> Option<Signal> {
+        if self.paused { self.shrank(size) } else { self.grew(size) }
+    }
+
     /// The buffer may have grown to `size`.
+    #[inline]
     pub(crate) fn grew(&mut self, size: usize) -> Option<Signal> {
         if self.paused || size <= self.high {
             return None;
@@ -60,6 +68,7 @@ impl FlowControl {
     }
 
     /// The buffer may have shrunk to `size`.
+    #[inline]
     pub(crate) fn shrank(&mut self, size: usize) -> Option<Signal> {
         if !self.paused || size > self.low {
             return None;

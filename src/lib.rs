@@ -70,6 +70,7 @@ mod flow_control;
 mod handle;
 mod interface;
 mod net;
+mod outgoing;
 mod promise;
 mod reactor;
 mod runner;

@@ -6,6 +6,7 @@ use crate::constants::{
     LARGE_BUFFER, LARGE_BUFFERS_KEPT, RECEIVE_SIZE, SMALL_BUFFER, SMALL_BUFFERS_KEPT, SPARE_SEND_LIMIT,
 };
 use crate::interface::ReceiveBuffer;
+use crate::outgoing::Backlog;
 
 /// Buffers that nobody uses just now.
 #[derive(Default)]
@@ -16,7 +17,7 @@ pub(crate) struct Buffers {
     small: RefCell<Vec<ReceiveBuffer>>,
     large: RefCell<Vec<ReceiveBuffer>>,
     /// One for gathering what a step writes: it is mostly sent, and so given back, before the next one is needed.
-    send: Cell<Vec<u8>>,
+    send: Cell<Option<Box<Backlog>>>,
 }
 
 impl Buffers {
@@ -51,18 +52,17 @@ impl Buffers {
         }
     }
 
-    /// A vector to gather what is written.
+    /// Memory to gather what is written.
     #[inline]
-    pub(crate) fn take_send(&self) -> Vec<u8> {
-        self.send.take()
+    pub(crate) fn take_backlog(&self) -> Box<Backlog> {
+        self.send.take().unwrap_or_default()
     }
 
-    /// Takes back a vector whose bytes have been sent.
+    /// Takes it back when its bytes have been sent.
     #[inline]
-    pub(crate) fn give_send(&self, mut vector: Vec<u8>) {
-        vector.clear();
-        if vector.capacity() <= SPARE_SEND_LIMIT {
-            self.send.set(vector);
+    pub(crate) fn give_backlog(&self, backlog: Box<Backlog>) {
+        if backlog.capacity() <= SPARE_SEND_LIMIT {
+            self.send.set(Some(backlog));
         }
     }
 

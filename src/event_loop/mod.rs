@@ -204,6 +204,7 @@ impl AsFd for EventLoop {
 }
 
 impl LoopHandle {
+    #[inline]
     pub(crate) fn core(&self) -> &Rc<Core> {
         &self.core
     }

@@ -1,6 +1,6 @@
 //! The end of a step: what one callback, or one poll of a task, wrote is sent when it returns.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -13,13 +13,27 @@ pub(crate) trait Unsent {
 /// Who wrote during the current step. One system call each, when the step ends.
 #[derive(Default)]
 pub(crate) struct StepEnd {
-    unsent: RefCell<VecDeque<Rc<dyn Unsent>>>,
+    /// How many wait.
+    len: Cell<usize>,
+    /// The one who wrote first: mostly there is no other. Invariant: if this is empty, so is `others`, or it was just
+    /// taken and the `others` are next.
+    first: Cell<Option<Rc<dyn Unsent>>>,
+    others: RefCell<VecDeque<Rc<dyn Unsent>>>,
 }
 
 impl StepEnd {
     #[inline]
     pub(crate) fn enlist(&self, unsent: Rc<dyn Unsent>) {
-        self.unsent.borrow_mut().push_back(unsent);
+        if self.len.replace(self.len.get() + 1) == 0 {
+            self.first.set(Some(unsent));
+        } else {
+            self.enlist_behind(unsent);
+        }
+    }
+
+    #[cold]
+    fn enlist_behind(&self, unsent: Rc<dyn Unsent>) {
+        self.others.borrow_mut().push_back(unsent);
     }
 
     /// Sends everything, also what is written while sending.
@@ -32,7 +46,17 @@ impl StepEnd {
 
     #[inline]
     fn next(&self) -> Option<Rc<dyn Unsent>> {
-        self.unsent.borrow_mut().pop_front()
+        let len = self.len.get();
+        if len == 0 {
+            return None;
+        }
+        self.len.set(len - 1);
+        self.first.take().or_else(|| self.next_other())
+    }
+
+    #[cold]
+    fn next_other(&self) -> Option<Rc<dyn Unsent>> {
+        self.others.borrow_mut().pop_front()
     }
 
     pub(super) fn clear(&self) {

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Core, Due, Incident};
-use crate::constants::LONGEST_WAIT;
+use crate::constants::{LONGEST_WAIT, SPARE_ENTRIES};
 use crate::executor::{Entry, Letter, Payload, TaskNode};
 use crate::handle::Callback;
 use crate::reactor::{Again, Direction, Source};
@@ -43,7 +43,7 @@ impl Core {
 
     fn wait(&self, may_block: bool) {
         let wait = if may_block { self.until_next_deadline() } else { Some(Duration::ZERO) };
-        let came = self.reactor.collect(self.clock.blocking(wait), &mut |source, direction| {
+        let came = self.reactor.collect(self.clock.blocking(wait), |source, direction| {
             self.executor.ready.push(Entry::Io(source, direction));
         });
         self.since_poll.set(0);
@@ -92,16 +92,26 @@ impl Core {
     fn run_batch(&self, main: &mut dyn FnMut(&Rc<TaskNode>)) {
         let mut batch = self.executor.ready.take_batch(self.spare_batch.take());
         self.since_poll.set(self.since_poll.get() + batch.len());
-        for mut entry in batch.drain(..) {
-            let step = AssertUnwindSafe(|| {
-                self.run_entry(&mut entry, main);
-                self.step.send_all();
+        let mut next = 0;
+        while next < batch.len() {
+            // A panic ends this call behind the entry that it came from, and the next call goes on from there.
+            let steps = AssertUnwindSafe(|| {
+                while let Some(entry) = batch.get_mut(next) {
+                    next += 1;
+                    self.run_entry(entry, main);
+                    self.step.send_all();
+                }
             });
-            if let Err(payload) = catch_unwind(step) {
-                self.report_panic(&entry, &payload);
+            if let Err(payload) = catch_unwind(steps) {
+                self.report_panic(&batch[next - 1], &payload);
                 self.finish_step();
             }
         }
+        if batch.capacity() > SPARE_ENTRIES && batch.len() < batch.capacity() / 4 {
+            // What a burst needed is not kept for ever.
+            batch = Vec::new();
+        }
+        batch.clear();
         self.spare_batch.set(batch);
     }
 

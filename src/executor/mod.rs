@@ -15,8 +15,7 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-
-use slab::Slab;
+use std::task::Context;
 
 pub(crate) use mailbox::{Letter, Mailbox};
 pub(crate) use node::{Body, Payload, TaskNode, Unheard};
@@ -33,12 +32,31 @@ const KEPT_NODES: usize = 1024;
 pub(crate) struct Executor {
     pub(crate) ready: ReadyQueue,
     pub(crate) mailbox: Arc<Mailbox>,
-    nodes: RefCell<Slab<Rc<TaskNode>>>,
+    seats: RefCell<Seats>,
     /// Nodes without a task. Each still has its seat in `nodes`, and its waker.
     vacant: RefCell<Vec<Rc<TaskNode>>>,
     /// The names that tasks were given, by seat. Most have none, so nodes have no room for one.
     names: RefCell<HashMap<usize, String>>,
+    /// The task that is being polled.
+    polled: RefCell<Option<Rc<TaskNode>>>,
     closed: Cell<bool>,
+}
+
+/// The nodes by number. It is a slab, in half the memory of one: a missing node costs no more than a pointer.
+#[derive(Default)]
+struct Seats {
+    nodes: Vec<Option<Rc<TaskNode>>>,
+    /// The numbers without a node.
+    free: Vec<usize>,
+}
+
+impl Seats {
+    /// Gives the seat up; a loop that closes has done so for all already.
+    fn remove(&mut self, seat: usize) -> Option<Rc<TaskNode>> {
+        let node = self.nodes.get_mut(seat)?.take()?;
+        self.free.push(seat);
+        Some(node)
+    }
 }
 
 impl Executor {
@@ -46,9 +64,10 @@ impl Executor {
         Rc::new(Executor {
             ready: ReadyQueue::new(),
             mailbox: Arc::new(Mailbox::new(bell)),
-            nodes: RefCell::new(Slab::new()),
+            seats: RefCell::default(),
             vacant: RefCell::new(Vec::new()),
             names: RefCell::default(),
+            polled: RefCell::new(None),
             closed: Cell::new(false),
         })
     }
@@ -88,19 +107,38 @@ impl Executor {
 
     /// Gives a node up together with its seat.
     pub(crate) fn discard(&self, node: &TaskNode) {
-        let mut nodes = self.nodes.borrow_mut();
-        // A loop that closes has emptied the table already.
-        let node = nodes.try_remove(node.seat());
-        drop(nodes);
+        let node = self.seats.borrow_mut().remove(node.seat());
         drop(node);
     }
 
     /// Wakes whichever task holds the seat now. A stale number wakes a stranger for nothing, which the contract of
     /// futures allows.
+    #[inline]
     pub(crate) fn wake_seat(&self, seat: usize) {
-        let nodes = self.nodes.borrow();
-        if let Some(node) = nodes.get(seat) {
+        let seats = self.seats.borrow();
+        if let Some(Some(node)) = seats.nodes.get(seat) {
             node.wake();
+        }
+    }
+
+    /// Says which task is polled from now on, and returns which one was.
+    #[inline]
+    fn replace_polled(&self, node: Option<Rc<TaskNode>>) -> Option<Rc<TaskNode>> {
+        self.polled.replace(node)
+    }
+
+    /// Whoever is polling now.
+    #[inline]
+    pub(crate) fn waiter(&self, cx: &Context<'_>) -> Waiter {
+        self.own_waiter(cx).unwrap_or_else(|| Waiter::foreign(cx.waker()))
+    }
+
+    /// The task that is being polled, if it came with its own waker.
+    #[inline]
+    fn own_waiter(&self, cx: &Context<'_>) -> Option<Waiter> {
+        match &*self.polled.borrow() {
+            Some(node) if cx.waker().will_wake(node.waker()) => Some(Waiter::Task(Rc::clone(node))),
+            _ => None,
         }
     }
 
@@ -115,7 +153,7 @@ impl Executor {
 
     /// Every task that is not over.
     pub(crate) fn live_tasks(&self) -> Vec<Rc<TaskNode>> {
-        self.nodes.borrow().iter().filter(|(_, node)| node.is_live()).map(|(_, node)| Rc::clone(node)).collect()
+        self.seats.borrow().nodes.iter().flatten().filter(|node| node.is_live()).cloned().collect()
     }
 
     /// From now on nothing is seated, and the mailbox takes no letter. Those that nobody collected are given back, to
@@ -127,16 +165,19 @@ impl Executor {
 
     /// Gives up all nodes, of a closed loop; their tasks must have been dropped.
     pub(crate) fn release_nodes(&self) {
-        let nodes = std::mem::take(&mut *self.nodes.borrow_mut());
-        let vacant = std::mem::take(&mut *self.vacant.borrow_mut());
-        drop((nodes, vacant));
+        let seats = self.seats.take();
+        let vacant = self.vacant.take();
+        drop((seats, vacant));
     }
 
     fn new_node(self: &Rc<Self>) -> Rc<TaskNode> {
-        let mut nodes = self.nodes.borrow_mut();
-        let seat = nodes.vacant_entry();
-        let node = TaskNode::new(self, seat.key());
-        seat.insert(Rc::clone(&node));
+        let mut seats = self.seats.borrow_mut();
+        let seat = seats.free.pop().unwrap_or_else(|| {
+            seats.nodes.push(None);
+            seats.nodes.len() - 1
+        });
+        let node = TaskNode::new(self, seat);
+        seats.nodes[seat] = Some(Rc::clone(&node));
         node
     }
 }

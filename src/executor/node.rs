@@ -21,7 +21,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::errors::JoinError;
-use crate::executor::running::replace_polled;
 use crate::executor::waker::TaskWaker;
 use crate::executor::{Entry, Executor, Waiter};
 
@@ -152,9 +151,9 @@ impl TaskNode {
     /// Polls the main future, which the caller holds.
     pub(crate) fn poll_main<F: Future>(self: &Rc<Self>, main: Pin<&mut F>) -> Result<Poll<F::Output>, Payload> {
         self.state.set(State::MainIdle);
-        let outer = replace_polled(Some(Rc::clone(self)));
+        let outer = self.executor.replace_polled(Some(Rc::clone(self)));
         let polled = catch_unwind(AssertUnwindSafe(|| main.poll(&mut Context::from_waker(&self.waker))));
-        drop(replace_polled(outer));
+        drop(self.executor.replace_polled(outer));
         polled
     }
 
@@ -175,9 +174,9 @@ impl TaskNode {
         if self.cancelled.get() {
             return self.finish(body, Some(JoinError::Cancelled));
         }
-        let outer = replace_polled(Some(Rc::clone(&self)));
+        let outer = self.executor.replace_polled(Some(Rc::clone(&self)));
         let polled = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(&mut Context::from_waker(&self.waker))));
-        drop(replace_polled(outer));
+        drop(self.executor.replace_polled(outer));
         match polled {
             Ok(Poll::Pending) => {
                 self.body.set(Some(body));

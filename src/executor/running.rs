@@ -1,13 +1,12 @@
-//! Which loop runs on this thread, and which task it is polling.
+//! Which loop runs on this thread.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::executor::{Executor, TaskNode};
+use crate::executor::Executor;
 
 thread_local! {
     static RUNNING: RefCell<Option<Rc<Executor>>> = const { RefCell::new(None) };
-    static POLLED: RefCell<Option<Rc<TaskNode>>> = const { RefCell::new(None) };
 }
 
 /// Looks at the executor that runs on this thread; `None` if none does. `look` must not call user code.
@@ -31,16 +30,4 @@ impl Drop for Entered {
         let inner = RUNNING.replace(self.outer.take());
         drop(inner);
     }
-}
-
-/// Says which task is polled from now on, and returns which one was.
-#[inline]
-pub(super) fn replace_polled(node: Option<Rc<TaskNode>>) -> Option<Rc<TaskNode>> {
-    POLLED.replace(node)
-}
-
-/// Looks at the task that is being polled, if one is. `look` must not call user code.
-#[inline]
-pub(super) fn with_polled<R>(look: impl FnOnce(&Rc<TaskNode>) -> R) -> Option<R> {
-    POLLED.try_with(|polled| polled.borrow().as_ref().map(look)).ok().flatten()
 }

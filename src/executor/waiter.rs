@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::executor::TaskNode;
-use crate::executor::running::with_polled;
+use crate::executor::running;
 
 /// Someone to wake.
 #[derive(Default)]
@@ -26,15 +26,12 @@ impl Waiter {
     /// Whoever is polling now.
     #[inline]
     pub(crate) fn of(cx: &Context<'_>) -> Waiter {
-        let own = with_polled(|node| cx.waker().will_wake(node.waker()).then(|| Rc::clone(node)));
-        match own.flatten() {
-            Some(node) => Waiter::Task(node),
-            None => Waiter::foreign(cx.waker()),
-        }
+        let own = running::with(|executor| executor.own_waiter(cx));
+        own.flatten().unwrap_or_else(|| Waiter::foreign(cx.waker()))
     }
 
     #[cold]
-    fn foreign(waker: &Waker) -> Waiter {
+    pub(super) fn foreign(waker: &Waker) -> Waiter {
         Waiter::Foreign(Box::new(waker.clone()))
     }
 

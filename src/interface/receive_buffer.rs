@@ -14,6 +14,11 @@ use std::fmt;
 /// ```
 #[derive(Default)]
 pub struct ReceiveBuffer {
+    /// Behind one pointer, since buffers change hands several times for each message. None at all has no room.
+    block: Option<Box<Block>>,
+}
+
+struct Block {
     /// Initialised once, as a whole, so that it can be lent to the operating system without `unsafe`.
     memory: Box<[u8]>,
     /// Invariant: `start <= end <= memory.len()`, and both are 0 whenever nothing is filled.
@@ -25,37 +30,54 @@ impl ReceiveBuffer {
     /// An empty buffer with room for `capacity` bytes.
     pub fn new(capacity: usize) -> Self {
         // A zeroed allocation: pages that nothing is received into are never touched.
-        ReceiveBuffer { memory: vec![0; capacity].into_boxed_slice(), start: 0, end: 0 }
+        ReceiveBuffer::with(vec![0; capacity].into_boxed_slice(), 0)
+    }
+
+    fn with(memory: Box<[u8]>, end: usize) -> Self {
+        ReceiveBuffer { block: Some(Box::new(Block { memory, start: 0, end })) }
     }
 
     /// The bytes that were received and not yet consumed.
     #[inline]
     pub fn filled(&self) -> &[u8] {
-        &self.memory[self.start..self.end]
+        match &self.block {
+            Some(block) => &block.memory[block.start..block.end],
+            None => &[],
+        }
     }
 
     /// How many bytes are filled.
     #[inline]
     pub fn len(&self) -> usize {
-        self.end - self.start
+        self.block.as_ref().map_or(0, |block| block.end - block.start)
     }
 
     /// Whether nothing is filled.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.start == self.end
+        self.len() == 0
+    }
+
+    /// Whether there is a block at all: an idle stream has none.
+    #[inline]
+    pub(crate) fn has_memory(&self) -> bool {
+        self.block.is_some()
     }
 
     /// How many bytes the block has in all.
+    #[inline]
     pub fn capacity(&self) -> usize {
-        self.memory.len()
+        self.block.as_ref().map_or(0, |block| block.memory.len())
     }
 
     /// The part behind the filled one, to receive into. What was written there counts after
     /// [`advance`](ReceiveBuffer::advance).
     #[inline]
     pub fn room(&mut self) -> &mut [u8] {
-        &mut self.memory[self.end..]
+        match &mut self.block {
+            Some(block) => &mut block.memory[block.end..],
+            None => &mut [],
+        }
     }
 
     /// Says that `n` bytes of the room are filled now.
@@ -65,8 +87,10 @@ impl ReceiveBuffer {
     /// If there was less room than that.
     #[inline]
     pub fn advance(&mut self, n: usize) {
-        assert!(n <= self.memory.len() - self.end, "more bytes received than there was room for");
-        self.end += n;
+        assert!(n <= self.room().len(), "more bytes received than there was room for");
+        if let Some(block) = &mut self.block {
+            block.end += n;
+        }
     }
 
     /// Takes `n` bytes from the front.
@@ -77,29 +101,33 @@ impl ReceiveBuffer {
     #[inline]
     pub fn consume(&mut self, n: usize) {
         assert!(n <= self.len(), "more bytes consumed than there are");
-        self.start += n;
-        if self.start == self.end {
-            self.start = 0;
-            self.end = 0;
+        let Some(block) = &mut self.block else { return };
+        block.start += n;
+        if block.start == block.end {
+            block.start = 0;
+            block.end = 0;
         }
     }
 
     /// Makes room for `extra` bytes: by moving the filled part to the front where that frees at least as much as it
     /// moves, else by doubling, so that the cost per byte stays the same for any sequence of calls.
     pub(crate) fn reserve(&mut self, extra: usize) {
-        if self.memory.len() - self.end >= extra {
+        if self.room().len() >= extra {
             return;
         }
-        let len = self.len();
-        if self.memory.len() - len >= extra && self.start >= len {
-            self.memory.copy_within(self.start..self.end, 0);
-        } else {
-            let mut larger = vec![0; (self.memory.len() * 2).max(len + extra)].into_boxed_slice();
-            larger[..len].copy_from_slice(self.filled());
-            self.memory = larger;
+        let (len, capacity) = (self.len(), self.capacity());
+        match &mut self.block {
+            Some(block) if capacity - len >= extra && block.start >= len => {
+                block.memory.copy_within(block.start..block.end, 0);
+                block.start = 0;
+                block.end = len;
+            }
+            _ => {
+                let mut larger = vec![0; (capacity * 2).max(len + extra)].into_boxed_slice();
+                larger[..len].copy_from_slice(self.filled());
+                *self = ReceiveBuffer::with(larger, len);
+            }
         }
-        self.start = 0;
-        self.end = len;
     }
 
     /// Adds a copy of `data` behind the filled part.

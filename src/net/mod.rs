@@ -10,7 +10,6 @@ mod endpoint;
 mod linger;
 mod listener;
 mod made;
-mod outgoing;
 mod pipes;
 mod race;
 mod resolve;

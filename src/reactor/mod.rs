@@ -103,18 +103,18 @@ impl Reactor {
     pub(crate) fn collect(
         &self,
         timeout: Option<Duration>,
-        hand_over: &mut dyn FnMut(Rc<dyn Source>, Direction),
+        mut hand_over: impl FnMut(Rc<dyn Source>, Direction),
     ) -> io::Result<bool> {
         let table = &self.table;
         self.selector.borrow_mut().poll(timeout, &mut |token, readiness| {
             let table = table.borrow();
             let Some(source) = table.at(token) else { return };
-            let registration = source.registration();
-            registration.note(readiness);
-            for direction in [Direction::Read, Direction::Write] {
-                if registration.take_due(direction) {
-                    hand_over(Rc::clone(source), direction);
-                }
+            let due = source.registration().note(readiness);
+            if due.contains(Readiness::READABLE) {
+                hand_over(Rc::clone(source), Direction::Read);
+            }
+            if due.contains(Readiness::WRITABLE) {
+                hand_over(Rc::clone(source), Direction::Write);
             }
         })
     }

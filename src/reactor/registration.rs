@@ -20,6 +20,7 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
+    #[inline]
     fn bit(self) -> Readiness {
         match self {
             Direction::Read => Readiness::READABLE,
@@ -83,7 +84,7 @@ impl Registration {
     /// Short receives say nothing here: a terminal gives a line at a time and a packet socket a packet, however much
     /// is waiting behind. It is what a hang-up means too.
     pub(crate) fn doubt_short_receives(&self) {
-        self.note(Readiness::HANG_UP);
+        self.ready.set(self.ready.get().with(Readiness::HANG_UP));
     }
 
     pub(super) fn watched_as(&self, token: Token) {
@@ -109,12 +110,20 @@ impl Registration {
         self.token.get().filter(|_| wanted != Readiness::NONE).map(|token| (token, wanted))
     }
 
+    /// An event said so. Returns the directions that became due by it; they count as queued then.
     #[inline]
-    pub(super) fn note(&self, readiness: Readiness) {
-        self.ready.set(self.ready.get().with(readiness));
+    #[must_use]
+    pub(super) fn note(&self, readiness: Readiness) -> Readiness {
+        let ready = self.ready.get().with(readiness);
+        self.ready.set(ready);
+        let queued = self.queued.get();
+        let due = ready.and(self.wanted.get()).without(queued);
+        self.queued.set(queued.with(due));
+        due
     }
 
     /// Wants to be called when ready. Returns whether that is now, in which case the caller queues the source.
+    #[inline]
     #[must_use]
     pub(crate) fn want(&self, direction: Direction) -> bool {
         self.wanted.set(self.wanted.get().with(direction.bit()));
@@ -122,6 +131,7 @@ impl Registration {
     }
 
     /// Does not want to be called, even if it stands in the queue.
+    #[inline]
     pub(crate) fn unwant(&self, direction: Direction) {
         self.wanted.set(self.wanted.get().without(direction.bit()));
     }

@@ -23,14 +23,17 @@ impl Token {
     }
 
     /// The token that [`to_bits`](Token::to_bits) made this number of.
+    #[inline]
     pub fn from_bits(bits: u64) -> Self {
         Token(bits)
     }
 
+    #[inline]
     pub(crate) fn index(self) -> usize {
         self.0 as u32 as usize
     }
 
+    #[inline]
     pub(crate) fn generation(self) -> u32 {
         (self.0 >> 32) as u32
     }
@@ -61,6 +64,13 @@ impl Readiness {
     #[must_use]
     pub fn with(self, other: Readiness) -> Readiness {
         Readiness(self.0 | other.0)
+    }
+
+    /// Those bits that `other` has too.
+    #[inline]
+    #[must_use]
+    pub(crate) fn and(self, other: Readiness) -> Readiness {
+        Readiness(self.0 & other.0)
     }
 
     /// These bits without those of `other`.

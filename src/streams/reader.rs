@@ -1,8 +1,10 @@
 //! The reading end of a stream.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
 use crate::errors::ReadError;
 use crate::interface::ReceiveBuffer;
@@ -53,10 +55,9 @@ pub struct StreamReader {
 enum Miss {
     /// The stream ended. What is left is in the buffer.
     Eof,
-    /// None within the limit; `found` is the one beyond it, if it is there.
+    /// None within the limit.
     Overrun {
         consumed: usize,
-        found: Option<Match>,
     },
     Failed(ReadError),
 }
@@ -83,12 +84,15 @@ impl StreamReader {
     /// # Errors
     ///
     /// If the connection failed and everything before that was read.
-    pub async fn read(&mut self, n: usize) -> io::Result<Vec<u8>> {
-        if n == 0 {
-            return Ok(Vec::new());
-        }
-        self.some(n).await?;
-        Ok(self.take(n.min(self.buffer.len())))
+    #[inline]
+    pub fn read(&mut self, n: usize) -> impl Future<Output = io::Result<Vec<u8>>> {
+        poll_fn(move |cx| {
+            if n == 0 {
+                return Poll::Ready(Ok(Vec::new()));
+            }
+            ready!(self.poll_some(n, cx))?;
+            Poll::Ready(Ok(self.take(n.min(self.buffer.len()))))
+        })
     }
 
     /// Reads until the end of the stream, however long that is. On an error, and if dropped while it waits, the bytes
@@ -110,15 +114,17 @@ impl StreamReader {
     ///
     /// If the connection failed and everything before that was read.
     #[inline]
-    pub async fn read_into(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if buf.is_empty() {
-            return Ok(0);
-        }
-        self.some(buf.len()).await?;
-        let n = buf.len().min(self.buffer.len());
-        buf[..n].copy_from_slice(&self.buffer.filled()[..n]);
-        self.consume(n);
-        Ok(n)
+    pub fn read_into(&mut self, buf: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        poll_fn(move |cx| {
+            if buf.is_empty() {
+                return Poll::Ready(Ok(0));
+            }
+            ready!(self.poll_some(buf.len(), cx))?;
+            let n = buf.len().min(self.buffer.len());
+            buf[..n].copy_from_slice(&self.buffer.filled()[..n]);
+            self.consume(n);
+            Poll::Ready(Ok(n))
+        })
     }
 
     /// Reads a line, with its `\n`. At the end of the stream the last line may be without, and then comes an empty
@@ -128,9 +134,13 @@ impl StreamReader {
     ///
     /// [`ReadError::LimitOverrun`] for a line over the limit: it is thrown away through its `\n`, as far as it has
     /// come. [`ReadError::Io`] if the connection failed and the lines before that were read.
-    pub async fn readline(&mut self) -> Result<Vec<u8>, ReadError> {
-        let end = self.line_end(self.protocol.limit()).await?;
-        Ok(self.take(end))
+    #[inline]
+    pub fn readline(&mut self) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
+        let (mut searched, limit) = (0, self.protocol.limit());
+        poll_fn(move |cx| {
+            let end = ready!(self.poll_line_end(&mut searched, limit, cx))?;
+            Poll::Ready(Ok(self.take(end)))
+        })
     }
 
     /// Reads a line as [`readline`](StreamReader::readline) does, with a limit for this line only. It may be over the
@@ -139,9 +149,13 @@ impl StreamReader {
     /// # Errors
     ///
     /// As [`readline`](StreamReader::readline).
-    pub async fn readline_within(&mut self, limit: usize) -> Result<Vec<u8>, ReadError> {
-        let end = self.line_end(limit).await?;
-        Ok(self.take(end))
+    #[inline]
+    pub fn readline_within(&mut self, limit: usize) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
+        let mut searched = 0;
+        poll_fn(move |cx| {
+            let end = ready!(self.poll_line_end(&mut searched, limit, cx))?;
+            Poll::Ready(Ok(self.take(end)))
+        })
     }
 
     /// Reads a line as [`readline`](StreamReader::readline) does, and appends it to `line`: a `Vec` that is used
@@ -150,9 +164,13 @@ impl StreamReader {
     /// # Errors
     ///
     /// As [`readline`](StreamReader::readline); nothing is appended then.
-    pub async fn readline_into(&mut self, line: &mut Vec<u8>) -> Result<usize, ReadError> {
-        let end = self.line_end(self.protocol.limit()).await?;
-        Ok(self.take_into(end, line))
+    #[inline]
+    pub fn readline_into(&mut self, line: &mut Vec<u8>) -> impl Future<Output = Result<usize, ReadError>> {
+        let (mut searched, limit) = (0, self.protocol.limit());
+        poll_fn(move |cx| {
+            let end = ready!(self.poll_line_end(&mut searched, limit, cx))?;
+            Poll::Ready(Ok(self.take_into(end, line)))
+        })
     }
 
     /// Reads the next line, with its `\n`; `None` at the end of the stream.
@@ -162,9 +180,13 @@ impl StreamReader {
     /// As [`readline`](StreamReader::readline); the lines after one that was too long can be read.
     #[doc(alias = "async for")]
     #[doc(alias = "__anext__")]
-    pub async fn next_line(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
-        let end = self.line_end(self.protocol.limit()).await?;
-        Ok((end > 0).then(|| self.take(end)))
+    #[inline]
+    pub fn next_line(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, ReadError>> {
+        let (mut searched, limit) = (0, self.protocol.limit());
+        poll_fn(move |cx| {
+            let end = ready!(self.poll_line_end(&mut searched, limit, cx))?;
+            Poll::Ready(Ok((end > 0).then(|| self.take(end))))
+        })
     }
 
     /// Reads exactly `n` bytes; `n` may be over the limit.
@@ -224,7 +246,7 @@ impl StreamReader {
     /// If the connection failed and everything before that was read.
     #[inline]
     pub async fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.some(1).await?;
+        poll_fn(|cx| self.poll_some(1, cx)).await?;
         Ok(self.buffer.filled())
     }
 
@@ -246,14 +268,14 @@ impl StreamReader {
 
     /// Gets as much of `wanted` bytes as is there. Waits until there is something, or the stream has ended.
     #[inline]
-    async fn some(&mut self, wanted: usize) -> io::Result<()> {
-        if self.buffer.len() < wanted {
+    fn poll_some(&mut self, wanted: usize, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        if self.buffer.len() < wanted && !self.buffer.is_empty() {
             self.take_what_came();
         }
         if self.buffer.is_empty() {
-            self.more().await?;
+            ready!(self.protocol.poll_more(&mut self.buffer, 0, cx))?;
         }
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
     /// Moves what was received since behind what the buffer has left; false if that was nothing.
@@ -264,31 +286,62 @@ impl StreamReader {
     }
 
     /// Waits until there is more in the buffer than now: true, or false if the stream has ended.
-    async fn more(&mut self) -> io::Result<bool> {
-        self.protocol.more(&mut self.buffer).await
+    #[inline]
+    fn more(&mut self) -> impl Future<Output = io::Result<bool>> {
+        let had = self.buffer.len();
+        poll_fn(move |cx| self.protocol.poll_more(&mut self.buffer, had, cx))
     }
 
-    /// How long the next line is; 0 at the end of the stream.
+    /// How long the next line is; 0 at the end of the stream. Its end is not within the first `searched` bytes.
     #[inline]
-    async fn line_end(&mut self, limit: usize) -> Result<usize, ReadError> {
+    fn poll_line_end(
+        &mut self,
+        searched: &mut usize,
+        limit: usize,
+        cx: &Context<'_>,
+    ) -> Poll<Result<usize, ReadError>> {
         if let Some(newline) = memchr::memchr(b'\n', self.buffer.filled()) {
             if newline <= limit {
-                return Ok(newline + 1);
+                return Poll::Ready(Ok(newline + 1));
             }
         }
-        self.line_end_waiting(limit).await
+        self.poll_line_end_behind(searched, limit, cx)
     }
 
-    async fn line_end_waiting(&mut self, limit: usize) -> Result<usize, ReadError> {
-        match self.search(b"\n", limit).await {
-            Ok(found) => Ok(found.end),
-            Err(Miss::Eof) => Ok(self.buffer.len()),
-            Err(Miss::Overrun { consumed, found }) => {
-                // A line that is too long must not be in the way of the next one.
-                self.consume(found.map_or(self.buffer.len(), |found| found.end));
-                Err(ReadError::LimitOverrun { consumed })
+    /// Waits for a newline behind the first `searched` bytes. [`search`](StreamReader::search) does the same for any
+    /// separator; lines are so common that they have a way of their own, as short as it can be.
+    fn poll_line_end_behind(
+        &mut self,
+        searched: &mut usize,
+        limit: usize,
+        cx: &Context<'_>,
+    ) -> Poll<Result<usize, ReadError>> {
+        loop {
+            // While this waits the bytes are in the protocol's hands.
+            if let Some(unsearched) = self.buffer.filled().get(*searched..) {
+                let newline = memchr::memchr(b'\n', unsearched).map(|place| *searched + place);
+                *searched = self.buffer.len();
+                if newline.is_none() && self.take_what_came() {
+                    // All that has come is searched before the limit counts: a line that is too long can then go as
+                    // a whole.
+                    continue;
+                }
+                let line = newline.unwrap_or(*searched);
+                if line > limit {
+                    // A line that is too long must not be in the way of the next one.
+                    self.consume(newline.map_or(*searched, |newline| newline + 1));
+                    return Poll::Ready(Err(ReadError::LimitOverrun { consumed: line }));
+                }
+                if let Some(newline) = newline {
+                    return Poll::Ready(Ok(newline + 1));
+                }
             }
-            Err(Miss::Failed(error)) => Err(error),
+            match self.protocol.poll_more(&mut self.buffer, *searched, cx) {
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false)) => return Poll::Ready(Ok(self.buffer.len())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Pending => return Poll::Pending,
+            }
         }
     }
 
@@ -296,7 +349,7 @@ impl StreamReader {
         match self.search(separator, limit).await {
             Ok(found) => Ok(found.end),
             Err(Miss::Eof) => Err(self.incomplete(None)),
-            Err(Miss::Overrun { consumed, .. }) => Err(ReadError::LimitOverrun { consumed }),
+            Err(Miss::Overrun { consumed }) => Err(ReadError::LimitOverrun { consumed }),
             Err(Miss::Failed(error)) => Err(error),
         }
     }
@@ -309,7 +362,7 @@ impl StreamReader {
         loop {
             if let Some(found) = search.find(self.buffer.filled()) {
                 if found.start > limit {
-                    return Err(Miss::Overrun { consumed: found.start, found: Some(found) });
+                    return Err(Miss::Overrun { consumed: found.start });
                 }
                 return Ok(found);
             }
@@ -319,7 +372,7 @@ impl StreamReader {
             }
             let consumed = search.searched(self.buffer.len());
             if consumed > limit {
-                return Err(Miss::Overrun { consumed, found: None });
+                return Err(Miss::Overrun { consumed });
             }
             match self.more().await {
                 Ok(true) => {}
@@ -334,12 +387,14 @@ impl StreamReader {
         ReadError::IncompleteRead { partial, expected }
     }
 
+    #[inline]
     fn take(&mut self, n: usize) -> Vec<u8> {
         let taken = self.buffer.filled()[..n].to_vec();
         self.consume(n);
         taken
     }
 
+    #[inline]
     fn take_into(&mut self, n: usize, to: &mut Vec<u8>) -> usize {
         to.extend_from_slice(&self.buffer.filled()[..n]);
         self.consume(n);

@@ -1,9 +1,12 @@
 //! The writing end of a stream.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use crate::interface::{ExtraInfo, Transport};
 use crate::streams::background::close_in_background;
@@ -79,8 +82,13 @@ impl StreamWriter {
     ///
     /// What the connection failed with, or `ConnectionReset` if it was closed before.
     #[inline]
-    pub async fn drain(&self) -> io::Result<()> {
-        self.protocol.drain(&*self.transport).await
+    pub fn drain(&self) -> impl Future<Output = io::Result<()>> {
+        // Boxed, since a task has room for all that it may wait for, and mostly this is not waited for.
+        let mut slow: Option<Pin<Box<dyn Future<Output = io::Result<()>> + '_>>> = None;
+        poll_fn(move |cx| match &mut slow {
+            None if self.protocol.may_write() && !self.transport.is_closing() => Poll::Ready(Ok(())),
+            slow => slow.get_or_insert_with(|| Box::pin(self.protocol.drain(&*self.transport))).as_mut().poll(cx),
+        })
     }
 
     /// [`write`](StreamWriter::write), then [`drain`](StreamWriter::drain).
@@ -96,6 +104,7 @@ impl StreamWriter {
     /// # Panics
     ///
     /// As [`write`](StreamWriter::write).
+    #[inline]
     pub async fn write_all(&self, data: &[u8]) -> io::Result<()> {
         self.write(data);
         self.drain().await

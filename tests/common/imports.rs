@@ -5,13 +5,14 @@ use crate::source_tree::SourceFile;
 
 /// From low to high. A module may import from itself and from those before it. A new top-level module gets its place
 /// here, as low as what it needs allows.
-pub(crate) const ORDER: [&str; 20] = [
+pub(crate) const ORDER: [&str; 21] = [
     "errors",
     "constants",
     "interface",
     "handle",
     "timers",
     "flow_control",
+    "outgoing",
     "reactor",
     "threads",
     "executor",

@@ -35,8 +35,8 @@ use crate::interface::{Address, Protocol};
 use crate::net::conduit::{Conduit, Ways};
 use crate::net::linger::Lingering;
 use crate::net::made::Made;
-use crate::net::outgoing::Outgoing;
 use crate::net::server::Attachment;
+use crate::outgoing::Outgoing;
 use crate::reactor::{Again, Direction, Registration, Source};
 
 pub(crate) struct SocketTransport {

@@ -30,8 +30,8 @@ impl SocketTransport {
             return self.write_straight(&[IoSlice::new(data)]);
         }
         if !data.is_empty() {
-            self.gather(data);
-            self.grew();
+            let size = self.gather(data);
+            self.grew(size);
         }
     }
 
@@ -40,11 +40,9 @@ impl SocketTransport {
         if total >= DIRECT_WRITE && parts.len() <= 1024 && self.nothing_in_the_way() {
             return self.write_straight(parts);
         }
-        for part in parts {
-            self.gather(part);
-        }
-        if total > 0 {
-            self.grew();
+        let size = parts.iter().filter(|part| !part.is_empty()).fold(0, |_, part| self.gather(part));
+        if size > 0 {
+            self.grew(size);
         }
     }
 
@@ -52,29 +50,35 @@ impl SocketTransport {
         self.registration.is_ready(Direction::Write) && self.outgoing.borrow().is_empty()
     }
 
+    /// Buffers bytes, of which there must be some. Returns how many are buffered then.
     #[inline]
-    fn gather(&self, data: &[u8]) {
+    fn gather(&self, data: &[u8]) -> usize {
         let mut outgoing = self.outgoing.borrow_mut();
-        if outgoing.wants_memory() {
-            outgoing.lend(self.event_loop.core().buffers.take_send());
+        if outgoing.is_empty() {
+            outgoing.lend(self.event_loop.core().buffers.take_backlog());
         }
-        outgoing.push(data);
+        outgoing.push(data)
     }
 
     /// Bytes were gathered. They go out when the step ends, or now if they are many; a pause is only decided after
     /// an attempt to send.
     #[inline]
-    fn grew(&self) {
+    fn grew(&self, size: usize) {
         if !self.registration.is_ready(Direction::Write) {
             return self.signal();
         }
         let most = GATHER_LIMIT.min(self.flow.get().high());
-        if self.outgoing.borrow().len() > most {
+        if size > most {
             self.send_outgoing();
-        } else if !self.enlisted.replace(true) {
-            if let Some(transport) = self.this.upgrade() {
-                self.event_loop.core().step.enlist(transport);
-            }
+        } else if !self.enlisted.get() {
+            self.enlist();
+        }
+    }
+
+    fn enlist(&self) {
+        if let Some(transport) = self.this.upgrade() {
+            self.enlisted.set(true);
+            self.event_loop.core().step.enlist(transport);
         }
     }
 
@@ -96,7 +100,9 @@ impl SocketTransport {
         for part in parts {
             let from = skip.min(part.len());
             skip -= from;
-            self.gather(&part[from..]);
+            if from < part.len() {
+                self.gather(&part[from..]);
+            }
         }
         self.wait_until_writable();
         self.signal();
@@ -134,17 +140,12 @@ impl SocketTransport {
                 sent
             });
             let ControlFlow::Continue(sent) = attempt else { return };
-            let mut outgoing = self.outgoing.borrow_mut();
-            outgoing.advance(sent);
-            if outgoing.is_empty() {
-                let memory = outgoing.take_memory();
-                drop(outgoing);
-                self.event_loop.core().buffers.give_send(memory);
+            if let Some(memory) = self.outgoing.borrow_mut().advance(sent) {
+                self.event_loop.core().buffers.give_backlog(memory);
                 break;
             }
             if sent < offered {
                 // The kernel is full: trying again would only find that out once more.
-                drop(outgoing);
                 self.registration.exhausted(Direction::Write);
                 self.wait_until_writable();
                 break;
@@ -156,6 +157,7 @@ impl SocketTransport {
         }
     }
 
+    #[cold]
     fn wait_until_writable(&self) {
         if self.registration.want(Direction::Write) {
             self.queue(Direction::Write);
@@ -167,7 +169,7 @@ impl SocketTransport {
     pub(super) fn signal(&self) {
         let size = self.outgoing.borrow().len();
         let mut flow = self.flow.get();
-        let Some(signal) = flow.shrank(size).or_else(|| flow.grew(size)) else { return };
+        let Some(signal) = flow.changed(size) else { return };
         self.flow.set(flow);
         self.tell(signal);
     }

@@ -2,20 +2,27 @@
 
 use std::io;
 
-use super::{End, StreamProtocol};
+use super::StreamProtocol;
 use crate::errors::ConnectionError;
 use crate::executor::yield_once;
 use crate::interface::Transport;
 
 impl StreamProtocol {
-    fn failure(&self) -> Option<ConnectionError> {
-        match &*self.end.borrow() {
-            End::Failed(error) => Some(error.clone()),
-            End::Open | End::Eof => None,
-        }
+    pub(super) fn failure(&self) -> Option<ConnectionError> {
+        let failure = self.failure.take();
+        self.failure.set(failure.clone());
+        failure
     }
 
-    fn outcome(&self) -> io::Result<()> {
+    /// Whether nothing is in the way of writing more, as far as this side knows: the connection has not ended in
+    /// any way, and the transport keeps up.
+    #[inline]
+    pub(in crate::streams) fn may_write(&self) -> bool {
+        !self.flow.writing_paused.get() && !self.flow.ended.get()
+    }
+
+    #[cold]
+    pub(super) fn outcome(&self) -> io::Result<()> {
         self.failure().map_or(Ok(()), |error| Err(error.to_io_error()))
     }
 
@@ -25,19 +32,16 @@ impl StreamProtocol {
             // Lets `connection_lost` run, so that a loop of writes and drains ends with it.
             yield_once().await;
         }
-        if self.flow.get().lost {
+        if self.flow.lost.get() {
             self.outcome()?;
             return Err(io::Error::new(io::ErrorKind::ConnectionReset, "Connection lost"));
         }
-        let may_go_on = || {
-            let flow = self.flow.get();
-            (flow.lost || !flow.writing_paused).then_some(())
-        };
-        self.drains.wait(may_go_on).await;
+        let may_go_on = || (self.flow.lost.get() || !self.flow.writing_paused.get()).then_some(());
+        self.changed.wait(may_go_on).await;
         self.outcome()
     }
 
     pub(in crate::streams) async fn wait_closed(&self) -> io::Result<()> {
-        self.closes.wait(|| self.flow.get().lost.then(|| self.outcome())).await
+        self.changed.wait(|| self.flow.lost.get().then(|| self.outcome())).await
     }
 }

@@ -9,10 +9,9 @@ mod draining;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
 use std::rc::{Rc, Weak};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use crate::constants::{LEAST_ROOM, SMALL_BUFFER};
 use crate::errors::ConnectionError;
@@ -29,46 +28,36 @@ pub(crate) struct StreamProtocol {
     /// Whose buffers are used; `None` if the stream is fed by hand.
     event_loop: Option<LoopHandle>,
     /// From `connection_made` to `connection_lost`.
-    transport: RefCell<Option<Rc<dyn Transport>>>,
+    transport: Cell<Option<Rc<dyn Transport>>>,
     /// Received, and not yet taken by the reader.
-    inbox: Cell<ReceiveBuffer>,
+    inbox: RefCell<ReceiveBuffer>,
     /// How many bytes the reader has in its own hands.
     held: Cell<usize>,
     limit: usize,
-    end: RefCell<End>,
-    flow: Cell<Flow>,
+    /// What the connection failed with.
+    failure: Cell<Option<ConnectionError>>,
+    flow: Flow,
     reader_waits: WaiterCell,
-    /// Those who wait in `drain`.
-    drains: Waiters,
-    /// Those who wait for the connection to be lost.
-    closes: Waiters,
+    /// Those who wait in `drain`, or for the connection to be lost.
+    changed: Waiters,
     connected: Cell<Option<Connected>>,
 }
 
-/// How far the incoming bytes have come.
-#[derive(Debug, Clone)]
-enum End {
-    /// More may come.
-    Open,
-    /// No more will come, and nothing went wrong.
-    Eof,
-    /// No more will come: the connection failed.
-    Failed(ConnectionError),
-}
-
 /// The flags of both directions. Each is about something else, so all combinations are possible.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Flow {
     /// The transport's reading was paused by us, since the reader has more than it reads.
-    reading_paused: bool,
+    reading_paused: Cell<bool>,
     /// The transport told us to pause writing.
-    writing_paused: bool,
+    writing_paused: Cell<bool>,
+    /// No more bytes will come: the stream ended, or the connection failed.
+    ended: Cell<bool>,
     /// `connection_lost` has come.
-    lost: bool,
+    lost: Cell<bool>,
     /// The last receive filled its buffer: the next one should be large.
-    bulk: bool,
+    bulk: Cell<bool>,
     /// The reader was dropped: what comes is thrown away.
-    reader_gone: bool,
+    reader_gone: Cell<bool>,
 }
 
 impl StreamProtocol {
@@ -76,15 +65,14 @@ impl StreamProtocol {
         Rc::new_cyclic(|this| StreamProtocol {
             this: this.clone(),
             event_loop,
-            transport: RefCell::new(None),
-            inbox: Cell::default(),
+            transport: Cell::new(None),
+            inbox: RefCell::default(),
             held: Cell::new(0),
             limit,
-            end: RefCell::new(End::Open),
-            flow: Cell::default(),
+            failure: Cell::new(None),
+            flow: Flow::default(),
             reader_waits: WaiterCell::default(),
-            drains: Waiters::default(),
-            closes: Waiters::default(),
+            changed: Waiters::default(),
             connected: Cell::new(connected),
         })
     }
@@ -93,21 +81,16 @@ impl StreamProtocol {
         self.event_loop.as_ref()
     }
 
-    fn change(&self, change: impl FnOnce(&mut Flow)) {
-        let mut flow = self.flow.get();
-        change(&mut flow);
-        self.flow.set(flow);
-    }
-
     fn transport(&self) -> Option<Rc<dyn Transport>> {
-        self.transport.borrow().clone()
+        let transport = self.transport.take();
+        let clone = transport.clone();
+        self.transport.set(transport);
+        clone
     }
 
+    #[inline]
     fn inbox_len(&self) -> usize {
-        let inbox = self.inbox.take();
-        let len = inbox.len();
-        self.inbox.set(inbox);
-        len
+        self.inbox.borrow().len()
     }
 }
 
@@ -117,7 +100,7 @@ impl StreamProtocol {
     #[inline]
     fn received(&self, in_inbox: usize) {
         self.reader_waits.wake();
-        if self.held.get() + in_inbox > self.limit.saturating_mul(2) && !self.flow.get().reading_paused {
+        if self.held.get() + in_inbox > self.limit.saturating_mul(2) && !self.flow.reading_paused.get() {
             self.pause_reading();
         }
     }
@@ -125,14 +108,14 @@ impl StreamProtocol {
     #[cold]
     fn pause_reading(&self) {
         if let Some(transport) = self.transport() {
-            self.change(|flow| flow.reading_paused = true);
+            self.flow.reading_paused.set(true);
             transport.pause_reading();
         }
     }
 
     #[cold]
     fn resume_reading(&self) {
-        self.change(|flow| flow.reading_paused = false);
+        self.flow.reading_paused.set(false);
         if let Some(transport) = self.transport() {
             transport.resume_reading();
         }
@@ -140,12 +123,10 @@ impl StreamProtocol {
 
     /// Adds bytes as if they had been received.
     pub(super) fn feed(&self, data: &[u8]) {
-        let mut inbox = self.inbox.take();
-        if !self.flow.get().reader_gone {
-            inbox.extend_from_slice(data);
+        if !self.flow.reader_gone.get() {
+            self.inbox.borrow_mut().extend_from_slice(data);
         }
-        let len = inbox.len();
-        self.inbox.set(inbox);
+        let len = self.inbox_len();
         if !data.is_empty() {
             self.received(len);
         }
@@ -154,21 +135,24 @@ impl StreamProtocol {
     /// Ends the incoming side, unless it has ended before.
     pub(super) fn feed_eof(&self) {
         if !self.is_ended() {
-            self.ended(End::Eof);
+            self.ended(None);
         }
     }
 
     /// Lets the incoming side fail, also if it has ended before.
     pub(super) fn fail(&self, error: ConnectionError) {
-        self.ended(End::Failed(error));
+        self.ended(Some(error));
     }
 
-    fn ended(&self, end: End) {
-        let earlier = self.end.replace(end);
+    /// No more bytes will come: the stream ended well, or failed.
+    fn ended(&self, failure: Option<ConnectionError>) {
+        self.flow.ended.set(true);
+        let earlier = self.failure.replace(failure);
         drop(earlier);
         self.reader_waits.wake();
     }
 
+    #[inline]
     fn give_back(&self, buffer: ReceiveBuffer) {
         if let Some(event_loop) = &self.event_loop {
             event_loop.core().buffers.give(buffer);
@@ -193,20 +177,22 @@ impl StreamProtocol {
             inbox.consume(inbox.len());
         }
         self.held.set(own.len());
-        if inbox.capacity() > 0 {
+        if inbox.has_memory() {
             self.give_back(inbox);
         }
     }
 
-    /// Puts back what the reader has left: more will be received behind it. The inbox must have been taken.
+    /// Puts back what the reader has left: more will be received behind it. The inbox must be empty then.
     #[inline]
     fn put_back(&self, own: &mut ReceiveBuffer) {
-        let own = std::mem::take(own);
         self.held.set(0);
-        if !own.is_empty() {
-            self.inbox.set(own);
-        } else if own.capacity() > 0 {
-            self.give_back(own);
+        if own.has_memory() {
+            let own = std::mem::take(own);
+            if own.is_empty() {
+                self.give_back(own);
+            } else {
+                self.inbox.replace(own);
+            }
         }
     }
 
@@ -214,54 +200,70 @@ impl StreamProtocol {
     #[inline]
     pub(super) fn consumed(&self, own: &mut ReceiveBuffer) {
         self.held.set(own.len());
-        if own.is_empty() && own.capacity() > 0 {
+        if own.is_empty() || self.flow.reading_paused.get() {
+            self.consumed_much(own);
+        }
+    }
+
+    fn consumed_much(&self, own: &mut ReceiveBuffer) {
+        if own.is_empty() && own.has_memory() {
             self.give_back(std::mem::take(own));
         }
-        if self.flow.get().reading_paused && self.held.get() + self.inbox_len() <= self.limit {
+        if self.flow.reading_paused.get() && self.held.get() + self.inbox_len() <= self.limit {
             self.resume_reading();
         }
     }
 
-    /// Waits until there are more bytes than `own` has: true, or false if no more will come. In either case they
-    /// are all in `own` then. Nothing is lost if the future is dropped: the bytes are in the inbox.
+    /// Waits until there are more than `had` bytes, which is what the reader had when it began to wait: true, or
+    /// false if no more will come. In either case they are all in `own` then. While it waits they are in the inbox,
+    /// so nothing is lost if nobody polls again.
     ///
     /// # Errors
     ///
     /// If the connection failed.
-    pub(super) async fn more(&self, own: &mut ReceiveBuffer) -> io::Result<bool> {
-        let had = own.len();
-        loop {
+    #[inline]
+    pub(super) fn poll_more(&self, own: &mut ReceiveBuffer, had: usize, cx: &Context<'_>) -> Poll<io::Result<bool>> {
+        if own.len() + self.inbox_len() > had {
             self.take_inbox(own);
-            if own.len() > had {
-                return Ok(true);
-            }
-            match &*self.end.borrow() {
-                End::Open => {}
-                End::Eof => return Ok(false),
-                End::Failed(error) => return Err(error.to_io_error()),
-            }
-            self.put_back(own);
-            // Whoever waits wants bytes, however many are there already.
-            if self.flow.get().reading_paused {
-                self.resume_reading();
-            }
-            poll_fn(|cx| {
-                if self.inbox_len() > had || self.is_ended() {
-                    return Poll::Ready(());
-                }
-                self.reader_waits.set(Waiter::of(cx));
-                Poll::Pending
-            })
-            .await;
+            return Poll::Ready(Ok(true));
+        }
+        if self.flow.ended.get() {
+            self.take_inbox(own);
+            return Poll::Ready(self.outcome().map(|()| false));
+        }
+        self.put_back(own);
+        // Whoever waits wants bytes, however many are there already.
+        if self.flow.reading_paused.get() {
+            self.resume_reading();
+        }
+        self.reader_waits.set(self.waiter(cx));
+        Poll::Pending
+    }
+
+    #[inline]
+    fn waiter(&self, cx: &Context<'_>) -> Waiter {
+        match &self.event_loop {
+            Some(event_loop) => event_loop.core().executor.waiter(cx),
+            None => Waiter::of(cx),
         }
     }
 
     pub(super) fn is_ended(&self) -> bool {
-        !matches!(*self.end.borrow(), End::Open)
+        self.flow.ended.get()
     }
 
+    /// In a word, for reports.
+    fn describe_end(&self) -> String {
+        match self.failure() {
+            Some(error) => format!("Failed({error})"),
+            None if self.is_ended() => "Eof".to_owned(),
+            None => "Open".to_owned(),
+        }
+    }
+
+    /// The stream ended, and well.
     pub(super) fn has_eof(&self) -> bool {
-        matches!(*self.end.borrow(), End::Eof)
+        self.flow.ended.get() && self.failure().is_none()
     }
 
     pub(super) fn at_eof(&self, own: &ReceiveBuffer) -> bool {
@@ -270,7 +272,7 @@ impl StreamProtocol {
 
     /// The reader is dropped. Bytes that still come are thrown away, so that the writer goes on.
     pub(super) fn reader_gone(&self, mut own: ReceiveBuffer) {
-        self.change(|flow| flow.reader_gone = true);
+        self.flow.reader_gone.set(true);
         self.take_inbox(&mut own);
         own.consume(own.len());
         self.consumed(&mut own);
@@ -279,7 +281,7 @@ impl StreamProtocol {
 
 impl Protocol for StreamProtocol {
     fn connection_made(&self, transport: Rc<dyn Transport>) {
-        self.transport.replace(Some(Rc::clone(&transport)));
+        self.transport.set(Some(Rc::clone(&transport)));
         let Some(connected) = self.connected.take() else { return };
         let Some(this) = self.this.upgrade() else { return };
         let (reader, writer) = pair(this, transport);
@@ -287,29 +289,25 @@ impl Protocol for StreamProtocol {
     }
 
     fn eof_received(&self) -> AfterEof {
-        self.ended(End::Eof);
+        self.ended(None);
         AfterEof::KeepOpen
     }
 
     fn connection_lost(&self, error: Option<ConnectionError>) {
         let transport = self.transport.take();
         drop(transport);
-        self.change(|flow| flow.lost = true);
-        match error {
-            Some(error) => self.fail(error),
-            None => self.ended(End::Eof),
-        }
-        self.closes.wake_all();
-        self.drains.wake_all();
+        self.flow.lost.set(true);
+        self.ended(error);
+        self.changed.wake_all();
     }
 
     fn pause_writing(&self) {
-        self.change(|flow| flow.writing_paused = true);
+        self.flow.writing_paused.set(true);
     }
 
     fn resume_writing(&self) {
-        self.change(|flow| flow.writing_paused = false);
-        self.drains.wake_all();
+        self.flow.writing_paused.set(false);
+        self.changed.wake_all();
     }
 
     fn buffered(&self) -> Option<&dyn BufferedProtocol> {
@@ -320,34 +318,32 @@ impl Protocol for StreamProtocol {
 impl BufferedProtocol for StreamProtocol {
     #[inline]
     fn get_buffer(&self) -> ReceiveBuffer {
-        let mut inbox = self.inbox.take();
-        if inbox.capacity() > 0 {
+        let mut inbox = self.inbox.borrow_mut();
+        if inbox.has_memory() {
             if inbox.room().len() < LEAST_ROOM {
                 inbox.reserve(SMALL_BUFFER);
             }
-            return inbox;
+            return std::mem::take(&mut *inbox);
         }
         match &self.event_loop {
-            Some(event_loop) => event_loop.core().buffers.take(self.flow.get().bulk),
+            Some(event_loop) => event_loop.core().buffers.take(self.flow.bulk.get()),
             None => ReceiveBuffer::new(SMALL_BUFFER),
         }
     }
 
     #[inline]
     fn buffer_updated(&self, mut buffer: ReceiveBuffer, received: usize) {
-        let flow = self.flow.get();
-        let full = buffer.room().is_empty();
-        if full != flow.bulk && received > 0 {
-            self.change(|flow| flow.bulk = full);
+        if received > 0 {
+            self.flow.bulk.set(buffer.room().is_empty());
         }
-        if flow.reader_gone {
+        if self.flow.reader_gone.get() {
             buffer.consume(buffer.len());
         }
         if buffer.is_empty() {
             return self.give_back(buffer);
         }
         let len = buffer.len();
-        self.inbox.set(buffer);
+        self.inbox.replace(buffer);
         if received > 0 {
             self.received(len);
         }
@@ -364,8 +360,8 @@ impl fmt::Debug for StreamProtocol {
         f.debug_struct("StreamProtocol")
             .field("unread", &(self.held.get() + self.inbox_len()))
             .field("limit", &self.limit)
-            .field("end", &*self.end.borrow())
-            .field("flow", &self.flow.get())
+            .field("end", &self.describe_end())
+            .field("flow", &self.flow)
             .finish_non_exhaustive()
     }
 }
