@@ -72,13 +72,13 @@ fn a_task_costs_little_beyond_its_future() {
     let future = || pending::<()>();
     let size = size_of_val(&future());
     let bytes = bytes_of_each(10_000, || drop(spawn(future())));
-    assert!(bytes - size <= 130, "{} bytes", bytes - size);
+    assert!(bytes - size <= 200, "{} bytes", bytes - size);
 }
 
 #[test]
 fn a_sleeping_task_costs_little() {
     let bytes = bytes_of_each(10_000, || drop(spawn(sleep(Duration::from_secs(3_600)))));
-    assert!(bytes <= 280, "{bytes} bytes");
+    assert!(bytes <= 315, "{bytes} bytes");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn an_idle_pair_of_streams_costs_little_with_its_task() {
         bytes
     });
     println!("{bytes} bytes for an idle pair of streams with its task");
-    assert!(bytes <= 650, "{bytes} bytes");
+    assert!(bytes <= 700, "{bytes} bytes");
 }
 
 struct Connection {
