@@ -61,6 +61,28 @@ fn the_whole_reply_arrives_though_most_of_the_request_was_never_read() {
 }
 
 #[test]
+fn a_client_that_sends_all_before_it_reads_is_not_waited_for_in_vain() {
+    run_alone(|| async {
+        let server = start(|mut reader: StreamReader, writer: StreamWriter| async move {
+            reader.readexactly(KIB).await.unwrap();
+            // More than the kernel holds for a client that does not read.
+            writer.write(&pattern(16 * MIB));
+            writer.close();
+        })
+        .await;
+        let address = server.local_addrs()[0];
+        let client = thread::spawn(move || {
+            let mut client = plain_client(address);
+            // More than the kernel holds for a server that does not read.
+            client.write_all(&vec![b'q'; 16 * MIB])?;
+            read_all(&client)
+        });
+        until("the client has sent and read", || client.is_finished()).await;
+        assert!(client.join().unwrap().unwrap() == pattern(16 * MIB), "the whole reply");
+    });
+}
+
+#[test]
 fn input_that_came_since_the_loop_last_looked_does_not_cost_the_reply_either() {
     run_alone(|| async {
         let (second_is_sent, is_sent) = std::sync::mpsc::channel();

@@ -208,3 +208,25 @@ fn in_the_factory_of_a_server_only_that_connection_is_closed() {
         server.wait_closed().await;
     });
 }
+
+#[test]
+fn in_made_and_lost_it_is_reported_with_the_peer() {
+    run(async {
+        for word in ["made", "lost"] {
+            let peers = Rc::new(std::cell::RefCell::new(Vec::new()));
+            let heard = Rc::clone(&peers);
+            get_running_loop().set_exception_handler(move |incident| {
+                heard.borrow_mut().push(incident.peer().map(ToString::to_string))
+            });
+            let (ours, peer) = sockets();
+            let name = peer.local_addr().unwrap().to_string();
+            let recorder = panicking(word);
+            let protocol = Rc::clone(&recorder);
+            let _made_or_not = get_running_loop().create_connection(move || protocol, ours).await;
+            drop(peer);
+            recorder.lost.wait().await;
+            turns(2).await;
+            assert_eq!(*peers.borrow(), [Some(name)], "{word}");
+        }
+    });
+}

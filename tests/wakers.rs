@@ -342,3 +342,25 @@ fn the_destructor_of_a_foreign_waker_may_do_anything() {
         assert_eq!(wait.await, 7);
     });
 }
+
+#[test]
+fn a_foreign_waker_that_panics_keeps_nobody_else_from_being_woken() {
+    struct Panicking;
+    impl std::task::Wake for Panicking {
+        fn wake(self: Arc<Self>) {
+            panic!("in a waker");
+        }
+    }
+    run(async {
+        let promise = Promise::new();
+        let waits = promise.clone();
+        let foreign = std::task::Waker::from(Arc::new(Panicking));
+        let mut first = Box::pin(waits.wait());
+        assert!(first.as_mut().poll(&mut Context::from_waker(&foreign)).is_pending());
+        let waits = promise.clone();
+        let second = spawn(async move { waits.wait().await });
+        turns(2).await;
+        promise.set(7).unwrap();
+        assert_eq!(second.await.unwrap(), 7);
+    });
+}

@@ -3,10 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use crate::errors::panic_text;
 use crate::executor::TaskNode;
 use crate::executor::running;
 
@@ -41,8 +43,16 @@ impl Waiter {
         match self {
             Waiter::Nobody => {}
             Waiter::Task(node) => node.wake(),
-            Waiter::Foreign(waker) => waker.wake(),
+            Waiter::Foreign(waker) => wake_foreign(*waker),
         }
+    }
+}
+
+/// A foreign waker is user code. If it panics, that must not keep others from being woken.
+#[cold]
+fn wake_foreign(waker: Waker) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+        log::error!("a waker panicked: {}", panic_text(&*payload));
     }
 }
 

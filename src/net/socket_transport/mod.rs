@@ -15,8 +15,10 @@
 //! Whatever a state is, every method may be called in it, from inside any callback: what is borrowed here is never
 //! borrowed while the protocol is called.
 
-// This file has the states, opening and the end; `reading` and `writing` the two directions.
+// This file has the states, opening and the end; `reading` and `writing` the two directions; `calls` what happens when
+// the protocol panics.
 
+mod calls;
 mod reading;
 mod transport;
 mod writing;
@@ -38,6 +40,7 @@ use crate::net::made::Made;
 use crate::net::server::Attachment;
 use crate::outgoing::Outgoing;
 use crate::reactor::{Again, Direction, Registration, Source};
+use calls::OnPanic;
 
 pub(crate) struct SocketTransport {
     this: Weak<SocketTransport>,
@@ -166,12 +169,12 @@ impl SocketTransport {
 
     fn made(self: Rc<Self>, told: &Made) {
         let Some(protocol) = self.protocol() else { return };
-        let on_panic = OnPanic::new(&self, "connection_made", Some(told));
-        protocol.connection_made(self.clone());
-        on_panic.disarm();
-        self.start_reading();
-        // It was never told before: only this and the guard above tell.
-        let _ = told.set(Ok(()));
+        let outcome = self.call_protocol("connection_made", || protocol.connection_made(self.clone()));
+        if outcome.is_ok() {
+            self.start_reading();
+        }
+        // It was never told before: only this tells.
+        let _ = told.set(outcome);
     }
 
     fn protocol(&self) -> Option<Rc<dyn Protocol>> {
@@ -198,21 +201,20 @@ impl SocketTransport {
     /// order, also if the protocol panics.
     fn deliver_lost(&self) {
         self.phase.set(Phase::Lost);
-        // Dropped from the last to the first, which unwinding does too.
-        let attachment = self.attachment.take();
         let (error, may_linger) = match self.ending.take() {
             Ending::Closed => (None, true),
             Ending::Aborted => (None, false),
             Ending::Failed(error) => (Some(error), false),
         };
-        let socket = CloseOnDrop { transport: self, may_linger };
         let protocol = self.protocol.take();
         if let Some(protocol) = &protocol {
-            protocol.connection_lost(error);
+            // That it panicked is reported; there is nothing more to lose by it.
+            let _ = self.call_protocol("connection_lost", || protocol.connection_lost(error));
         }
+        self.close_conduit(may_linger);
+        drop(self.attachment.take());
+        // Last, since its destructor is user code.
         drop(protocol);
-        drop(socket);
-        drop(attachment);
     }
 
     /// Closes the conduit. Input that nobody read must not cost the peer what we sent last.
@@ -287,47 +289,5 @@ impl fmt::Debug for SocketTransport {
             .field("peer", &self.names.peer)
             .field("local", &self.names.local)
             .finish()
-    }
-}
-
-struct CloseOnDrop<'a> {
-    transport: &'a SocketTransport,
-    may_linger: bool,
-}
-
-impl Drop for CloseOnDrop<'_> {
-    fn drop(&mut self) {
-        self.transport.close_conduit(self.may_linger);
-    }
-}
-
-/// Loses the connection if the protocol's method that is being called panics; the turn reports the panic.
-struct OnPanic<'a> {
-    transport: &'a SocketTransport,
-    method: &'static str,
-    made: Option<&'a Made>,
-}
-
-impl<'a> OnPanic<'a> {
-    #[inline]
-    fn new(transport: &'a SocketTransport, method: &'static str, made: Option<&'a Made>) -> Self {
-        OnPanic { transport, method, made }
-    }
-
-    #[inline]
-    fn disarm(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for OnPanic<'_> {
-    #[cold]
-    fn drop(&mut self) {
-        let text = format!("the protocol's {} panicked", self.method);
-        let error = ConnectionError::from(io::Error::other(text));
-        if let Some(made) = self.made {
-            let _ = made.set(Err(error.clone()));
-        }
-        self.transport.lose(Ending::Failed(error));
     }
 }

@@ -55,8 +55,11 @@ impl SocketTransport {
     /// The conduit is readable, and the protocol wants bytes.
     #[inline]
     pub(super) fn receive_once(&self) -> Again {
+        if self.phase.get() == Phase::Closing {
+            return self.throw_away_once();
+        }
         let Some(protocol) = self.protocol() else { return Again::No };
-        let on_panic = OnPanic::new(self, "buffered", None);
+        let on_panic = OnPanic::new(self, "buffered");
         let buffered = protocol.buffered();
         on_panic.disarm();
         match buffered {
@@ -65,12 +68,35 @@ impl SocketTransport {
         }
     }
 
+    /// While what was written before `close` still goes out, what comes in is thrown away: a peer that writes before
+    /// it reads would wait for us, and we for it.
+    pub(super) fn throw_away_input(&self) {
+        let more_may_come = self.ways == Ways::Both && self.reading.get() != Reading::Ended;
+        if more_may_come && self.registration.want(Direction::Read) {
+            self.queue(Direction::Read);
+        }
+    }
+
+    #[cold]
+    fn throw_away_once(&self) -> Again {
+        let received = self.receive(&mut self.event_loop.core().buffers.lend().memory);
+        match received {
+            Received::Eof => {
+                self.reading.set(Reading::Ended);
+                self.registration.unwant(Direction::Read);
+            }
+            Received::Failed(error) => self.lose(Ending::Failed(error.into())),
+            Received::Bytes(_) | Received::Nothing => {}
+        }
+        Again::NextTurn
+    }
+
     #[inline]
     fn receive_plain(&self, protocol: &dyn Protocol) -> Again {
         let mut loan = self.event_loop.core().buffers.lend();
         match self.receive(&mut loan.memory) {
             Received::Bytes(n) => {
-                let on_panic = OnPanic::new(self, "data_received", None);
+                let on_panic = OnPanic::new(self, "data_received");
                 protocol.data_received(&loan.memory[..n]);
                 on_panic.disarm();
                 Again::NextTurn
@@ -84,7 +110,7 @@ impl SocketTransport {
 
     #[inline]
     fn receive_buffered(&self, buffered: &dyn BufferedProtocol) -> Again {
-        let on_panic = OnPanic::new(self, "get_buffer or buffer_updated", None);
+        let on_panic = OnPanic::new(self, "get_buffer or buffer_updated");
         let mut buffer = buffered.get_buffer();
         if buffer.room().is_empty() {
             on_panic.disarm();
@@ -141,7 +167,7 @@ impl SocketTransport {
         if self.ways == Ways::Out {
             return self.nobody_reads();
         }
-        let on_panic = OnPanic::new(self, "eof_received", None);
+        let on_panic = OnPanic::new(self, "eof_received");
         let after = protocol.eof_received();
         on_panic.disarm();
         if after == AfterEof::Close || self.ways == Ways::In {

@@ -50,6 +50,8 @@ impl Transport for SocketTransport {
         self.flush_step();
         if self.outgoing.borrow().is_empty() {
             self.lose(Ending::Closed);
+        } else {
+            self.throw_away_input();
         }
     }
 

@@ -2,11 +2,10 @@
 
 use std::io::{self, IoSlice};
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{Ending, OnPanic, Phase, SocketTransport, Writing};
+use super::{Ending, Phase, SocketTransport, Writing};
 use crate::constants::{DIRECT_WRITE, GATHER_LIMIT};
-use crate::event_loop::{Incident, Unsent};
+use crate::event_loop::Unsent;
 use crate::flow_control::Signal;
 use crate::net::conduit::Conduit;
 use crate::reactor::Direction;
@@ -177,20 +176,11 @@ impl SocketTransport {
     #[cold]
     pub(super) fn tell(&self, signal: Signal) {
         let Some(protocol) = self.protocol() else { return };
-        // These calls may come from inside a write, and whoever wrote (another connection's protocol in a proxy) has
-        // done nothing wrong: so the panic ends here, not in the turn as those of all other calls.
-        let told = catch_unwind(AssertUnwindSafe(|| {
-            let on_panic = OnPanic::new(self, "pause_writing or resume_writing", None);
-            match signal {
-                Signal::Pause => protocol.pause_writing(),
-                Signal::Resume => protocol.resume_writing(),
-            }
-            on_panic.disarm();
-        }));
-        if let Err(payload) = told {
-            let incident = Incident::new("A protocol panicked").with_panic(&payload).with_source(self);
-            self.event_loop.core().report(&incident.with_peer(self.names.peer.clone()));
-        }
+        // That it panicked is reported, and the connection is lost by it.
+        let _ = match signal {
+            Signal::Pause => self.call_protocol("pause_writing", || protocol.pause_writing()),
+            Signal::Resume => self.call_protocol("resume_writing", || protocol.resume_writing()),
+        };
     }
 
     /// Nothing is left to send: what waited for that happens.

@@ -1,0 +1,55 @@
+//! Calls of the protocol, which may panic: it loses its connection then, and nobody else is harmed.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{Ending, SocketTransport};
+use crate::errors::ConnectionError;
+use crate::event_loop::Incident;
+
+impl SocketTransport {
+    /// Calls the protocol where the panic must end here: because the call may come from inside a write of somebody
+    /// who has done nothing wrong (another connection's protocol in a proxy), or because there is more to do after it.
+    ///
+    /// # Errors
+    ///
+    /// If the protocol panicked. It is reported, and the connection is lost.
+    pub(super) fn call_protocol(&self, method: &'static str, call: impl FnOnce()) -> Result<(), ConnectionError> {
+        let Err(payload) = catch_unwind(AssertUnwindSafe(call)) else { return Ok(()) };
+        let incident = Incident::new("A protocol panicked").with_panic(&payload).with_source(self);
+        self.event_loop.core().report(&incident.with_peer(self.names.peer.clone()));
+        let error = panicked(method);
+        self.lose(Ending::Failed(error.clone()));
+        Err(error)
+    }
+}
+
+fn panicked(method: &str) -> ConnectionError {
+    io::Error::other(format!("the protocol's {method} panicked")).into()
+}
+
+/// Loses the connection if the protocol's method that is being called panics; the turn reports the panic. It costs
+/// nothing on the way from the socket to the protocol.
+pub(super) struct OnPanic<'a> {
+    transport: &'a SocketTransport,
+    method: &'static str,
+}
+
+impl<'a> OnPanic<'a> {
+    #[inline]
+    pub(super) fn new(transport: &'a SocketTransport, method: &'static str) -> Self {
+        OnPanic { transport, method }
+    }
+
+    #[inline]
+    pub(super) fn disarm(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for OnPanic<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        self.transport.lose(Ending::Failed(panicked(self.method)));
+    }
+}
