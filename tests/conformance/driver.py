@@ -13,6 +13,7 @@ import pathlib
 import sys
 
 from oracle.loops import Loop
+from oracle.trace import unshape
 from oracle.world import World
 
 HERE = pathlib.Path(__file__).parent
