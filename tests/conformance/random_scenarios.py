@@ -143,7 +143,7 @@ def differing(scenarios):
     with tempfile.TemporaryDirectory() as folder:
         (pathlib.Path(folder) / "random.json").write_text(driver.text(scenarios))
         run = subprocess.run(
-            ["cargo", "test", "--quiet", "--test", "conformance", "further"], cwd=ROOT, text=True, capture_output=True,
+            ["cargo", "test", "--locked", "--quiet", "--test", "conformance", "further"], cwd=ROOT, text=True, capture_output=True,
             env={**os.environ, "WATERWHEEL_SCENARIOS": folder, "RUST_BACKTRACE": "0"})
     report = run.stdout + run.stderr
     ids = re.findall(r"^(\S+)(?=\n  expected:| hangs$| panics$)", report, re.MULTILINE)
