@@ -91,8 +91,8 @@ def streams(rng):
     for _ in range(rng.randint(3, 15)):
         choice = rng.random()
         if choice < 0.3 and not peer_ended:
-            sends = [["peer.send", reads.word(40)] for _ in range(rng.randint(1, 3))]
-            steps.append(["together", sends] if rng.random() < 0.3 else sends[0])
+            # One send a step: how a read sees two depends on the moment.
+            steps.append(["peer.send", reads.word(60)])
         elif choice < 0.55:
             steps.append(reads.read())
         elif choice < 0.6:
