@@ -102,7 +102,7 @@ fn our_own_end_comes_after_what_is_buffered_and_reading_goes_on() {
         let recorder = Recorder::new();
         let (transport, peer) = connect(Rc::clone(&recorder)).await;
         assert!(transport.can_write_eof());
-        let data = pattern(4 << 20);
+        let data = pattern(8 << 20);
         transport.write(&data);
         transport.write_eof();
         transport.write_eof();
