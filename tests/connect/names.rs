@@ -17,6 +17,7 @@ const AI_NUMERICHOST: i32 = 4;
 #[test]
 fn a_name_that_cannot_be_one_is_refused_without_asking_anyone() {
     run_alone(|| async {
+        until("the threads of earlier tests have ended", || worker_threads() == 0).await;
         let longest = "a".repeat(255);
         for (host, expected) in [
             ("127.0.0.1\0.example".to_owned(), "\"127.0.0.1\\0.example\" cannot be the name of a host".to_owned()),
@@ -37,6 +38,7 @@ fn a_name_that_cannot_be_one_is_refused_without_asking_anyone() {
 #[test]
 fn numeric_addresses_and_localhost_start_no_thread() {
     run_alone(|| async {
+        until("the threads of earlier tests have ended", || worker_threads() == 0).await;
         let server = start_server(tell_origin, ("localhost", 0)).await.unwrap();
         let port = server.local_addrs()[0].port();
         for host in ["127.0.0.1", "localhost", ""] {
@@ -51,6 +53,7 @@ fn numeric_addresses_and_localhost_start_no_thread() {
 #[test]
 fn unknown_names_are_errors_and_the_loop_turns_meanwhile() {
     run_alone(|| async {
+        until("the threads of earlier tests have ended", || worker_threads() == 0).await;
         let ticks = Rc::new(Cell::new(0));
         let counted = Rc::clone(&ticks);
         drop(spawn(async move {
@@ -94,6 +97,7 @@ fn the_threads_end_with_their_loop_also_when_look_ups_are_under_way() {
 #[test]
 fn look_ups_that_were_given_up_hold_up_no_later_one() {
     run_alone(|| async {
+        until("the threads of earlier tests have ended", || worker_threads() == 0).await;
         let server = start_server(tell_origin, "127.0.0.1:0").await.unwrap();
         for n in 0..100 {
             let task = spawn(open_connection((format!("host-{n}.invalid"), 80)).flags(AI_NUMERICHOST).into_future());
@@ -108,6 +112,7 @@ fn look_ups_that_were_given_up_hold_up_no_later_one() {
 #[test]
 fn a_scope_of_an_ipv6_address_is_understood_or_an_error() {
     run_alone(|| async {
+        until("the threads of earlier tests have ended", || worker_threads() == 0).await;
         for host in ["fe80::1%lo", "fe80::1%1", "[fe80::1%lo]:9", "fe80::1%nosuch", "::1%lo", "fe80::1%"] {
             let connecting = match host.strip_suffix(":9") {
                 Some(_) => open_connection(host),
