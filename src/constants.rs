@@ -101,3 +101,23 @@ pub(crate) const LINGER_BYTES: usize = 64 * 1024 * 1024;
 
 /// How long a connection whose writer was dropped may go without sending a byte before it is aborted.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The numbers of TLS.
+#[cfg(feature = "tls")]
+pub(crate) mod tls {
+    use std::time::Duration;
+
+    /// How long a handshake may take (asyncio's number).
+    pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// How long closing may wait for the peer without any progress (asyncio's number).
+    pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// The default high-water mark of a TLS transport; the low one is a quarter (asyncio's numbers). It is higher than
+    /// that of the transport below, which is full before this one is.
+    pub(crate) const HIGH_WATER: usize = 512 * 1024;
+
+    /// How much is encrypted at once: three full records, which fit with what is around them into the memory that is
+    /// lent for it, and are enough for one system call.
+    pub(crate) const SEAL_PIECE: usize = 48 * 1024;
+}

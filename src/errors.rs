@@ -97,6 +97,11 @@ impl ConnectionError {
         self.0.raw_os_error()
     }
 
+    /// The error inside, if it was not the operating system's; as [`io::Error::get_ref`].
+    pub fn get_ref(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.0.get_ref()
+    }
+
     /// An I/O error that says the same: with the system's number where there is one, else with this as its source.
     pub fn to_io_error(&self) -> io::Error {
         match self.raw_os_error() {

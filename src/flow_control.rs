@@ -19,13 +19,20 @@ pub(crate) struct FlowControl {
     /// Invariant: `low <= high`.
     high: usize,
     low: usize,
+    /// The high mark where none is given.
+    default_high: usize,
     /// True between a [`Signal::Pause`] and its [`Signal::Resume`], which therefore alternate.
     paused: bool,
 }
 
 impl FlowControl {
     pub(crate) fn new() -> Self {
-        FlowControl { high: DEFAULT_HIGH_WATER, low: DEFAULT_HIGH_WATER / 4, paused: false }
+        FlowControl::with_default(DEFAULT_HIGH_WATER)
+    }
+
+    /// Marks of a kind of transport whose high one is another.
+    pub(crate) fn with_default(high: usize) -> Self {
+        FlowControl { high, low: high / 4, default_high: high, paused: false }
     }
 
     /// Sets the marks. What is not given follows from the other: low is a quarter of high, high four times low.
@@ -34,7 +41,7 @@ impl FlowControl {
     ///
     /// If `low` is over `high`. Nothing has changed then.
     pub(crate) fn set_limits(&mut self, high: Option<usize>, low: Option<usize>) {
-        let high = high.unwrap_or_else(|| low.map_or(DEFAULT_HIGH_WATER, |low| low.saturating_mul(4)));
+        let high = high.unwrap_or_else(|| low.map_or(self.default_high, |low| low.saturating_mul(4)));
         let low = low.unwrap_or(high / 4);
         assert!(low <= high, "the low-water mark ({low}) must not be over the high-water mark ({high})");
         self.high = high;

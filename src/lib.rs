@@ -74,12 +74,16 @@ mod outgoing;
 mod promise;
 mod reactor;
 mod runner;
+#[cfg(feature = "tls")]
+mod secure;
 mod streams;
 mod task;
 pub mod testing;
 mod threads;
 mod time;
 mod timers;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use errors::{ConnectionError, JoinError, ReadError, TimedOut};
 pub use event_loop::{
@@ -97,9 +101,15 @@ pub use net::{
 pub use promise::Promise;
 pub use reactor::{Bell, Readiness, Selector, Token};
 pub use runner::run;
+#[cfg(feature = "tls")]
+pub use rustls;
+#[cfg(feature = "tls")]
+pub use secure::{StartTlsStreams, start_tls};
 pub use streams::{
     ClientConnected, Coroutine, FallibleCoroutine, OpenConnection, Plain, Separators, StartServer, StreamFeeder,
     StreamReader, StreamWriter, open_connection, open_unix_connection, start_server, start_unix_server,
 };
 pub use task::{Task, YieldNow, spawn, yield_now};
 pub use time::{Sleep, Timeout, sleep, sleep_until, timeout};
+#[cfg(feature = "tls")]
+pub use tls::{StartTls, TlsClient, TlsError, TlsErrorKind, TlsInfo, TlsRole, TlsServer};

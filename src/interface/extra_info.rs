@@ -1,5 +1,6 @@
 //! What is known of a connection besides its bytes.
 
+use std::any::Any;
 use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -71,6 +72,8 @@ pub struct ExtraInfo {
     pub(crate) peername: Option<Address>,
     pub(crate) sockname: Option<Address>,
     pub(crate) socket: Option<Rc<dyn AsFd>>,
+    /// What a layer between the transport and the protocol has to say; only that layer knows its type.
+    pub(crate) layer: Option<Rc<dyn Any>>,
 }
 
 impl ExtraInfo {
@@ -97,6 +100,7 @@ impl fmt::Debug for ExtraInfo {
             .field("peername", &self.peername)
             .field("sockname", &self.sockname)
             .field("socket", &self.socket.as_ref().map(|socket| socket.as_fd()))
+            .field("layered", &self.layer.is_some())
             .finish()
     }
 }

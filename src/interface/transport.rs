@@ -32,6 +32,10 @@ pub trait Transport {
     fn can_write_eof(&self) -> bool;
 
     /// Ends our side, after what is buffered has gone out. The peer may still send.
+    ///
+    /// # Panics
+    ///
+    /// If [`can_write_eof`](Transport::can_write_eof) is false, as it is with TLS: nobody would ever see that end.
     fn write_eof(&self);
 
     /// Closes: reading stops now, what is buffered still goes out, then the protocol's `connection_lost(None)`
@@ -56,7 +60,7 @@ pub trait Transport {
 
     /// Sets the marks, in bytes, over and under which the protocol is told to pause and to resume. A missing low
     /// mark is a quarter of the high one, a missing high mark four times the low one, and without both the
-    /// defaults (64 KiB and 16 KiB) come back.
+    /// defaults (64 KiB and 16 KiB; with TLS 512 KiB and 128 KiB) come back.
     ///
     /// # Panics
     ///

@@ -16,6 +16,7 @@ use crate::interface::{Protocol, Transport};
 use crate::net::conduit::Conduit;
 use crate::net::dial::{adopt, dial, dial_unix};
 use crate::net::endpoint::{Endpoint, Target};
+use crate::net::layer::LayerOptions;
 use crate::net::made::until_made;
 use crate::net::race::interleave;
 use crate::net::resolve::{Hints, Purpose};
@@ -71,7 +72,7 @@ impl LoopHandle {
 pub struct CreateConnection<P> {
     event_loop: LoopHandle,
     factory: Box<dyn FnOnce() -> Rc<P>>,
-    options: ConnectOptions,
+    pub(crate) options: ConnectOptions,
 }
 
 /// The methods of a builder whose field `options` is a [`ConnectOptions`].
@@ -145,6 +146,7 @@ pub(crate) struct ConnectOptions {
     pub(crate) local: Option<Endpoint>,
     pub(crate) happy_eyeballs_delay: Option<Duration>,
     pub(crate) interleave: Option<usize>,
+    pub(crate) layer: LayerOptions,
 }
 
 impl ConnectOptions {
@@ -155,20 +157,31 @@ impl ConnectOptions {
             local: None,
             happy_eyeballs_delay: Some(HAPPY_EYEBALLS_DELAY),
             interleave: None,
+            layer: LayerOptions::default(),
         }
     }
 
     pub(crate) async fn connect<P: Protocol + 'static>(
-        self,
+        mut self,
         event_loop: &LoopHandle,
         factory: impl FnOnce() -> Rc<P>,
     ) -> io::Result<(Rc<dyn Transport>, Rc<P>)> {
+        let layer = std::mem::take(&mut self.layer).prepare(self.to.0.host().as_deref())?;
         let socket = self.dial(event_loop).await?;
         let names = Names { peer: socket.peername(), local: socket.sockname().map(Rc::new) };
         let protocol = factory();
-        let (transport, made) = SocketTransport::open(event_loop, Rc::new(socket), names, protocol.clone(), None)?;
+        let (facing_wire, layered) = match layer {
+            None => (protocol.clone() as Rc<dyn Protocol>, None),
+            Some(wrap) => {
+                let layered = wrap(event_loop, protocol.clone())?;
+                (layered.below, Some((layered.above, layered.ready)))
+            }
+        };
+        let (transport, made) = SocketTransport::open(event_loop, Rc::new(socket), names, facing_wire, None)?;
         until_made(&made, || transport.abort()).await?;
-        Ok((transport, protocol))
+        let Some((above, ready)) = layered else { return Ok((transport, protocol)) };
+        until_made(&ready, || above.abort()).await?;
+        Ok((above, protocol))
     }
 
     async fn dial(self, event_loop: &LoopHandle) -> io::Result<Socket> {

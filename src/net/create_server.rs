@@ -13,8 +13,9 @@ use crate::event_loop::LoopHandle;
 use crate::interface::Protocol;
 use crate::net::bind::{SocketFile, SocketOptions, adopt_listener, bind_all, bind_unix};
 use crate::net::endpoint::{Endpoint, Target};
+use crate::net::layer::LayerOptions;
 use crate::net::resolve::{Hints, Purpose};
-use crate::net::server::{Factory, Server};
+use crate::net::server::{Assembly, Factory, Server};
 
 impl LoopHandle {
     /// Listens, and makes a protocol with `factory` for each connection that is accepted.
@@ -61,7 +62,7 @@ impl LoopHandle {
 pub struct CreateServer {
     event_loop: LoopHandle,
     factory: Factory,
-    options: ServeOptions,
+    pub(crate) options: ServeOptions,
 }
 
 /// The methods of a builder whose field `options` is a [`ServeOptions`].
@@ -152,6 +153,7 @@ pub(crate) struct ServeOptions {
     pub(crate) backlog: u32,
     pub(crate) start_serving: bool,
     pub(crate) cleanup_socket: bool,
+    pub(crate) layer: LayerOptions,
 }
 
 impl ServeOptions {
@@ -163,6 +165,7 @@ impl ServeOptions {
             backlog: DEFAULT_BACKLOG,
             start_serving: true,
             cleanup_socket: true,
+            layer: LayerOptions::default(),
         }
     }
 
@@ -170,13 +173,14 @@ impl ServeOptions {
         if event_loop.is_closed() {
             return Err(loop_is_closed());
         }
+        let layer = self.layer.prepare(None)?;
         let bound = match self.at.0 {
             Target::Socket(socket) => vec![adopt_listener(socket)?],
             Target::Unix(path) => vec![bind_unix(&path)?],
             inet => bind_all(&inet.addresses(event_loop, self.hints, Purpose::Listen).await?, self.socket)?,
         };
         let file = bound.first().and_then(SocketFile::of).filter(|_| self.cleanup_socket);
-        let server = Server::new(event_loop, factory, bound, file, self.backlog);
+        let server = Server::new(event_loop, Assembly { factory, layer }, bound, file, self.backlog);
         if self.start_serving {
             server.start_serving().await?;
         }

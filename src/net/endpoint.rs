@@ -79,6 +79,15 @@ impl Target {
         Ok(addresses)
     }
 
+    /// The name or address, as far as it is one, that a client may expect its server to go by.
+    pub(crate) fn host(&self) -> Option<String> {
+        match self {
+            Target::Hosts(hosts, _) => hosts.first().cloned(),
+            Target::Address(address) => Some(address.ip().to_string()),
+            Target::Unix(_) | Target::Socket(_) | Target::Invalid(_) => None,
+        }
+    }
+
     fn parse(text: &str) -> Target {
         if let Ok(address) = text.parse() {
             return Target::Address(address);

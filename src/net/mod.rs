@@ -7,6 +7,7 @@ mod create_server;
 mod datagram;
 mod dial;
 mod endpoint;
+mod layer;
 mod linger;
 mod listener;
 mod made;
@@ -25,5 +26,7 @@ pub(crate) use create_server::{ServeOptions, serve_options};
 pub use datagram::CreateDatagramEndpoint;
 pub use dial::ConnectError;
 pub use endpoint::Endpoint;
+#[cfg(feature = "tls")]
+pub(crate) use layer::{LayerSettings, Layered, Prepare, Wrap};
 pub use resolve::Family;
 pub use server::{Server, ShutdownReport};

@@ -16,12 +16,20 @@ use crate::executor::{Waiters, yield_once};
 use crate::interface::{ExtraInfo, Protocol, Transport};
 use crate::net::bind::SocketFile;
 use crate::net::conduit::{Acceptor, Conduit};
+use crate::net::layer::Wrap;
 use crate::net::listener::Listener;
 use crate::net::socket_transport::{Names, SocketTransport};
 use crate::time::timeout;
 
 /// Makes the protocol of each connection.
 pub(crate) type Factory = Rc<dyn Fn() -> Rc<dyn Protocol>>;
+
+/// What is put on each connection: a protocol, and under it a layer where there is one.
+#[derive(Clone)]
+pub(crate) struct Assembly {
+    pub(crate) factory: Factory,
+    pub(crate) layer: Option<Wrap>,
+}
 
 /// A server, until it is dropped: that closes the listeners, and leaves the connections open.
 #[doc(alias = "AbstractServer")]
@@ -42,7 +50,7 @@ enum Phase {
 pub(crate) struct ServerState {
     event_loop: LoopHandle,
     /// `None` once the server is closed.
-    factory: RefCell<Option<Factory>>,
+    assembly: RefCell<Option<Assembly>>,
     backlog: u32,
     /// The file of a Unix server that is to be removed by `close`.
     file: Cell<Option<SocketFile>>,
@@ -52,7 +60,7 @@ pub(crate) struct ServerState {
     /// The listeners, in Serving.
     listeners: RefCell<Vec<Rc<Listener>>>,
     /// The connections that are not yet lost. Each holds an [`Attachment`] to its place here.
-    clients: RefCell<Slab<Weak<SocketTransport>>>,
+    clients: RefCell<Slab<Weak<dyn Transport>>>,
     /// Woken when the phase or the number of connections has changed.
     changed: Waiters,
 }
@@ -88,14 +96,14 @@ pub struct ShutdownReport {
 impl Server {
     pub(crate) fn new(
         event_loop: &LoopHandle,
-        factory: Factory,
+        assembly: Assembly,
         bound: Vec<Socket>,
         file: Option<SocketFile>,
         backlog: u32,
     ) -> Server {
         let state = ServerState {
             event_loop: event_loop.clone(),
-            factory: RefCell::new(Some(factory)),
+            assembly: RefCell::new(Some(assembly)),
             backlog,
             file: Cell::new(file),
             phase: Cell::new(Phase::Bound),
@@ -119,6 +127,7 @@ impl Server {
             peername: None,
             sockname,
             socket: socket.ok().map(|socket| -> Rc<dyn AsFd> { Rc::new(socket) }),
+            layer: None,
         };
         let bound = self.state.bound.borrow();
         let listeners = self.state.listeners.borrow();
@@ -223,7 +232,9 @@ impl Server {
         for _ in 0..2 {
             yield_once().await;
         }
-        let stuck = self.connections();
+        let stuck = Cell::new(0);
+        self.state.for_each_client(|client| stuck.set(stuck.get() + usize::from(client.get_write_buffer_size() > 0)));
+        let stuck = stuck.get();
         self.abort_clients();
         self.wait_closed().await;
         ShutdownReport { finished: before.saturating_sub(left), closed: left - stuck, aborted: stuck }
@@ -306,26 +317,25 @@ impl ServerState {
             listener.close();
         }
         // Nobody is accepted any more. What the factory holds may well be this server.
-        let factory = self.factory.take();
+        let assembly = self.assembly.take();
         self.changed.wake_all();
-        drop((bound, listeners, factory));
+        drop((bound, listeners, assembly));
     }
 
     /// An accepted connection becomes a transport with a protocol, from a turn.
     pub(crate) fn set_up(self: &Rc<Self>, conduit: Rc<dyn Conduit>, names: Names) {
-        let factory = self.factory.borrow().clone();
-        let (Phase::Serving, Some(factory)) = (self.phase.get(), factory) else {
+        let assembly = self.assembly.borrow().clone();
+        let (Phase::Serving, Some(assembly)) = (self.phase.get(), assembly) else {
             // Closed between the accept and now: nobody will serve this connection.
             return;
         };
-        let protocol = factory();
-        let place = self.clients.borrow_mut().insert(Weak::new());
+        let place = self.clients.borrow_mut().insert(Weak::<SocketTransport>::new());
         let attachment = Attachment { server: Rc::clone(self), place };
         let peer = names.peer.clone();
-        match SocketTransport::open(&self.event_loop, conduit, names, protocol, Some(attachment)) {
-            Ok((transport, _made)) => {
+        match self.open(assembly, conduit, names, attachment) {
+            Ok(transport) => {
                 if let Some(client) = self.clients.borrow_mut().get_mut(place) {
-                    *client = Rc::downgrade(&transport);
+                    *client = transport;
                 }
             }
             Err(error) => {
@@ -335,10 +345,32 @@ impl ServerState {
         }
     }
 
-    fn for_each_client(&self, act: impl Fn(&SocketTransport)) {
+    /// Opens a transport on the conduit. The answer is the one that the application will know.
+    fn open(
+        &self,
+        assembly: Assembly,
+        conduit: Rc<dyn Conduit>,
+        names: Names,
+        attachment: Attachment,
+    ) -> io::Result<Weak<dyn Transport>> {
+        let protocol = (assembly.factory)();
+        let (facing_wire, above) = match assembly.layer {
+            None => (protocol, None),
+            Some(wrap) => {
+                let layered = wrap(&self.event_loop, protocol)?;
+                (layered.below, Some(Rc::downgrade(&layered.above)))
+            }
+        };
+        let (transport, _made) =
+            SocketTransport::open(&self.event_loop, conduit, names, facing_wire, Some(attachment))?;
+        let transport: Rc<dyn Transport> = transport;
+        Ok(above.unwrap_or_else(|| Rc::downgrade(&transport)))
+    }
+
+    fn for_each_client(&self, act: impl Fn(&dyn Transport)) {
         let clients: Vec<_> = self.clients.borrow().iter().filter_map(|(_, client)| client.upgrade()).collect();
         for client in clients {
-            act(&client);
+            act(&*client);
         }
     }
 }

@@ -10,6 +10,8 @@ mod protocol;
 mod reader;
 mod separators;
 mod serve;
+#[cfg(feature = "tls")]
+mod take_apart;
 mod writer;
 
 pub use feeder::StreamFeeder;
@@ -18,3 +20,8 @@ pub use reader::StreamReader;
 pub use separators::Separators;
 pub use serve::{ClientConnected, Coroutine, FallibleCoroutine, Plain, StartServer, start_server, start_unix_server};
 pub use writer::StreamWriter;
+#[cfg(feature = "tls")]
+pub(crate) use {
+    protocol::{StreamProtocol, pair},
+    take_apart::take_apart,
+};

@@ -59,7 +59,7 @@ pub fn open_unix_connection(path: impl AsRef<Path>) -> OpenConnection {
 /// What [`open_connection`] makes: await it.
 #[must_use = "nothing is connected unless this is awaited"]
 pub struct OpenConnection {
-    options: ConnectOptions,
+    pub(crate) options: ConnectOptions,
     limit: usize,
 }
 

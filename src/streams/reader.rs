@@ -266,6 +266,18 @@ impl StreamReader {
         self.protocol.at_eof(&self.buffer)
     }
 
+    /// All that was received and not read; the reader has nothing then.
+    #[cfg(feature = "tls")]
+    pub(super) fn take_unread(&mut self) -> ReceiveBuffer {
+        self.protocol.take_inbox(&mut self.buffer);
+        std::mem::take(&mut self.buffer)
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn protocol(&self) -> &Rc<StreamProtocol> {
+        &self.protocol
+    }
+
     /// Gets as much of `wanted` bytes as is there. Waits until there is something, or the stream has ended.
     #[inline]
     fn poll_some(&mut self, wanted: usize, cx: &Context<'_>) -> Poll<io::Result<()>> {

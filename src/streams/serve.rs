@@ -97,7 +97,7 @@ type Call = Box<dyn Fn(&LoopHandle, StreamReader, StreamWriter)>;
 /// What [`start_server`] makes: await it.
 #[must_use = "nothing is served unless this is awaited"]
 pub struct StartServer {
-    options: ServeOptions,
+    pub(crate) options: ServeOptions,
     limit: usize,
     client_connected: Call,
 }

@@ -38,11 +38,23 @@ use crate::streams::protocol::StreamProtocol;
 pub struct StreamWriter {
     protocol: Rc<StreamProtocol>,
     transport: Rc<dyn Transport>,
+    /// Somebody else has the connection now: dropping this does not close it.
+    released: bool,
 }
 
 impl StreamWriter {
     pub(super) fn of(protocol: Rc<StreamProtocol>, transport: Rc<dyn Transport>) -> Self {
-        StreamWriter { protocol, transport }
+        StreamWriter { protocol, transport, released: false }
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn release(mut self) {
+        self.released = true;
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn protocol(&self) -> &Rc<StreamProtocol> {
+        &self.protocol
     }
 
     /// Writes bytes; see [`Transport::write`]. Errors of the connection come out of [`drain`](StreamWriter::drain),
@@ -116,6 +128,10 @@ impl StreamWriter {
     }
 
     /// Ends our side once what was written has gone out; reading goes on.
+    ///
+    /// # Panics
+    ///
+    /// If [`can_write_eof`](StreamWriter::can_write_eof) is false, as it is with TLS.
     pub fn write_eof(&self) {
         self.transport.write_eof();
     }
@@ -170,6 +186,7 @@ impl StreamWriter {
 impl Drop for StreamWriter {
     fn drop(&mut self) {
         match self.protocol.event_loop() {
+            _ if self.released => {}
             Some(event_loop) => close_in_background(event_loop, &self.transport),
             None => self.transport.close(),
         }

@@ -271,6 +271,7 @@ impl DatagramTransport for UdpTransport {
             peername: self.remote.map(Address::Inet),
             sockname: self.local.map(Address::Inet),
             socket: socket.map(|socket| -> Rc<dyn AsFd> { socket }),
+            layer: None,
         }
     }
 }

@@ -106,6 +106,7 @@ impl Transport for SocketTransport {
             peername: self.names.peer.clone(),
             sockname: self.names.local.as_deref().cloned(),
             socket: conduit.and_then(|conduit| conduit.socket()),
+            layer: None,
         }
     }
 

@@ -1,0 +1,71 @@
+//! A layer between a connection and its protocol, such as TLS: a protocol towards the wire and a transport towards the
+//! application. This module knows that there may be one, and when it is ready; which one it is, others know.
+
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::event_loop::LoopHandle;
+use crate::interface::{Protocol, Transport};
+use crate::net::made::Made;
+
+/// A layer that was put over one connection.
+#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is no layer without the feature"))]
+pub(crate) struct Layered {
+    /// What faces the wire.
+    pub(crate) below: Rc<dyn Protocol>,
+    /// What faces the application; usable once `ready`.
+    pub(crate) above: Rc<dyn Transport>,
+    /// Told when the application's protocol was told `connection_made`, or why it never is.
+    pub(crate) ready: Made,
+}
+
+/// Puts a layer under the application's protocol. Called once for each connection.
+pub(crate) type Wrap = Rc<dyn Fn(&LoopHandle, Rc<dyn Protocol>) -> io::Result<Layered>>;
+
+/// Checks the settings of a layer, for a connection to a host or, without one, for a server or a nameless peer.
+pub(crate) type Prepare = Box<dyn FnOnce(LayerSettings, Option<&str>) -> io::Result<Wrap>>;
+
+/// What the builders were told of a layer, in any order.
+#[derive(Debug, Default)]
+pub(crate) struct LayerSettings {
+    pub(crate) server_hostname: Option<String>,
+    pub(crate) handshake_timeout: Option<Duration>,
+    pub(crate) shutdown_timeout: Option<Duration>,
+}
+
+#[derive(Default)]
+pub(crate) struct LayerOptions {
+    pub(crate) prepare: Option<Prepare>,
+    pub(crate) settings: LayerSettings,
+}
+
+impl LayerOptions {
+    /// The layer, if one was asked for.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for bad settings, and for settings without a layer.
+    pub(crate) fn prepare(self, host: Option<&str>) -> io::Result<Option<Wrap>> {
+        let settings = &self.settings;
+        let timeouts = settings.handshake_timeout.or(settings.shutdown_timeout);
+        match self.prepare {
+            Some(prepare) => Ok(Some(prepare(self.settings, host)?)),
+            None if settings.server_hostname.is_some() || timeouts.is_some() => {
+                let text = "a server_hostname and the timeouts of TLS mean nothing without tls()";
+                Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+            }
+            None => Ok(None),
+        }
+    }
+}
+
+impl fmt::Debug for LayerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LayerOptions")
+            .field("layered", &self.prepare.is_some())
+            .field("settings", &self.settings)
+            .finish()
+    }
+}

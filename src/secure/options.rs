@@ -1,0 +1,95 @@
+//! The TLS options of everything that connects or serves.
+
+use std::rc::Rc;
+
+use crate::interface::Protocol;
+use crate::net::{CreateConnection, CreateServer, LayerSettings, Layered, Prepare, Wrap};
+use crate::streams::{OpenConnection, StartServer};
+use crate::tls::{Recipe, TlsClient, TlsProtocol, TlsRole, TlsServer};
+
+/// What the builders keep until they know where to connect to.
+fn prepare(role: TlsRole) -> Prepare {
+    Box::new(move |settings, host| {
+        let LayerSettings { server_hostname, handshake_timeout, shutdown_timeout } = settings;
+        let server_hostname = server_hostname.or(host.map(str::to_owned));
+        Ok(wrap(Recipe::new(role, server_hostname, handshake_timeout, shutdown_timeout)?))
+    })
+}
+
+fn wrap(recipe: Recipe) -> Wrap {
+    Rc::new(move |event_loop, protocol| {
+        let tls = TlsProtocol::new(event_loop, &recipe, protocol, false)?;
+        Ok(Layered { above: tls.face(), ready: tls.ready(), below: tls })
+    })
+}
+
+macro_rules! timeouts {
+    () => {
+        /// How long the TLS handshake may take; 60 seconds by default.
+        #[doc(alias = "ssl_handshake_timeout")]
+        pub fn tls_handshake_timeout(mut self, limit: std::time::Duration) -> Self {
+            self.options.layer.settings.handshake_timeout = Some(limit);
+            self
+        }
+
+        /// How long closing may wait for the peer without any progress; 30 seconds by default. Then the connection
+        /// is lost with a `TimedOut` error.
+        #[doc(alias = "ssl_shutdown_timeout")]
+        pub fn tls_shutdown_timeout(mut self, limit: std::time::Duration) -> Self {
+            self.options.layer.settings.shutdown_timeout = Some(limit);
+            self
+        }
+    };
+}
+
+macro_rules! client_options {
+    () => {
+        /// Speaks TLS. The connection is there when the handshake is done; an error of it has a
+        /// [`TlsError`](crate::TlsError) inside.
+        #[doc(alias = "ssl")]
+        pub fn tls(mut self, client: impl Into<TlsClient>) -> Self {
+            self.options.layer.prepare = Some(prepare(client.into().into()));
+            self
+        }
+
+        /// The name, or address, that the server's certificate must have. By default it is the host that is connected
+        /// to; for a path or a ready socket it must be given. With an empty one no name is verified, only who has
+        /// signed the certificate.
+        pub fn server_hostname(mut self, name: impl Into<String>) -> Self {
+            self.options.layer.settings.server_hostname = Some(name.into());
+            self
+        }
+
+        timeouts!();
+    };
+}
+
+macro_rules! server_options {
+    () => {
+        /// Speaks TLS. A connection becomes known to the application when its handshake is done; one whose handshake
+        /// fails never does, and is only logged, at debug level.
+        #[doc(alias = "ssl")]
+        pub fn tls(mut self, server: impl Into<TlsServer>) -> Self {
+            self.options.layer.prepare = Some(prepare(server.into().into()));
+            self
+        }
+
+        timeouts!();
+    };
+}
+
+impl<P: Protocol + 'static> CreateConnection<P> {
+    client_options!();
+}
+
+impl OpenConnection {
+    client_options!();
+}
+
+impl CreateServer {
+    server_options!();
+}
+
+impl StartServer {
+    server_options!();
+}

@@ -1,0 +1,106 @@
+//! TLS that starts in the middle of a conversation over streams.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use crate::streams::{StreamProtocol, StreamReader, StreamWriter, pair, take_apart};
+use crate::tls::{TlsError, TlsErrorKind, TlsRole, Upgrade, UpgradeOptions, upgrade_options};
+
+/// Starts TLS on a connection that both sides have spoken plainly on, and gives the reader and the writer to use from
+/// then on. What was written before goes out in plain before the handshake.
+///
+/// Bytes that were received and not read are an error: a peer, or somebody between, who sent them before the handshake
+/// must not have them taken for decrypted ones. Where a TLS client may begin at once, as behind a line of the PROXY
+/// protocol, have them handed to TLS by [`StartTlsStreams::hand_over_unread`].
+///
+/// # Cancel safety
+///
+/// Dropping the future before it is done aborts the connection.
+///
+/// # Errors
+///
+/// A handshake that failed or timed out, and unread bytes, each with a [`TlsError`] inside. `InvalidInput` for a client
+/// without [`server_hostname`](StartTlsStreams::server_hostname); `NotConnected` if the connection is closing. In each
+/// case it is closed.
+///
+/// # Panics
+///
+/// When awaited with a reader and a writer of different connections, or with a reader that is fed by hand.
+///
+/// # Examples
+///
+/// ```no_run
+/// use waterwheel::{TlsClient, open_connection, start_tls};
+///
+/// # async fn example() -> std::io::Result<()> {
+/// let (mut reader, writer) = open_connection(("mail.example.org", 25)).await?;
+/// reader.readline().await?;
+/// writer.write_all(b"EHLO me\r\nSTARTTLS\r\n").await?;
+/// // ... until the server has agreed ...
+/// let (reader, writer) = start_tls(reader, writer, TlsClient::new()?).server_hostname("mail.example.org").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "StreamWriter.start_tls")]
+pub fn start_tls(reader: StreamReader, writer: StreamWriter, role: impl Into<TlsRole>) -> StartTlsStreams {
+    StartTlsStreams { reader, writer, options: UpgradeOptions::new(role.into()), hand_over_unread: false }
+}
+
+/// What [`start_tls`] makes: await it.
+#[must_use = "TLS is not started unless this is awaited"]
+pub struct StartTlsStreams {
+    reader: StreamReader,
+    writer: StreamWriter,
+    options: UpgradeOptions,
+    hand_over_unread: bool,
+}
+
+impl StartTlsStreams {
+    /// Whether bytes that were received and not read are handed to TLS, as the beginning of the handshake. The default
+    /// is false: they are an error.
+    pub fn hand_over_unread(mut self, hand_over: bool) -> Self {
+        self.hand_over_unread = hand_over;
+        self
+    }
+
+    upgrade_options!();
+}
+
+impl IntoFuture for StartTlsStreams {
+    type Output = io::Result<(StreamReader, StreamWriter)>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let recipe = self.options.recipe()?;
+            let plain = take_apart(self.reader, self.writer);
+            let unread = plain.unread.filled();
+            if !unread.is_empty() && !self.hand_over_unread {
+                return Err(TlsError::from(TlsErrorKind::PlaintextBefore(unread.len())).into());
+            }
+            if plain.is_ended {
+                return Err(TlsError::from(TlsErrorKind::ClosedInHandshake).into());
+            }
+            let secure = StreamProtocol::new(Some(plain.event_loop.clone()), plain.limit, None);
+            // The plain pair is gone, so nobody waits for the plain protocol, and the new one knows no connection yet.
+            let (above, below) = (Rc::clone(&secure), plain.transport());
+            let upgrade = Upgrade::begin(&plain.event_loop, &recipe, below, above, false, unread)?;
+            plain.keep_open();
+            let transport = upgrade.done().await?;
+            Ok(pair(secure, transport))
+        })
+    }
+}
+
+impl fmt::Debug for StartTlsStreams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartTlsStreams")
+            .field("writer", &self.writer)
+            .field("options", &self.options)
+            .field("hand_over_unread", &self.hand_over_unread)
+            .finish_non_exhaustive()
+    }
+}

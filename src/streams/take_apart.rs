@@ -1,0 +1,42 @@
+//! A pair of streams whose connection somebody else goes on with.
+
+use std::rc::Rc;
+
+use crate::event_loop::LoopHandle;
+use crate::interface::{ReceiveBuffer, Transport};
+use crate::streams::{StreamReader, StreamWriter};
+
+/// What is left of a reader and its writer. Dropping it closes the connection, as dropping the writer would have.
+pub(crate) struct Remains {
+    pub(crate) event_loop: LoopHandle,
+    /// What was received and not read.
+    pub(crate) unread: ReceiveBuffer,
+    pub(crate) limit: usize,
+    /// No more will come, or the connection has failed.
+    pub(crate) is_ended: bool,
+    writer: StreamWriter,
+}
+
+/// Takes a reader and its writer apart.
+///
+/// # Panics
+///
+/// If they are of different connections, or the reader is fed by hand.
+pub(crate) fn take_apart(mut reader: StreamReader, writer: StreamWriter) -> Remains {
+    let protocol = reader.protocol();
+    assert!(Rc::ptr_eq(protocol, writer.protocol()), "the reader and the writer are of different connections");
+    let event_loop = protocol.event_loop().expect("a writer is of a connection of a loop").clone();
+    let (limit, is_ended) = (protocol.limit(), protocol.is_ended());
+    Remains { event_loop, unread: reader.take_unread(), limit, is_ended, writer }
+}
+
+impl Remains {
+    pub(crate) fn transport(&self) -> Rc<dyn Transport> {
+        self.writer.transport()
+    }
+
+    /// Somebody else has the connection now.
+    pub(crate) fn keep_open(self) {
+        self.writer.release();
+    }
+}

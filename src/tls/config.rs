@@ -1,0 +1,295 @@
+//! How to speak TLS: whom to trust, who we are, which application protocols.
+//!
+//! Both types are thin clothes of rustls' configurations, and either may be made from one. The cryptography is always
+//! named here (ring), never taken from a process-wide default, so that no other crate can change it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use super::any_name::AnyName;
+use super::errors::bad_config;
+
+/// How a client speaks TLS. The server's certificate is always verified; TLS 1.2 and 1.3 are spoken.
+///
+/// Make one and keep it: a clone is cheap, and connections made with clones of one `TlsClient` resume each other's
+/// sessions.
+///
+/// ```no_run
+/// use waterwheel::{TlsClient, open_connection};
+///
+/// # async fn example() -> std::io::Result<()> {
+/// let (reader, writer) = open_connection(("example.org", 443)).tls(TlsClient::new()?).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What is not offered here can be set in a [`rustls::ClientConfig`], from which a `TlsClient` can be made.
+#[derive(Clone)]
+#[doc(alias = "SSLContext")]
+#[doc(alias = "create_default_context")]
+pub struct TlsClient {
+    config: Arc<ClientConfig>,
+    /// What `config` verifies with; unknown if the configuration was given.
+    verifier: Option<Arc<dyn ServerCertVerifier>>,
+    accept_truncation: bool,
+}
+
+impl TlsClient {
+    /// Trusts whom the platform trusts. Reads files, or asks the system, every time it is called.
+    ///
+    /// # Errors
+    ///
+    /// If the platform has no certificates, or none that can be read.
+    pub fn new() -> io::Result<TlsClient> {
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            let reasons: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
+            let text = format!("the platform has no trusted certificates: {}", reasons.join("; "));
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+        }
+        TlsClient::trusting(roots)
+    }
+
+    /// Trusts the certificates of a PEM text, and no others.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if there is no certificate in it, or one that cannot be used.
+    #[doc(alias = "cafile")]
+    pub fn with_roots(pem: impl AsRef<[u8]>) -> io::Result<TlsClient> {
+        TlsClient::trusting(roots_of(pem.as_ref())?)
+    }
+
+    fn trusting(roots: RootCertStore) -> io::Result<TlsClient> {
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
+        let verifier = verifier.map_err(bad_config)?;
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(bad_config)?
+            .with_webpki_verifier(verifier.clone())
+            .with_no_client_auth();
+        Ok(TlsClient { config: Arc::new(config), verifier: Some(verifier), accept_truncation: false })
+    }
+
+    /// Offers application protocols, the best first.
+    #[doc(alias = "set_alpn_protocols")]
+    pub fn alpn<I>(mut self, protocols: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<[u8]>,
+    {
+        Arc::make_mut(&mut self.config).alpn_protocols = list_of(protocols);
+        self
+    }
+
+    /// Shows a certificate to servers that ask for one: a chain, the own one first, and its private key, in PEM.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if they cannot be read, or do not belong together.
+    #[doc(alias = "load_cert_chain")]
+    pub fn client_certificate(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> io::Result<Self> {
+        let identity = identity_of(chain.as_ref(), key.as_ref())?;
+        Arc::make_mut(&mut self.config).client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(identity));
+        Ok(self)
+    }
+
+    /// Takes the end of the connection for the end of the session, also without the peer's `close_notify`. Then
+    /// whoever can cut the connection can cut what you read: only for old peers, and where the bytes themselves say
+    /// whether they are complete. The default is false: such an end is an `UnexpectedEof` error.
+    #[doc(alias = "suppress_ragged_eofs")]
+    pub fn accept_truncation(mut self, accept: bool) -> Self {
+        self.accept_truncation = accept;
+        self
+    }
+
+    pub(super) fn accepts_truncation(&self) -> bool {
+        self.accept_truncation
+    }
+
+    /// The configuration for a connection whose server's name is not to be verified.
+    pub(super) fn for_any_name(&self) -> io::Result<Arc<ClientConfig>> {
+        let Some(verifier) = self.verifier.clone() else {
+            return Err(bad_config("a rustls configuration that was given needs a server_hostname to verify"));
+        };
+        let mut config = (*self.config).clone();
+        config.enable_sni = false;
+        // A session whose name was not verified must not be resumed by one whose name is to be.
+        config.resumption = Resumption::disabled();
+        config.dangerous().set_certificate_verifier(Arc::new(AnyName(verifier)));
+        Ok(Arc::new(config))
+    }
+
+    pub(super) fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.config)
+    }
+}
+
+impl From<Arc<ClientConfig>> for TlsClient {
+    fn from(config: Arc<ClientConfig>) -> Self {
+        TlsClient { config, verifier: None, accept_truncation: false }
+    }
+}
+
+impl From<&TlsClient> for TlsClient {
+    fn from(client: &TlsClient) -> Self {
+        client.clone()
+    }
+}
+
+/// How a server speaks TLS: TLS 1.2 and 1.3, with one certificate for all names. A clone is cheap.
+///
+/// ```no_run
+/// use waterwheel::{TlsServer, start_server};
+///
+/// # async fn example() -> std::io::Result<()> {
+/// # let handler = |_, _| {};
+/// let tls = TlsServer::new(std::fs::read("chain.pem")?, std::fs::read("key.pem")?)?.alpn(["http/1.1"]);
+/// start_server(handler, "0.0.0.0:443").tls(tls).await?.serve_forever().await
+/// # }
+/// ```
+///
+/// What is not offered here can be set in a [`rustls::ServerConfig`], from which a `TlsServer` can be made.
+#[derive(Clone)]
+#[doc(alias = "SSLContext")]
+pub struct TlsServer {
+    config: Arc<ServerConfig>,
+    accept_truncation: bool,
+}
+
+impl TlsServer {
+    /// Shows the certificate of a PEM chain, the own one first, and has its private key.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if they cannot be read, or do not belong together.
+    #[doc(alias = "load_cert_chain")]
+    pub fn new(chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> io::Result<TlsServer> {
+        TlsServer::build(chain.as_ref(), key.as_ref(), WebPkiClientVerifier::no_client_auth())
+    }
+
+    /// As [`new`](TlsServer::new), and serves only clients that show a certificate signed by one of `roots`, in PEM.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` also if there is no certificate in `roots`, or one that cannot be used.
+    #[doc(alias = "CERT_REQUIRED")]
+    pub fn requiring_client_certificates(
+        chain: impl AsRef<[u8]>,
+        key: impl AsRef<[u8]>,
+        roots: impl AsRef<[u8]>,
+    ) -> io::Result<TlsServer> {
+        let roots = Arc::new(roots_of(roots.as_ref())?);
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider()).build().map_err(bad_config)?;
+        TlsServer::build(chain.as_ref(), key.as_ref(), verifier)
+    }
+
+    fn build(chain: &[u8], key: &[u8], verifier: Arc<dyn ClientCertVerifier>) -> io::Result<TlsServer> {
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(bad_config)?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity_of(chain, key)?)));
+        Ok(TlsServer { config: Arc::new(config), accept_truncation: false })
+    }
+
+    /// Accepts these application protocols, the best first. A client that names others only is refused.
+    #[doc(alias = "set_alpn_protocols")]
+    pub fn alpn<I>(mut self, protocols: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<[u8]>,
+    {
+        Arc::make_mut(&mut self.config).alpn_protocols = list_of(protocols);
+        self
+    }
+
+    /// See [`TlsClient::accept_truncation`].
+    pub fn accept_truncation(mut self, accept: bool) -> Self {
+        self.accept_truncation = accept;
+        self
+    }
+
+    pub(super) fn accepts_truncation(&self) -> bool {
+        self.accept_truncation
+    }
+
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+}
+
+impl From<Arc<ServerConfig>> for TlsServer {
+    fn from(config: Arc<ServerConfig>) -> Self {
+        TlsServer { config, accept_truncation: false }
+    }
+}
+
+impl From<&TlsServer> for TlsServer {
+    fn from(server: &TlsServer) -> Self {
+        server.clone()
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn list_of<I>(protocols: I) -> Vec<Vec<u8>>
+where
+    I: IntoIterator,
+    I::Item: AsRef<[u8]>,
+{
+    protocols.into_iter().map(|name| name.as_ref().to_vec()).collect()
+}
+
+fn chain_of(pem: &[u8]) -> io::Result<Vec<CertificateDer<'static>>> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match chain {
+        Ok(chain) if chain.is_empty() => Err(bad_config("there is no certificate in the PEM text")),
+        chain => chain.map_err(bad_config),
+    }
+}
+
+fn roots_of(pem: &[u8]) -> io::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in chain_of(pem)? {
+        roots.add(certificate).map_err(bad_config)?;
+    }
+    Ok(roots)
+}
+
+fn identity_of(chain: &[u8], key: &[u8]) -> io::Result<CertifiedKey> {
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(bad_config)?;
+    CertifiedKey::from_der(chain_of(chain)?, key, &provider()).map_err(bad_config)
+}
+
+impl fmt::Debug for TlsClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsClient").field("alpn", &names(&self.config.alpn_protocols)).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TlsServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsServer").field("alpn", &names(&self.config.alpn_protocols)).finish_non_exhaustive()
+    }
+}
+
+fn names(protocols: &[Vec<u8>]) -> Vec<std::borrow::Cow<'_, str>> {
+    protocols.iter().map(|name| String::from_utf8_lossy(name)).collect()
+}

@@ -1,0 +1,71 @@
+//! What was agreed in a handshake.
+
+use std::fmt;
+
+use rustls::pki_types::CertificateDer;
+use rustls::{CipherSuite, ProtocolVersion};
+
+use crate::interface::ExtraInfo;
+
+/// What both sides of a TLS connection agreed on. It stays readable after the connection is closed.
+#[derive(Clone)]
+pub struct TlsInfo {
+    pub(super) protocol_version: ProtocolVersion,
+    pub(super) cipher_suite: CipherSuite,
+    pub(super) peer_certificates: Vec<CertificateDer<'static>>,
+    pub(super) alpn: Option<Vec<u8>>,
+    pub(super) server_name: Option<String>,
+}
+
+impl TlsInfo {
+    /// The version of the protocol.
+    #[doc(alias = "version")]
+    pub fn protocol_version(&self) -> ProtocolVersion {
+        self.protocol_version
+    }
+
+    /// The cipher suite.
+    #[doc(alias = "cipher")]
+    pub fn cipher_suite(&self) -> CipherSuite {
+        self.cipher_suite
+    }
+
+    /// The peer's certificates, its own first; none of a client that showed none.
+    #[doc(alias = "peercert")]
+    pub fn peer_certificates(&self) -> &[CertificateDer<'static>] {
+        &self.peer_certificates
+    }
+
+    /// The application protocol that was agreed on, if there was any talk of it.
+    #[doc(alias = "selected_alpn_protocol")]
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.alpn.as_deref()
+    }
+
+    /// The server's name: on the client the one that was verified, on the server the one that the client asked for.
+    #[doc(alias = "server_hostname")]
+    pub fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
+    }
+}
+
+impl fmt::Debug for TlsInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsInfo")
+            .field("protocol_version", &self.protocol_version)
+            .field("cipher_suite", &self.cipher_suite)
+            .field("peer_certificates", &self.peer_certificates.len())
+            .field("alpn", &self.alpn.as_deref().map(String::from_utf8_lossy))
+            .field("server_name", &self.server_name)
+            .finish()
+    }
+}
+
+impl ExtraInfo {
+    /// What the TLS handshake agreed on; `None` if the connection does not speak TLS.
+    #[doc(alias = "sslcontext")]
+    #[doc(alias = "ssl_object")]
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.layer.as_deref()?.downcast_ref()
+    }
+}

@@ -1,0 +1,377 @@
+//! TLS as the transport below sees it: a protocol. What the application sees is the
+//! [`TlsTransport`](super::TlsTransport) that this tells its protocol of, once the handshake is done.
+//!
+//! ```text
+//!                1           2              3              4           5
+//!  Handshaking ────► Open ──────► Flushing ────► Notified ────► Ending ────► Lost
+//!       │             │              │               │            ▲
+//!       └─────────────┴──────────────┴───────────────┴────────────┘
+//!                                6
+//! ```
+//!
+//! 1 `opened`, at the end of the handshake, which tells `connection_made`; 2 `close`, by the application or because
+//! the peer has ended the session; 3 `notify`, when the last byte was encrypted, which sends our close_notify; 4 `end`,
+//! when the peer has ended the session or the connection; 5 `connection_lost`, from the transport below; 6 `fail` and
+//! `abort`, at an error, a timeout, a panic of the application's protocol.
+//!
+//! Law 4 in short: the session is cranked under its borrow, into memory at hand; the borrow ends; then the protocol
+//! above or the transport below is spoken to.
+
+// This file has the states, the handshake and the end; `reading` and `writing` the two directions.
+
+mod reading;
+mod writing;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::rc::{Rc, Weak};
+
+use super::recipe::{Recipe, Terms};
+use super::session::{Intake, TlsSession};
+use super::transport::TlsTransport;
+use super::{TlsError, TlsErrorKind};
+use crate::constants::tls::HIGH_WATER;
+use crate::errors::ConnectionError;
+use crate::event_loop::{LoopHandle, TimerHandle};
+use crate::flow_control::FlowControl;
+use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
+use crate::promise::Promise;
+
+/// Told when the handshake is done and `connection_made` has returned, or why that never came.
+pub(crate) type Ready = Promise<Result<(), ConnectionError>>;
+
+pub(crate) struct TlsProtocol {
+    this: Weak<TlsProtocol>,
+    event_loop: LoopHandle,
+    session: RefCell<TlsSession>,
+    terms: Terms,
+    /// The face that is turned to the application. It knows the transport below.
+    face: Rc<TlsTransport>,
+    /// The application's protocol; `None` once it was told `connection_lost`.
+    above: RefCell<Option<Rc<dyn Protocol>>>,
+    phase: Cell<Phase>,
+    /// The application's protocol has been told `connection_made`, so it will be told `connection_lost`.
+    made: Cell<bool>,
+    ready: Ready,
+    /// Received, and not yet decrypted.
+    incoming: Cell<ReceiveBuffer>,
+    /// Written, and not yet encrypted.
+    outgoing: RefCell<ReceiveBuffer>,
+    flow: Cell<FlowControl>,
+    /// The transport below told us to pause writing.
+    below_paused: Cell<bool>,
+    /// The application paused reading.
+    reading_paused: Cell<bool>,
+    /// It stands in the loop's list of those who wrote in this step.
+    enlisted: Cell<bool>,
+    lost_writes: Cell<u8>,
+    /// Bounds the handshake, then the shutdown.
+    timer: Cell<Option<TimerHandle>>,
+    /// Why the connection ends, where it was not the transport below that failed.
+    failure: Cell<Option<ConnectionError>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The application's protocol waits for `connection_made`. A timer runs.
+    Handshaking,
+    /// Plaintext goes both ways.
+    Open,
+    /// Nothing is delivered or accepted any more; what was written is still encrypted and sent. A timer runs.
+    Flushing,
+    /// Our close_notify is on its way, and the peer's is waited for. A timer runs.
+    Notified,
+    /// The transport below was told to close: it will say that the connection is lost. The timer may still run, for
+    /// a peer that does not take what is left.
+    Ending,
+    /// The transport below said so.
+    Lost,
+}
+
+impl TlsProtocol {
+    /// A protocol for the transport below. `made` says whether `above` knows its connection already, as it does when
+    /// TLS starts in the middle of one.
+    pub(crate) fn new(
+        event_loop: &LoopHandle,
+        recipe: &Recipe,
+        above: Rc<dyn Protocol>,
+        made: bool,
+    ) -> io::Result<Rc<TlsProtocol>> {
+        let session = recipe.session()?;
+        Ok(Rc::new_cyclic(|this| TlsProtocol {
+            this: this.clone(),
+            event_loop: event_loop.clone(),
+            session: RefCell::new(session),
+            terms: recipe.terms,
+            face: TlsTransport::new(this.clone()),
+            above: RefCell::new(Some(above)),
+            phase: Cell::new(Phase::Handshaking),
+            made: Cell::new(made),
+            ready: Ready::new(),
+            incoming: Cell::default(),
+            outgoing: RefCell::default(),
+            flow: Cell::new(FlowControl::with_default(HIGH_WATER)),
+            below_paused: Cell::new(false),
+            reading_paused: Cell::new(false),
+            enlisted: Cell::new(false),
+            lost_writes: Cell::new(0),
+            timer: Cell::new(None),
+            failure: Cell::new(None),
+        }))
+    }
+
+    /// The transport that the application will get.
+    pub(crate) fn face(&self) -> Rc<TlsTransport> {
+        Rc::clone(&self.face)
+    }
+
+    pub(crate) fn ready(&self) -> Ready {
+        self.ready.clone()
+    }
+
+    pub(super) fn above(&self) -> Option<Rc<dyn Protocol>> {
+        self.above.borrow().clone()
+    }
+
+    fn below(&self) -> Option<&Rc<dyn Transport>> {
+        self.face.below()
+    }
+
+    pub(super) fn set_above(&self, protocol: Rc<dyn Protocol>) {
+        if self.phase.get() != Phase::Lost {
+            let earlier = self.above.replace(Some(protocol));
+            drop(earlier);
+        }
+    }
+
+    /// The transport below may have seen the end before it tells.
+    pub(super) fn is_closing(&self) -> bool {
+        !matches!(self.phase.get(), Phase::Handshaking | Phase::Open) || self.is_below_closing()
+    }
+
+    fn is_below_closing(&self) -> bool {
+        self.below().is_some_and(|below| below.is_closing())
+    }
+
+    /// Starts the handshake over the transport below. `early` bytes were received before.
+    pub(super) fn begin(&self, below: Rc<dyn Transport>, early: &[u8]) {
+        self.face.set_below(below);
+        self.take_over_pause();
+        let limit = self.terms.handshake_timeout;
+        self.arm(limit, move |tls| {
+            if tls.phase.get() == Phase::Handshaking {
+                tls.break_off(TlsError::from(TlsErrorKind::HandshakeTimedOut(limit)).into());
+            }
+        });
+        let mut incoming = self.incoming.take();
+        incoming.extend_from_slice(early);
+        self.incoming.set(incoming);
+        self.shake_hands();
+    }
+
+    /// Goes on with the handshake as far as the received bytes allow.
+    fn shake_hands(&self) {
+        let outcome = self.take_in();
+        self.send_sealed();
+        match outcome {
+            Err(error) => self.fail(error),
+            Ok(Intake::Closed) => self.fail(TlsErrorKind::ClosedInHandshake.into()),
+            Ok(_) if self.session.borrow().is_handshaking() => self.give_back_incoming(),
+            Ok(_) => self.opened(),
+        }
+    }
+
+    fn opened(&self) {
+        self.phase.set(Phase::Open);
+        self.disarm();
+        let info = self.session.borrow().info();
+        self.face.set_info(info);
+        if !self.made.replace(true) {
+            if let Some(above) = self.above() {
+                self.guarded("connection_made", || above.connection_made(self.face()));
+            }
+        }
+        let _ = self.ready.set(Ok(()));
+        self.deliver();
+    }
+
+    /// Ends the session in order: sends what was written, then our close_notify, then waits for the peer's.
+    pub(super) fn close(&self) {
+        match self.phase.get() {
+            Phase::Handshaking => return self.abort(),
+            Phase::Open => self.phase.set(Phase::Flushing),
+            Phase::Flushing | Phase::Notified | Phase::Ending | Phase::Lost => return,
+        }
+        self.bound_shutdown(usize::MAX);
+        self.flush();
+        // What is unread is thrown away from now on; the peer's end of the session may be in it, or behind it.
+        self.deliver_soon();
+    }
+
+    /// Breaks off when the shutdown timeout passes without a byte going out that was to.
+    fn bound_shutdown(&self, unsent_before: usize) {
+        let limit = self.terms.shutdown_timeout;
+        self.arm(limit, move |tls| {
+            let unsent = tls.unsent();
+            if unsent > 0 && unsent < unsent_before {
+                tls.bound_shutdown(unsent);
+            } else {
+                tls.break_off(TlsError::from(TlsErrorKind::ShutdownTimedOut(limit)).into());
+            }
+        });
+    }
+
+    /// All that was written is encrypted: tells the peer that nothing follows.
+    fn notify(&self) {
+        self.phase.set(Phase::Notified);
+        self.session.borrow_mut().send_close_notify();
+        self.send_sealed();
+        if self.session.borrow().is_closed_by_peer() {
+            self.end();
+        }
+    }
+
+    /// Both sides have ended the session: the transport below sends what it has still buffered, and closes.
+    fn end(&self) {
+        self.phase.set(Phase::Ending);
+        if let Some(below) = self.below() {
+            below.close();
+        }
+    }
+
+    /// The session has failed. What is on its way still goes out as far as the kernel takes it now, an alert that
+    /// tells the peer above all.
+    #[cold]
+    fn fail(&self, error: TlsError) {
+        if matches!(self.phase.get(), Phase::Ending | Phase::Lost) {
+            return;
+        }
+        self.phase.set(Phase::Ending);
+        self.failure.set(Some(error.into()));
+        let Some(below) = self.below() else { return };
+        below.close();
+        if below.get_write_buffer_size() > 0 {
+            below.abort();
+        }
+    }
+
+    /// Ends the connection at once, with an error.
+    #[cold]
+    fn break_off(&self, error: ConnectionError) {
+        if self.phase.get() != Phase::Lost {
+            self.phase.set(Phase::Ending);
+            self.failure.set(Some(error));
+            if let Some(below) = self.below() {
+                below.abort();
+            }
+        }
+    }
+
+    /// Ends the connection at once. Of what this step wrote, as much goes out as is taken now.
+    pub(super) fn abort(&self) {
+        if self.phase.get() != Phase::Lost {
+            if self.phase.get() == Phase::Open {
+                self.flush();
+            }
+            self.phase.set(Phase::Ending);
+            if let Some(below) = self.below() {
+                below.abort();
+            }
+        }
+    }
+
+    /// Calls the application. If it panics the connection is lost; the turn reports the panic.
+    fn guarded<R>(&self, method: &'static str, call: impl FnOnce() -> R) -> R {
+        let on_panic = OnPanic { tls: self, method };
+        let answer = call();
+        std::mem::forget(on_panic);
+        answer
+    }
+
+    /// Has one timer run: an earlier one is taken back.
+    fn arm(&self, limit: std::time::Duration, due: impl FnOnce(&TlsProtocol) + 'static) {
+        self.disarm();
+        let this = self.this.clone();
+        let timer = self.event_loop.call_later(limit, move || {
+            if let Some(tls) = this.upgrade() {
+                due(&tls);
+            }
+        });
+        self.timer.set(Some(timer));
+    }
+
+    fn disarm(&self) {
+        if let Some(timer) = self.timer.take() {
+            timer.cancel();
+        }
+    }
+}
+
+impl Protocol for TlsProtocol {
+    fn connection_made(&self, transport: Rc<dyn Transport>) {
+        self.begin(transport, &[]);
+    }
+
+    fn eof_received(&self) -> AfterEof {
+        self.wire_ended();
+        // This closes the transport itself, when the time has come.
+        AfterEof::KeepOpen
+    }
+
+    fn connection_lost(&self, error: Option<ConnectionError>) {
+        let phase = self.phase.replace(Phase::Lost);
+        self.disarm();
+        let error = self.failure.take().or(error);
+        let outgoing = self.outgoing.take();
+        drop((self.incoming.take(), outgoing));
+        if !self.ready.is_set() {
+            let error = error.clone().unwrap_or_else(|| TlsError::from(TlsErrorKind::ClosedInHandshake).into());
+            log::debug!("a TLS handshake failed: {error}; {:?}, it was {phase:?}", self.face);
+            let _ = self.ready.set(Err(error));
+        }
+        let above = self.above.take();
+        if self.made.get() {
+            if let Some(above) = &above {
+                above.connection_lost(error);
+            }
+        }
+    }
+
+    fn pause_writing(&self) {
+        self.below_paused.set(true);
+    }
+
+    fn resume_writing(&self) {
+        self.below_paused.set(false);
+        self.flush();
+    }
+
+    fn buffered(&self) -> Option<&dyn BufferedProtocol> {
+        Some(self)
+    }
+}
+
+impl fmt::Debug for TlsProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsProtocol")
+            .field("phase", &self.phase.get())
+            .field("unencrypted", &self.outgoing.borrow().len())
+            .field("reading_paused", &self.reading_paused.get())
+            .field("below_paused", &self.below_paused.get())
+            .finish_non_exhaustive()
+    }
+}
+
+struct OnPanic<'a> {
+    tls: &'a TlsProtocol,
+    method: &'static str,
+}
+
+impl Drop for OnPanic<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        let text = format!("the protocol's {} panicked", self.method);
+        self.tls.break_off(io::Error::other(text).into());
+    }
+}

@@ -1,0 +1,191 @@
+//! From the wire to the application: decrypted as it comes, unless the application paused.
+//!
+//! Decrypted bytes stand above the selector: no edge will come for them. So whoever stops while there are some (the
+//! application paused) leaves them to `resume_reading`, which has `deliver` called again.
+
+use std::io;
+
+use super::{Phase, TlsProtocol};
+use crate::interface::{BufferedProtocol, ReceiveBuffer};
+use crate::tls::session::Intake;
+use crate::tls::{TlsError, TlsErrorKind};
+
+impl BufferedProtocol for TlsProtocol {
+    fn get_buffer(&self) -> ReceiveBuffer {
+        let incoming = self.incoming.take();
+        if incoming.capacity() == 0 {
+            return self.event_loop.core().buffers.take(true);
+        }
+        let mut incoming = incoming;
+        if incoming.room().is_empty() {
+            incoming.reserve(incoming.capacity());
+        }
+        incoming
+    }
+
+    fn buffer_updated(&self, buffer: ReceiveBuffer, _received: usize) {
+        self.incoming.set(buffer);
+        match self.phase.get() {
+            Phase::Handshaking => self.shake_hands(),
+            _ => self.deliver(),
+        }
+    }
+}
+
+impl TlsProtocol {
+    pub(in crate::tls) fn pause_reading(&self) {
+        if self.phase.get() != Phase::Open {
+            return;
+        }
+        self.reading_paused.set(true);
+        if let Some(below) = self.below() {
+            below.pause_reading();
+        }
+    }
+
+    pub(in crate::tls) fn resume_reading(&self) {
+        if self.phase.get() == Phase::Open && self.reading_paused.replace(false) {
+            self.deliver_soon();
+        }
+    }
+
+    pub(in crate::tls) fn is_reading(&self) -> bool {
+        self.phase.get() == Phase::Open && !self.reading_paused.get()
+    }
+
+    /// Delivers from the loop, never from inside a call of the application.
+    pub(super) fn deliver_soon(&self) {
+        let this = self.this.clone();
+        self.event_loop.call_soon(move || {
+            if let Some(tls) = this.upgrade() {
+                tls.deliver();
+            }
+        });
+    }
+
+    /// Decrypts and delivers what has come, until that is used up or the application pauses. What comes after we have
+    /// closed is thrown away.
+    pub(super) fn deliver(&self) {
+        loop {
+            match self.phase.get() {
+                Phase::Open if self.reading_paused.get() => return,
+                Phase::Open | Phase::Flushing | Phase::Notified => {}
+                Phase::Handshaking | Phase::Ending | Phase::Lost => return self.throw_away_incoming(),
+            }
+            let intake = self.take_in();
+            // An answer that the engine gives by itself: a new key, or an alert.
+            self.send_sealed();
+            match intake {
+                Ok(Intake::Plaintext) if self.phase.get() == Phase::Open => self.hand_up(),
+                Ok(Intake::Plaintext) => self.throw_away_plaintext(),
+                Ok(Intake::Closed) => return self.peer_closed(),
+                Ok(Intake::Nothing) => break,
+                Err(error) => return self.fail(error),
+            }
+        }
+        self.give_back_incoming();
+        if let Some(below) = self.below() {
+            below.resume_reading();
+        }
+    }
+
+    /// Gives decrypted bytes to the application, as many as there are or as it has room for.
+    fn hand_up(&self) {
+        let Some(above) = self.above() else { return };
+        match above.buffered() {
+            Some(buffered) => self.hand_up_buffered(buffered),
+            None => {
+                let mut buffer = self.event_loop.core().buffers.take(true);
+                let n = self.read(buffer.room());
+                buffer.advance(n);
+                self.guarded("data_received", || above.data_received(buffer.filled()));
+                buffer.consume(n);
+                self.event_loop.core().buffers.give(buffer);
+            }
+        }
+    }
+
+    fn hand_up_buffered(&self, buffered: &dyn BufferedProtocol) {
+        let mut buffer = self.guarded("get_buffer", || buffered.get_buffer());
+        let has_room = !buffer.room().is_empty();
+        // The application may have closed or paused just now.
+        let n = if self.is_reading() { self.read(buffer.room()) } else { 0 };
+        buffer.advance(n);
+        self.guarded("buffer_updated", || buffered.buffer_updated(buffer, n));
+        if !has_room {
+            self.break_off(
+                io::Error::new(io::ErrorKind::InvalidInput, "get_buffer() gave a buffer without room").into(),
+            );
+        }
+    }
+
+    fn throw_away_plaintext(&self) {
+        let mut loan = self.event_loop.core().buffers.lend();
+        self.read(&mut loan.memory);
+    }
+
+    /// The peer has ended the session, and all that it sent before was delivered.
+    fn peer_closed(&self) {
+        self.throw_away_incoming();
+        match self.phase.get() {
+            Phase::Open => {
+                if let Some(above) = self.above() {
+                    // The answer does not matter: a TLS stream has no half that could stay open.
+                    self.guarded("eof_received", || above.eof_received());
+                }
+                self.close();
+            }
+            Phase::Notified => self.end(),
+            _ => {}
+        }
+    }
+
+    /// The connection below has ended. All that came before was taken in: while the application pauses, so does the
+    /// transport below, and does not see an end.
+    pub(super) fn wire_ended(&self) {
+        let closed = self.session.borrow().is_closed_by_peer();
+        match self.phase.get() {
+            Phase::Handshaking => self.fail(TlsErrorKind::ClosedInHandshake.into()),
+            Phase::Open if closed => {}
+            Phase::Open if self.terms.accept_truncation => self.peer_closed(),
+            Phase::Open => self.fail(TlsErrorKind::Truncated.into()),
+            // We have closed, so nothing is lost by a peer that goes without a word.
+            Phase::Notified => self.end(),
+            Phase::Flushing | Phase::Ending | Phase::Lost => {}
+        }
+    }
+}
+
+/// The crank. No user code is called while the session is borrowed.
+impl TlsProtocol {
+    pub(super) fn take_in(&self) -> Result<Intake, TlsError> {
+        let mut incoming = self.incoming.take();
+        let intake = self.session.borrow_mut().take_in(&mut incoming);
+        self.incoming.set(incoming);
+        intake.map_err(TlsError::from)
+    }
+
+    fn read(&self, into: &mut [u8]) -> usize {
+        let mut incoming = self.incoming.take();
+        let n = self.session.borrow_mut().read(&mut incoming, into);
+        self.incoming.set(incoming);
+        n
+    }
+
+    /// An idle connection holds no buffer.
+    pub(super) fn give_back_incoming(&self) {
+        let incoming = self.incoming.take();
+        if !incoming.is_empty() {
+            self.incoming.set(incoming);
+        } else if incoming.capacity() > 0 {
+            self.event_loop.core().buffers.give(incoming);
+        }
+    }
+
+    fn throw_away_incoming(&self) {
+        let mut incoming = self.incoming.take();
+        incoming.consume(incoming.len());
+        self.incoming.set(incoming);
+        self.give_back_incoming();
+    }
+}

@@ -1,0 +1,183 @@
+//! A TLS session without a world around it: bytes in, bytes out. It has no socket, no clock and no loop.
+//!
+//! ```text
+//!   wire ──► take_in ──► read ──► plaintext
+//!   wire ◄── put_out ◄── write ◄── plaintext
+//! ```
+//!
+//! rustls is the engine. What is added is the order of things: nothing is taken from the wire while plaintext waits
+//! to be read, so little memory is held; and plaintext that came before a fault is read before the fault is reported.
+
+use std::fmt;
+use std::io::{BufRead, Read, Write};
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, Connection, Error, ServerConfig, ServerConnection};
+
+use super::TlsInfo;
+use crate::interface::ReceiveBuffer;
+
+pub(super) struct TlsSession {
+    engine: Connection,
+    /// The name that a client verifies.
+    server_name: Option<String>,
+    /// The peer's close_notify has come.
+    peer_closed: bool,
+    /// The engine failed; it takes nothing in any more.
+    failed: Option<Error>,
+}
+
+/// How far the incoming bytes have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Intake {
+    /// There is plaintext to be read.
+    Plaintext,
+    /// All that was there was taken in; more must come from the wire.
+    Nothing,
+    /// The peer has ended the session, and all plaintext was read.
+    Closed,
+}
+
+impl TlsSession {
+    /// A client's side. Without a name to show to others it is told as `None`.
+    pub(super) fn client(
+        config: Arc<ClientConfig>,
+        server_name: ServerName<'static>,
+        told_name: Option<String>,
+    ) -> Result<Self, Error> {
+        let engine = ClientConnection::new(config, server_name)?;
+        Ok(TlsSession::new(engine.into(), told_name))
+    }
+
+    /// A server's side.
+    pub(super) fn server(config: Arc<ServerConfig>) -> Result<Self, Error> {
+        let engine = ServerConnection::new(config)?;
+        Ok(TlsSession::new(engine.into(), None))
+    }
+
+    fn new(mut engine: Connection, server_name: Option<String>) -> Self {
+        // Whoever writes takes out at once what came of it, so nothing piles up, and a write is never cut short.
+        engine.set_buffer_limit(None);
+        TlsSession { engine, server_name, peer_closed: false, failed: None }
+    }
+
+    pub(super) fn is_client(&self) -> bool {
+        matches!(self.engine, Connection::Client(_))
+    }
+
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.engine.is_handshaking()
+    }
+
+    /// Whether the peer has ended the session. There may still be plaintext to be read.
+    pub(super) fn is_closed_by_peer(&self) -> bool {
+        self.peer_closed
+    }
+
+    /// Takes bytes from the wire until there is plaintext, or until they are used up.
+    ///
+    /// # Errors
+    ///
+    /// If what came is not as it should be, each time. [`put_out`](TlsSession::put_out) then has an alert that says
+    /// so to the peer.
+    pub(super) fn take_in(&mut self, wire: &mut ReceiveBuffer) -> Result<Intake, Error> {
+        loop {
+            if self.has_plaintext() {
+                return Ok(Intake::Plaintext);
+            }
+            if let Some(error) = &self.failed {
+                return Err(error.clone());
+            }
+            if self.peer_closed {
+                // What follows the end is not of the session.
+                wire.consume(wire.len());
+                return Ok(Intake::Closed);
+            }
+            if wire.is_empty() {
+                return Ok(Intake::Nothing);
+            }
+            self.feed(wire);
+        }
+    }
+
+    fn feed(&mut self, wire: &mut ReceiveBuffer) {
+        // The engine refuses only where too much is unread, which is never so here, or where one message is too large.
+        match self.engine.read_tls(&mut wire.filled()) {
+            Ok(taken) => wire.consume(taken),
+            Err(error) => {
+                self.failed = Some(Error::General(error.to_string()));
+                return;
+            }
+        }
+        match self.engine.process_new_packets() {
+            Ok(state) => self.peer_closed = state.peer_has_closed(),
+            Err(error) => self.failed = Some(error),
+        }
+    }
+
+    fn has_plaintext(&mut self) -> bool {
+        self.engine.reader().fill_buf().is_ok_and(|plaintext| !plaintext.is_empty())
+    }
+
+    /// Reads plaintext until `into` is full or the wire's bytes are used up. Returns how much that was.
+    pub(super) fn read(&mut self, wire: &mut ReceiveBuffer, into: &mut [u8]) -> usize {
+        let mut read = 0;
+        while read < into.len() {
+            match self.engine.reader().read(&mut into[read..]) {
+                Ok(n) if n > 0 => read += n,
+                _ if self.take_in(wire) == Ok(Intake::Plaintext) => {}
+                _ => break,
+            }
+        }
+        read
+    }
+
+    /// Encrypts.
+    pub(super) fn write(&mut self, plaintext: &[u8]) {
+        let taken = self.engine.writer().write(plaintext);
+        debug_assert_eq!(taken.ok(), Some(plaintext.len()), "without a limit all is taken");
+    }
+
+    /// Ends our side: the peer is told that nothing follows.
+    pub(super) fn send_close_notify(&mut self) {
+        self.engine.send_close_notify();
+    }
+
+    /// Puts bytes for the wire into `into`, until it is full or there are no more. Returns how many.
+    pub(super) fn put_out(&mut self, into: &mut [u8]) -> usize {
+        let mut put = 0;
+        while self.engine.wants_write() && put < into.len() {
+            let mut room = &mut into[put..];
+            // Writing to memory does not fail.
+            put += self.engine.write_tls(&mut room).unwrap_or(0);
+        }
+        put
+    }
+
+    /// What was agreed; `None` before that.
+    pub(super) fn info(&self) -> Option<TlsInfo> {
+        let server_name = match &self.engine {
+            Connection::Client(_) => self.server_name.clone(),
+            Connection::Server(engine) => engine.server_name().map(str::to_owned),
+        };
+        Some(TlsInfo {
+            protocol_version: self.engine.protocol_version()?,
+            cipher_suite: self.engine.negotiated_cipher_suite()?.suite(),
+            peer_certificates: self.engine.peer_certificates().unwrap_or_default().to_vec(),
+            alpn: self.engine.alpn_protocol().map(<[u8]>::to_vec),
+            server_name,
+        })
+    }
+}
+
+impl fmt::Debug for TlsSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsSession")
+            .field("client", &self.is_client())
+            .field("handshaking", &self.is_handshaking())
+            .field("peer_closed", &self.peer_closed)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,138 @@
+//! TLS as the application sees it: a transport. All it does is done by the [`TlsProtocol`] behind it.
+//!
+//! It holds that only weakly. The chain of ownership goes from the loop up: the transport below holds the
+//! [`TlsProtocol`], which holds the application's protocol, which mostly holds this. When the transport below lets go,
+//! at `connection_lost` or when the loop closes, all of it is free.
+
+use std::cell::{OnceCell, RefCell};
+use std::fmt;
+use std::io::IoSlice;
+use std::rc::{Rc, Weak};
+
+use super::TlsInfo;
+use super::protocol::TlsProtocol;
+use crate::constants::tls::HIGH_WATER;
+use crate::flow_control::FlowControl;
+use crate::interface::{ExtraInfo, Protocol, Transport};
+
+pub(crate) struct TlsTransport {
+    tls: Weak<TlsProtocol>,
+    /// Set when the handshake begins.
+    below: OnceCell<Rc<dyn Transport>>,
+    /// Set when the handshake is done.
+    info: RefCell<Option<Rc<TlsInfo>>>,
+}
+
+impl TlsTransport {
+    pub(super) fn new(tls: Weak<TlsProtocol>) -> Rc<TlsTransport> {
+        Rc::new(TlsTransport { tls, below: OnceCell::new(), info: RefCell::default() })
+    }
+
+    pub(super) fn below(&self) -> Option<&Rc<dyn Transport>> {
+        self.below.get()
+    }
+
+    pub(super) fn set_below(&self, below: Rc<dyn Transport>) {
+        let earlier = self.below.set(below);
+        debug_assert!(earlier.is_ok(), "a handshake begins once");
+    }
+
+    pub(super) fn set_info(&self, info: Option<TlsInfo>) {
+        self.info.replace(info.map(Rc::new));
+    }
+}
+
+impl Transport for TlsTransport {
+    #[inline]
+    fn write(&self, data: &[u8]) {
+        if let Some(tls) = self.tls.upgrade() {
+            tls.write(data);
+        }
+    }
+
+    fn writelines(&self, parts: &[IoSlice<'_>]) {
+        if let Some(tls) = self.tls.upgrade() {
+            tls.writelines(parts);
+        }
+    }
+
+    fn can_write_eof(&self) -> bool {
+        false
+    }
+
+    #[track_caller]
+    fn write_eof(&self) {
+        panic!("a TLS stream has no half that could end alone: close() ends both; see can_write_eof()");
+    }
+
+    fn close(&self) {
+        if let Some(tls) = self.tls.upgrade() {
+            tls.close();
+        }
+    }
+
+    fn abort(&self) {
+        if let Some(tls) = self.tls.upgrade() {
+            tls.abort();
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.tls.upgrade().is_none_or(|tls| tls.is_closing())
+    }
+
+    fn pause_reading(&self) {
+        if let Some(tls) = self.tls.upgrade() {
+            tls.pause_reading();
+        }
+    }
+
+    fn resume_reading(&self) {
+        if let Some(tls) = self.tls.upgrade() {
+            tls.resume_reading();
+        }
+    }
+
+    fn is_reading(&self) -> bool {
+        self.tls.upgrade().is_some_and(|tls| tls.is_reading())
+    }
+
+    fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>) {
+        if let Some(tls) = self.tls.upgrade() {
+            tls.set_limits(high, low);
+        }
+    }
+
+    fn get_write_buffer_limits(&self) -> (usize, usize) {
+        self.tls.upgrade().map_or_else(|| FlowControl::with_default(HIGH_WATER).limits(), |tls| tls.limits())
+    }
+
+    fn get_write_buffer_size(&self) -> usize {
+        self.tls.upgrade().map_or(0, |tls| tls.unsent())
+    }
+
+    fn extra_info(&self) -> ExtraInfo {
+        let mut info = match self.below() {
+            Some(below) => below.extra_info(),
+            None => ExtraInfo { peername: None, sockname: None, socket: None, layer: None },
+        };
+        info.layer = self.info.borrow().clone().map(|info| info as _);
+        info
+    }
+
+    fn set_protocol(&self, protocol: Rc<dyn Protocol>) {
+        if let Some(tls) = self.tls.upgrade() {
+            tls.set_above(protocol);
+        }
+    }
+
+    fn get_protocol(&self) -> Option<Rc<dyn Protocol>> {
+        self.tls.upgrade()?.above()
+    }
+}
+
+impl fmt::Debug for TlsTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsTransport").field("tls", &self.tls.upgrade()).field("below", &self.below()).finish()
+    }
+}

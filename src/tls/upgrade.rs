@@ -1,0 +1,168 @@
+//! TLS that starts in the middle of a connection.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::protocol::{Ready, TlsProtocol};
+use super::transport::TlsTransport;
+use super::{Recipe, TlsRole};
+use crate::event_loop::LoopHandle;
+use crate::interface::{Protocol, Transport};
+
+impl LoopHandle {
+    /// Starts TLS on a connection, and gives the transport to use from then on. `protocol` is the one in charge, which
+    /// was told `connection_made` before; it is not told again, and from now on it gets what was decrypted. What was
+    /// written before goes out in plain before the handshake.
+    ///
+    /// The old transport must not be used any more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done aborts the connection, and the protocol is told `connection_lost`.
+    ///
+    /// # Errors
+    ///
+    /// A handshake that failed or timed out, with a [`TlsError`](crate::TlsError) inside; the connection is closed
+    /// then, and the protocol is told `connection_lost`. `InvalidInput`, with the connection untouched, for a client
+    /// without [`server_hostname`](StartTls::server_hostname); `NotConnected` if the transport is closing.
+    #[doc(alias = "loop.start_tls")]
+    pub fn start_tls(
+        &self,
+        transport: Rc<dyn Transport>,
+        protocol: Rc<dyn Protocol>,
+        role: impl Into<TlsRole>,
+    ) -> StartTls {
+        let options = UpgradeOptions::new(role.into());
+        StartTls { event_loop: self.clone(), transport, protocol, options }
+    }
+}
+
+/// What [`LoopHandle::start_tls`] makes: await it.
+#[must_use = "TLS is not started unless this is awaited"]
+pub struct StartTls {
+    event_loop: LoopHandle,
+    transport: Rc<dyn Transport>,
+    protocol: Rc<dyn Protocol>,
+    options: UpgradeOptions,
+}
+
+/// How to start TLS, for streams and protocols alike.
+#[derive(Debug)]
+pub(crate) struct UpgradeOptions {
+    role: TlsRole,
+    pub(crate) server_hostname: Option<String>,
+    pub(crate) handshake_timeout: Option<Duration>,
+    pub(crate) shutdown_timeout: Option<Duration>,
+}
+
+impl UpgradeOptions {
+    pub(crate) fn new(role: TlsRole) -> Self {
+        UpgradeOptions { role, server_hostname: None, handshake_timeout: None, shutdown_timeout: None }
+    }
+
+    /// Checks them.
+    pub(crate) fn recipe(self) -> io::Result<Recipe> {
+        Recipe::new(self.role, self.server_hostname, self.handshake_timeout, self.shutdown_timeout)
+    }
+}
+
+/// The methods of a builder whose field `options` is an [`UpgradeOptions`].
+macro_rules! upgrade_options {
+    () => {
+        /// The name that the server's certificate must have. An empty one means that the name is not verified.
+        pub fn server_hostname(mut self, name: impl Into<String>) -> Self {
+            self.options.server_hostname = Some(name.into());
+            self
+        }
+
+        /// How long the handshake may take; 60 seconds by default.
+        pub fn tls_handshake_timeout(mut self, limit: std::time::Duration) -> Self {
+            self.options.handshake_timeout = Some(limit);
+            self
+        }
+
+        /// How long closing may wait for the peer without any progress; 30 seconds by default.
+        pub fn tls_shutdown_timeout(mut self, limit: std::time::Duration) -> Self {
+            self.options.shutdown_timeout = Some(limit);
+            self
+        }
+    };
+}
+pub(crate) use upgrade_options;
+
+impl StartTls {
+    upgrade_options!();
+}
+
+impl IntoFuture for StartTls {
+    type Output = io::Result<Rc<dyn Transport>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let recipe = self.options.recipe()?;
+            let upgrade = Upgrade::begin(&self.event_loop, &recipe, self.transport, self.protocol, true, &[])?;
+            let transport: Rc<dyn Transport> = upgrade.done().await?;
+            Ok(transport)
+        })
+    }
+}
+
+impl fmt::Debug for StartTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartTls")
+            .field("transport", &self.transport)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A handshake in the middle of a connection. Dropping it aborts the connection.
+pub(crate) struct Upgrade {
+    ready: Ready,
+    transport: Option<Rc<TlsTransport>>,
+}
+
+impl Upgrade {
+    /// Puts TLS between `below` and `above` and starts the handshake. `made` says whether `above` knows its connection
+    /// already; `early` bytes were received before.
+    pub(crate) fn begin(
+        event_loop: &LoopHandle,
+        recipe: &Recipe,
+        below: Rc<dyn Transport>,
+        above: Rc<dyn Protocol>,
+        made: bool,
+        early: &[u8],
+    ) -> io::Result<Upgrade> {
+        if below.is_closing() {
+            return Err(io::Error::new(io::ErrorKind::NotConnected, "the connection is closing or closed"));
+        }
+        let tls = TlsProtocol::new(event_loop, recipe, above, made)?;
+        let upgrade = Upgrade { ready: tls.ready(), transport: Some(tls.face()) };
+        below.set_protocol(tls.clone());
+        tls.begin(Rc::clone(&below), early);
+        // The earlier protocol may have paused it.
+        below.resume_reading();
+        Ok(upgrade)
+    }
+
+    /// Waits until the handshake is done.
+    pub(crate) async fn done(mut self) -> io::Result<Rc<TlsTransport>> {
+        let outcome = self.ready.wait().await;
+        let transport = self.transport.take().expect("only taken here");
+        outcome?;
+        Ok(transport)
+    }
+}
+
+impl Drop for Upgrade {
+    fn drop(&mut self) {
+        if let Some(transport) = &self.transport {
+            transport.abort();
+        }
+    }
+}
