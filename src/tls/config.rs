@@ -134,7 +134,8 @@ impl TlsClient {
         Ok(Arc::new(config))
     }
 
-    pub(super) fn config(&self) -> Arc<ClientConfig> {
+    /// The configuration that it stands for, to be changed or used elsewhere.
+    pub fn rustls_config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
     }
 }
@@ -228,7 +229,8 @@ impl TlsServer {
         self.accept_truncation
     }
 
-    pub(super) fn config(&self) -> Arc<ServerConfig> {
+    /// The configuration that it stands for, to be changed or used elsewhere.
+    pub fn rustls_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }
 }

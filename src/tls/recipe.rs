@@ -103,7 +103,7 @@ impl Recipe {
             (TlsRole::Client(_), None) => {
                 return Err(bad_config("without a host to connect to a server_hostname is needed"));
             }
-            (TlsRole::Server(server), None) => Side::Server { config: server.config() },
+            (TlsRole::Server(server), None) => Side::Server { config: server.rustls_config() },
             (TlsRole::Server(_), Some(_)) => return Err(bad_config("only a client has a server_hostname")),
         };
         Ok(Recipe { side, terms })
@@ -128,7 +128,7 @@ fn client_side(client: &TlsClient, name: String) -> io::Result<Side> {
     }
     let parsed =
         ServerName::try_from(name.clone()).map_err(|error| bad_config(format!("the name {name:?}: {error}")))?;
-    Ok(Side::Client { config: client.config(), name: parsed, told_name: Some(name) })
+    Ok(Side::Client { config: client.rustls_config(), name: parsed, told_name: Some(name) })
 }
 
 fn positive(what: &str, timeout: Duration) -> io::Result<Duration> {

@@ -24,6 +24,7 @@ pub(crate) const ORDER: [&str; 21] = [
     "tls",
     "net",
     "streams",
+    "secure",
     "runner",
     "sim",
     "testing",

@@ -50,6 +50,9 @@ fn build_examples() -> PathBuf {
     let mut build = Command::new(cargo);
     build.args(["build", "--quiet", "--examples", "--profile", name, "--target-dir"]).arg(target);
     build.current_dir(env!("CARGO_MANIFEST_DIR"));
+    if cfg!(feature = "tls") {
+        build.args(["--features", "tls"]);
+    }
     let built = build.output().expect("cargo can be run");
     assert!(built.status.success(), "the examples were not built:\n{}", String::from_utf8_lossy(&built.stderr));
     profile.join("examples")

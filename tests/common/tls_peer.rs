@@ -1,0 +1,130 @@
+//! The other side of a TLS connection, in a thread of its own: rustls on a blocking socket, with nothing of ours.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use waterwheel::TlsServer;
+use waterwheel::rustls::{Connection, ServerConfig, ServerConnection};
+
+/// A socket that forwards only so many bytes and then ends, as a connection that was cut.
+pub(crate) struct Cut {
+    socket: TcpStream,
+    left: usize,
+}
+
+impl Cut {
+    fn send(&mut self, data: &[u8]) -> io::Result<()> {
+        let n = data.len().min(self.left);
+        self.left -= n;
+        self.socket.write_all(&data[..n])?;
+        if n < data.len() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(())
+    }
+}
+
+/// A listener that serves one connection, in a thread.
+pub(crate) struct Pipe {
+    address: SocketAddr,
+    whole: Arc<AtomicBool>,
+}
+
+/// Has `serve` serve one connection, of which only the first `cut` bytes arrive. It tells whether it came to its end.
+pub(crate) fn pipe(cut: usize, serve: impl FnOnce(Cut) -> bool + Send + 'static) -> Pipe {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let whole = Arc::new(AtomicBool::new(false));
+    let tell = Arc::clone(&whole);
+    thread::spawn(move || {
+        let (socket, _) = listener.accept().expect("somebody comes");
+        socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
+        let mut kept = socket.try_clone().expect("there are descriptors");
+        let done = serve(Cut { socket, left: cut });
+        tell.store(done, Ordering::SeqCst);
+        // An end rather than a reset, whatever is unread.
+        let _ = kept.shutdown(Shutdown::Write);
+        let _ = io::copy(&mut kept, &mut io::sink());
+    });
+    Pipe { address, whole }
+}
+
+impl Pipe {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether the other side could send all that it wanted to.
+    pub(crate) fn was_whole(&self) -> bool {
+        for _ in 0..2_000 {
+            if self.whole.load(Ordering::SeqCst) {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        false
+    }
+}
+
+pub(crate) struct Peer {
+    tls: Connection,
+    wire: Cut,
+}
+
+impl Peer {
+    pub(crate) fn server(wire: Cut, tls: &TlsServer) -> Peer {
+        let config: Arc<ServerConfig> = tls.rustls_config();
+        Peer { tls: ServerConnection::new(config).expect("the configuration is good").into(), wire }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut out = Vec::new();
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut out)?;
+        }
+        self.wire.send(&out)
+    }
+
+    pub(crate) fn handshake(&mut self) -> io::Result<()> {
+        while self.tls.is_handshaking() {
+            self.flush()?;
+            if self.tls.is_handshaking() && self.tls.read_tls(&mut self.wire.socket)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let processed = self.tls.process_new_packets();
+            processed.map_err(io::Error::other)?;
+        }
+        self.flush()
+    }
+
+    pub(crate) fn write(&mut self, data: &[u8]) -> io::Result<()> {
+        self.write_records(&[data])?;
+        self.flush()
+    }
+
+    /// Writes each piece as a record of its own, to be sent together with what follows.
+    pub(crate) fn write_records(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
+        for piece in pieces {
+            self.tls.writer().write_all(piece)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn close_notify(&mut self) -> io::Result<()> {
+        self.tls.send_close_notify();
+        self.flush()
+    }
+
+    /// Takes what comes, and says nothing, until the other side ends the connection.
+    pub(crate) fn swallow(&mut self) {
+        let _ = self.flush();
+        let mut memory = [0; 16 * 1024];
+        while self.wire.socket.read(&mut memory).is_ok_and(|n| n > 0) {}
+    }
+}
