@@ -59,6 +59,8 @@ pub(crate) struct TlsProtocol {
     /// Written, and not yet encrypted.
     outgoing: RefCell<ReceiveBuffer>,
     flow: Cell<FlowControl>,
+    /// The connection below has ended: no close_notify of the peer need be waited for.
+    wire_ended: Cell<bool>,
     /// The transport below told us to pause writing.
     below_paused: Cell<bool>,
     /// The application paused reading.
@@ -112,6 +114,7 @@ impl TlsProtocol {
             incoming: Cell::default(),
             outgoing: RefCell::default(),
             flow: Cell::new(FlowControl::with_default(HIGH_WATER)),
+            wire_ended: Cell::new(false),
             below_paused: Cell::new(false),
             reading_paused: Cell::new(false),
             enlisted: Cell::new(false),
@@ -227,7 +230,7 @@ impl TlsProtocol {
         self.phase.set(Phase::Notified);
         self.session.borrow_mut().send_close_notify();
         self.send_sealed();
-        if self.session.borrow().is_closed_by_peer() {
+        if self.wire_ended.get() || self.session.borrow().is_closed_by_peer() {
             self.end();
         }
     }

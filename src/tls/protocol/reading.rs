@@ -143,13 +143,12 @@ impl TlsProtocol {
     /// The connection below has ended. All that came before was taken in: while the application pauses, so does the
     /// transport below, and does not see an end.
     pub(super) fn wire_ended(&self) {
-        let closed = self.session.borrow().is_closed_by_peer();
+        self.wire_ended.set(true);
         match self.phase.get() {
             Phase::Handshaking => self.fail(TlsErrorKind::ClosedInHandshake.into()),
-            Phase::Open if closed => {}
             Phase::Open if self.terms.accept_truncation => self.peer_closed(),
             Phase::Open => self.fail(TlsErrorKind::Truncated.into()),
-            // We have closed, so nothing is lost by a peer that goes without a word.
+            // Both sides have closed, or we have, and nothing is lost by a peer that goes without a word.
             Phase::Notified => self.end(),
             Phase::Flushing | Phase::Ending | Phase::Lost => {}
         }
