@@ -1,0 +1,56 @@
+//! An echo server that speaks TLS: each line comes back.
+//!
+//!     cargo run --features tls --example tls_echo_server [ADDR] --cert FILE --key FILE
+
+use std::env;
+use std::fs;
+use std::io;
+use std::process::ExitCode;
+
+use waterwheel::{StreamReader, StreamWriter, TlsServer, start_server};
+
+async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
+    while let Some(line) = reader.next_line().await? {
+        writer.write(&line);
+        writer.drain().await?;
+    }
+    // The peer has ended the session, and ours ends with it.
+    Ok(())
+}
+
+fn read(file: &str) -> io::Result<Vec<u8>> {
+    fs::read(file).map_err(|error| io::Error::new(error.kind(), format!("{file}: {error}")))
+}
+
+async fn serve(address: &str, cert: &str, key: &str) -> io::Result<()> {
+    let tls = TlsServer::new(read(cert)?, read(key)?)?;
+    let server = start_server(echo, address).tls(tls).await?;
+    for address in server.local_addrs() {
+        println!("Serving on {address}");
+    }
+    server.serve_forever().await
+}
+
+fn main() -> ExitCode {
+    env_logger::init();
+    let mut arguments = env::args().skip(1);
+    let (mut address, mut cert, mut key) = ("127.0.0.1:8888".to_owned(), None, None);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--cert" => cert = arguments.next(),
+            "--key" => key = arguments.next(),
+            _ => address = argument,
+        }
+    }
+    let (Some(cert), Some(key)) = (cert, key) else {
+        eprintln!("usage: tls_echo_server [ADDR] --cert FILE --key FILE");
+        return ExitCode::FAILURE;
+    };
+    match waterwheel::run(serve(&address, &cert, &key)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
