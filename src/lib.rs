@@ -48,6 +48,7 @@
 //! * **Errors** are `io::Error`, or a small type that converts into it. What nobody awaits is an [`Incident`], which
 //!   [`LoopHandle::set_exception_handler`] hears of, or else the log.
 //! * **Panics** stay where they are: of a callback, a protocol or a task. The loop goes on.
+//! * **TLS** comes with the feature `tls`: `.tls(..)` on whatever connects or serves, and `start_tls` in the middle.
 //!
 //! Coroutines run on any executor's primitives: channels and locks of `futures`, `async-channel` or `tokio::sync` work
 //! here, since a waker may be used from any thread.
