@@ -160,6 +160,48 @@ fn a_peer_that_does_not_answer_our_end_is_left_after_the_shutdown_timeout() {
     });
 }
 
+#[test]
+fn a_peer_that_sends_on_and_on_after_our_end_is_left_after_the_shutdown_timeout() {
+    let (server, client) = both();
+    run(async {
+        let relay = pipe(usize::MAX, move |stream| {
+            let mut peer = Peer::server(stream, &server);
+            let done = peer.handshake().is_ok();
+            peer.flood();
+            done
+        });
+        let limit = Duration::from_millis(20);
+        let connecting = open_connection(relay.address()).tls(client).tls_shutdown_timeout(limit);
+        let (mut reader, writer) = connecting.await.unwrap();
+        assert_eq!(reader.readexactly(3).await.unwrap(), b"xxx");
+        writer.close();
+        let error = writer.wait_closed().await.unwrap_err();
+        assert_eq!(kind_of(&error), Some(TlsErrorKind::ShutdownTimedOut(limit)));
+    });
+}
+
+#[test]
+fn what_was_written_before_the_peer_ended_the_session_still_goes_out_and_then_our_end() {
+    const BYTES: usize = 16 << 20;
+    let (server, client) = both();
+    run(async {
+        let (tell, told) = std::sync::mpsc::channel();
+        let relay = pipe(usize::MAX, move |stream| {
+            let mut peer = Peer::server(stream, &server);
+            let ended = peer.handshake().and_then(|()| peer.close_notify());
+            let _ = tell.send(ended.and_then(|()| peer.read_to_close_notify()).map_err(|error| error.to_string()));
+            true
+        });
+        let (mut reader, writer) = open_connection(relay.address()).tls(client).await.unwrap();
+        writer.write(&vec![7; BYTES]);
+        assert!(writer.transport().get_write_buffer_size() > 0, "not all of it has gone out");
+        assert_eq!(reader.read(1).await.unwrap(), b"");
+        assert!(writer.is_closing());
+        writer.wait_closed().await.unwrap();
+        assert_eq!(told.recv_timeout(Duration::from_secs(20)).unwrap(), Ok(BYTES));
+    });
+}
+
 /// A protocol that notes what it is told.
 #[derive(Default)]
 struct Story {

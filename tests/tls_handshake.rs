@@ -4,6 +4,8 @@
 
 #[path = "common/certificates.rs"]
 mod certificates;
+#[path = "common/tls_peer.rs"]
+mod tls_peer;
 
 use std::cell::Cell;
 use std::future::Future;
@@ -282,6 +284,20 @@ fn who_does_not_speak_tls_is_told_apart_from_who_says_nothing() {
         let answer = reader.read_to_end().await.unwrap();
         assert_eq!(answer.first(), Some(&21), "an alert, and nothing else: {answer:?}");
         assert_eq!(handled.get(), 0);
+    });
+}
+
+#[test]
+fn a_whole_session_may_come_byte_by_byte() {
+    let authority = Authority::new();
+    let client = TlsClient::with_roots(&authority.pem).unwrap();
+    run(async {
+        let server = serve(server_of(&authority.sign(&["127.0.0.1"])), &Rc::default()).await;
+        let relay = tls_peer::byte_by_byte(server.local_addrs()[0]);
+        let (mut reader, writer) = open_connection(relay).tls(&client).await.unwrap();
+        assert_eq!(echoed(&mut reader, &writer, b"hello\n").await, b"hello\n");
+        writer.close();
+        writer.wait_closed().await.unwrap();
     });
 }
 

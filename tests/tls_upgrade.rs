@@ -247,7 +247,8 @@ fn a_transport_is_upgraded_and_its_protocol_is_told_made_once_and_resume_for_eac
 fn a_protocol_that_was_paused_before_the_upgrade_is_resumed_after_it() {
     let (tls, client) = both();
     run(async {
-        const PLAIN: usize = 8 << 20;
+        // More than any kernel buffers take.
+        const PLAIN: usize = 24 << 20;
         let handler = move |mut reader: StreamReader, writer: StreamWriter| {
             let tls = tls.clone();
             async move {

@@ -11,7 +11,6 @@ use crate::interface::{Protocol, Transport};
 use crate::net::made::Made;
 
 /// A layer that was put over one connection.
-#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is no layer without the feature"))]
 pub(crate) struct Layered {
     /// What faces the wire.
     pub(crate) below: Rc<dyn Protocol>,

@@ -121,10 +121,55 @@ impl Peer {
         self.flush()
     }
 
+    /// Reads all that the other side sends until it ends the session. Returns how much that was.
+    pub(crate) fn read_to_close_notify(&mut self) -> io::Result<usize> {
+        let mut count = 0;
+        let mut memory = [0; 16 * 1024];
+        loop {
+            if self.tls.read_tls(&mut self.wire.socket)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let state = self.tls.process_new_packets().map_err(io::Error::other)?;
+            while let Ok(n @ 1..) = self.tls.reader().read(&mut memory) {
+                count += n;
+            }
+            if state.peer_has_closed() {
+                return Ok(count);
+            }
+        }
+    }
+
+    /// Sends data for as long as the other side takes it.
+    pub(crate) fn flood(&mut self) {
+        while self.write(&[b'x'; 10_000]).is_ok() {}
+    }
+
     /// Takes what comes, and says nothing, until the other side ends the connection.
     pub(crate) fn swallow(&mut self) {
         let _ = self.flush();
         let mut memory = [0; 16 * 1024];
         while self.wire.socket.read(&mut memory).is_ok_and(|n| n > 0) {}
     }
+}
+
+/// Forwards a connection, a byte at a time.
+pub(crate) fn byte_by_byte(target: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let address = listener.local_addr().expect("it is bound");
+    thread::spawn(move || {
+        let (near, _) = listener.accept().expect("somebody comes");
+        let far = TcpStream::connect(target).expect("the target listens");
+        for (mut from, mut to) in [
+            (near.try_clone().expect("there are descriptors"), far.try_clone().expect("there are descriptors")),
+            (far, near),
+        ] {
+            to.set_nodelay(true).expect("it is TCP");
+            thread::spawn(move || {
+                let mut byte = [0];
+                while from.read(&mut byte).is_ok_and(|n| n > 0) && to.write_all(&byte).is_ok() {}
+                let _ = to.shutdown(Shutdown::Write);
+            });
+        }
+    });
+    address
 }
