@@ -164,6 +164,21 @@ fn http_headers_are_printed_over_https_and_curl_agrees() {
 }
 
 #[test]
+fn without_other_roots_those_of_the_platform_count() {
+    let setting = setting("tls-platform");
+    let url = format!("https://localhost:{}/", secure_page(&setting).port());
+    let stranger = setting.files.put("stranger.pem", &Authority::new().pem);
+    // Where the platform's certificates are can be said in the environment.
+    for (roots, trusted) in [(&setting.ca, true), (&stranger, false)] {
+        let mut command = Command::new(example("http_headers"));
+        command.arg(&url).env("SSL_CERT_FILE", roots).env_remove("SSL_CERT_DIR").env_remove("RUST_LOG");
+        let (status, lines, errors) = Process::start(&mut command).finish();
+        assert_eq!((status.success(), lines.len()), (trusted, if trusted { 2 } else { 0 }), "{errors}");
+        assert_eq!(errors.contains("unknown issuer"), !trusted, "{errors}");
+    }
+}
+
+#[test]
 fn http_headers_says_in_one_line_what_is_wrong() {
     let setting = setting("tls-http-errors");
     let port = secure_page(&setting).port();
