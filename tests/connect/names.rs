@@ -70,7 +70,8 @@ fn unknown_names_are_errors_and_the_loop_turns_meanwhile() {
             let expected = format!("the name \"host-{n}.invalid\" was not found: ");
             assert!(error.to_string().starts_with(&expected), "{error}");
         }
-        assert!((1..=16).contains(&worker_threads()), "{} threads", worker_threads());
+        // A thread that an earlier test had just started may show up late, and end.
+        until("there are threads, but few", || (1..=16).contains(&worker_threads())).await;
         let at_the_end = ticks.get();
         until("the timer ticks", || ticks.get() > at_the_end).await;
     });
