@@ -54,7 +54,7 @@ struct Flow {
     ended: Cell<bool>,
     /// `connection_lost` has come.
     lost: Cell<bool>,
-    /// The last receive filled its buffer: the next one should be large.
+    /// The last receive filled its buffer, or would have filled a small one: the next one should be large.
     bulk: Cell<bool>,
     /// The reader was dropped: what comes is thrown away.
     reader_gone: Cell<bool>,
@@ -334,7 +334,7 @@ impl BufferedProtocol for StreamProtocol {
     #[inline]
     fn buffer_updated(&self, mut buffer: ReceiveBuffer, received: usize) {
         if received > 0 {
-            self.flow.bulk.set(buffer.room().is_empty());
+            self.flow.bulk.set(received >= SMALL_BUFFER || buffer.room().is_empty());
         }
         if self.flow.reader_gone.get() {
             buffer.consume(buffer.len());
