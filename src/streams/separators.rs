@@ -69,6 +69,21 @@ where
     }
 }
 
+/// Several separators may be of several kinds: then they are a tuple.
+macro_rules! separators_of_tuple {
+    ($($kind:ident $place:tt),*) => {
+        impl<$($kind: Separators),*> Separators for ($($kind,)*) {
+            fn visit<'a>(&'a self, show: &mut dyn FnMut(&'a [u8])) {
+                $(self.$place.visit(show);)*
+            }
+        }
+    };
+}
+
+separators_of_tuple!(A 0, B 1);
+separators_of_tuple!(A 0, B 1, C 2);
+separators_of_tuple!(A 0, B 1, C 2, D 3);
+
 /// Where a separator stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Match {
@@ -165,6 +180,7 @@ mod tests {
         assert_eq!(find(["\r", "\r\n"], b"ab\r\ncd"), Some((2, 3)));
         assert_eq!(find(["XYZ", "YZ"], b"aXYZ"), Some((2, 4)));
         assert_eq!(find(["ABC", "B", "C"], b"aaaaABC"), Some((5, 6)));
+        assert_eq!(find((b"ABC", "B", b"C"), b"aaaaABC"), Some((5, 6)));
         assert_eq!(find(b"AAA", b"aAAAA"), Some((1, 4)));
         assert_eq!(find("none", b"aAAAA"), None);
     }
