@@ -86,27 +86,6 @@ fn a_client_that_never_reads_costs_little_memory() {
     }
 }
 
-/// A file of a few megabytes with a pattern.
-fn file(name: &str) -> (PathBuf, Vec<u8>) {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let data: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect();
-    std::fs::write(&path, &data).expect("the directory is there");
-    (path, data)
-}
-
-#[test]
-fn netcat_pipes_a_file_through_both_servers() {
-    let (path, data) = file("netcat");
-    for name in ECHO_SERVERS {
-        let server = Server::example(name);
-        let (host, port) = (server.address.ip().to_string(), server.address.port().to_string());
-        // -N: end the stream at the end of the file.
-        let echoed = output_of(Command::new("nc").args(["-N", &host, &port]), Some(&path));
-        assert_eq!(echoed.len(), data.len(), "{name}");
-        assert!(echoed == data, "{name}");
-    }
-}
-
 #[test]
 fn our_client_talks_to_the_server_of_asyncios_documentation() {
     let server = Server::start(&mut python("asyncio_echo_server.py"));
