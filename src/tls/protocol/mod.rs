@@ -27,6 +27,7 @@ use std::fmt;
 use std::io;
 use std::rc::{Rc, Weak};
 
+use super::backlog::Backlog;
 use super::recipe::{Recipe, Terms};
 use super::session::{Intake, TlsSession};
 use super::transport::TlsTransport;
@@ -57,7 +58,7 @@ pub(crate) struct TlsProtocol {
     /// Received, and not yet decrypted.
     incoming: Cell<ReceiveBuffer>,
     /// Written, and not yet encrypted.
-    outgoing: RefCell<ReceiveBuffer>,
+    outgoing: RefCell<Backlog>,
     flow: Cell<FlowControl>,
     /// The connection below has ended: no close_notify of the peer need be waited for.
     wire_ended: Cell<bool>,

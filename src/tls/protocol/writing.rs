@@ -18,7 +18,7 @@ impl TlsProtocol {
         if data.len() >= DIRECT_WRITE && self.outgoing.borrow().is_empty() {
             self.write_straight(data);
         } else if !data.is_empty() {
-            self.outgoing.borrow_mut().extend_from_slice(data);
+            self.outgoing.borrow_mut().push(data);
             self.grew();
         }
     }
@@ -28,7 +28,7 @@ impl TlsProtocol {
             return;
         }
         let mut outgoing = self.outgoing.borrow_mut();
-        parts.iter().for_each(|part| outgoing.extend_from_slice(part));
+        parts.iter().for_each(|part| outgoing.push(part));
         let empty = outgoing.is_empty();
         drop(outgoing);
         if !empty {
@@ -77,7 +77,7 @@ impl TlsProtocol {
             self.send_sealed();
             rest = behind;
         }
-        self.outgoing.borrow_mut().extend_from_slice(rest);
+        self.outgoing.borrow_mut().push(rest);
         self.signal();
     }
 
@@ -99,15 +99,9 @@ impl TlsProtocol {
 
     /// Encrypts some of what was gathered. False if there is nothing.
     fn seal_piece(&self) -> bool {
-        let mut outgoing = self.outgoing.borrow_mut();
-        let piece = outgoing.len().min(SEAL_PIECE);
-        if piece == 0 {
-            // Idle connections hold no memory.
-            *outgoing = Default::default();
-            return false;
-        }
-        self.session.borrow_mut().write(&outgoing.filled()[..piece]);
-        outgoing.consume(piece);
+        let piece = self.outgoing.borrow_mut().pop();
+        let Some(piece) = piece else { return false };
+        self.session.borrow_mut().write(&piece);
         true
     }
 
