@@ -28,6 +28,9 @@ use crate::reactor::Bell;
 /// How many nodes of finished tasks are kept, with their wakers, for tasks to come.
 const KEPT_NODES: usize = 1024;
 
+/// The seat of a task that a closed loop refused, and of nobody.
+const NO_SEAT: u32 = u32::MAX;
+
 /// The tasks of one loop, and the queue of all that is ready.
 pub(crate) struct Executor {
     pub(crate) ready: ReadyQueue,
@@ -37,8 +40,8 @@ pub(crate) struct Executor {
     vacant: RefCell<Vec<Rc<TaskNode>>>,
     /// The names that tasks were given, by seat. Most have none, so nodes have no room for one.
     names: RefCell<HashMap<usize, String>>,
-    /// The task that is being polled.
-    polled: RefCell<Option<Rc<TaskNode>>>,
+    /// The seat of the task that is being polled; none if that is not in the table.
+    polled: Cell<u32>,
     closed: Cell<bool>,
 }
 
@@ -67,7 +70,7 @@ impl Executor {
             seats: RefCell::default(),
             vacant: RefCell::new(Vec::new()),
             names: RefCell::default(),
-            polled: RefCell::new(None),
+            polled: Cell::new(NO_SEAT),
             closed: Cell::new(false),
         })
     }
@@ -121,12 +124,6 @@ impl Executor {
         }
     }
 
-    /// Says which task is polled from now on, and returns which one was.
-    #[inline]
-    fn replace_polled(&self, node: Option<Rc<TaskNode>>) -> Option<Rc<TaskNode>> {
-        self.polled.replace(node)
-    }
-
     /// Whoever is polling now.
     #[inline]
     pub(crate) fn waiter(&self, cx: &Context<'_>) -> Waiter {
@@ -136,8 +133,8 @@ impl Executor {
     /// The task that is being polled, if it came with its own waker.
     #[inline]
     fn own_waiter(&self, cx: &Context<'_>) -> Option<Waiter> {
-        match &*self.polled.borrow() {
-            Some(node) if cx.waker().will_wake(node.waker()) => Some(Waiter::Task(Rc::clone(node))),
+        match self.seats.borrow().nodes.get(self.polled.get() as usize) {
+            Some(Some(node)) if cx.waker().will_wake(node.waker()) => Some(Waiter::Task(Rc::clone(node))),
             _ => None,
         }
     }

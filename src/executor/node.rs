@@ -22,7 +22,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::errors::JoinError;
 use crate::executor::waker::TaskWaker;
-use crate::executor::{Entry, Executor, Waiter};
+use crate::executor::{Entry, Executor, NO_SEAT, Waiter};
 
 /// What a panic leaves.
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -102,7 +102,7 @@ impl TaskNode {
 
     /// A task that was refused by a closed loop. Its seat is none, and no table knows it.
     pub(super) fn cancelled(executor: &Rc<Executor>, mut body: Pin<Box<dyn Body>>) -> Rc<Self> {
-        let node = TaskNode::new(executor, u32::MAX as usize);
+        let node = TaskNode::new(executor, NO_SEAT as usize);
         drop(body.as_mut().end(JoinError::Cancelled));
         node.body.set(Some(body));
         node.held.set(true);
@@ -151,9 +151,9 @@ impl TaskNode {
     /// Polls the main future, which the caller holds.
     pub(crate) fn poll_main<F: Future>(self: &Rc<Self>, main: Pin<&mut F>) -> Result<Poll<F::Output>, Payload> {
         self.state.set(State::MainIdle);
-        let outer = self.executor.replace_polled(Some(Rc::clone(self)));
+        let outer = self.executor.polled.replace(self.seat);
         let polled = catch_unwind(AssertUnwindSafe(|| main.poll(&mut Context::from_waker(&self.waker))));
-        drop(self.executor.replace_polled(outer));
+        self.executor.polled.set(outer);
         polled
     }
 
@@ -168,15 +168,16 @@ impl TaskNode {
     }
 
     /// Takes one step, from a turn.
-    pub(crate) fn run(self: Rc<Self>) -> Option<Unheard> {
+    #[inline]
+    pub(crate) fn run(self: &Rc<Self>) -> Option<Unheard> {
         let mut body = self.body.take()?;
         self.state.set(State::Running);
         if self.cancelled.get() {
             return self.finish(body, Some(JoinError::Cancelled));
         }
-        let outer = self.executor.replace_polled(Some(Rc::clone(&self)));
+        let outer = self.executor.polled.replace(self.seat);
         let polled = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(&mut Context::from_waker(&self.waker))));
-        drop(self.executor.replace_polled(outer));
+        self.executor.polled.set(outer);
         match polled {
             Ok(Poll::Pending) => {
                 self.body.set(Some(body));
@@ -196,7 +197,7 @@ impl TaskNode {
         Some(Unheard { payload, spawned_at: body.spawned_at() })
     }
 
-    fn finish(self: Rc<Self>, mut body: Pin<Box<dyn Body>>, error: Option<JoinError>) -> Option<Unheard> {
+    fn finish(self: &Rc<Self>, mut body: Pin<Box<dyn Body>>, error: Option<JoinError>) -> Option<Unheard> {
         let mut unheard = error.and_then(|error| TaskNode::end(&mut body, error));
         self.state.set(State::Finished);
         if self.held.get() {
@@ -220,7 +221,7 @@ impl TaskNode {
     }
 
     /// Ends the task now, for a loop that closes.
-    pub(crate) fn cancel_now(self: Rc<Self>) -> Option<Unheard> {
+    pub(crate) fn cancel_now(self: &Rc<Self>) -> Option<Unheard> {
         let body = self.body.take()?;
         if self.state.get() == State::Finished {
             self.body.set(Some(body));
