@@ -13,7 +13,7 @@ use crate::constants::{BACKLOG_PIECE, PIECES_PER_SEND};
 #[derive(Default)]
 pub(crate) struct Outgoing {
     /// `None` for a transport that has nothing to send, as one has most of the time. Invariant: what is here is not
-    /// empty, but between a [`lend`](Outgoing::lend) and the push that follows.
+    /// empty.
     backlog: Option<Box<Backlog>>,
 }
 
@@ -39,17 +39,12 @@ impl Outgoing {
         self.backlog.is_none()
     }
 
-    /// Gives memory to gather in, to one that [is empty](Outgoing::is_empty): a push must follow.
-    #[inline]
-    pub(crate) fn lend(&mut self, memory: Box<Backlog>) {
-        self.backlog = Some(memory);
-    }
-
-    /// Adds bytes, of which there must be some. Returns how many there are then.
-    #[inline]
-    pub(crate) fn push(&mut self, data: &[u8]) -> usize {
+    /// Adds bytes, of which there must be some. Where nothing was buffered, `memory` says into which memory. Returns
+    /// how many there are then.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, data: &[u8], memory: impl FnOnce() -> Box<Backlog>) -> usize {
         debug_assert!(!data.is_empty());
-        let backlog = self.backlog.get_or_insert_default();
+        let backlog = self.backlog.get_or_insert_with(memory);
         let fits = backlog.first.len() + data.len() <= BACKLOG_PIECE && backlog.rest_len == 0;
         if fits || backlog.first.is_empty() {
             backlog.first.extend_from_slice(data);
@@ -161,7 +156,7 @@ mod tests {
                 })
                 .collect();
             if !data.is_empty() {
-                assert_eq!(outgoing.push(&data), outgoing.len());
+                assert_eq!(outgoing.push(&data, Box::default), outgoing.len());
             }
             twin.extend(&data);
             while random(3) != 0 && !outgoing.is_empty() {

@@ -36,6 +36,11 @@ impl StepEnd {
         self.others.borrow_mut().push_back(unsent);
     }
 
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.len.get() == 0
+    }
+
     /// Sends everything, also what is written while sending.
     #[inline]
     pub(crate) fn send_all(&self) {

@@ -18,7 +18,7 @@ use super::{Core, Due, Incident};
 use crate::constants::{LONGEST_WAIT, SPARE_ENTRIES};
 use crate::executor::{Entry, Letter, Payload, TaskNode};
 use crate::handle::Callback;
-use crate::reactor::{Again, Direction, Source};
+use crate::reactor::{Direction, Source};
 
 impl Core {
     /// Takes one turn. `main` polls the main future when its node's turn comes.
@@ -28,7 +28,9 @@ impl Core {
     /// If the selector fails.
     pub(crate) fn turn(&self, main: &mut dyn FnMut(&Rc<TaskNode>)) {
         // What was written while no turn was running (between two runs) belongs to no step.
-        self.finish_step();
+        if !self.step.is_empty() {
+            self.finish_step();
+        }
         let idle = self.executor.ready.is_empty();
         let look = idle || self.since_poll.get() >= self.handles_per_poll;
         if look {
@@ -121,7 +123,7 @@ impl Core {
             Entry::Io(source, direction) => self.run_source(source, *direction),
             Entry::Task(node) if node.is_main() => main(node),
             Entry::Task(node) => {
-                if let Some(unheard) = Rc::clone(node).run() {
+                if let Some(unheard) = node.run() {
                     self.report_unheard(&unheard);
                 }
             }
@@ -132,11 +134,7 @@ impl Core {
 
     #[inline]
     fn run_source(&self, source: &Rc<dyn Source>, direction: Direction) {
-        let registration = source.registration();
-        if !registration.dequeued(direction) {
-            return;
-        }
-        if source.ready(direction) == Again::NextTurn && registration.take_due(direction) {
+        if source.dequeue(direction) {
             self.executor.ready.push(Entry::Io(Rc::clone(source), direction));
         }
     }

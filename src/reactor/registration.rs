@@ -45,6 +45,14 @@ pub(crate) trait Source {
     /// It is ready in a direction that it wants.
     fn ready(&self, direction: Direction) -> Again;
 
+    /// It comes out of the queue: what is still to be done is done. Returns whether it goes back into the queue. Each
+    /// source has its own copy of this, so that the turn makes one call.
+    #[inline]
+    fn dequeue(&self, direction: Direction) -> bool {
+        let registration = self.registration();
+        registration.dequeued(direction) && self.ready(direction) == Again::NextTurn && registration.take_due(direction)
+    }
+
     /// The loop closes: close what is owned and let go of everything, without calling any user code but drops.
     fn let_go(&self);
 

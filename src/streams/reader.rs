@@ -245,9 +245,18 @@ impl StreamReader {
     ///
     /// If the connection failed and everything before that was read.
     #[inline]
-    pub async fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        poll_fn(|cx| self.poll_some(1, cx)).await?;
-        Ok(self.buffer.filled())
+    pub fn fill_buf(&mut self) -> impl Future<Output = io::Result<&[u8]>> {
+        let mut reader = Some(self);
+        poll_fn(move |cx| {
+            let this = reader.take().expect("a future is not polled again after it is done");
+            match this.poll_some(1, cx) {
+                Poll::Ready(had) => Poll::Ready(had.map(|()| this.buffer.filled())),
+                Poll::Pending => {
+                    reader = Some(this);
+                    Poll::Pending
+                }
+            }
+        })
     }
 
     /// Takes `n` bytes of those that [`fill_buf`](StreamReader::fill_buf) lent.
@@ -281,11 +290,10 @@ impl StreamReader {
     /// Gets as much of `wanted` bytes as is there. Waits until there is something, or the stream has ended.
     #[inline]
     fn poll_some(&mut self, wanted: usize, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        if self.buffer.len() < wanted && !self.buffer.is_empty() {
-            self.take_what_came();
-        }
         if self.buffer.is_empty() {
-            ready!(self.protocol.poll_more(&mut self.buffer, 0, cx))?;
+            ready!(self.protocol.poll_first(&mut self.buffer, cx))?;
+        } else if self.buffer.len() < wanted {
+            self.take_what_came();
         }
         Poll::Ready(Ok(()))
     }

@@ -252,12 +252,12 @@ impl Source for SocketTransport {
         &self.registration
     }
 
-    #[inline]
+    #[inline(always)]
     fn ready(&self, direction: Direction) -> Again {
         match direction {
             Direction::Read => self.receive_once(),
             Direction::Write => {
-                self.send_outgoing();
+                self.send_now();
                 Again::No
             }
         }

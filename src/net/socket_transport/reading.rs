@@ -124,7 +124,7 @@ impl SocketTransport {
         if n > 0 { Again::NextTurn } else { self.received_no_bytes(received) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn receive(&self, into: &mut [u8]) -> Received {
         let conduit = self.conduit.borrow();
         let Some(conduit) = &*conduit else { return Received::Nothing };

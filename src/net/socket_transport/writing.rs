@@ -1,13 +1,11 @@
 //! From the protocol to the conduit: gathered in a step, sent at its end, kept while the peer does not read.
 
 use std::io::{self, IoSlice};
-use std::ops::ControlFlow;
 
 use super::{Ending, Phase, SocketTransport, Writing};
 use crate::constants::{DIRECT_WRITE, GATHER_LIMIT};
 use crate::event_loop::Unsent;
 use crate::flow_control::Signal;
-use crate::net::conduit::Conduit;
 use crate::reactor::Direction;
 
 impl SocketTransport {
@@ -50,25 +48,22 @@ impl SocketTransport {
     }
 
     /// Buffers bytes, of which there must be some. Returns how many are buffered then.
-    #[inline]
+    #[inline(always)]
     fn gather(&self, data: &[u8]) -> usize {
-        let mut outgoing = self.outgoing.borrow_mut();
-        if outgoing.is_empty() {
-            outgoing.lend(self.event_loop.core().buffers.take_backlog());
-        }
-        outgoing.push(data)
+        self.outgoing.borrow_mut().push(data, || self.event_loop.core().buffers.take_backlog())
     }
 
     /// Bytes were gathered. They go out when the step ends, or now if they are many; a pause is only decided after
     /// an attempt to send.
-    #[inline]
+    #[inline(always)]
     fn grew(&self, size: usize) {
         if !self.registration.is_ready(Direction::Write) {
-            return self.signal();
+            self.signal(size);
+            return;
         }
         let most = GATHER_LIMIT.min(self.flow.get().high());
         if size > most {
-            self.send_outgoing();
+            self.send_now();
         } else if !self.enlisted.get() {
             self.enlist();
         }
@@ -84,76 +79,71 @@ impl SocketTransport {
     /// Hands a large write to the kernel without copying it; what it does not take is kept.
     fn write_straight(&self, parts: &[IoSlice<'_>]) {
         let total: usize = parts.iter().map(|part| part.len()).sum();
-        let sent = match self.attempt(|conduit| match parts {
-            [one] => conduit.send(one),
-            many => conduit.send_pieces(many),
-        }) {
-            ControlFlow::Continue(sent) => sent,
-            ControlFlow::Break(()) => return,
+        let attempted = self.conduit.borrow().as_deref().map(|conduit| match parts {
+            [one] => attempt(|| conduit.send(one)),
+            many => attempt(|| conduit.send_pieces(many)),
+        });
+        let sent = match attempted {
+            Some(Ok(sent)) => sent,
+            Some(Err(error)) => return self.lose(Ending::Failed(error.into())),
+            None => return,
         };
         if sent == total {
             return;
         }
         self.registration.exhausted(Direction::Write);
-        let mut skip = sent;
+        let (mut skip, mut size) = (sent, 0);
         for part in parts {
             let from = skip.min(part.len());
             skip -= from;
             if from < part.len() {
-                self.gather(&part[from..]);
+                size = self.gather(&part[from..]);
             }
         }
         self.wait_until_writable();
-        self.signal();
-    }
-
-    /// One send. `Continue` says how much went out, zero if the kernel takes nothing now; `Break` that the
-    /// connection is lost.
-    #[inline]
-    fn attempt(&self, mut send: impl FnMut(&dyn Conduit) -> io::Result<usize>) -> ControlFlow<(), usize> {
-        let failed = {
-            let conduit = self.conduit.borrow();
-            let Some(conduit) = conduit.as_deref() else { return ControlFlow::Break(()) };
-            loop {
-                match send(conduit) {
-                    Ok(sent) => return ControlFlow::Continue(sent),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return ControlFlow::Continue(0),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => break error,
-                }
-            }
-        };
-        self.lose(Ending::Failed(failed.into()));
-        ControlFlow::Break(())
+        self.signal(size);
     }
 
     /// Sends what is buffered, as far as the kernel takes it, and does what follows from that.
     #[inline]
-    pub(super) fn send_outgoing(&self) {
-        loop {
-            let mut offered = 0;
-            let attempt = self.attempt(|conduit| {
-                let outgoing = self.outgoing.borrow();
-                let (size, sent) = outgoing.offer(|one| conduit.send(one), |many| conduit.send_pieces(many));
-                offered = size;
-                sent
-            });
-            let ControlFlow::Continue(sent) = attempt else { return };
-            if let Some(memory) = self.outgoing.borrow_mut().advance(sent) {
+    fn send_outgoing(&self) {
+        let left = match self.send_front() {
+            Ok(left) => left,
+            Err(error) => return self.lose(Ending::Failed(error.into())),
+        };
+        let told = self.signal(left);
+        // Whoever was told to resume may have written more.
+        if left == 0 && (!told || self.outgoing.borrow().is_empty()) {
+            self.all_sent();
+        }
+    }
+
+    /// Sends what is buffered, as far as the kernel takes it. Returns how many bytes are left.
+    #[inline]
+    fn send_front(&self) -> io::Result<usize> {
+        let conduit = self.conduit.borrow();
+        let mut outgoing = self.outgoing.borrow_mut();
+        let Some(conduit) = conduit.as_deref() else { return Ok(outgoing.len()) };
+        while !outgoing.is_empty() {
+            let (offered, sent) =
+                outgoing.offer(|one| attempt(|| conduit.send(one)), |many| attempt(|| conduit.send_pieces(many)));
+            let sent = sent?;
+            if let Some(memory) = outgoing.advance(sent) {
                 self.event_loop.core().buffers.give_backlog(memory);
-                break;
-            }
-            if sent < offered {
+            } else if sent < offered {
                 // The kernel is full: trying again would only find that out once more.
                 self.registration.exhausted(Direction::Write);
                 self.wait_until_writable();
-                break;
+                return Ok(outgoing.len());
             }
         }
-        self.signal();
-        if self.outgoing.borrow().is_empty() {
-            self.all_sent();
-        }
+        Ok(0)
+    }
+
+    /// Sends in the middle of a step.
+    #[cold]
+    pub(super) fn send_now(&self) {
+        self.send_outgoing();
     }
 
     #[cold]
@@ -163,14 +153,15 @@ impl SocketTransport {
         }
     }
 
-    /// Tells the protocol to pause or to resume, if that is to be told.
+    /// Tells the protocol to pause or to resume, if that is to be told now that `size` bytes are buffered. Returns
+    /// whether it was.
     #[inline]
-    pub(super) fn signal(&self) {
-        let size = self.outgoing.borrow().len();
+    fn signal(&self, size: usize) -> bool {
         let mut flow = self.flow.get();
-        let Some(signal) = flow.changed(size) else { return };
+        let Some(signal) = flow.changed(size) else { return false };
         self.flow.set(flow);
         self.tell(signal);
+        true
     }
 
     #[cold]
@@ -206,7 +197,7 @@ impl SocketTransport {
     /// Sends what this step gathered, so that what follows in the step does not come before it.
     pub(super) fn flush_step(&self) {
         if self.enlisted.get() && self.registration.is_ready(Direction::Write) {
-            self.send_outgoing();
+            self.send_now();
         }
     }
 
@@ -235,6 +226,18 @@ impl Unsent for SocketTransport {
         self.enlisted.set(false);
         if !self.outgoing.borrow().is_empty() && self.registration.is_ready(Direction::Write) {
             self.send_outgoing();
+        }
+    }
+}
+
+/// Tries to send until that is not interrupted. Zero if the kernel takes nothing now.
+#[inline]
+fn attempt(mut send: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match send() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            sent => return sent,
         }
     }
 }

@@ -6,17 +6,16 @@
 //! waits with nothing received owns no buffer at all.
 
 mod draining;
+mod emptying;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
-use std::io;
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll};
 
 use crate::constants::{LEAST_ROOM, SMALL_BUFFER};
 use crate::errors::ConnectionError;
 use crate::event_loop::LoopHandle;
-use crate::executor::{Waiter, WaiterCell, Waiters};
+use crate::executor::{WaiterCell, Waiters};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 use crate::streams::{StreamReader, StreamWriter};
 
@@ -30,7 +29,7 @@ pub(crate) struct StreamProtocol {
     /// From `connection_made` to `connection_lost`.
     transport: Cell<Option<Rc<dyn Transport>>>,
     /// Received, and not yet taken by the reader.
-    inbox: RefCell<ReceiveBuffer>,
+    inbox: Cell<ReceiveBuffer>,
     /// How many bytes the reader has in its own hands.
     held: Cell<usize>,
     limit: usize,
@@ -66,7 +65,7 @@ impl StreamProtocol {
             this: this.clone(),
             event_loop,
             transport: Cell::new(None),
-            inbox: RefCell::default(),
+            inbox: Cell::default(),
             held: Cell::new(0),
             limit,
             failure: Cell::new(None),
@@ -90,7 +89,10 @@ impl StreamProtocol {
 
     #[inline]
     fn inbox_len(&self) -> usize {
-        self.inbox.borrow().len()
+        let inbox = self.inbox.take();
+        let len = inbox.len();
+        self.inbox.set(inbox);
+        len
     }
 }
 
@@ -124,7 +126,9 @@ impl StreamProtocol {
     /// Adds bytes as if they had been received.
     pub(super) fn feed(&self, data: &[u8]) {
         if !self.flow.reader_gone.get() {
-            self.inbox.borrow_mut().extend_from_slice(data);
+            let mut inbox = self.inbox.take();
+            inbox.extend_from_slice(data);
+            self.inbox.set(inbox);
         }
         let len = self.inbox_len();
         if !data.is_empty() {
@@ -157,125 +161,6 @@ impl StreamProtocol {
         if let Some(event_loop) = &self.event_loop {
             event_loop.core().buffers.give(buffer);
         }
-    }
-}
-
-/// The incoming side, as the reader empties it.
-impl StreamProtocol {
-    pub(super) fn limit(&self) -> usize {
-        self.limit
-    }
-
-    /// Moves what was received behind what the reader has in `own`.
-    #[inline]
-    pub(super) fn take_inbox(&self, own: &mut ReceiveBuffer) {
-        let mut inbox = self.inbox.take();
-        if own.is_empty() {
-            std::mem::swap(own, &mut inbox);
-        } else if !inbox.is_empty() {
-            own.extend_from_slice(inbox.filled());
-            inbox.consume(inbox.len());
-        }
-        self.held.set(own.len());
-        if inbox.has_memory() {
-            self.give_back(inbox);
-        }
-    }
-
-    /// Puts back what the reader has left: more will be received behind it. The inbox must be empty then.
-    #[inline]
-    fn put_back(&self, own: &mut ReceiveBuffer) {
-        self.held.set(0);
-        if own.has_memory() {
-            let own = std::mem::take(own);
-            if own.is_empty() {
-                self.give_back(own);
-            } else {
-                self.inbox.replace(own);
-            }
-        }
-    }
-
-    /// The reader consumed bytes of `own`.
-    #[inline]
-    pub(super) fn consumed(&self, own: &mut ReceiveBuffer) {
-        self.held.set(own.len());
-        if own.is_empty() || self.flow.reading_paused.get() {
-            self.consumed_much(own);
-        }
-    }
-
-    fn consumed_much(&self, own: &mut ReceiveBuffer) {
-        if own.is_empty() && own.has_memory() {
-            self.give_back(std::mem::take(own));
-        }
-        if self.flow.reading_paused.get() && self.held.get() + self.inbox_len() <= self.limit {
-            self.resume_reading();
-        }
-    }
-
-    /// Waits until there are more than `had` bytes, which is what the reader had when it began to wait: true, or
-    /// false if no more will come. In either case they are all in `own` then. While it waits they are in the inbox,
-    /// so nothing is lost if nobody polls again.
-    ///
-    /// # Errors
-    ///
-    /// If the connection failed.
-    #[inline]
-    pub(super) fn poll_more(&self, own: &mut ReceiveBuffer, had: usize, cx: &Context<'_>) -> Poll<io::Result<bool>> {
-        if own.len() + self.inbox_len() > had {
-            self.take_inbox(own);
-            return Poll::Ready(Ok(true));
-        }
-        if self.flow.ended.get() {
-            self.take_inbox(own);
-            return Poll::Ready(self.outcome().map(|()| false));
-        }
-        self.put_back(own);
-        // Whoever waits wants bytes, however many are there already.
-        if self.flow.reading_paused.get() {
-            self.resume_reading();
-        }
-        self.reader_waits.set(self.waiter(cx));
-        Poll::Pending
-    }
-
-    #[inline]
-    fn waiter(&self, cx: &Context<'_>) -> Waiter {
-        match &self.event_loop {
-            Some(event_loop) => event_loop.core().executor.waiter(cx),
-            None => Waiter::of(cx),
-        }
-    }
-
-    pub(super) fn is_ended(&self) -> bool {
-        self.flow.ended.get()
-    }
-
-    /// In a word, for reports.
-    fn describe_end(&self) -> String {
-        match self.failure() {
-            Some(error) => format!("Failed({error})"),
-            None if self.is_ended() => "Eof".to_owned(),
-            None => "Open".to_owned(),
-        }
-    }
-
-    /// The stream ended, and well.
-    pub(super) fn has_eof(&self) -> bool {
-        self.flow.ended.get() && self.failure().is_none()
-    }
-
-    pub(super) fn at_eof(&self, own: &ReceiveBuffer) -> bool {
-        own.is_empty() && self.has_eof() && self.inbox_len() == 0
-    }
-
-    /// The reader is dropped. Bytes that still come are thrown away, so that the writer goes on.
-    pub(super) fn reader_gone(&self, mut own: ReceiveBuffer) {
-        self.flow.reader_gone.set(true);
-        self.take_inbox(&mut own);
-        own.consume(own.len());
-        self.consumed(&mut own);
     }
 }
 
@@ -318,12 +203,12 @@ impl Protocol for StreamProtocol {
 impl BufferedProtocol for StreamProtocol {
     #[inline]
     fn get_buffer(&self) -> ReceiveBuffer {
-        let mut inbox = self.inbox.borrow_mut();
+        let mut inbox = self.inbox.take();
         if inbox.has_memory() {
             if inbox.room().len() < LEAST_ROOM {
                 inbox.reserve(SMALL_BUFFER);
             }
-            return std::mem::take(&mut *inbox);
+            return inbox;
         }
         match &self.event_loop {
             Some(event_loop) => event_loop.core().buffers.take(self.flow.bulk.get()),
@@ -343,7 +228,7 @@ impl BufferedProtocol for StreamProtocol {
             return self.give_back(buffer);
         }
         let len = buffer.len();
-        self.inbox.replace(buffer);
+        self.inbox.set(buffer);
         if received > 0 {
             self.received(len);
         }
