@@ -1,6 +1,6 @@
 //! Who waits: what a leaf future leaves behind when it has to wait, and what wakes it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -90,7 +90,7 @@ impl fmt::Debug for WaiterCell {
 
 /// Room for any number of waiters. None costs no memory beyond a pointer.
 #[derive(Default)]
-pub(crate) struct Waiters(RefCell<Option<Box<List>>>);
+pub(crate) struct Waiters(Cell<Option<Box<List>>>);
 
 #[derive(Default)]
 struct List {
@@ -103,8 +103,10 @@ struct List {
 impl Waiters {
     /// Wakes all, in the order in which they began to wait.
     pub(crate) fn wake_all(&self) {
-        let woken = self.0.borrow_mut().as_mut().map(|list| std::mem::take(&mut list.waiting));
-        for (_, waiter) in woken.into_iter().flatten() {
+        let Some(mut list) = self.0.take() else { return };
+        let woken = std::mem::take(&mut list.waiting);
+        self.0.set(Some(list));
+        for (_, waiter) in woken {
             waiter.wake();
         }
     }
@@ -116,28 +118,27 @@ impl Waiters {
     }
 
     fn put(&self, ticket: Option<u64>, waiter: Waiter) -> u64 {
-        let mut list = self.0.borrow_mut();
-        let places = list.get_or_insert_default();
-        if let Some((number, place)) = places.waiting.iter_mut().find(|(number, _)| Some(*number) == ticket) {
+        let mut list = self.0.take().unwrap_or_default();
+        if let Some((number, place)) = list.waiting.iter_mut().find(|(number, _)| Some(*number) == ticket) {
             let number = *number;
             let earlier = std::mem::replace(place, waiter);
             // Dropping a foreign waker is user code, which may come back here.
-            drop(list);
+            self.0.set(Some(list));
             drop(earlier);
             return number;
         }
-        let number = places.next_ticket;
-        places.next_ticket += 1;
-        places.waiting.push((number, waiter));
+        let number = list.next_ticket;
+        list.next_ticket += 1;
+        list.waiting.push((number, waiter));
+        self.0.set(Some(list));
         number
     }
 
     fn remove(&self, ticket: u64) {
-        let mut list = self.0.borrow_mut();
-        let Some(waiting) = list.as_mut().map(|list| &mut list.waiting) else { return };
-        let Some(place) = waiting.iter().position(|(number, _)| *number == ticket) else { return };
-        let waiter = waiting.remove(place);
-        drop(list);
+        let Some(mut list) = self.0.take() else { return };
+        let place = list.waiting.iter().position(|(number, _)| *number == ticket);
+        let waiter = place.map(|place| list.waiting.remove(place));
+        self.0.set(Some(list));
         drop(waiter);
     }
 }
