@@ -104,7 +104,6 @@ impl Builder {
             handles_per_poll: self.handles_per_poll,
             close_timeout: self.close_timeout,
             since_poll: Cell::new(0),
-            spare_batch: Cell::new(Vec::new()),
             exception_handler: RefCell::new(None),
             threads: Threads::default(),
             descriptors: Descriptors::default(),

@@ -31,7 +31,8 @@ impl Core {
         }
         self.descriptors.clear();
         loop {
-            let entries = self.executor.ready.take_batch(Vec::new());
+            let mut entries = Vec::new();
+            self.executor.ready.swap_batch(&mut entries);
             let due = std::iter::from_fn(|| self.take_any_timer()).collect::<Vec<_>>();
             if entries.is_empty() && due.is_empty() {
                 break;

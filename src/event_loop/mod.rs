@@ -25,7 +25,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::errors::loop_is_closed;
-use crate::executor::{Entry, Executor, Waiter};
+use crate::executor::{Executor, Waiter};
 use crate::handle::Runnable;
 use crate::reactor::{Reactor, Source};
 use crate::threads::Threads;
@@ -96,8 +96,6 @@ pub(crate) struct Core {
     pub(crate) close_timeout: Duration,
     /// How many handles ran since the selector was last asked.
     since_poll: Cell<usize>,
-    /// The vector of the last batch, empty, for the next one.
-    spare_batch: Cell<Vec<Entry>>,
     exception_handler: RefCell<Option<incident::ExceptionHandler>>,
     /// For what can only block.
     pub(crate) threads: Threads,
@@ -162,8 +160,9 @@ impl EventLoop {
     /// If a loop runs on this thread already, or if the selector fails.
     pub fn run_forever(&mut self) {
         let _running = running::enter(&self.core);
+        let mut batch = Vec::new();
         loop {
-            self.core.turn(&mut |_main| unreachable!("nobody seated a main future"));
+            self.core.turn(&mut batch, &mut |_main| unreachable!("nobody seated a main future"));
             if self.core.take_stopping() {
                 break;
             }

@@ -21,12 +21,13 @@ use crate::handle::Callback;
 use crate::reactor::{Direction, Source};
 
 impl Core {
-    /// Takes one turn. `main` polls the main future when its node's turn comes.
+    /// Takes one turn. `batch` is the memory of the last batch, empty, for the next one; `main` polls the main future
+    /// when its node's turn comes.
     ///
     /// # Panics
     ///
     /// If the selector fails.
-    pub(crate) fn turn(&self, main: &mut dyn FnMut(&Rc<TaskNode>)) {
+    pub(crate) fn turn(&self, batch: &mut Vec<Entry>, main: &mut dyn FnMut(&Rc<TaskNode>)) {
         // What was written while no turn was running (between two runs) belongs to no step.
         if !self.step.is_empty() {
             self.finish_step();
@@ -40,7 +41,7 @@ impl Core {
             self.collect_letters();
         }
         self.collect_timers(look);
-        self.run_batch(main);
+        self.run_batch(batch, main);
     }
 
     fn wait(&self, may_block: bool) {
@@ -91,8 +92,8 @@ impl Core {
         self.timers.borrow_mut().pop_due(now)
     }
 
-    fn run_batch(&self, main: &mut dyn FnMut(&Rc<TaskNode>)) {
-        let mut batch = self.executor.ready.take_batch(self.spare_batch.take());
+    fn run_batch(&self, batch: &mut Vec<Entry>, main: &mut dyn FnMut(&Rc<TaskNode>)) {
+        self.executor.ready.swap_batch(batch);
         self.since_poll.set(self.since_poll.get() + batch.len());
         let mut next = 0;
         while next < batch.len() {
@@ -111,10 +112,9 @@ impl Core {
         }
         if batch.capacity() > SPARE_ENTRIES && batch.len() < batch.capacity() / 4 {
             // What a burst needed is not kept for ever.
-            batch = Vec::new();
+            *batch = Vec::new();
         }
         batch.clear();
-        self.spare_batch.set(batch);
     }
 
     #[inline]

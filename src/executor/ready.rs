@@ -1,6 +1,6 @@
 //! The ready queue: what will run, first in, first out.
 //!
-//! It is two vectors. [`ReadyQueue::take_batch`] swaps them: what is pushed while a batch runs lands in the other
+//! It is two vectors. [`ReadyQueue::swap_batch`] swaps them: what is pushed while a batch runs lands in the other
 //! one. That is the whole of the rule that work scheduled during a turn runs in the next.
 
 use std::cell::RefCell;
@@ -54,10 +54,10 @@ impl ReadyQueue {
         self.entries.borrow().len()
     }
 
-    /// Takes all that is ready and leaves `empty` to be filled.
+    /// Moves all that is ready into `batch`, which must be empty and is filled instead.
     #[inline]
-    pub(crate) fn take_batch(&self, empty: Vec<Entry>) -> Vec<Entry> {
-        debug_assert!(empty.is_empty());
-        self.entries.replace(empty)
+    pub(crate) fn swap_batch(&self, batch: &mut Vec<Entry>) {
+        debug_assert!(batch.is_empty());
+        std::mem::swap(&mut *self.entries.borrow_mut(), batch);
     }
 }

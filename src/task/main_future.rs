@@ -24,10 +24,11 @@ impl EventLoop {
         let core = self.core();
         let mut main = pin!(Some(main));
         let mut outcome = None;
+        let mut batch = Vec::new();
         let node = core.executor.seat_main();
         node.wake();
         while outcome.is_none() {
-            core.turn(&mut |node| {
+            core.turn(&mut batch, &mut |node| {
                 // A wake that was on its way when the future finished must not poll it again.
                 let (None, Some(main)) = (&outcome, main.as_mut().as_pin_mut()) else { return };
                 outcome = match node.poll_main(main) {
@@ -50,7 +51,7 @@ impl EventLoop {
         }
         // As asyncio does: what became ready together with the end of main still runs.
         core.stop();
-        core.turn(&mut |_| {});
+        core.turn(&mut batch, &mut |_| {});
         core.take_stopping();
         drop(running);
         assert!(!stopped_early, "the event loop was stopped before its main future was done");
@@ -67,10 +68,11 @@ impl EventLoop {
         for node in core.executor.live_tasks() {
             node.cancel();
         }
+        let mut batch = Vec::new();
         // One turn drops the futures, the next two run what that scheduled: a loss, and whoever waited for it.
         for _ in 0..3 {
             core.stop();
-            core.turn(&mut |_| {});
+            core.turn(&mut batch, &mut |_| {});
         }
         core.take_stopping();
     }
