@@ -72,13 +72,13 @@ fn a_task_costs_little_beyond_its_future() {
     let future = || pending::<()>();
     let size = size_of_val(&future());
     let bytes = bytes_of_each(10_000, || drop(spawn(future())));
-    assert!(bytes - size <= 200, "{} bytes", bytes - size);
+    assert!(bytes - size <= 160, "{} bytes", bytes - size);
 }
 
 #[test]
 fn a_sleeping_task_costs_little() {
     let bytes = bytes_of_each(10_000, || drop(spawn(sleep(Duration::from_secs(3_600)))));
-    assert!(bytes <= 315, "{bytes} bytes");
+    assert!(bytes <= 275, "{bytes} bytes");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn an_idle_pair_of_streams_costs_little_with_its_task() {
         bytes
     });
     println!("{bytes} bytes for an idle pair of streams with its task");
-    assert!(bytes <= 700, "{bytes} bytes");
+    assert!(bytes <= 645, "{bytes} bytes");
 }
 
 struct Connection {
@@ -164,7 +164,10 @@ fn bytes_of_each(count: usize, mut make: impl FnMut()) -> usize {
         for _ in 0..count {
             make();
         }
-        yield_now().await;
+        // In the first turn all run, and by the fourth the ready queue has given back what so many needed.
+        for _ in 0..4 {
+            yield_now().await;
+        }
         let bytes = (counting::live_bytes() - before) / count;
         println!("{bytes} bytes for each of {count}");
         bytes
