@@ -10,32 +10,36 @@ use std::time::Duration;
 
 /// Names a registration in the selector's events: a seat of the reactor's table, and which holder of that seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Token(u64);
+pub struct Token {
+    index: u32,
+    generation: u32,
+}
 
 impl Token {
     pub(crate) fn new(index: u32, generation: u32) -> Self {
-        Token(u64::from(generation) << 32 | u64::from(index))
+        Token { index, generation }
     }
 
     /// The token as one number, for a selector that can carry a number with each registration.
+    #[inline]
     pub fn to_bits(self) -> u64 {
-        self.0
+        u64::from(self.generation) << 32 | u64::from(self.index)
     }
 
     /// The token that [`to_bits`](Token::to_bits) made this number of.
     #[inline]
     pub fn from_bits(bits: u64) -> Self {
-        Token(bits)
+        Token { index: bits as u32, generation: (bits >> 32) as u32 }
     }
 
     #[inline]
     pub(crate) fn index(self) -> usize {
-        self.0 as u32 as usize
+        self.index as usize
     }
 
     #[inline]
     pub(crate) fn generation(self) -> u32 {
-        (self.0 >> 32) as u32
+        self.generation
     }
 }
 

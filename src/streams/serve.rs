@@ -60,11 +60,11 @@ use crate::streams::{StreamReader, StreamWriter};
 #[doc(alias = "asyncio.start_server")]
 pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<Endpoint>) -> StartServer {
     let client_connected = move |event_loop: &LoopHandle, reader, writer: StreamWriter| {
-        let connection = Connection { event_loop: event_loop.clone(), transport: writer.transport() };
+        let transport = writer.transport();
         let call = AssertUnwindSafe(|| client_connected.call(event_loop, reader, writer));
         // A plain function does all its work here, and an async one may panic before it gives its future.
         if let Err(payload) = catch_unwind(call) {
-            connection.failed(Incident::new(HANDLER_PANICKED).with_panic(&payload));
+            failed(&*transport, Incident::new(HANDLER_PANICKED).with_panic(&payload));
         }
     };
     StartServer {
@@ -204,7 +204,7 @@ fn spawn_handler<C: Future + 'static>(
     coroutine: C,
     failure: fn(C::Output) -> Option<io::Error>,
 ) {
-    let handler = Handler { coroutine, connection: Connection { event_loop: event_loop.clone(), transport }, failure };
+    let handler = Handler { coroutine, transport, failure };
     event_loop.create_task(handler);
 }
 
@@ -213,23 +213,17 @@ pin_project! {
     struct Handler<C: Future> {
         #[pin]
         coroutine: C,
-        connection: Connection,
+        transport: Rc<dyn Transport>,
         failure: fn(C::Output) -> Option<io::Error>,
     }
 }
 
-struct Connection {
-    event_loop: LoopHandle,
-    transport: Rc<dyn Transport>,
-}
-
-impl Connection {
-    #[cold]
-    fn failed(&self, incident: Incident) {
-        let peer = self.transport.extra_info().peername().cloned();
-        self.event_loop.core().report(&incident.with_peer(peer));
-        self.transport.close();
-    }
+/// Reports what went wrong, to the loop that runs the handler, and closes the connection.
+#[cold]
+fn failed(transport: &dyn Transport, incident: Incident) {
+    let peer = transport.extra_info().peername().cloned();
+    get_running_loop().core().report(&incident.with_peer(peer));
+    transport.close();
 }
 
 impl<C: Future> Future for Handler<C> {
@@ -243,12 +237,12 @@ impl<C: Future> Future for Handler<C> {
             Ok(Poll::Ready(output)) => {
                 if let Some(error) = (this.failure)(output) {
                     let incident = Incident::new("The handler of a connection failed");
-                    this.connection.failed(incident.with_error(error));
+                    failed(&**this.transport, incident.with_error(error));
                 }
                 Poll::Ready(())
             }
             Err(payload) => {
-                this.connection.failed(Incident::new(HANDLER_PANICKED).with_panic(&payload));
+                failed(&**this.transport, Incident::new(HANDLER_PANICKED).with_panic(&payload));
                 Poll::Ready(())
             }
         }

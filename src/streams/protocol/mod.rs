@@ -26,8 +26,7 @@ pub(crate) struct StreamProtocol {
     this: Weak<StreamProtocol>,
     /// Whose buffers are used; `None` if the stream is fed by hand.
     event_loop: Option<LoopHandle>,
-    /// From `connection_made` to `connection_lost`.
-    transport: Cell<Option<Rc<dyn Transport>>>,
+    stage: Cell<Stage>,
     /// Received, and not yet taken by the reader.
     inbox: Cell<ReceiveBuffer>,
     /// How many bytes the reader has in its own hands.
@@ -39,7 +38,17 @@ pub(crate) struct StreamProtocol {
     reader_waits: WaiterCell,
     /// Those who wait in `drain`, or for the connection to be lost.
     changed: Waiters,
-    connected: Cell<Option<Connected>>,
+}
+
+/// What the protocol holds of its connection.
+#[derive(Default)]
+enum Stage {
+    /// Not yet made: whoever is then called, if anyone is.
+    New(Option<Connected>),
+    /// From `connection_made` to `connection_lost`.
+    Made(Rc<dyn Transport>),
+    #[default]
+    Lost,
 }
 
 /// The flags of both directions. Each is about something else, so all combinations are possible.
@@ -64,7 +73,7 @@ impl StreamProtocol {
         Rc::new_cyclic(|this| StreamProtocol {
             this: this.clone(),
             event_loop,
-            transport: Cell::new(None),
+            stage: Cell::new(Stage::New(connected)),
             inbox: Cell::default(),
             held: Cell::new(0),
             limit,
@@ -72,7 +81,6 @@ impl StreamProtocol {
             flow: Flow::default(),
             reader_waits: WaiterCell::default(),
             changed: Waiters::default(),
-            connected: Cell::new(connected),
         })
     }
 
@@ -81,10 +89,10 @@ impl StreamProtocol {
     }
 
     fn transport(&self) -> Option<Rc<dyn Transport>> {
-        let transport = self.transport.take();
-        let clone = transport.clone();
-        self.transport.set(transport);
-        clone
+        let stage = self.stage.take();
+        let transport = if let Stage::Made(transport) = &stage { Some(Rc::clone(transport)) } else { None };
+        self.stage.set(stage);
+        transport
     }
 
     #[inline]
@@ -166,8 +174,7 @@ impl StreamProtocol {
 
 impl Protocol for StreamProtocol {
     fn connection_made(&self, transport: Rc<dyn Transport>) {
-        self.transport.set(Some(Rc::clone(&transport)));
-        let Some(connected) = self.connected.take() else { return };
+        let Stage::New(Some(connected)) = self.stage.replace(Stage::Made(Rc::clone(&transport))) else { return };
         let Some(this) = self.this.upgrade() else { return };
         let (reader, writer) = pair(this, transport);
         connected(reader, writer);
@@ -179,8 +186,8 @@ impl Protocol for StreamProtocol {
     }
 
     fn connection_lost(&self, error: Option<ConnectionError>) {
-        let transport = self.transport.take();
-        drop(transport);
+        let stage = self.stage.take();
+        drop(stage);
         self.flow.lost.set(true);
         self.ended(error);
         self.changed.wake_all();
