@@ -47,7 +47,7 @@ impl Outgoing {
         let backlog = self.backlog.get_or_insert_with(memory);
         let fits = backlog.first.len() + data.len() <= BACKLOG_PIECE && backlog.rest_len == 0;
         if fits || backlog.first.is_empty() {
-            backlog.first.extend_from_slice(data);
+            append(&mut backlog.first, data);
         } else {
             backlog.push_behind(data);
         }
@@ -95,7 +95,7 @@ impl Backlog {
     fn push_behind(&mut self, data: &[u8]) {
         self.rest_len += data.len();
         match self.rest.back_mut() {
-            Some(last) if last.len() + data.len() <= BACKLOG_PIECE => last.extend_from_slice(data),
+            Some(last) if last.len() + data.len() <= BACKLOG_PIECE => append(last, data),
             _ => self.rest.push_back(data.to_vec()),
         }
     }
@@ -128,6 +128,23 @@ impl Backlog {
             self.first = piece;
         }
     }
+}
+
+/// Adds to a piece. It grows by doubling, but not over the size of a piece for what fits into one: a vector left to
+/// itself would hold twice that.
+#[inline(always)]
+fn append(piece: &mut Vec<u8>, data: &[u8]) {
+    if piece.capacity() - piece.len() < data.len() {
+        grow(piece, data.len());
+    }
+    piece.extend_from_slice(data);
+}
+
+#[cold]
+fn grow(piece: &mut Vec<u8>, extra: usize) {
+    let wanted = piece.len() + extra;
+    let capacity = (piece.capacity() * 2).min(BACKLOG_PIECE).max(wanted);
+    piece.reserve_exact(capacity - piece.len());
 }
 
 #[cfg(test)]

@@ -112,6 +112,11 @@ impl ReceiveBuffer {
     /// Makes room for `extra` bytes: by moving the filled part to the front where that frees at least as much as it
     /// moves, else by doubling, so that the cost per byte stays the same for any sequence of calls.
     pub(crate) fn reserve(&mut self, extra: usize) {
+        self.reserve_within(extra, usize::MAX);
+    }
+
+    /// As [`reserve`](ReceiveBuffer::reserve), but doubles to at most `most` bytes, unless more are wanted than that.
+    pub(crate) fn reserve_within(&mut self, extra: usize, most: usize) {
         if self.room().len() >= extra {
             return;
         }
@@ -123,7 +128,7 @@ impl ReceiveBuffer {
                 block.end = len;
             }
             _ => {
-                let mut larger = vec![0; (capacity * 2).max(len + extra)].into_boxed_slice();
+                let mut larger = vec![0; (capacity * 2).min(most).max(len + extra)].into_boxed_slice();
                 larger[..len].copy_from_slice(self.filled());
                 *self = ReceiveBuffer::with(larger, len);
             }

@@ -5,6 +5,8 @@
 
 #[path = "allocations/counting.rs"]
 mod counting;
+#[path = "allocations/floods.rs"]
+mod floods;
 
 use std::future::pending;
 use std::io::{Read, Write};

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::{Ending, OnPanic, Phase, Reading, SocketTransport};
+use crate::constants::RECEIVE_SIZE;
 use crate::errors::ConnectionError;
 use crate::event_loop::Incident;
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
@@ -116,7 +117,10 @@ impl SocketTransport {
             on_panic.disarm();
             return self.refuse_buffer(buffered, buffer);
         }
-        let received = self.receive(buffer.room());
+        // One receive is bounded, however large a buffer has grown: so is what a flood leaves with the protocol.
+        let room = buffer.room();
+        let most = room.len().min(RECEIVE_SIZE);
+        let received = self.receive(&mut room[..most]);
         let n = if let Received::Bytes(n) = received { n } else { 0 };
         buffer.advance(n);
         buffered.buffer_updated(buffer, n);

@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::{Rc, Weak};
 
-use crate::constants::{LEAST_ROOM, SMALL_BUFFER};
+use crate::constants::{LARGE_BUFFER, LEAST_ROOM, SMALL_BUFFER};
 use crate::errors::ConnectionError;
 use crate::event_loop::LoopHandle;
 use crate::executor::{WaiterCell, Waiters};
@@ -165,6 +165,13 @@ impl StreamProtocol {
     }
 
     #[inline]
+    /// How large a buffer may grow that holds `len` bytes: no larger than what can come before reading is paused. A
+    /// reader that waits for more than that has its buffer doubled.
+    fn most_memory(&self, len: usize) -> usize {
+        let pause = self.limit.saturating_mul(2);
+        if len > pause { usize::MAX } else { pause.saturating_add(LARGE_BUFFER) }
+    }
+
     fn give_back(&self, buffer: ReceiveBuffer) {
         if let Some(event_loop) = &self.event_loop {
             event_loop.core().buffers.give(buffer);
@@ -213,7 +220,7 @@ impl BufferedProtocol for StreamProtocol {
         let mut inbox = self.inbox.take();
         if inbox.has_memory() {
             if inbox.room().len() < LEAST_ROOM {
-                inbox.reserve(SMALL_BUFFER);
+                inbox.reserve_within(SMALL_BUFFER, self.most_memory(inbox.len()));
             }
             return inbox;
         }
