@@ -1,8 +1,11 @@
-//! High and low water: when a writer should pause and when it may resume.
+//! High and low water: when a writer should pause and when it may resume; and those who write too late.
 //!
 //! Pure: it is told sizes and answers [`Signal`]s; whoever asks passes them on to the protocol.
 
-use crate::constants::DEFAULT_HIGH_WATER;
+use std::cell::Cell;
+use std::fmt;
+
+use crate::constants::{DEFAULT_HIGH_WATER, LOUD_LOST_WRITES};
 
 /// What the protocol has to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +85,22 @@ impl FlowControl {
         }
         self.paused = false;
         Some(Signal::Resume)
+    }
+}
+
+/// Counts what is written after a connection is lost. It is dropped in silence at first, for a writer may not have
+/// heard; from the fifth on each is logged.
+#[derive(Default)]
+pub(crate) struct LostWrites(Cell<u8>);
+
+impl LostWrites {
+    #[cold]
+    pub(crate) fn count(&self, lost: &dyn fmt::Debug) {
+        let count = self.0.get().saturating_add(1);
+        self.0.set(count);
+        if count >= LOUD_LOST_WRITES {
+            log::warn!("what was written after the end was dropped: {lost:?}");
+        }
     }
 }
 

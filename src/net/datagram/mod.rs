@@ -18,11 +18,11 @@ use std::rc::{Rc, Weak};
 
 use socket2::SockRef;
 
-use crate::constants::{DATAGRAMS_PER_TURN, LOUD_LOST_WRITES};
+use crate::constants::DATAGRAMS_PER_TURN;
 use crate::errors::ConnectionError;
 use crate::event_loop::LoopHandle;
 use crate::executor::Entry;
-use crate::flow_control::FlowControl;
+use crate::flow_control::{FlowControl, LostWrites};
 use crate::interface::{Address, DatagramProtocol, DatagramTransport, ExtraInfo};
 use crate::net::made::Made;
 use crate::reactor::{Again, Direction, Registration, Source};
@@ -41,7 +41,7 @@ struct UdpTransport {
     phase: Cell<Phase>,
     queue: RefCell<Queue>,
     flow: Cell<FlowControl>,
-    lost_writes: Cell<u8>,
+    lost_writes: LostWrites,
     /// What `connection_lost` will be told, in Losing.
     lost_with: Cell<Option<ConnectionError>>,
     /// Where all datagrams go, if the endpoint was made for one peer.
@@ -82,7 +82,7 @@ impl UdpTransport {
             phase: Cell::new(Phase::Open),
             queue: RefCell::default(),
             flow: Cell::new(FlowControl::new()),
-            lost_writes: Cell::new(0),
+            lost_writes: LostWrites::default(),
             lost_with: Cell::new(None),
             remote: remote.or_else(|| socket.peer_addr().ok()),
             connected: SockRef::from(&socket).peer_addr().is_ok(),
@@ -176,15 +176,6 @@ impl UdpTransport {
         }
         drop((protocol, socket, source));
     }
-
-    #[cold]
-    fn count_lost_write(&self) {
-        let count = self.lost_writes.get().saturating_add(1);
-        self.lost_writes.set(count);
-        if count >= LOUD_LOST_WRITES {
-            log::warn!("a datagram sent on a closed endpoint was dropped: {self:?}");
-        }
-    }
 }
 
 impl Source for UdpTransport {
@@ -226,7 +217,7 @@ impl DatagramTransport for UdpTransport {
         let to = self.destination(to)?;
         match self.phase.get() {
             Phase::Open => self.send_or_queue(data, to),
-            Phase::Closing | Phase::Losing | Phase::Lost => self.count_lost_write(),
+            Phase::Closing | Phase::Losing | Phase::Lost => self.lost_writes.count(self),
         }
         Ok(())
     }

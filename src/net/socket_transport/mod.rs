@@ -28,11 +28,10 @@ use std::fmt;
 use std::io;
 use std::rc::{Rc, Weak};
 
-use crate::constants::LOUD_LOST_WRITES;
 use crate::errors::ConnectionError;
 use crate::event_loop::LoopHandle;
 use crate::executor::Entry;
-use crate::flow_control::FlowControl;
+use crate::flow_control::{FlowControl, LostWrites};
 use crate::interface::{Address, Protocol};
 use crate::net::conduit::{Conduit, Ways};
 use crate::net::linger::Lingering;
@@ -58,7 +57,7 @@ pub(crate) struct SocketTransport {
     flow: Cell<FlowControl>,
     /// It stands in the loop's list of those who wrote in this step.
     enlisted: Cell<bool>,
-    lost_writes: Cell<u8>,
+    lost_writes: LostWrites,
     /// How it came to Losing.
     ending: Cell<Ending>,
     names: Names,
@@ -155,7 +154,7 @@ impl SocketTransport {
             outgoing: RefCell::default(),
             flow: Cell::new(FlowControl::new()),
             enlisted: Cell::new(false),
-            lost_writes: Cell::new(0),
+            lost_writes: LostWrites::default(),
             ending: Cell::new(Ending::Closed),
             names,
             attachment: Cell::new(attachment),
@@ -233,15 +232,6 @@ impl SocketTransport {
     fn queue(&self, direction: Direction) {
         if let Some(transport) = self.this.upgrade() {
             self.event_loop.core().executor.ready.push(Entry::Io(transport, direction));
-        }
-    }
-
-    #[cold]
-    fn count_lost_write(&self) {
-        let count = self.lost_writes.get().saturating_add(1);
-        self.lost_writes.set(count);
-        if count >= LOUD_LOST_WRITES {
-            log::warn!("a write to a lost connection was dropped: {self:?}");
         }
     }
 }

@@ -15,7 +15,7 @@ impl SocketTransport {
     pub(super) fn accepts_writes(&self) -> bool {
         assert!(self.writing.get() == Writing::Open, "nothing can be written after write_eof(), nor to a read pipe");
         if matches!(self.phase.get(), Phase::Losing | Phase::Lost) {
-            self.count_lost_write();
+            self.lost_writes.count(self);
             return false;
         }
         true

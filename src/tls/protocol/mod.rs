@@ -35,7 +35,7 @@ use super::{TlsError, TlsErrorKind};
 use crate::constants::tls::HIGH_WATER;
 use crate::errors::ConnectionError;
 use crate::event_loop::{LoopHandle, TimerHandle};
-use crate::flow_control::FlowControl;
+use crate::flow_control::{FlowControl, LostWrites};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 use crate::promise::Promise;
 
@@ -68,7 +68,7 @@ pub(crate) struct TlsProtocol {
     reading_paused: Cell<bool>,
     /// It stands in the loop's list of those who wrote in this step.
     enlisted: Cell<bool>,
-    lost_writes: Cell<u8>,
+    lost_writes: LostWrites,
     /// Bounds the handshake, then the shutdown.
     timer: Cell<Option<TimerHandle>>,
     /// Why the connection ends, where it was not the transport below that failed.
@@ -119,7 +119,7 @@ impl TlsProtocol {
             below_paused: Cell::new(false),
             reading_paused: Cell::new(false),
             enlisted: Cell::new(false),
-            lost_writes: Cell::new(0),
+            lost_writes: LostWrites::default(),
             timer: Cell::new(None),
             failure: Cell::new(None),
         }))

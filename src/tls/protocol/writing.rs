@@ -5,7 +5,7 @@ use std::io::IoSlice;
 
 use super::{Phase, TlsProtocol};
 use crate::constants::tls::SEAL_PIECE;
-use crate::constants::{DIRECT_WRITE, GATHER_LIMIT, LOUD_LOST_WRITES};
+use crate::constants::{DIRECT_WRITE, GATHER_LIMIT};
 use crate::event_loop::Unsent;
 use crate::flow_control::{FlowControl, Signal};
 
@@ -39,18 +39,9 @@ impl TlsProtocol {
     fn accepts_writes(&self) -> bool {
         let open = self.phase.get() == Phase::Open && !self.is_below_closing();
         if !open {
-            self.count_lost_write();
+            self.lost_writes.count(self);
         }
         open
-    }
-
-    #[cold]
-    fn count_lost_write(&self) {
-        let count = self.lost_writes.get().saturating_add(1);
-        self.lost_writes.set(count);
-        if count >= LOUD_LOST_WRITES {
-            log::warn!("a write to a closed TLS connection was dropped: {self:?}");
-        }
     }
 
     /// Bytes were gathered. They are encrypted when the step ends, or now if they are many.
