@@ -35,11 +35,11 @@ impl LoopHandle {
     /// If no address could be connected to, an error that names them all, with a
     /// [`ConnectError`](crate::ConnectError) inside; if the name was not found; an endpoint that is none; a socket
     /// that is not of a stream; a closed loop.
-    pub fn create_connection<P: Protocol + 'static>(
+    pub fn create_connection<'f, P: Protocol + 'static>(
         &self,
-        factory: impl FnOnce() -> Rc<P> + 'static,
+        factory: impl FnOnce() -> Rc<P> + 'f,
         to: impl Into<Endpoint>,
-    ) -> CreateConnection<P> {
+    ) -> CreateConnection<'f, P> {
         self.connect_to(factory, to.into())
     }
 
@@ -49,29 +49,29 @@ impl LoopHandle {
     /// # Errors
     ///
     /// What the system says, with the path; a path that is too long. A server whose queue is full is waited for.
-    pub fn create_unix_connection<P: Protocol + 'static>(
+    pub fn create_unix_connection<'f, P: Protocol + 'static>(
         &self,
-        factory: impl FnOnce() -> Rc<P> + 'static,
+        factory: impl FnOnce() -> Rc<P> + 'f,
         path: impl AsRef<Path>,
-    ) -> CreateConnection<P> {
+    ) -> CreateConnection<'f, P> {
         self.connect_to(factory, Endpoint::unix(path))
     }
 
-    fn connect_to<P: Protocol + 'static>(
+    fn connect_to<'f, P: Protocol + 'static>(
         &self,
-        factory: impl FnOnce() -> Rc<P> + 'static,
+        factory: impl FnOnce() -> Rc<P> + 'f,
         to: Endpoint,
-    ) -> CreateConnection<P> {
+    ) -> CreateConnection<'f, P> {
         let options = ConnectOptions::new(to);
         CreateConnection { event_loop: self.clone(), factory: Box::new(factory), options }
     }
 }
 
-/// What [`LoopHandle::create_connection`] makes: await it.
+/// What [`LoopHandle::create_connection`] makes: await it. `'f` is how long the factory may be kept: it may borrow.
 #[must_use = "nothing is connected unless this is awaited"]
-pub struct CreateConnection<P> {
+pub struct CreateConnection<'f, P> {
     event_loop: LoopHandle,
-    factory: Box<dyn FnOnce() -> Rc<P>>,
+    factory: Box<dyn FnOnce() -> Rc<P> + 'f>,
     pub(crate) options: ConnectOptions,
 }
 
@@ -119,20 +119,20 @@ macro_rules! connect_options {
 }
 pub(crate) use connect_options;
 
-impl<P: Protocol + 'static> CreateConnection<P> {
+impl<P: Protocol + 'static> CreateConnection<'_, P> {
     connect_options!();
 }
 
-impl<P: Protocol + 'static> IntoFuture for CreateConnection<P> {
+impl<'f, P: Protocol + 'static> IntoFuture for CreateConnection<'f, P> {
     type Output = io::Result<(Rc<dyn Transport>, Rc<P>)>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + 'f>>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move { self.options.connect(&self.event_loop, self.factory).await })
     }
 }
 
-impl<P> fmt::Debug for CreateConnection<P> {
+impl<P> fmt::Debug for CreateConnection<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CreateConnection").field("options", &self.options).finish_non_exhaustive()
     }

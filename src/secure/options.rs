@@ -78,7 +78,7 @@ macro_rules! server_options {
     };
 }
 
-impl<P: Protocol + 'static> CreateConnection<P> {
+impl<P: Protocol + 'static> CreateConnection<'_, P> {
     client_options!();
 }
 

@@ -50,23 +50,24 @@ impl LoopHandle {
     /// })
     /// # }
     /// ```
-    pub fn create_datagram_endpoint<P: DatagramProtocol + 'static>(
+    pub fn create_datagram_endpoint<'f, P: DatagramProtocol + 'static>(
         &self,
-        factory: impl FnOnce() -> Rc<P> + 'static,
-    ) -> CreateDatagramEndpoint<P> {
+        factory: impl FnOnce() -> Rc<P> + 'f,
+    ) -> CreateDatagramEndpoint<'f, P> {
         CreateDatagramEndpoint { event_loop: self.clone(), factory: Box::new(factory), options: Options::default() }
     }
 }
 
-/// What [`LoopHandle::create_datagram_endpoint`] makes: await it.
+/// What [`LoopHandle::create_datagram_endpoint`] makes: await it. `'f` is how long the factory may be kept: it
+/// may borrow.
 #[must_use = "there is no endpoint unless this is awaited"]
-pub struct CreateDatagramEndpoint<P> {
+pub struct CreateDatagramEndpoint<'f, P> {
     event_loop: LoopHandle,
-    factory: Box<dyn FnOnce() -> Rc<P>>,
+    factory: Box<dyn FnOnce() -> Rc<P> + 'f>,
     options: Options,
 }
 
-impl<P> CreateDatagramEndpoint<P> {
+impl<P> CreateDatagramEndpoint<'_, P> {
     /// The address to receive at; port 0 takes a free one.
     pub fn local_addr(mut self, at: impl Into<Endpoint>) -> Self {
         self.options.local = Some(at.into());
@@ -105,9 +106,9 @@ impl<P> CreateDatagramEndpoint<P> {
     }
 }
 
-impl<P: DatagramProtocol + 'static> IntoFuture for CreateDatagramEndpoint<P> {
+impl<'f, P: DatagramProtocol + 'static> IntoFuture for CreateDatagramEndpoint<'f, P> {
     type Output = io::Result<(Rc<dyn DatagramTransport>, Rc<P>)>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + 'f>>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
@@ -121,7 +122,7 @@ impl<P: DatagramProtocol + 'static> IntoFuture for CreateDatagramEndpoint<P> {
     }
 }
 
-impl<P> fmt::Debug for CreateDatagramEndpoint<P> {
+impl<P> fmt::Debug for CreateDatagramEndpoint<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CreateDatagramEndpoint").field("options", &self.options).finish_non_exhaustive()
     }
