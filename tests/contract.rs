@@ -124,6 +124,7 @@ fn streams_have_what_programs_call() {
         let over_unix = start_unix_server(async |reader, writer| drop(fallible(reader, writer).await), &path).await?;
         let plain =
             start_server(|_reader: StreamReader, writer: StreamWriter| writer.write(b"bye"), ("localhost", 0)).await?;
+        assert!(over_unix.is_serving() && over_unix.local_addrs().is_empty());
         for pair in [open_connection(over_tcp.local_addrs()[0]).await?, open_unix_connection(&path).limit(50).await?] {
             let (mut reader, writer) = pair;
             writer.writelines(["one\n", "two\n"]);

@@ -63,7 +63,7 @@ fn everything_else_stays_at_home() {
         StreamReader,
         StreamWriter,
         StreamFeeder,
-        CreateConnection<Nothing>,
+        CreateConnection<'static, Nothing>,
         CreateServer,
         StartServer,
         ExtraInfo,
