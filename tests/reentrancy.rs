@@ -1,17 +1,21 @@
 //! The re-entrancy matrix: every method of a transport, of a server and of the loop, called from inside every callback
 //! of a protocol and from its drop, on its own transport and on another. No cell may panic or break
-//! `made data* eof? lost`, and the loop goes on after each.
+//! `made data* eof? lost`, nothing is left of it, and the loop goes on after each. All of it over each kind of wire.
 
+#[cfg(feature = "tls")]
+#[path = "common/certificates.rs"]
+mod certificates;
 #[path = "common/law_tools.rs"]
 mod law_tools;
 #[path = "common/reentrant.rs"]
 mod reentrant;
 #[path = "common/story.rs"]
 mod story;
+#[path = "common/wires.rs"]
+mod wires;
 
 use std::cell::{Cell, RefCell};
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,6 +27,18 @@ use waterwheel::{
 use law_tools::{Incidents, guarded};
 use reentrant::{Action, Actor, LOOP_ACTIONS, SERVER_ACTIONS, Scene, TRANSPORT_ACTIONS, Target, Trigger};
 use story::{Story, Teller};
+use wires::Wire;
+
+const CALLBACKS: [Trigger; 8] = [
+    Trigger::Made,
+    Trigger::Data,
+    Trigger::Eof,
+    Trigger::Lost,
+    Trigger::PauseWriting,
+    Trigger::ResumeWriting,
+    Trigger::GetBuffer,
+    Trigger::BufferUpdated,
+];
 
 const TRIGGERS: [Trigger; 10] = [
     Trigger::Made,
@@ -37,34 +53,6 @@ const TRIGGERS: [Trigger; 10] = [
     Trigger::DropWhileOpen,
 ];
 
-/// The peers of both connections. They read and write without waiting.
-struct Peer(TcpStream);
-
-impl Peer {
-    fn connect(address: std::net::SocketAddr) -> Peer {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nonblocking(true).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Peer(stream)
-    }
-
-    fn say(&mut self, text: &[u8]) {
-        // A connection that an action has ended refuses it.
-        let _ = self.0.write(text);
-    }
-
-    fn read_all(&mut self) {
-        let mut piece = vec![0; 1 << 18];
-        loop {
-            match self.0.read(&mut piece) {
-                Ok(n) if n > 0 => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                _ => return,
-            }
-        }
-    }
-}
-
 /// Lets turns pass until `is_so`, within bounds: an action may have made it impossible.
 async fn until(turns: usize, mut is_so: impl FnMut() -> bool) {
     for turn in 0..turns {
@@ -77,9 +65,9 @@ async fn until(turns: usize, mut is_so: impl FnMut() -> bool) {
 }
 
 /// One cell: a server with two connections, one of which does `action` when it comes to `trigger`.
-async fn play(trigger: Trigger, action: Action, target: Target) -> Rc<Scene> {
+async fn play(wire: &dyn Wire, trigger: Trigger, action: Action, target: Target) -> Rc<Scene> {
     let handle = get_running_loop();
-    let scene = Rc::new(Scene::new(trigger, action, target));
+    let scene = Rc::new(Scene::new(trigger, action, target, wire.has_halves()));
     let factory = {
         let (scene, made) = (Rc::clone(&scene), Cell::new(0));
         move || -> Rc<Either> {
@@ -91,14 +79,25 @@ async fn play(trigger: Trigger, action: Action, target: Target) -> Rc<Scene> {
             })
         }
     };
-    let server = handle.create_server(factory, "127.0.0.1:0").await.unwrap();
+    let server = wire.serve(handle.create_server(factory, "127.0.0.1:0")).await.unwrap();
     let address = server.local_addrs()[0];
     *scene.server.borrow_mut() = Some(Rc::new(server));
 
-    let mut other_peer = Peer::connect(address);
-    until(1000, || scene.other.has("made")).await;
-    let mut peer = Peer::connect(address);
-    until(1000, || scene.own.has("made")).await;
+    let mut other_peer = wire.connect(address);
+    until(1000, || {
+        other_peer.read_all();
+        scene.other.has("made")
+    })
+    .await;
+    let mut peer = wire.connect(address);
+    until(1000, || {
+        // More than a handshake would be what the actor writes.
+        if !scene.own.has("made") {
+            peer.read_all();
+        }
+        scene.own.has("made")
+    })
+    .await;
     // The actor has written more than the kernel takes, so it was told to pause. Now it gets something to read, then
     // its bytes are read, which lets it resume, then the peer ends its side.
     peer.say(b"hello");
@@ -112,11 +111,11 @@ async fn play(trigger: Trigger, action: Action, target: Target) -> Rc<Scene> {
         scene.own.has("resume") || scene.own.is_lost()
     })
     .await;
-    drop(peer.0.shutdown(Shutdown::Write));
+    peer.end();
     until(30, || scene.own.is_lost()).await;
     // What an action left open or paused ends here.
     scene.end();
-    drop(other_peer.0.shutdown(Shutdown::Both));
+    other_peer.cut();
     for _ in 0..500 {
         peer.read_all();
         if scene.own.is_lost() && scene.other.is_lost() {
@@ -196,25 +195,28 @@ fn looking_loop() -> EventLoop {
     EventLoop::builder().handles_per_poll(1).build().unwrap()
 }
 
-fn run_cell(trigger: Trigger, action: Action, target: Target) {
+/// Plays a cell, and says what was reported.
+fn run_cell(wire: &dyn Wire, trigger: Trigger, action: Action, target: Target) -> (Rc<Scene>, Vec<String>) {
     let name = format!("{} on {target:?} in {trigger:?}", action.0);
     let mut event_loop = looking_loop();
     let incidents = Incidents::of(&event_loop.handle());
-    let scene = event_loop.run(play(trigger, action, target));
+    let scene = event_loop.run(play(wire, trigger, action, target));
     event_loop.run(the_loop_goes_on());
     drop(event_loop);
-    assert_eq!(incidents.take(), Vec::<String>::new(), "{name}");
     assert_eq!(scene.acted.get(), 1, "{name}: the action was done once ({})", scene.own.text());
     scene.own.check_grammar().unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
     scene.other.check_grammar().unwrap_or_else(|wrong| panic!("{name}, the other: {wrong}"));
+    assert_eq!(Rc::strong_count(&scene), 1, "{name}: a protocol is left");
+    (scene, incidents.take())
 }
 
-fn run_all(targets: &[Target], actions: &'static [Action]) -> usize {
+fn run_all(wire: &dyn Wire, targets: &[Target], actions: &'static [Action]) -> usize {
     let mut cells = 0;
     for trigger in TRIGGERS {
         for action in actions {
             for target in targets {
-                run_cell(trigger, *action, *target);
+                let (_, incidents) = run_cell(wire, trigger, *action, *target);
+                assert_eq!(incidents, Vec::<String>::new(), "{} on {target:?} in {trigger:?}", action.0);
                 cells += 1;
             }
         }
@@ -222,40 +224,70 @@ fn run_all(targets: &[Target], actions: &'static [Action]) -> usize {
     cells
 }
 
-#[test]
-fn a_transport_may_be_called_from_every_callback_of_its_own_protocol() {
-    guarded(|| assert_eq!(run_all(&[Target::Own], &TRANSPORT_ACTIONS), 10 * 21));
+/// A panic stays in the callback, and costs the connection. `words` are what it is reported with.
+fn check_panic(wire: &dyn Wire, trigger: Trigger, action: Action, words: &str) {
+    let (scene, incidents) = run_cell(wire, trigger, action, Target::Own);
+    assert_eq!(incidents.len(), 1, "{trigger:?}: {incidents:?}");
+    assert!(incidents[0].contains(words), "{trigger:?}: {incidents:?}");
+    // Whose protocol panics when it is told of the end has been told.
+    assert_eq!(scene.own.has("lost:error"), trigger != Trigger::Lost, "{trigger:?}: {}", scene.own.text());
 }
 
-#[test]
-fn a_transport_may_be_called_from_every_callback_of_another_protocol() {
-    guarded(|| assert_eq!(run_all(&[Target::Other], &TRANSPORT_ACTIONS), 10 * 21));
+/// The matrix over one kind of wire.
+macro_rules! matrix_over {
+    ($name:ident, $wire:expr) => {
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn a_transport_may_be_called_from_every_callback_of_its_own_protocol() {
+                guarded(|| assert_eq!(run_all(&$wire, &[Target::Own], &TRANSPORT_ACTIONS), 10 * 21));
+            }
+
+            #[test]
+            fn a_transport_may_be_called_from_every_callback_of_another_protocol() {
+                guarded(|| assert_eq!(run_all(&$wire, &[Target::Other], &TRANSPORT_ACTIONS), 10 * 21));
+            }
+
+            #[test]
+            fn the_loop_and_the_server_may_be_called_from_every_callback_of_a_protocol() {
+                guarded(|| {
+                    let wire = $wire;
+                    assert_eq!(run_all(&wire, &[Target::Own], &LOOP_ACTIONS), 10 * 8);
+                    assert_eq!(run_all(&wire, &[Target::Own], &SERVER_ACTIONS), 10 * 6);
+                });
+            }
+
+            #[test]
+            fn a_panic_in_any_callback_is_reported_and_loses_the_connection() {
+                guarded(|| {
+                    let wire = $wire;
+                    for trigger in CALLBACKS {
+                        check_panic(&wire, trigger, ("panic", |_, _| panic!("as the test asked for")), "as the test");
+                    }
+                });
+            }
+
+            /// The one documented panic.
+            #[test]
+            fn an_end_of_our_side_that_cannot_be_panics_and_loses_the_connection() {
+                guarded(|| {
+                    let late: Action = ("write after write_eof", |transport, _| {
+                        transport.write_eof();
+                        transport.write(b"late");
+                    });
+                    let wire = $wire;
+                    let words = match wire.has_halves() {
+                        true => "nothing can be written after write_eof()",
+                        false => "a TLS stream has no half that could end alone",
+                    };
+                    check_panic(&wire, Trigger::Data, late, words);
+                });
+            }
+        }
+    };
 }
 
-#[test]
-fn the_loop_and_the_server_may_be_called_from_every_callback_of_a_protocol() {
-    guarded(|| {
-        assert_eq!(run_all(&[Target::Own], &LOOP_ACTIONS), 10 * 8);
-        assert_eq!(run_all(&[Target::Own], &SERVER_ACTIONS), 10 * 6);
-    });
-}
-
-/// The one documented panic: it stays in the callback, and costs the connection.
-#[test]
-fn a_write_after_write_eof_in_a_callback_panics_and_loses_the_connection() {
-    guarded(|| {
-        let write_twice: Action = ("write after write_eof", |transport, _| {
-            transport.write_eof();
-            transport.write(b"late");
-        });
-        let mut event_loop = looking_loop();
-        let incidents = Incidents::of(&event_loop.handle());
-        let scene = event_loop.run(play(Trigger::Data, write_twice, Target::Own));
-        event_loop.run(the_loop_goes_on());
-        let told = incidents.take();
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].contains("nothing can be written after write_eof()"), "{told:?}");
-        scene.own.check_grammar().unwrap();
-        assert!(scene.own.has("lost:error"), "{}", scene.own.text());
-    });
-}
+matrix_over!(over_a_socket, wires::Plain);
+#[cfg(feature = "tls")]
+matrix_over!(over_tls, wires::Tls::new());

@@ -1,0 +1,89 @@
+//! What a connection may run over: a plain socket, or TLS. A test that is given a [`Wire`] does the same over each.
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
+#[cfg(feature = "tls")]
+mod tls_wire;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+
+use waterwheel::CreateServer;
+
+#[cfg(feature = "tls")]
+pub(crate) use tls_wire::Tls;
+
+/// Makes servers, and the peers that connect to them.
+pub(crate) trait Wire {
+    /// Has a server speak this.
+    fn serve(&self, server: CreateServer) -> CreateServer;
+
+    /// Connects a peer, without waiting for the server.
+    fn connect(&self, address: SocketAddr) -> Box<dyn Peer>;
+
+    /// Whether one side of a connection may end while the other goes on.
+    fn has_halves(&self) -> bool;
+}
+
+/// The other end of a connection, driven by the test. Nothing of it waits.
+pub(crate) trait Peer {
+    /// Says something. A connection that has ended refuses it.
+    fn say(&mut self, text: &[u8]);
+
+    /// Reads all that has come and throws it away. Whatever the wire has to do of itself, as a handshake, is done here.
+    fn read_all(&mut self);
+
+    /// Ends its side, in the way of the wire.
+    fn end(&mut self);
+
+    /// Ends the connection at once, without a word.
+    fn cut(&mut self);
+}
+
+fn connected(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the server listens");
+    stream.set_nonblocking(true).expect("a socket can be made non-blocking");
+    stream.set_nodelay(true).expect("it is TCP");
+    stream
+}
+
+/// No more than the socket.
+pub(crate) struct Plain;
+
+impl Wire for Plain {
+    fn serve(&self, server: CreateServer) -> CreateServer {
+        server
+    }
+
+    fn connect(&self, address: SocketAddr) -> Box<dyn Peer> {
+        Box::new(connected(address))
+    }
+
+    fn has_halves(&self) -> bool {
+        true
+    }
+}
+
+impl Peer for TcpStream {
+    fn say(&mut self, text: &[u8]) {
+        let _ = self.write(text);
+    }
+
+    fn read_all(&mut self) {
+        let mut piece = vec![0; 1 << 18];
+        loop {
+            match self.read(&mut piece) {
+                Ok(n) if n > 0 => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                _ => return,
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        let _ = self.shutdown(Shutdown::Write);
+    }
+
+    fn cut(&mut self) {
+        let _ = self.shutdown(Shutdown::Both);
+    }
+}
