@@ -16,8 +16,9 @@ use std::time::Duration;
 use certificates::Authority;
 use tls_peer::{Peer, pipe};
 use waterwheel::{
-    AfterEof, ConnectionError, EventLoop, Protocol, StreamReader, StreamWriter, TlsClient, TlsError, TlsErrorKind,
-    TlsServer, Transport, get_running_loop, open_connection, sleep, start_server, timeout, yield_now,
+    AfterEof, BufferedProtocol, ConnectionError, EventLoop, Protocol, ReceiveBuffer, StreamReader, StreamWriter,
+    TlsClient, TlsError, TlsErrorKind, TlsServer, Transport, get_running_loop, open_connection, sleep, start_server,
+    timeout, yield_now,
 };
 
 fn run<F: Future>(main: F) -> F::Output {
@@ -308,6 +309,76 @@ fn a_protocol_that_panics_loses_its_connection_once() {
             assert_eq!(story.until_lost().await, expected);
         });
     }
+}
+
+/// Answers and panics in the same call.
+#[derive(Default)]
+struct AnswersAndPanics(RefCell<Option<Rc<dyn Transport>>>);
+
+impl Protocol for AnswersAndPanics {
+    fn connection_made(&self, transport: Rc<dyn Transport>) {
+        self.0.replace(Some(transport));
+    }
+    fn data_received(&self, _data: &[u8]) {
+        let transport = self.0.borrow().clone().unwrap();
+        transport.write(b"last words");
+        panic!("as the test asked for");
+    }
+}
+
+#[test]
+fn what_a_protocol_wrote_before_it_panicked_is_sent_but_no_end_of_the_session() {
+    let (server, client) = both();
+    run(async {
+        get_running_loop().set_exception_handler(|_| {});
+        let factory = || Rc::new(AnswersAndPanics::default());
+        let server = get_running_loop().create_server(factory, "127.0.0.1:0").tls(server).await.unwrap();
+        let (mut reader, writer) = open_connection(server.local_addrs()[0]).tls(client).await.unwrap();
+        writer.write(b"question");
+        assert_eq!(reader.readexactly(10).await.unwrap(), b"last words");
+        assert_eq!(kind_of(&reader.read(1).await.unwrap_err()), Some(TlsErrorKind::Truncated));
+    });
+}
+
+/// Lends a buffer into which nothing fits.
+#[derive(Default)]
+struct WithoutRoom(waterwheel::Promise<Option<io::ErrorKind>>);
+
+impl Protocol for WithoutRoom {
+    fn connection_lost(&self, error: Option<ConnectionError>) {
+        self.0.set(error.map(|error| error.kind())).unwrap();
+    }
+    fn buffered(&self) -> Option<&dyn BufferedProtocol> {
+        Some(self)
+    }
+}
+
+impl BufferedProtocol for WithoutRoom {
+    fn get_buffer(&self) -> ReceiveBuffer {
+        ReceiveBuffer::new(0)
+    }
+    fn buffer_updated(&self, _buffer: ReceiveBuffer, received: usize) {
+        assert_eq!(received, 0);
+    }
+}
+
+#[test]
+fn a_buffer_without_room_is_reported_and_loses_the_connection() {
+    let (server, client) = both();
+    run(async {
+        let reported = Rc::new(RefCell::new(Vec::new()));
+        let told = Rc::clone(&reported);
+        get_running_loop().set_exception_handler(move |incident| {
+            told.borrow_mut().push(incident.error().map(ToString::to_string));
+        });
+        let peer = async |_reader: StreamReader, writer: StreamWriter| writer.write(b"something");
+        let server = start_server(peer, "127.0.0.1:0").tls(server).await.unwrap();
+        let connecting =
+            get_running_loop().create_connection(|| Rc::new(WithoutRoom::default()), server.local_addrs()[0]);
+        let (_transport, protocol) = connecting.tls(client).await.unwrap();
+        assert_eq!(protocol.0.wait().await, Some(io::ErrorKind::InvalidInput));
+        assert_eq!(*reported.borrow(), [Some("get_buffer() gave a buffer without room".to_owned())]);
+    });
 }
 
 #[test]

@@ -264,11 +264,8 @@ impl TlsProtocol {
     #[cold]
     fn break_off(&self, error: ConnectionError) {
         if self.phase.get() != Phase::Lost {
-            self.phase.set(Phase::Ending);
             self.failure.set(Some(error));
-            if let Some(below) = self.below() {
-                below.abort();
-            }
+            self.abort();
         }
     }
 
@@ -276,7 +273,7 @@ impl TlsProtocol {
     pub(super) fn abort(&self) {
         if self.phase.get() != Phase::Lost {
             if self.phase.get() == Phase::Open {
-                self.flush();
+                self.seal_gathered();
             }
             self.phase.set(Phase::Ending);
             if let Some(below) = self.below() {

@@ -6,6 +6,8 @@
 use std::io;
 
 use super::{Phase, TlsProtocol};
+use crate::errors::ConnectionError;
+use crate::event_loop::Incident;
 use crate::interface::{BufferedProtocol, ReceiveBuffer};
 use crate::tls::session::Intake;
 use crate::tls::{TlsError, TlsErrorKind};
@@ -113,10 +115,17 @@ impl TlsProtocol {
         buffer.advance(n);
         self.guarded("buffer_updated", || buffered.buffer_updated(buffer, n));
         if !has_room {
-            self.break_off(
-                io::Error::new(io::ErrorKind::InvalidInput, "get_buffer() gave a buffer without room").into(),
-            );
+            self.refuse_buffer();
         }
+    }
+
+    #[cold]
+    fn refuse_buffer(&self) {
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "get_buffer() gave a buffer without room");
+        let error = ConnectionError::from(error);
+        let incident = Incident::new("A protocol failed").with_error(error.clone()).with_source(self);
+        self.break_off(error);
+        self.event_loop.core().report(&incident);
     }
 
     fn throw_away_plaintext(&self) {

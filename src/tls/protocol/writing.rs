@@ -74,12 +74,17 @@ impl TlsProtocol {
 
     /// Encrypts and sends what was gathered, as far as the transport below wants it.
     pub(super) fn flush(&self) {
-        while self.wants_sealed() && self.seal_piece() {
-            self.send_sealed();
-        }
+        self.seal_gathered();
         self.signal();
         if self.phase.get() == Phase::Flushing && self.outgoing.borrow().is_empty() {
             self.notify();
+        }
+    }
+
+    /// As [`flush`](TlsProtocol::flush), without a word to the application.
+    pub(super) fn seal_gathered(&self) {
+        while self.wants_sealed() && self.seal_piece() {
+            self.send_sealed();
         }
     }
 
