@@ -1,11 +1,16 @@
 //! Conformance with asyncio: scenarios that asyncio has answered run here too, and must give the same trace, but for
-//! the differences that `differences.json` lists with their reasons. README.md in this folder says how.
+//! the differences that `differences.json` lists with their reasons. What is about a connection over TCP runs over TLS as
+//! well. README.md in this folder says how.
 
+#[cfg(feature = "tls")]
+#[path = "../common/certificates.rs"]
+mod certificates;
 mod loops;
 mod operations;
 mod peer;
 mod recorder;
 mod scenario;
+mod session;
 mod trace;
 mod world;
 
@@ -15,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use scenario::{Scenario, load_json};
 
@@ -25,17 +30,21 @@ const LONGEST_RUN: Duration = Duration::from_secs(30);
 /// What waterwheel answers instead, by the scenario's id.
 type Differences = BTreeMap<String, Vec<Value>>;
 
-fn differences(folder: &Path) -> Differences {
-    let path = folder.join("differences.json");
-    if !path.exists() {
-        return Differences::new();
-    }
+/// The differences of a file, if it is there. Those of `scenarios` may be said to be what asyncio does over TLS.
+fn differences(path: &Path, scenarios: &[Scenario]) -> Differences {
     let mut all = Differences::new();
-    for group in load_json(&path).as_array().expect("differences.json is an array") {
+    let groups = if path.exists() { load_json(path) } else { json!([]) };
+    for group in groups.as_array().expect("differences are an array") {
         assert!(group["reason"].is_string(), "a difference has its reason: {group}");
-        for (id, trace) in group["scenarios"].as_object().expect("a difference has its scenarios") {
+        for (id, trace) in group["scenarios"].as_object().into_iter().flatten() {
             let trace = trace.as_array().expect("a trace is an array").clone();
             assert!(all.insert(id.clone(), trace).is_none(), "{id} is listed twice");
+        }
+        for id in group["as_asyncio"].as_array().into_iter().flatten() {
+            let scenario = scenarios.iter().find(|scenario| *id == scenario.id.as_str());
+            let scenario = scenario.unwrap_or_else(|| panic!("there is no scenario {id}"));
+            let trace = scenario.recorded_over_tls().to_vec();
+            assert!(all.insert(scenario.id.clone(), trace).is_none(), "{id} is listed twice");
         }
     }
     all
@@ -69,21 +78,24 @@ fn run_all(scenarios: &[Scenario]) -> BTreeMap<String, Vec<Value>> {
     answers
 }
 
-/// Compares a folder's scenarios with what asyncio answered. Returns how many there are.
-fn compare(scenarios: &Path, differences: &Differences) -> usize {
-    let scenarios = Scenario::load(scenarios);
-    let answers = run_all(&scenarios);
+/// Runs scenarios and compares: each gives its `usual` trace, but for the differences. Returns how many there are.
+fn compare<'a>(
+    scenarios: &'a [Scenario],
+    usual: impl Fn(&'a Scenario) -> &'a [Value],
+    differences: &'a Differences,
+) -> usize {
+    let answers = run_all(scenarios);
     let mut failures = String::new();
     let mut unused: BTreeSet<_> = differences.keys().collect();
-    for scenario in &scenarios {
-        let (id, recorded) = (&scenario.id, scenario.recorded());
-        let expected = differences.get(id).map_or(recorded, |trace| trace);
+    for scenario in scenarios {
+        let (id, usual) = (&scenario.id, usual(scenario));
+        let expected = differences.get(id).map_or(usual, |trace| trace);
         unused.remove(id);
         let answer = &answers[id];
         if answer != expected {
             let (wanted, got) = (Value::from(expected), Value::from(answer.as_slice()));
             writeln!(failures, "{id}\n  expected:   {wanted}\n  waterwheel: {got}").unwrap();
-        } else if answer == recorded && differences.contains_key(id) {
+        } else if answer == usual && differences.contains_key(id) {
             writeln!(failures, "{id} is listed as a difference, but is none").unwrap();
         }
     }
@@ -94,18 +106,41 @@ fn compare(scenarios: &Path, differences: &Differences) -> usize {
     scenarios.len()
 }
 
+/// The folder that this file is in.
+fn here() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")
+}
+
 #[test]
 fn waterwheel_gives_the_traces_that_asyncio_gave() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
-    let count = compare(&here.join("scenarios"), &differences(&here));
+    let scenarios = Scenario::load(&here().join("scenarios"));
+    let differences = differences(&here().join("differences.json"), &[]);
+    let count = compare(&scenarios, Scenario::recorded, &differences);
     assert!(count >= 460, "only {count} scenarios were found");
+}
+
+/// The expectation is that of TCP. What is another over TLS is listed, and mostly so with asyncio.
+#[cfg(feature = "tls")]
+#[test]
+fn over_tls_the_same_scenarios_give_the_same_traces() {
+    let scenarios = Scenario::load(&here().join("scenarios"));
+    let secure: Vec<_> = scenarios.iter().filter_map(Scenario::over_tls).collect();
+    let over_tcp = differences(&here().join("differences.json"), &[]);
+    let over_tls = differences(&here().join("over_tls.json"), &secure);
+    let count =
+        compare(&secure, |scenario| over_tcp.get(&scenario.id).map_or(scenario.recorded(), |trace| trace), &over_tls);
+    assert!(count >= 140, "only {count} scenarios can run over TLS");
 }
 
 /// `WATERWHEEL_SCENARIOS` names a folder of further scenarios. It may have a `differences.json` of its own.
 #[test]
 fn further_scenarios_give_the_traces_that_asyncio_gave() {
     match std::env::var_os("WATERWHEEL_SCENARIOS").map(PathBuf::from) {
-        Some(folder) => println!("{} further scenarios", compare(&folder, &differences(&folder))),
+        Some(folder) => {
+            let scenarios = Scenario::load(&folder);
+            let differences = differences(&folder.join("differences.json"), &[]);
+            println!("{} further scenarios", compare(&scenarios, Scenario::recorded, &differences));
+        }
         None => println!("WATERWHEEL_SCENARIOS names no folder: there are no further scenarios"),
     }
 }

@@ -156,6 +156,7 @@ fn peer_read((data, ended): (Vec<u8>, Option<Ended>)) -> Vec<Value> {
     values.extend(ended.map(|ended| match ended {
         Ended::Eof => json!("eof"),
         Ended::Lost => json!("ConnectionLost"),
+        Ended::Truncated => json!("truncated"),
     }));
     values
 }

@@ -1,4 +1,4 @@
-//! Our end of a connection, and the other end: a plain socket, driven by steps.
+//! Our end of a connection, and the other end: a socket, with or without TLS on it, driven by steps.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Write};
@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use socket2::Socket;
 use waterwheel::{Endpoint, StreamFeeder, StreamReader, StreamWriter, Transport, sleep};
+
+use crate::session::Session;
 
 /// Our end of a connection, as far as the scenario has it, and the plain peer.
 #[derive(Default)]
@@ -47,6 +49,18 @@ impl End {
         let transport = self.transport.borrow().clone();
         transport.unwrap_or_else(|| self.writer().transport())
     }
+
+    /// Once our side has sent its end a peer's session answers it of itself, as the kernel does of a plain one.
+    pub(crate) fn attend(&self) {
+        let peer = self.peer.borrow().clone();
+        let transport = self.transport.borrow().clone();
+        let transport = transport.or_else(|| self.writer.borrow().as_ref().map(|writer| writer.transport()));
+        if let (Some(peer), Some(transport)) = (peer, transport) {
+            if transport.is_closing() && transport.get_write_buffer_size() == 0 {
+                peer.attend();
+            }
+        }
+    }
 }
 
 /// A reader that goes back to its end, also if the read is cancelled.
@@ -72,25 +86,47 @@ impl Drop for Lent {
 }
 
 /// How a read of the peer ended.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Ended {
     Eof,
     Lost,
+    /// TLS without its end.
+    Truncated,
 }
 
-pub(crate) struct Peer(RefCell<Option<Rc<Socket>>>);
+pub(crate) struct Peer {
+    socket: RefCell<Option<Rc<Socket>>>,
+    session: RefCell<Session>,
+    /// What has come and was not read.
+    got: RefCell<Vec<u8>>,
+    ended: Cell<Option<Ended>>,
+}
 
 impl Peer {
     pub(crate) fn new(socket: Socket) -> Rc<Peer> {
+        Peer::with(socket, Session::Plain)
+    }
+
+    pub(crate) fn with(socket: Socket, session: Session) -> Rc<Peer> {
         socket.set_nonblocking(true).expect("a socket can be made non-blocking");
-        Rc::new(Peer(RefCell::new(Some(Rc::new(socket)))))
+        Rc::new(Peer {
+            socket: RefCell::new(Some(Rc::new(socket))),
+            session: RefCell::new(session),
+            got: RefCell::default(),
+            ended: Cell::default(),
+        })
     }
 
     fn socket(&self) -> Rc<Socket> {
-        self.0.borrow().clone().expect("the peer is open")
+        self.socket.borrow().clone().expect("the peer is open")
     }
 
     pub(crate) async fn send(&self, data: &[u8]) -> io::Result<()> {
-        let mut rest = data;
+        let wire = self.session.borrow_mut().seal(data);
+        self.send_wire(&wire).await
+    }
+
+    async fn send_wire(&self, mut rest: &[u8]) -> io::Result<()> {
         while !rest.is_empty() {
             match (&*self.socket()).write(rest) {
                 Ok(sent) => rest = &rest[sent..],
@@ -101,34 +137,78 @@ impl Peer {
         Ok(())
     }
 
-    /// Up to `n` bytes, and how it ended if not all came.
-    pub(crate) async fn read(&self, n: usize) -> (Vec<u8>, Option<Ended>) {
-        let mut got = Vec::new();
-        let mut piece = vec![0; n.min(1 << 20)];
-        while got.len() < n {
-            let room = piece.len().min(n - got.len());
-            match (&*self.socket()).read(&mut piece[..room]) {
-                Ok(0) => return (got, Some(Ended::Eof)),
-                Ok(read) => got.extend_from_slice(&piece[..read]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => pause().await,
-                Err(_) => return (got, Some(Ended::Lost)),
+    /// What a session has to do before it carries data.
+    pub(crate) async fn handshake(self: Rc<Self>) {
+        while self.session.borrow().is_handshaking() && self.ended.get().is_none() {
+            if !self.receive(usize::MAX) {
+                pause().await;
             }
         }
-        (got, None)
+    }
+
+    /// Takes in what has come, about as much as is wanted. False if nothing has.
+    fn receive(&self, wanted: usize) -> bool {
+        let mut piece = vec![0; wanted.min(1 << 20)];
+        let ended = match (&*self.socket()).read(&mut piece) {
+            Ok(0) => Some(self.session.borrow().end_of_the_wire()),
+            Ok(n) => {
+                let mut session = self.session.borrow_mut();
+                let ended = session.open(&piece[..n], &mut self.got.borrow_mut());
+                let answer = session.seal(b"");
+                drop(session);
+                // So little that the kernel takes it, if there is anybody to get it.
+                let _ = (&*self.socket()).write(&answer);
+                ended
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(_) => Some(Ended::Lost),
+        };
+        self.ended.set(self.ended.get().or(ended));
+        true
+    }
+
+    /// Up to `n` bytes, and how it ended if not all came.
+    pub(crate) async fn read(&self, n: usize) -> (Vec<u8>, Option<Ended>) {
+        let has = || self.got.borrow().len();
+        while has() < n && self.ended.get().is_none() {
+            if !self.receive(n - has()) {
+                pause().await;
+            }
+        }
+        if self.ended.get().is_some() && !self.session.borrow().is_plain() {
+            // Our side hears of the peer's end, as of the kernel's, before the scenario goes on.
+            sleep(Duration::from_millis(5)).await;
+        }
+        let (enough, count) = (has() >= n, has().min(n));
+        // By moving: bytes one by one are slow where nothing is optimised.
+        let rest = self.got.borrow_mut().split_off(count);
+        let got = self.got.replace(rest);
+        (got, if enough { None } else { self.ended.get() })
+    }
+
+    fn attend(&self) {
+        let is_open = || self.socket.borrow().is_some() && self.ended.get().is_none();
+        while !self.session.borrow().is_plain() && is_open() && self.receive(usize::MAX) {}
     }
 
     pub(crate) fn shutdown(&self) -> io::Result<()> {
-        self.socket().shutdown(Shutdown::Write)
+        match self.session.borrow_mut().end() {
+            Some(end) => (&*self.socket()).write(&end).map(drop),
+            None => self.socket().shutdown(Shutdown::Write),
+        }
     }
 
     pub(crate) fn reset(&self) -> io::Result<()> {
         self.socket().set_linger(Some(Duration::ZERO))?;
-        self.close();
+        self.socket.take();
         Ok(())
     }
 
     pub(crate) fn close(&self) {
-        self.0.take();
+        if let (Some(socket), Some(end)) = (self.socket.take(), self.session.borrow_mut().end()) {
+            // Nobody may be there any more.
+            let _ = (&*socket).write(&end);
+        }
     }
 }
 
@@ -146,5 +226,5 @@ pub(crate) fn connected(over: &str) -> io::Result<(Endpoint, Rc<Peer>)> {
     let ours = TcpStream::connect(listener.local_addr()?)?;
     let (peer, _) = listener.accept()?;
     peer.set_nodelay(true)?;
-    Ok((ours.into(), Peer::new(peer.into())))
+    Ok((ours.into(), Peer::with(peer.into(), Session::over(over))))
 }

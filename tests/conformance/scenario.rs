@@ -37,6 +37,23 @@ impl Scenario {
         self.json["asyncio"].as_array().unwrap_or_else(|| panic!("{} has no recorded answer", self.id))
     }
 
+    /// The same over TLS, for what is about a connection over TCP.
+    #[cfg(feature = "tls")]
+    pub(crate) fn over_tls(&self) -> Option<Scenario> {
+        let is_connection = ["transport", "streams"].contains(&self.kind.as_str());
+        if !is_connection || self.text("over", "tcp") != "tcp" {
+            return None;
+        }
+        let mut secure = self.clone();
+        secure.json["over"] = "tls".into();
+        Some(secure)
+    }
+
+    /// What asyncio's trace over TLS was, which is only recorded if it is another than over TCP.
+    pub(crate) fn recorded_over_tls(&self) -> &[Value] {
+        self.json["asyncio_tls"].as_array().map_or_else(|| self.recorded(), Vec::as_slice)
+    }
+
     pub(crate) fn steps(&self, key: &str) -> Vec<Value> {
         self.json[key].as_array().cloned().unwrap_or_default()
     }

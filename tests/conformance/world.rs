@@ -11,13 +11,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use waterwheel::{
-    EventLoop, LoopHandle, Server, StreamReader, StreamWriter, Task, open_connection, start_server, timeout, yield_now,
+    Endpoint, EventLoop, LoopHandle, Server, StreamReader, StreamWriter, Task, open_connection, start_server, timeout,
+    yield_now,
 };
 
 use crate::operations::{self, Outcome};
 use crate::peer::{End, connected, pause};
 use crate::recorder::Recorder;
 use crate::scenario::{Scenario, Step};
+#[cfg(feature = "tls")]
+use crate::session::over_tls;
 use crate::trace::{PROTOCOL_FAILED, Trace, io_error, misuse};
 
 /// Longer than any scenario takes.
@@ -99,15 +102,25 @@ impl World {
                 }
             },
             "transport" => {
-                let (ours, peer) = connected(self.scenario.text("over", "tcp")).expect("loopback connects");
-                self.end(1).peer.replace(Some(peer));
+                let ours = self.connect();
                 let protocol = Recorder::new(self, self.scenario.text("protocol", "plain"), 1, "");
-                self.event_loop.create_connection(|| protocol, ours).await.map(drop).unwrap_or_default();
+                let connecting = self.event_loop.create_connection(|| protocol, ours);
+                #[cfg(feature = "tls")]
+                let connecting = match self.is_over_tls() {
+                    true => connecting.tls(over_tls::client()).server_hostname(over_tls::NAME),
+                    false => connecting,
+                };
+                // It also fails with what made raises.
+                connecting.await.map(drop).unwrap_or_default();
             }
             "streams" => {
-                let (ours, peer) = connected(self.scenario.text("over", "tcp")).expect("loopback connects");
-                self.end(1).peer.replace(Some(peer));
-                match open_connection(ours).limit(limit).await {
+                let connecting = open_connection(self.connect()).limit(limit);
+                #[cfg(feature = "tls")]
+                let connecting = match self.is_over_tls() {
+                    true => connecting.tls(over_tls::client()).server_hostname(over_tls::NAME),
+                    false => connecting,
+                };
+                match connecting.await {
                     Ok((reader, writer)) => {
                         self.end(1).set_reader(reader);
                         self.end(1).writer.replace(Some(Rc::new(writer)));
@@ -123,6 +136,10 @@ impl World {
         }
         self.settle().await;
         for step in self.scenario.steps("steps") {
+            if self.is_over_tls() && self.trace.has("write_eof") {
+                // It was refused, and what comes next may wait for that end.
+                break;
+            }
             self.step(&step).await;
             self.settle().await;
         }
@@ -132,6 +149,18 @@ impl World {
             self.trace.add("pending", vec![json!(waiting)]);
         }
         self.trace.finish()
+    }
+
+    fn is_over_tls(&self) -> bool {
+        self.scenario.text("over", "tcp") == "tls"
+    }
+
+    /// Connects the two ends, and gives ours.
+    fn connect(&self) -> Endpoint {
+        let (ours, peer) = connected(self.scenario.text("over", "tcp")).expect("loopback connects");
+        self.end(1).peer.replace(Some(Rc::clone(&peer)));
+        drop(self.event_loop.create_task(peer.handshake()));
+        ours
     }
 
     async fn serve(self: &Rc<Self>, limit: usize) {
@@ -192,8 +221,15 @@ impl World {
             for _ in 0..8 {
                 yield_now().await;
             }
-            pause().await;
+            self.pause().await;
             quiet = if self.trace.events() == before { quiet + 1 } else { 0 };
+        }
+    }
+
+    async fn pause(&self) {
+        pause().await;
+        if self.is_over_tls() {
+            self.end(1).attend();
         }
     }
 
@@ -208,7 +244,7 @@ impl World {
                 }
                 "until" => {
                     while !self.trace.has(parts.text(0)) {
-                        pause().await;
+                        self.pause().await;
                     }
                 }
                 _ => {

@@ -17,11 +17,23 @@ def tcp_pair():
 class End:
     """Our end of a connection, as far as the scenario has it, and the plain peer."""
 
-    transport = reader = writer = peer = last = None
+    transport = reader = writer = peer = last = tls = None
 
     @property
     def out(self):
         return self.writer or self.transport
+
+    def has_sent_its_end(self):
+        """Closed, with nothing left to send. Asked of TLS only, whose public interface does not say it."""
+        if not self.out or not self.out.is_closing():
+            return False
+        transport = self.writer.transport if self.writer else self.transport
+        # A transport that was closed twice forgets it.
+        self.tls = transport._ssl_protocol or self.tls
+        if not self.tls:
+            return True
+        below = self.tls._transport
+        return not self.tls._get_write_buffer_size() and not (below and below.get_write_buffer_size())
 
 
 class Peer:

@@ -1,11 +1,13 @@
 """Runs the scenarios of kinds reader, transport, streams and server."""
 
 import asyncio
+import contextlib
 import socket
 import warnings
 
 from . import operations, protocols
 from .peer import End, Peer, tcp_pair
+from .tls_peer import TlsPeer, client_context
 from .trace import ProtocolFailed, Trace
 
 
@@ -18,6 +20,9 @@ class World(operations.Operations):
     def suffix(self, at):
         return f"@{at}" if self.scenario["kind"] == "server" else ""
 
+    def is_over_tls(self):
+        return self.scenario.get("over") == "tls"
+
     # Set-up, by kind.
 
     async def set_up_reader(self):
@@ -25,21 +30,29 @@ class World(operations.Operations):
         end.reader = asyncio.StreamReader(limit=self.scenario.get("limit", 65536))
 
     def connected(self):
-        ours, peer = tcp_pair() if self.scenario.get("over", "tcp") == "tcp" else socket.socketpair()
+        """The options with which our end is made."""
+        over = self.scenario.get("over", "tcp")
+        ours, peer = socket.socketpair() if over == "pair" else tcp_pair()
         end = self.ends[1] = End()
-        end.peer = Peer(peer)
         ours.setblocking(False)
-        return end, ours
+        if over != "tls":
+            end.peer = Peer(peer)
+            return end, {"sock": ours}
+        end.peer = TlsPeer(peer)
+        self.handshake = asyncio.ensure_future(end.peer.handshake())
+        return end, {"sock": ours, "ssl": client_context(), "server_hostname": "peer"}
 
     async def set_up_transport(self):
-        _, ours = self.connected()
+        _, options = self.connected()
         protocol = protocols.make(self, self.scenario.get("protocol"), 1)
-        await asyncio.get_running_loop().create_connection(lambda: protocol, sock=ours)
+        # Over TLS it also fails with what made raises.
+        with contextlib.suppress(ProtocolFailed):
+            await asyncio.get_running_loop().create_connection(lambda: protocol, **options)
 
     async def set_up_streams(self):
-        end, ours = self.connected()
+        end, options = self.connected()
         limit = self.scenario.get("limit", 65536)
-        end.reader, end.writer = await asyncio.open_connection(sock=ours, limit=limit)
+        end.reader, end.writer = await asyncio.open_connection(limit=limit, **options)
 
     async def set_up_server(self):
         options = {"start_serving": self.scenario.get("start_serving", True)}
@@ -89,6 +102,9 @@ class World(operations.Operations):
             return self.trace.shaped()
         await self.settle()
         for step in self.scenario["steps"]:
+            if self.is_over_tls() and self.trace.has("write_eof"):
+                # It was refused, and what comes next may wait for that end.
+                break
             await self.step(step)
             await self.settle()
         waiting = [name for name, task in self.pending if not task.done()]
@@ -127,8 +143,13 @@ class World(operations.Operations):
             before = self.trace.events
             for _ in range(8):
                 await asyncio.sleep(0)
-            await asyncio.sleep(0.001)
+            await self.pause()
             quiet = quiet + 1 if self.trace.events == before else 0
+
+    async def pause(self):
+        await asyncio.sleep(0.001)
+        if self.is_over_tls() and self.ends[1].has_sent_its_end():
+            self.ends[1].peer.attend()
 
     async def step(self, step):
         name, *args = step
@@ -137,7 +158,7 @@ class World(operations.Operations):
                 await self.step(inner)
         elif name == "until":
             while not self.trace.has(args[0]):
-                await asyncio.sleep(0.001)
+                await self.pause()
         else:
             waited_for = self.act(step)
             if waited_for:
