@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::{Core, Due, Incident};
 use crate::constants::{LONGEST_WAIT, SPARE_ENTRIES};
 use crate::executor::{Entry, Letter, Payload, TaskNode};
-use crate::handle::Callback;
+use crate::handle::{Callback, Runnable};
 use crate::reactor::{Direction, Source};
 
 impl Core {
@@ -95,47 +95,56 @@ impl Core {
     fn run_batch(&self, batch: &mut Vec<Entry>, main: &mut dyn FnMut(&Rc<TaskNode>)) {
         self.executor.ready.swap_batch(batch);
         self.since_poll.set(self.since_poll.get() + batch.len());
-        let mut next = 0;
-        while next < batch.len() {
+        if batch.capacity() > SPARE_ENTRIES && batch.len() < batch.capacity() / 4 {
+            // What a burst needed is not kept for ever.
+            batch.shrink_to_fit();
+        }
+        let mut entries = batch.drain(..);
+        while entries.len() > 0 {
             // A panic ends this call behind the entry that it came from, and the next call goes on from there.
             let steps = AssertUnwindSafe(|| {
-                while let Some(entry) = batch.get_mut(next) {
-                    next += 1;
+                for entry in entries.by_ref() {
                     self.run_entry(entry, main);
                     self.step.send_all();
                 }
             });
             if let Err(payload) = catch_unwind(steps) {
-                self.report_panic(&batch[next - 1], &payload);
+                self.report_panic(Incident::new("A panic at the end of a step"), &payload);
                 self.finish_step();
             }
         }
-        if batch.capacity() > SPARE_ENTRIES && batch.len() < batch.capacity() / 4 {
-            // What a burst needed is not kept for ever.
-            *batch = Vec::new();
-        }
-        batch.clear();
     }
 
+    /// Runs what is ready and lets go of it.
     #[inline]
-    fn run_entry(&self, entry: &mut Entry, main: &mut dyn FnMut(&Rc<TaskNode>)) {
+    fn run_entry(&self, entry: Entry, main: &mut dyn FnMut(&Rc<TaskNode>)) {
         match entry {
-            Entry::Io(source, direction) => self.run_source(source, *direction),
-            Entry::Task(node) if node.is_main() => main(node),
+            Entry::Io(source, direction) => self.run_source(source, direction),
+            Entry::Task(node) if node.is_main() => main(&node),
             Entry::Task(node) => {
                 if let Some(unheard) = node.run() {
                     self.report_unheard(&unheard);
                 }
             }
-            Entry::Callback(callback) => callback.run(),
-            Entry::Wake(waiter) => std::mem::take(waiter).wake(),
+            Entry::Callback(callback) => self.run_callback(&*callback),
+            Entry::Wake(waiter) => waiter.wake(),
         }
     }
 
     #[inline]
-    fn run_source(&self, source: &Rc<dyn Source>, direction: Direction) {
-        if source.dequeue(direction) {
-            self.executor.ready.push(Entry::Io(Rc::clone(source), direction));
+    fn run_source(&self, source: Rc<dyn Source>, direction: Direction) {
+        match catch_unwind(AssertUnwindSafe(|| source.dequeue(direction))) {
+            Ok(false) => {}
+            Ok(true) => self.executor.ready.push(Entry::Io(source, direction)),
+            Err(payload) => self.report_panic(Incident::new("A protocol panicked").with_source(&source), &payload),
+        }
+    }
+
+    #[inline]
+    fn run_callback(&self, callback: &dyn Runnable) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback.run())) {
+            let incident = Incident::new("A callback panicked").with_location(callback.location());
+            self.report_panic(incident, &payload);
         }
     }
 
@@ -148,13 +157,7 @@ impl Core {
     }
 
     #[cold]
-    fn report_panic(&self, entry: &Entry, payload: &Payload) {
-        let incident = match entry {
-            Entry::Callback(callback) => Incident::new("A callback panicked").with_location(callback.location()),
-            Entry::Io(source, _) => Incident::new("A protocol panicked").with_source(source),
-            Entry::Task(_) => Incident::new("A panic while a task was run"),
-            Entry::Wake(_) => Incident::new("A waker panicked"),
-        };
+    fn report_panic(&self, incident: Incident, payload: &Payload) {
         self.report(&incident.with_panic(payload));
     }
 }
