@@ -83,7 +83,7 @@ impl Executor {
         let vacant = self.vacant.borrow_mut().pop();
         let node = vacant.unwrap_or_else(|| self.new_node());
         node.begin(body);
-        self.ready.push(Entry::Task(Rc::clone(&node)));
+        self.ready.push_task(&node);
         node
     }
 

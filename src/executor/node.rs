@@ -22,7 +22,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::errors::JoinError;
 use crate::executor::waker::TaskWaker;
-use crate::executor::{Entry, Executor, NO_SEAT, Waiter};
+use crate::executor::{Executor, NO_SEAT, Waiter};
 
 /// What a panic leaves.
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -141,7 +141,7 @@ impl TaskNode {
             _ => return,
         };
         self.state.set(next);
-        self.executor.ready.push(Entry::Task(Rc::clone(self)));
+        self.executor.ready.push_task(self);
     }
 
     pub(crate) fn is_main(&self) -> bool {

@@ -45,6 +45,17 @@ impl ReadyQueue {
         self.entries.borrow_mut().push(entry);
     }
 
+    /// Pushes the step of a task. Where there is room, the entry is made in its place.
+    #[inline]
+    pub(super) fn push_task(&self, node: &Rc<TaskNode>) {
+        let mut entries = self.entries.borrow_mut();
+        if entries.len() < entries.capacity() {
+            entries.push(Entry::Task(Rc::clone(node)));
+        } else {
+            push_and_grow(&mut entries, node);
+        }
+    }
+
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.borrow().is_empty()
@@ -60,4 +71,9 @@ impl ReadyQueue {
         debug_assert!(batch.is_empty());
         std::mem::swap(&mut *self.entries.borrow_mut(), batch);
     }
+}
+
+#[cold]
+fn push_and_grow(entries: &mut Vec<Entry>, node: &Rc<TaskNode>) {
+    entries.push(Entry::Task(Rc::clone(node)));
 }

@@ -31,11 +31,22 @@ impl TaskWaker {
     }
 }
 
+impl TaskWaker {
+    /// Wakes from where the loop does not run: from another thread, or between two runs.
+    #[cold]
+    fn post(self: &Arc<Self>) {
+        if !self.posted.swap(true, Ordering::AcqRel) {
+            self.mailbox.post(Letter::Wake(Arc::clone(self)));
+        }
+    }
+}
+
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
+    #[inline]
     fn wake_by_ref(self: &Arc<Self>) {
         let on_own_loop = running::with(|executor| {
             let own = Arc::ptr_eq(&executor.mailbox, &self.mailbox);
@@ -44,8 +55,8 @@ impl Wake for TaskWaker {
             }
             own
         });
-        if on_own_loop != Some(true) && !self.posted.swap(true, Ordering::AcqRel) {
-            self.mailbox.post(Letter::Wake(Arc::clone(self)));
+        if on_own_loop != Some(true) {
+            self.post();
         }
     }
 }
