@@ -1,28 +1,61 @@
-//! Child processes: this program again, on a core of its own.
+//! Child processes: on a core of their own, each with a deadline, and ended with their parent.
 
 use std::env;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
-use std::thread::available_parallelism;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{JoinHandle, available_parallelism, sleep, spawn};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Where servers and measurements of tasks run.
 pub(crate) const MEASURED_CORE: usize = 0;
 /// Where the load is made.
 pub(crate) const LOAD_CORE: usize = 1;
 
+/// For a child that was told to end.
+const ENDING: Duration = Duration::from_secs(30);
+
+/// What was measured, or why it could not be.
+pub(crate) type Outcome<T> = Result<T, String>;
+
 /// A child that is ended when this is dropped.
 pub(crate) struct Running {
     child: Child,
-    output: BufReader<ChildStdout>,
+    lines: Receiver<String>,
+    complaints: Option<JoinHandle<String>>,
 }
 
 impl Running {
-    pub(crate) fn start(mut command: Command) -> Running {
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("the child starts");
-        let output = BufReader::new(child.stdout.take().expect("its output is piped"));
-        Running { child, output }
+    /// Starts a child on `core`, if this machine has so many.
+    pub(crate) fn start(command: Command, core: usize) -> Outcome<Running> {
+        on_core(core, || Running::start_anywhere(command))
+    }
+
+    pub(crate) fn start_anywhere(mut command: Command) -> Outcome<Running> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child =
+            command.spawn().map_err(|error| format!("{:?} does not start: {error}", command.get_program()))?;
+        let output = child.stdout.take().expect("it is piped");
+        let errors = child.stderr.take().expect("it is piped");
+        let (sender, lines) = channel();
+        spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let complaints = Some(spawn(move || {
+            let mut text = Vec::new();
+            // What was read before an error is told all the same.
+            let _ = BufReader::new(errors).take(1 << 20).read_to_end(&mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        }));
+        Ok(Running { child, lines, complaints })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -30,17 +63,59 @@ impl Running {
     }
 
     /// The next line that the child prints.
-    pub(crate) fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("the child's output is text");
-        assert!(!line.is_empty(), "a child ended without an answer");
-        line.trim_end().to_owned()
+    pub(crate) fn line(&mut self, deadline: Duration) -> Outcome<String> {
+        match self.lines.recv_timeout(deadline) {
+            Ok(line) => Ok(line),
+            Err(_) if matches!(self.child.try_wait(), Ok(None)) => {
+                let why = format!("no answer in {} s", deadline.as_secs());
+                let _ = self.child.kill();
+                Err(why)
+            }
+            Err(_) => Err(self.why_it_ended()),
+        }
     }
 
-    /// Waits until the child ends by itself.
-    pub(crate) fn finish(mut self) {
-        let status = self.child.wait().expect("the child can be waited for");
-        assert!(status.success(), "a child failed: {status}");
+    /// All that the child prints until it ends by itself.
+    pub(crate) fn output(mut self, deadline: Duration) -> Outcome<Vec<String>> {
+        let end = Instant::now() + deadline;
+        let mut output = Vec::new();
+        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            output.push(line);
+        }
+        let status = self.wait(end.saturating_duration_since(Instant::now()).max(Duration::from_secs(1)));
+        match status {
+            Some(true) => Ok(output),
+            Some(false) => Err(self.why_it_ended()),
+            None => Err(format!("not finished in {} s", deadline.as_secs())),
+        }
+    }
+
+    /// Tells the child to end, and waits until it has: valgrind and strace write what they counted at their end.
+    pub(crate) fn end(mut self) -> Outcome<()> {
+        let process = Pid::from_raw(self.child.id() as i32).expect("a child has an id");
+        kill_process(process, Signal::TERM).map_err(|_| self.why_it_ended())?;
+        self.wait(ENDING).map(drop).ok_or_else(|| "it does not end".to_owned())
+    }
+
+    /// Whether it ended well, if it ended in time.
+    fn wait(&mut self, deadline: Duration) -> Option<bool> {
+        let end = Instant::now() + deadline;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status.success()),
+                Ok(None) if Instant::now() < end => sleep(Duration::from_millis(2)),
+                _ => return None,
+            }
+        }
+    }
+
+    fn why_it_ended(&mut self) -> String {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let text = self.complaints.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with("note:")).collect();
+        let last = lines[lines.len().saturating_sub(3)..].join(" ");
+        if last.is_empty() { "it ended without an answer".to_owned() } else { last }
     }
 }
 
@@ -52,28 +127,36 @@ impl Drop for Running {
     }
 }
 
-/// This program with other arguments, on `core` if cores can be chosen here, with as many descriptors as are allowed.
-pub(crate) fn own(core: usize, arguments: &[&str]) -> Command {
-    wrapped(core, &[], arguments)
+/// This program with other arguments.
+pub(crate) fn own(arguments: &[&str]) -> Command {
+    wrapped(&[], arguments)
 }
 
 /// As [`own`], run by another program such as valgrind.
-pub(crate) fn wrapped(core: usize, wrapper: &[&str], arguments: &[&str]) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", r#"ulimit -n "$(ulimit -Hn)"; exec "$@""#, "sh"]);
-    if pinning() {
-        command.args(["taskset", "-c", &core.to_string()]);
-    }
-    command.args(wrapper).arg(env::current_exe().expect("this program has a path")).args(arguments);
+pub(crate) fn wrapped(wrapper: &[&str], arguments: &[&str]) -> Command {
+    let this = env::current_exe().expect("this program has a path");
+    let mut words = wrapper.iter().map(AsRef::as_ref).chain([this.as_os_str()]);
+    let mut command = Command::new(words.next().expect("there is at least this program"));
+    command.args(words).args(arguments);
     command
 }
 
+/// Does `start` on `core`: a child inherits the cores of the thread that starts it.
+fn on_core<T>(core: usize, start: impl FnOnce() -> T) -> T {
+    let usual = sched_getaffinity(None).expect("a thread's cores are known");
+    if pinning() {
+        let mut only = CpuSet::new();
+        only.set(core);
+        // Where cores cannot be chosen the figures are noisier, and the report says nothing of cores.
+        let _ = sched_setaffinity(None, &only);
+    }
+    let started = start();
+    let _ = sched_setaffinity(None, &usual);
+    started
+}
+
 pub(crate) fn pinning() -> bool {
-    static PINNING: OnceLock<bool> = OnceLock::new();
-    *PINNING.get_or_init(|| {
-        let cores = available_parallelism().map_or(1, usize::from);
-        cores > LOAD_CORE && is_installed("taskset")
-    })
+    available_parallelism().map_or(1, usize::from) > LOAD_CORE
 }
 
 pub(crate) fn is_installed(program: &str) -> bool {
@@ -81,9 +164,34 @@ pub(crate) fn is_installed(program: &str) -> bool {
     env::split_paths(&path).any(|directory| Path::new(&directory).join(program).exists())
 }
 
-/// The CPU time of a process's first thread, in nanoseconds; all that is measured here has one thread.
-pub(crate) fn cpu_time(process: &str) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{process}/schedstat")).expect("the kernel keeps schedstat");
+/// Lets this process, and its children, have as many descriptors as the kernel allows; tells how many.
+pub(crate) fn raise_descriptor_limit() -> u64 {
+    const WANTED: u64 = 65_536;
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Who may do so raises the hard limit too.
+    let raised = Rlimit { current: Some(WANTED), maximum: Some(WANTED) };
+    if maximum.is_some_and(|maximum| maximum < WANTED) && setrlimit(Resource::Nofile, raised).is_ok() {
+        return WANTED;
+    }
+    let allowed = maximum.unwrap_or(WANTED).min(WANTED);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(allowed), maximum });
+    allowed
+}
+
+/// The CPU time of all threads of a process, in nanoseconds.
+pub(crate) fn cpu_time(process: u32) -> u64 {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("the process runs");
+    let thread_time = |thread: std::fs::DirEntry| schedstat(&thread.path());
+    threads.flatten().map(thread_time).sum()
+}
+
+/// The CPU time of the current thread, in nanoseconds.
+pub(crate) fn own_cpu_time() -> u64 {
+    schedstat(Path::new("/proc/thread-self"))
+}
+
+fn schedstat(thread: &Path) -> u64 {
+    let text = std::fs::read_to_string(thread.join("schedstat")).expect("the kernel keeps schedstat");
     let first = text.split_whitespace().next().expect("schedstat begins with the time on the CPU");
     first.parse().expect("which is a number")
 }

@@ -1,203 +1,148 @@
 //! The load: an independent client on plain epoll that checks every byte.
-//!
-//! Each connection sends a batch of messages, waits until all are echoed, and sends the next.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+mod churn;
+mod exchange;
+mod messages;
 
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
 
-use crate::children::cpu_time;
+use exchange::Exchange;
+
+use crate::children::{LOAD_CORE, Outcome, Running, cpu_time, own};
 use crate::number;
+use crate::wire::App;
 
 /// What to send, and for how long.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
     /// Whose CPU time is measured.
     pub(crate) server: u32,
+    pub(crate) app: App,
+    pub(crate) style: Style,
     pub(crate) connections: usize,
+    /// Of a message, in bytes, where the application leaves it open.
     pub(crate) size: usize,
+    /// How many messages are sent before the first answer is waited for.
     pub(crate) depth: usize,
     pub(crate) until: Until,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Connections stay.
+    Keep,
+    /// A connection for each message.
+    Churn,
+}
+
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Until {
     Milliseconds(u64),
     /// So many batches on each connection.
     Batches(u64),
 }
 
+/// What a load found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found {
+    pub(crate) messages: f64,
+    pub(crate) nanoseconds: f64,
+    /// Of the server's CPU time.
+    pub(crate) cpu: f64,
+    /// Nanoseconds from a batch's sending to its last answer: the middle one, and the slowest of a hundred.
+    pub(crate) middle: f64,
+    pub(crate) slowest: f64,
+}
+
+/// What a load took, before it is summed up.
+#[derive(Default)]
+struct Taken {
+    time: Duration,
+    latencies: Vec<u64>,
+}
+
 impl Plan {
-    pub(crate) fn arguments(&self) -> Vec<String> {
+    fn arguments(&self) -> Vec<String> {
         let (kind, amount) = match self.until {
             Until::Milliseconds(amount) => ("milliseconds", amount),
             Until::Batches(amount) => ("batches", amount),
         };
-        let Plan { address, server, connections, size, depth, .. } = self;
-        format!("load {address} {server} {connections} {size} {depth} {kind} {amount}")
+        let style = if self.style == Style::Keep { "keep" } else { "churn" };
+        let Plan { address, server, app, connections, size, depth, .. } = self;
+        let app = app.name();
+        format!("load {address} {server} {app} {style} {connections} {size} {depth} {kind} {amount}")
             .split(' ')
             .map(str::to_owned)
             .collect()
     }
 
     pub(crate) fn parse(words: &[&str]) -> Plan {
-        let [address, server, connections, size, depth, kind, amount] = words else { panic!("seven words: {words:?}") };
-        let until = match *kind {
-            "milliseconds" => Until::Milliseconds(number(amount)),
-            _ => Until::Batches(number(amount)),
+        let [address, server, app, style, connections, size, depth, kind, amount] = words else {
+            panic!("nine words: {words:?}")
         };
         Plan {
             address: number(address),
             server: number(server),
+            app: App::parse(app),
+            style: if *style == "keep" { Style::Keep } else { Style::Churn },
             connections: number(connections),
             size: number(size),
             depth: number(depth),
-            until,
+            until: match *kind {
+                "milliseconds" => Until::Milliseconds(number(amount)),
+                _ => Until::Batches(number(amount)),
+            },
         }
     }
-}
 
-struct Connection {
-    stream: TcpStream,
-    /// Bytes sent and received, in all.
-    sent: usize,
-    received: usize,
-    batches: u64,
-}
-
-/// Every message is a line: printable bytes that differ from message to message, and a newline.
-struct Messages {
-    /// A cycle of messages, and its beginning once more so that any batch is one slice.
-    bytes: Vec<u8>,
-    cycle: usize,
-}
-
-impl Messages {
-    fn new(size: usize, batch: usize) -> Messages {
-        let cycle = size * (64 * 1024 / size).max(7);
-        let mut seed = 0x9e37_79b9_u32;
-        let mut bytes: Vec<u8> = (0..cycle)
-            .map(|place| {
-                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                if place % size == size - 1 { b'\n' } else { b'!' + (seed >> 24) as u8 % 90 }
-            })
-            .collect();
-        bytes.extend_from_within(..batch);
-        Messages { bytes, cycle }
-    }
-
-    /// `len` bytes from a place of the stream on, at most a batch.
-    fn at(&self, place: usize, len: usize) -> &[u8] {
-        &self.bytes[place % self.cycle..][..len]
+    /// Makes the load in a process of its own.
+    pub(crate) fn run(&self) -> Outcome<Found> {
+        let arguments = self.arguments();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let deadline = match self.until {
+            Until::Milliseconds(amount) => Duration::from_millis(amount) + Duration::from_secs(60),
+            Until::Batches(_) => Duration::from_secs(240),
+        };
+        let answer = Running::start(own(&arguments), LOAD_CORE)?.line(deadline)?;
+        let numbers: Vec<f64> = answer.split(' ').map(number).collect();
+        let [messages, nanoseconds, cpu, middle, slowest] = numbers[..] else { panic!("five numbers: {answer}") };
+        Ok(Found { messages, nanoseconds, cpu, middle, slowest })
     }
 }
 
-/// Prints how many messages were echoed, in how many nanoseconds, and for how many of the server's CPU.
+/// Makes the load in this process, and prints what it found.
 pub(crate) fn run(plan: &Plan) {
-    let batch = plan.size * plan.depth;
-    let messages = Messages::new(plan.size, batch);
-    let mut poll = Poll::new().expect("epoll");
-    let mut connections: Vec<Connection> = (0..plan.connections)
-        .map(|index| {
-            let stream = std::net::TcpStream::connect(plan.address).expect("the server accepts");
-            stream.set_nodelay(true).expect("TCP_NODELAY");
-            stream.set_nonblocking(true).expect("non-blocking");
-            let mut stream = TcpStream::from_std(stream);
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            poll.registry().register(&mut stream, Token(index), interest).expect("epoll takes it");
-            Connection { stream, sent: 0, received: 0, batches: 0 }
-        })
-        .collect();
     let warm_up = match plan.until {
         Until::Milliseconds(_) => Until::Milliseconds(50),
         Until::Batches(_) => Until::Batches(0),
     };
-    drive(&mut poll, &mut connections, &messages, batch, warm_up);
-    let before = cpu_time(&plan.server.to_string());
-    let (batches, time) = drive(&mut poll, &mut connections, &messages, batch, plan.until);
-    let cpu = cpu_time(&plan.server.to_string()) - before;
-    println!("{} {} {}", batches * plan.depth as u64, time.as_nanos(), cpu);
-}
-
-fn drive(
-    poll: &mut Poll,
-    connections: &mut [Connection],
-    messages: &Messages,
-    batch: usize,
-    until: Until,
-) -> (u64, Duration) {
-    let mut events = Events::with_capacity(1024);
-    let mut scratch = vec![0; batch];
-    let start = Instant::now();
-    let (deadline, most) = match until {
-        Until::Milliseconds(amount) => (start + Duration::from_millis(amount), u64::MAX),
-        Until::Batches(amount) => (start + Duration::from_secs(300), amount),
+    let mut exchange = (plan.style == Style::Keep).then(|| Exchange::new(plan));
+    let mut work = |until| match &mut exchange {
+        Some(exchange) => exchange.run(until),
+        None => churn::run(plan, until),
     };
-    let mut done = 0;
-    let mut active = 0;
-    if most > 0 {
-        for connection in connections.iter_mut() {
-            connection.batches = 1;
-            active += 1;
-            connection.send(messages, batch);
-        }
-    }
-    while active > 0 {
-        poll.poll(&mut events, Some(Duration::from_secs(10))).expect("epoll");
-        assert!(!events.is_empty(), "no answer for ten seconds");
-        let over = Instant::now() >= deadline;
-        for event in &events {
-            let connection = &mut connections[event.token().0];
-            if connection.sent == connection.received && connection.sent % batch == 0 {
-                continue;
-            }
-            connection.send(messages, batch);
-            if !connection.receive(messages, batch, &mut scratch) {
-                continue;
-            }
-            done += 1;
-            if over || connection.batches >= most {
-                active -= 1;
-            } else {
-                connection.batches += 1;
-                connection.send(messages, batch);
-            }
-        }
-    }
-    (done, start.elapsed())
+    work(warm_up);
+    let before = cpu_time(plan.server);
+    let Taken { time, mut latencies } = work(plan.until);
+    let cpu = cpu_time(plan.server) - before;
+    let messages = latencies.len() * plan.depth;
+    latencies.sort_unstable();
+    let at = |share: usize| latencies.get(latencies.len() * share / 100).copied().unwrap_or_default();
+    println!("{messages} {} {cpu} {} {}", time.as_nanos(), at(50), at(99));
 }
 
-impl Connection {
-    /// Sends what is left of the current batch, as far as the kernel takes it; the first call after a batch was
-    /// received begins the next one.
-    fn send(&mut self, messages: &Messages, batch: usize) {
-        let end = (self.received / batch + 1) * batch;
-        while self.sent < end {
-            match self.stream.write(messages.at(self.sent, end - self.sent)) {
-                Ok(n) => self.sent += n,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => panic!("sending: {error}"),
-            }
-        }
+/// Opens a connection. There are fewer ports than connections one may want, so every ten thousand have an address of
+/// the loopback net to themselves.
+pub(crate) fn connect(address: SocketAddr, index: usize) -> TcpStream {
+    let from = Ipv4Addr::new(127, 0, 0, 1 + (index / 10_000) as u8);
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    if !from.eq(&Ipv4Addr::LOCALHOST) {
+        socket.bind(&SocketAddr::from((from, 0)).into()).expect("the loopback net has many addresses");
     }
-
-    /// Receives and checks; true when the batch is complete.
-    fn receive(&mut self, messages: &Messages, batch: usize, scratch: &mut [u8]) -> bool {
-        let end = (self.received / batch + 1) * batch;
-        while self.received < end {
-            match self.stream.read(&mut scratch[..end - self.received]) {
-                Ok(0) => panic!("the server closed the connection"),
-                Ok(n) => {
-                    assert!(scratch[..n] == *messages.at(self.received, n), "an echo differs");
-                    self.received += n;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-                Err(error) => panic!("receiving: {error}"),
-            }
-        }
-        true
-    }
+    socket.connect(&address.into()).expect("the server accepts");
+    socket.set_tcp_nodelay(true).expect("TCP_NODELAY");
+    socket.set_nonblocking(true).expect("non-blocking");
+    socket.into()
 }

@@ -1,41 +1,47 @@
-//! waterwheel beside tokio, in one run: see README.md.
+//! waterwheel beside its peers, in one run: see README.md.
 //!
 //! The program is its own child: the server under test, the load and each measurement of tasks and timers run in
-//! processes of their own, pinned to different cores, so that nothing disturbs what is measured.
+//! processes of their own, on different cores, so that nothing disturbs what is measured.
 
 mod children;
-mod idle;
-mod instructions;
 mod load;
-mod net_bench;
+mod parts;
 mod report;
 mod servers;
-mod task_bench;
+mod subject;
 mod tasks;
+mod wire;
 
 use std::env;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
+use parts::{Effort, PARTS};
 use report::Report;
+use rustix::process::{Signal, set_parent_process_death_signal};
+use servers::{PEERS, Peer};
+use wire::App;
 
-/// How long the run may take.
-struct Effort {
-    rounds: usize,
-    /// Of one measurement over a socket, in milliseconds.
-    window: u64,
-    idle_connections: usize,
-}
+const USAGE: &str = "\
+usage: versus [--quick] [--peers NAME,...] [--rounds N] [--out DIRECTORY] [PART ...]
 
-const FULL: Effort = Effort { rounds: 7, window: 1000, idle_connections: 9_900 };
-const QUICK: Effort = Effort { rounds: 3, window: 300, idle_connections: 9_900 };
+  --quick    fewer rounds and only waterwheel, tokio and epoll: about five minutes instead of twenty-five
+  --peers    only these; tokio and epoll are what others are compared to
+  --rounds   how often everybody takes a turn
+  --out      where RESULTS.md and results/ go; a full run writes to benches/, any other to the build directory";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    // A child ends with its parent, whatever happens to that.
+    if ["serve", "load", "hold", "task"].contains(&words.first().copied().unwrap_or_default()) {
+        set_parent_process_death_signal(Some(Signal::KILL)).expect("Linux has it");
+    }
     match words.as_slice() {
-        ["serve", server, connections] => servers::serve(server, number(connections)),
+        ["serve", peer, app] => servers::serve(peer, App::parse(app)),
         ["load", rest @ ..] => load::run(&load::Plan::parse(rest)),
-        ["hold", address, connections] => idle::hold(address, number(connections)),
+        ["hold", address, connections, size] => parts::hold(number(address), number(connections), number(size)),
         ["task", runtime, bench] => println!("{}", tasks::run(runtime, bench)),
         _ => return bench(&words),
     }
@@ -43,39 +49,65 @@ fn main() -> ExitCode {
 }
 
 fn bench(words: &[&str]) -> ExitCode {
-    let mut effort = FULL;
-    let mut parts = Vec::new();
-    let mut json = None;
-    let mut left = words.iter();
-    while let Some(word) = left.next() {
-        match *word {
-            "--quick" => effort = QUICK,
-            "--json" => json = left.next(),
-            part @ ("net" | "tasks" | "idle" | "instructions") => parts.push(part),
-            _ => {
-                eprintln!("usage: versus [--quick] [--json FILE] [net] [tasks] [idle] [instructions]");
-                return ExitCode::FAILURE;
-            }
+    let Some(Asked { effort, parts, directory }) = parse(words) else {
+        let names = |names: Vec<&str>| names.join(" ");
+        eprintln!("{USAGE}\n\nparts: {}", names(PARTS.iter().map(|part| part.name).collect()));
+        eprintln!("peers: {}", names(PEERS.iter().map(|peer| peer.name).collect()));
+        return ExitCode::FAILURE;
+    };
+    let descriptors = children::raise_descriptor_limit();
+    if descriptors < 10_200 {
+        eprintln!("Only {descriptors} descriptors are allowed: what needs ten thousand connections will fail.");
+    }
+    let command = format!("cargo run --release --manifest-path benches/versus/Cargo.toml -- {}", words.join(" "));
+    let mut report = Report::default();
+    for part in PARTS.iter().filter(|part| parts.is_empty() || parts.contains(&part.name)) {
+        let start = Instant::now();
+        (part.run)(&effort, &mut report);
+        report.finished(part.name, start.elapsed().as_secs());
+        // After each part: a run that is ended early leaves what it found.
+        if let Err(error) = report.write(&directory, command.trim_end_matches([' ', '-'])) {
+            eprintln!("{} cannot be written: {error}", directory.display());
+            return ExitCode::FAILURE;
         }
     }
-    let wants = |part| parts.is_empty() || parts.contains(&part);
-    let mut report = Report::default();
-    if wants("net") {
-        net_bench::run(&effort, &mut report);
-    }
-    if wants("tasks") {
-        task_bench::run(&effort, &mut report);
-    }
-    if wants("idle") {
-        idle::run(&effort, &mut report);
-    }
-    if wants("instructions") {
-        instructions::run(&mut report);
-    }
-    if let Some(path) = json {
-        std::fs::write(path, report.json()).expect("the JSON file is written");
-    }
+    println!("Written to {}", directory.join("RESULTS.md").display());
     ExitCode::SUCCESS
+}
+
+/// What the command line asks for.
+struct Asked<'a> {
+    effort: Effort,
+    /// None named means all.
+    parts: Vec<&'a str>,
+    directory: PathBuf,
+}
+
+fn parse<'a>(words: &[&'a str]) -> Option<Asked<'a>> {
+    let mut effort = if words.contains(&"--quick") { Effort::quick() } else { Effort::full() };
+    let mut parts = Vec::new();
+    let mut directory = None;
+    let mut complete = !words.contains(&"--quick");
+    let mut words = words.iter().filter(|word| **word != "--quick");
+    while let Some(word) = words.next() {
+        match *word {
+            "--peers" => {
+                let names: Vec<&str> = words.next()?.split(',').collect();
+                effort.peers = names.into_iter().map(Peer::of).collect();
+                complete = false;
+            }
+            "--rounds" => effort.rounds = words.next()?.parse().ok().filter(|rounds| *rounds > 0)?,
+            "--out" => directory = Some(PathBuf::from(words.next()?)),
+            part if PARTS.iter().any(|known| known.name == part) => {
+                parts.push(part);
+                complete = false;
+            }
+            _ => return None,
+        }
+    }
+    let versus = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let usual = || if complete { versus.join("..") } else { versus.join("target") };
+    Some(Asked { effort, parts, directory: directory.unwrap_or_else(usual) })
 }
 
 fn number<T: std::str::FromStr>(word: &str) -> T {

@@ -1,50 +1,144 @@
-//! The figures as Markdown, printed as they come, and as JSON.
+//! The figures: collected round by round, compared within a round, and printed in several ways.
 
-use std::fmt::Write;
+mod json;
+mod losses;
+mod markdown;
+pub(crate) mod metric;
+mod plots;
+mod setting;
 
-/// One figure, and how it is printed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Cell {
-    Whole(f64),
-    Tenth(f64),
-    Ratio(f64),
-}
+use std::io;
+use std::path::Path;
 
+use crate::children::Outcome;
+use crate::servers::BASELINE;
+use metric::Metric;
+
+/// All that a run found.
 #[derive(Default)]
 pub(crate) struct Report {
-    columns: Vec<&'static str>,
-    table: &'static str,
-    rows: Vec<String>,
+    series: Vec<Series>,
+    absences: Vec<Absence>,
+    /// Which parts were run, and for how many seconds.
+    parts: Vec<(&'static str, u64)>,
 }
 
+/// One figure of one candidate, once for each round.
+struct Series {
+    part: &'static str,
+    scenario: String,
+    metric: Metric,
+    who: String,
+    rounds: Vec<f64>,
+}
+
+/// What was not measured, and why.
+struct Absence {
+    part: &'static str,
+    scenario: String,
+    who: String,
+    why: String,
+}
+
+/// What one measurement found.
+pub(crate) type Figures = Vec<(Metric, f64)>;
+
 impl Report {
-    /// Begins a table.
-    pub(crate) fn begin(&mut self, table: &'static str, columns: &[&'static str]) {
-        self.table = table;
-        self.columns = columns.to_vec();
-        println!("\n## {table}\n\n| scenario | who | {} |", columns.join(" | "));
-        println!("|---|---|{}", "--:|".repeat(columns.len()));
-    }
-
-    pub(crate) fn row(&mut self, scenario: &str, who: &str, cells: &[Cell]) {
-        let mut line = format!("| {scenario} | {who} |");
-        let mut json = format!(r#"{{"table": "{}", "scenario": "{scenario}", "who": "{who}""#, self.table);
-        for (number, (column, cell)) in self.columns.iter().zip(cells).enumerate() {
-            let (text, value) = match *cell {
-                Cell::Whole(value) => (format!("{value:.0}"), value),
-                Cell::Tenth(value) => (format!("{value:.1}"), value),
-                Cell::Ratio(value) => (format!("{value:.2}"), value),
-            };
-            write!(line, " {text} |").expect("a string takes text");
-            // Two columns of a table may have one title, and names in an object must differ.
-            write!(json, r#", "{column} ({})": {value:.4}"#, number + 1).expect("a string takes text");
+    /// Measures the candidates by turns. One that fails is left out from then on, and the report says so.
+    pub(crate) fn measure(
+        &mut self,
+        part: &'static str,
+        scenario: &str,
+        rounds: usize,
+        candidates: &[&str],
+        mut measure: impl FnMut(&str) -> Outcome<Figures>,
+    ) {
+        let mut left = candidates.to_vec();
+        for _ in 0..rounds {
+            left.retain(|who| match measure(who) {
+                Ok(figures) => {
+                    figures.into_iter().for_each(|(metric, value)| self.add(part, scenario, metric, who, value));
+                    true
+                }
+                Err(why) => {
+                    self.series.retain(|series| !series.is(part, scenario, who));
+                    self.absent(part, scenario, who, why);
+                    false
+                }
+            });
         }
-        println!("{line}");
-        self.rows.push(json + "}");
+        self.print_progress(part, scenario);
     }
 
-    pub(crate) fn json(&self) -> String {
-        format!("[\n  {}\n]\n", self.rows.join(",\n  "))
+    fn add(&mut self, part: &'static str, scenario: &str, metric: Metric, who: &str, value: f64) {
+        let known = self.series.iter_mut().find(|series| series.is(part, scenario, who) && series.metric == metric);
+        match known {
+            Some(series) => series.rounds.push(value),
+            None => {
+                let (scenario, who) = (scenario.to_owned(), who.to_owned());
+                self.series.push(Series { part, scenario, metric, who, rounds: vec![value] });
+            }
+        }
+    }
+
+    /// Notes that something was not measured, and says it at once.
+    pub(crate) fn absent(&mut self, part: &'static str, scenario: &str, who: &str, why: String) {
+        eprintln!("NOT MEASURED: {who}, {scenario} ({part}): {why}");
+        self.absences.push(Absence { part, scenario: scenario.to_owned(), who: who.to_owned(), why });
+    }
+
+    /// Notes that a part was run.
+    pub(crate) fn finished(&mut self, part: &'static str, seconds: u64) {
+        println!("-- {part}: {seconds} s\n");
+        self.parts.push((part, seconds));
+    }
+
+    fn print_progress(&self, part: &str, scenario: &str) {
+        println!("{part}: {scenario}");
+        let mut rows: Vec<(&str, Vec<String>)> = Vec::new();
+        for series in self.series.iter().filter(|series| series.part == part && series.scenario == scenario) {
+            let ratio = self.ratio(series, BASELINE).map_or(String::new(), |ratio| format!(" ({ratio:.2} x)"));
+            let cell = format!("{} {}{ratio}", series.metric.text(series.median()), series.metric.name);
+            match rows.iter_mut().find(|(who, _)| *who == series.who) {
+                Some((_, cells)) => cells.push(cell),
+                None => rows.push((&series.who, vec![cell])),
+            }
+        }
+        for (who, cells) in rows {
+            println!("  {who:<20} {}", cells.join(", "));
+        }
+    }
+
+    /// The same figure of another candidate.
+    fn other<'a>(&'a self, series: &Series, who: &str) -> Option<&'a Series> {
+        let same = |other: &&Series| other.is(series.part, &series.scenario, who) && other.metric == series.metric;
+        self.series.iter().find(same)
+    }
+
+    /// How a figure compares to that of `who`: the median of the ratios within a round.
+    fn ratio(&self, series: &Series, who: &str) -> Option<f64> {
+        let other = self.other(series, who)?;
+        let ratios: Vec<f64> = series.rounds.iter().zip(&other.rounds).map(|(own, other)| own / other).collect();
+        ratios.iter().all(|ratio| ratio.is_finite()).then(|| median(ratios))
+    }
+
+    /// Writes everything below a directory: a Markdown file, and plots and JSON beside it.
+    pub(crate) fn write(&self, directory: &Path, command: &str) -> io::Result<()> {
+        let results = directory.join("results");
+        std::fs::create_dir_all(&results)?;
+        std::fs::write(results.join("versus.json"), self.json(command))?;
+        let plots = plots::draw(self, &results).map_err(|error| io::Error::other(error.to_string()))?;
+        std::fs::write(directory.join("RESULTS.md"), self.markdown(command, &plots))
+    }
+}
+
+impl Series {
+    fn is(&self, part: &str, scenario: &str, who: &str) -> bool {
+        self.who == who && self.scenario == scenario && self.part == part
+    }
+
+    fn median(&self) -> f64 {
+        median(self.rounds.clone())
     }
 }
 
@@ -52,4 +146,69 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+}
+
+fn is_ours(who: &str) -> bool {
+    who.starts_with("waterwheel")
+}
+
+/// The values once each, in the order in which they come first.
+fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    for value in values {
+        if !found.contains(&value) {
+            found.push(value);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A report of one scenario, with one figure for each round of each candidate.
+    fn report(metric: Metric, figures: &[(&str, &[f64])]) -> Report {
+        let mut report = Report::default();
+        let rounds = figures[0].1.len();
+        let candidates: Vec<&str> = figures.iter().map(|(who, _)| *who).collect();
+        let mut at = vec![0; figures.len()];
+        report.measure("net", "a scenario", rounds, &candidates, |who| {
+            let place = candidates.iter().position(|other| *other == who).unwrap();
+            at[place] += 1;
+            match figures[place].1[at[place] - 1] {
+                value if value.is_nan() => Err("it broke".to_owned()),
+                value => Ok(vec![(metric, value)]),
+            }
+        });
+        report
+    }
+
+    #[test]
+    fn ratios_are_of_the_same_round() {
+        let report = report(metric::CPU, &[("tokio", &[100.0, 200.0, 300.0]), ("waterwheel", &[150.0, 100.0, 150.0])]);
+        assert_eq!(report.ratio(&report.series[1], "tokio"), Some(0.5));
+    }
+
+    #[test]
+    fn who_fails_is_left_out_and_named() {
+        let report = report(metric::CPU, &[("tokio", &[1.0, 1.0]), ("waterwheel", &[1.0, f64::NAN])]);
+        assert_eq!(report.series.len(), 1);
+        assert_eq!(report.absences[0].why, "it broke");
+        assert!(report.markdown("versus", &[]).contains("it broke"));
+        assert!(report.json("versus").contains("it broke"));
+    }
+
+    #[test]
+    fn a_loss_is_what_is_worse_by_more_than_the_tolerance() {
+        let behind = |metric, own| {
+            let report = report(metric, &[("tokio", &[100.0]), ("waterwheel", &[own]), ("epoll", &[100.0])]);
+            report.losses().len()
+        };
+        assert_eq!(behind(metric::CPU, 105.0), 0);
+        assert_eq!(behind(metric::CPU, 125.0), 1);
+        assert_eq!(behind(metric::CPU, 50.0), 0);
+        assert_eq!(behind(metric::RATE, 50.0), 1);
+        assert_eq!(behind(metric::RATE, 150.0), 0);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -10,25 +10,39 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::children::cpu_time;
+use crate::children::own_cpu_time;
 
-const NOTIFY: &str = "tokio::sync::Notify round trip";
+const NOTIFY: &str = "`tokio::sync::Notify` round trip";
+const START_AND_STOP: &str = "runtime start and stop";
 
 pub(crate) const BENCHES: &[&str] = &[
     "spawn and await",
-    "100,000 spawns",
+    "spawn, 1,000 tasks",
+    "spawn, 100,000 tasks",
+    "spawn, 1,000,000 tasks",
     "yield, 1 task",
     "yield, 100 tasks",
     "wake round trip",
     NOTIFY,
-    "timer armed and cancelled",
-    "timer fired (CPU)",
+    "timer armed, cancelled",
+    "1,000 timers armed, cancelled",
+    "100,000 timers armed, cancelled",
+    "1,000,000 timers armed, cancelled",
+    "1,000 timers fired (CPU)",
+    "100,000 timers fired (CPU)",
+    "1,000,000 timers fired (CPU)",
+    START_AND_STOP,
 ];
 
 /// Nanoseconds for one.
 pub(crate) fn run(runtime: &str, bench: &str) -> f64 {
     match runtime {
+        "waterwheel" if bench == START_AND_STOP => starts_and_stops(|| waterwheel::run(async {})),
         "waterwheel" => waterwheel::run(on_waterwheel::run(bench)),
+        _ if bench == START_AND_STOP => starts_and_stops(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {});
+        }),
         _ => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             // Both runtimes get tasks that may hold an `Rc`.
@@ -40,6 +54,15 @@ pub(crate) fn run(runtime: &str, bench: &str) -> f64 {
             }
         }
     }
+}
+
+fn starts_and_stops(start_and_stop: impl Fn()) -> f64 {
+    const COUNT: u32 = 2_000;
+    let start = Instant::now();
+    for _ in 0..COUNT {
+        start_and_stop();
+    }
+    each(start, COUNT)
 }
 
 /// The time of each, of `count`.
@@ -73,9 +96,8 @@ impl PingPong {
     }
 }
 
-/// Runs a future for one poll, which arms its timer, and drops it.
-async fn poll_once(future: impl Future<Output = ()>) {
-    let mut future = pin!(future);
+/// Runs a future for one poll, which arms its timer.
+async fn poll_once(mut future: Pin<&mut impl Future<Output = ()>>) {
     poll_fn(|cx| {
         assert!(future.as_mut().poll(cx).is_pending());
         Poll::Ready(())
@@ -91,13 +113,20 @@ macro_rules! programs {
             pub(super) async fn run(bench: &str) -> f64 {
                 match bench {
                     "spawn and await" => spawn_and_await().await,
-                    "100,000 spawns" => many_spawns().await,
+                    "spawn, 1,000 tasks" => many_spawns(1_000, 100).await,
+                    "spawn, 100,000 tasks" => many_spawns(100_000, 2).await,
+                    "spawn, 1,000,000 tasks" => many_spawns(1_000_000, 1).await,
                     "yield, 1 task" => yields(1).await,
                     "yield, 100 tasks" => yields(100).await,
                     "wake round trip" => wakes().await,
                     NOTIFY => notifies().await,
-                    "timer armed and cancelled" => $spawn(cancelled_timers()).await.expect("the task ends well"),
-                    "timer fired (CPU)" => fired_timers().await,
+                    "timer armed, cancelled" => $spawn(cancelled_timer()).await.expect("the task ends well"),
+                    "1,000 timers armed, cancelled" => cancelled_timers(1_000, 300).await,
+                    "100,000 timers armed, cancelled" => cancelled_timers(100_000, 3).await,
+                    "1,000,000 timers armed, cancelled" => cancelled_timers(1_000_000, 1).await,
+                    "1,000 timers fired (CPU)" => fired_timers(1_000, 30).await,
+                    "100,000 timers fired (CPU)" => fired_timers(100_000, 2).await,
+                    "1,000,000 timers fired (CPU)" => fired_timers(1_000_000, 1).await,
                     _ => panic!("no such bench: {bench}"),
                 }
             }
@@ -111,14 +140,15 @@ macro_rules! programs {
                 each(start, COUNT)
             }
 
-            async fn many_spawns() -> f64 {
-                const COUNT: u32 = 100_000;
+            async fn many_spawns(count: u32, times: u32) -> f64 {
                 let start = Instant::now();
-                let tasks: Vec<_> = (0..COUNT).map(|n| $spawn(async move { n })).collect();
-                for (n, task) in (0..).zip(tasks) {
-                    assert_eq!(task.await.expect("the task ends well"), n);
+                for _ in 0..times {
+                    let tasks: Vec<_> = (0..count).map(|n| $spawn(async move { n })).collect();
+                    for (n, task) in (0..).zip(tasks) {
+                        assert_eq!(task.await.expect("the task ends well"), n);
+                    }
                 }
-                each(start, COUNT)
+                each(start, count * times)
             }
 
             /// One task alone has tokio ask epoll in every turn; among a hundred that is spread.
@@ -176,28 +206,41 @@ macro_rules! programs {
                 each(start, COUNT)
             }
 
-            async fn cancelled_timers() -> f64 {
+            async fn cancelled_timer() -> f64 {
                 const COUNT: u32 = 1_000_000;
                 let start = Instant::now();
                 for _ in 0..COUNT {
-                    poll_once($sleep(Duration::from_secs(10))).await;
+                    poll_once(pin!($sleep(Duration::from_secs(10)))).await;
                 }
                 each(start, COUNT)
             }
 
+            /// So many timers at once, with deadlines in no order.
+            async fn cancelled_timers(count: u32, times: u32) -> f64 {
+                let start = Instant::now();
+                for _ in 0..times {
+                    let mut timers = Vec::with_capacity(count as usize);
+                    for n in 0..count {
+                        let after = Duration::from_micros(10_000_000 + u64::from(n.wrapping_mul(2_654_435_761) >> 8));
+                        let mut timer = Box::pin($sleep(after));
+                        poll_once(timer.as_mut()).await;
+                        timers.push(timer);
+                    }
+                }
+                each(start, count * times)
+            }
+
             /// Tasks that each sleep for 1 to 10 ms. Waiting is not counted, so this is CPU time, spawning included.
-            async fn fired_timers() -> f64 {
-                const TASKS: u32 = 10_000;
-                const TIMES: u32 = 15;
-                let start = cpu_time("thread-self");
-                for _ in 0..TIMES {
+            async fn fired_timers(count: u32, times: u32) -> f64 {
+                let start = own_cpu_time();
+                for _ in 0..times {
                     let sleep = |n| $spawn(async move { $sleep(Duration::from_micros(1_000 + n)).await });
-                    let tasks: Vec<_> = (0..u64::from(TASKS)).map(|n| sleep(n * 7 % 9_000)).collect();
+                    let tasks: Vec<_> = (0..u64::from(count)).map(|n| sleep(n * 7 % 9_000)).collect();
                     for task in tasks {
                         task.await.expect("the task ends well");
                     }
                 }
-                (cpu_time("thread-self") - start) as f64 / f64::from(TASKS * TIMES)
+                (own_cpu_time() - start) as f64 / f64::from(count * times)
             }
         }
     };

@@ -1,40 +1,77 @@
-//! tokio's servers, on its current-thread runtime.
+//! tokio's servers, on one thread: on its current-thread runtime, and on the local one whose tasks need not be `Send`.
 
 use std::io;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions};
 
-use super::connection_ended;
+use super::announce;
+use super::dialogue::Dialogue;
+use crate::wire::{App, BULK, HTTP_ANSWER, MEBIBYTE, PONG, RECEIVED};
 
-pub(super) fn serve(kind: &str) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+pub(super) fn expert(app: App) {
+    on_current_thread(app, answer_as_expert);
+}
+
+pub(super) fn newcomer(app: App) {
+    on_current_thread(app, answer_as_newcomer);
+}
+
+/// Waits with `readable` and holds no buffer meanwhile: for many idle connections.
+pub(super) fn readable(app: App) {
+    assert_eq!(app, App::Echo);
+    on_current_thread(app, |stream, _| echo_when_readable(stream));
+}
+
+pub(super) fn local(app: App) {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).expect("a runtime");
     runtime.block_on(async {
-        match kind {
-            "echo" => accept(echo).await,
-            "echo-readable" => accept(echo_readable).await,
-            "lines-newcomer" => accept(lines_newcomer).await,
-            "lines-expert" => accept(lines_expert).await,
-            _ => panic!("tokio has no server {kind}"),
+        let listener = listen().await;
+        loop {
+            let stream = accept(&listener).await;
+            tokio::task::spawn_local(answer_as_expert(stream, app));
         }
     });
 }
 
-async fn accept<F: Future<Output = io::Result<()>> + Send + 'static>(answer: fn(TcpStream) -> F) {
+fn on_current_thread<F>(app: App, answer: fn(TcpStream, App) -> F)
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let listener = listen().await;
+        loop {
+            let stream = accept(&listener).await;
+            tokio::spawn(answer(stream, app));
+        }
+    });
+}
+
+async fn listen() -> TcpListener {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
-    println!("{}", listener.local_addr().expect("its address"));
-    loop {
-        let (stream, _) = listener.accept().await.expect("a connection");
-        stream.set_nodelay(true).expect("TCP_NODELAY");
-        tokio::spawn(async move {
-            answer(stream).await.expect("the connection ends well");
-            connection_ended();
-        });
+    announce(listener.local_addr());
+    listener
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    let (stream, _) = listener.accept().await.expect("a connection");
+    stream.set_nodelay(true).expect("TCP_NODELAY");
+    stream
+}
+
+async fn answer_as_expert(stream: TcpStream, app: App) -> io::Result<()> {
+    match app {
+        App::Echo => echo(stream, app.buffer_size()).await,
+        App::Lines => lines(stream).await,
+        App::Source => source(stream).await,
+        App::Http | App::Resp | App::Discard => converse(stream, app).await,
     }
 }
 
-async fn echo(mut stream: TcpStream) -> io::Result<()> {
-    let mut buffer = vec![0; 16 * 1024];
+async fn echo(mut stream: TcpStream, size: usize) -> io::Result<()> {
+    let mut buffer = vec![0; size];
     loop {
         let n = stream.read(&mut buffer).await?;
         if n == 0 {
@@ -44,8 +81,7 @@ async fn echo(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// For many idle connections: no buffer is held while waiting.
-async fn echo_readable(mut stream: TcpStream) -> io::Result<()> {
+async fn echo_when_readable(mut stream: TcpStream) -> io::Result<()> {
     loop {
         stream.readable().await?;
         let mut buffer = vec![0; 16 * 1024];
@@ -58,22 +94,8 @@ async fn echo_readable(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// As one writes it first: a system call for each line.
-async fn lines_newcomer(stream: TcpStream) -> io::Result<()> {
-    let (reader, mut writer) = stream.into_split();
-    let mut reader = BufReader::new(reader);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        if reader.read_until(b'\n', &mut line).await? == 0 {
-            return Ok(());
-        }
-        writer.write_all(&line).await?;
-    }
-}
-
 /// Gathers answers, and flushes when no further line is at hand.
-async fn lines_expert(stream: TcpStream) -> io::Result<()> {
+async fn lines(stream: TcpStream) -> io::Result<()> {
     let (reader, writer) = stream.into_split();
     let mut reader = BufReader::with_capacity(16 * 1024, reader);
     let mut writer = BufWriter::with_capacity(16 * 1024, writer);
@@ -86,6 +108,81 @@ async fn lines_expert(stream: TcpStream) -> io::Result<()> {
         writer.write_all(&line).await?;
         if reader.buffer().is_empty() {
             writer.flush().await?;
+        }
+    }
+}
+
+async fn converse(mut stream: TcpStream, app: App) -> io::Result<()> {
+    let mut dialogue = Dialogue::new(app);
+    let mut input = vec![0; app.buffer_size()];
+    let mut output = Vec::new();
+    loop {
+        let n = stream.read(&mut input).await?;
+        if n == 0 {
+            return Ok(());
+        }
+        dialogue.answer(&input[..n], &mut output);
+        stream.write_all(&output).await?;
+        output.clear();
+    }
+}
+
+async fn source(mut stream: TcpStream) -> io::Result<()> {
+    let mut requests = [0; 64];
+    loop {
+        let n = stream.read(&mut requests).await?;
+        if n == 0 {
+            return Ok(());
+        }
+        for _ in 0..n {
+            stream.write_all(&BULK).await?;
+        }
+    }
+}
+
+/// As one writes it first: what the methods' names suggest, and a system call for each answer.
+async fn answer_as_newcomer(stream: TcpStream, app: App) -> io::Result<()> {
+    if app == App::Echo {
+        return echo(stream, 1024).await;
+    }
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match app {
+            App::Echo | App::Lines => {
+                if reader.read_until(b'\n', &mut line).await? == 0 {
+                    return Ok(());
+                }
+                writer.write_all(&line).await?;
+            }
+            App::Http => {
+                while line != b"\r\n" {
+                    line.clear();
+                    if reader.read_until(b'\n', &mut line).await? == 0 {
+                        return Ok(());
+                    }
+                }
+                writer.write_all(HTTP_ANSWER).await?;
+            }
+            App::Resp => {
+                for _ in 0..3 {
+                    if reader.read_until(b'\n', &mut line).await? == 0 {
+                        return Ok(());
+                    }
+                }
+                writer.write_all(PONG).await?;
+            }
+            App::Discard => {
+                line.resize(MEBIBYTE, 0);
+                reader.read_exact(&mut line).await?;
+                writer.write_all(&[RECEIVED]).await?;
+            }
+            App::Source => {
+                reader.read_u8().await?;
+                writer.write_all(&BULK).await?;
+            }
         }
     }
 }

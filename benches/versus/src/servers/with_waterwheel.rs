@@ -1,85 +1,56 @@
-//! waterwheel's servers.
+//! waterwheel's servers: streams as an expert writes them, as a newcomer does, and a callback protocol.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::io;
 use std::rc::Rc;
 
 use waterwheel::{ConnectionError, Protocol, StreamReader, StreamWriter, Transport, get_running_loop, start_server};
 
-use super::connection_ended;
+use super::announce;
+use super::dialogue::Dialogue;
+use crate::wire::{App, BULK, HTTP_ANSWER, MEBIBYTE, PONG, RECEIVED};
 
-pub(super) fn serve(kind: &str) {
-    waterwheel::run(async {
-        match kind {
-            "read_into" => serve_streams(read_into).await,
-            "fill_buf" => serve_streams(fill_buf).await,
-            "read" => serve_streams(read).await,
-            "readline" => serve_streams(readline).await,
-            "readline_into" => serve_streams(readline_into).await,
-            "protocol" => serve_protocol().await,
-            _ => panic!("waterwheel has no server {kind}"),
-        }
+pub(super) fn expert(app: App) {
+    serve_streams(app, answer_as_expert);
+}
+
+pub(super) fn newcomer(app: App) {
+    serve_streams(app, answer_as_newcomer);
+}
+
+fn serve_streams<F>(app: App, answer: fn(StreamReader, StreamWriter, App) -> F)
+where
+    F: Future<Output = io::Result<()>> + 'static,
+{
+    waterwheel::run(async move {
+        let connected = move |reader, writer| answer(reader, writer, app);
+        let server = start_server(connected, "127.0.0.1:0").backlog(1024).await.expect("a server");
+        announce(io::Result::Ok(server.local_addrs()[0]));
+        server.serve_forever().await.expect("serving");
     });
 }
 
-async fn serve_streams<F: Future<Output = io::Result<()>> + 'static>(answer: fn(StreamReader, StreamWriter) -> F) {
-    let connected = move |reader, writer| async move {
-        answer(reader, writer).await.expect("the connection ends well");
-        connection_ended();
-    };
-    let server = start_server(connected, "127.0.0.1:0").backlog(1024).await.expect("a server");
-    println!("{}", server.local_addrs()[0]);
-    server.serve_forever().await.expect("serving");
-}
-
-async fn read_into(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
-    let mut buffer = vec![0; 16 * 1024];
-    loop {
-        let n = reader.read_into(&mut buffer).await?;
-        if n == 0 {
-            return Ok(());
-        }
-        writer.write(&buffer[..n]);
-        writer.drain().await?;
+async fn answer_as_expert(mut reader: StreamReader, writer: StreamWriter, app: App) -> io::Result<()> {
+    match app {
+        App::Lines => lines(reader, writer).await,
+        App::Source => source(reader, writer).await,
+        App::Echo => loop {
+            // The data is lent, not copied into a buffer of ours.
+            let data = reader.fill_buf().await?;
+            if data.is_empty() {
+                return Ok(());
+            }
+            writer.write(data);
+            let n = data.len();
+            reader.consume(n);
+            writer.drain().await?;
+        },
+        App::Http | App::Resp | App::Discard => converse(reader, writer, app).await,
     }
 }
 
-async fn fill_buf(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
-    loop {
-        let data = reader.fill_buf().await?;
-        if data.is_empty() {
-            return Ok(());
-        }
-        writer.write(data);
-        let n = data.len();
-        reader.consume(n);
-        writer.drain().await?;
-    }
-}
-
-async fn read(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
-    loop {
-        let data = reader.read(16 * 1024).await?;
-        if data.is_empty() {
-            return Ok(());
-        }
-        writer.write(&data);
-        writer.drain().await?;
-    }
-}
-
-async fn readline(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
-    loop {
-        let line = reader.readline().await?;
-        if line.is_empty() {
-            return Ok(());
-        }
-        writer.write(&line);
-        writer.drain().await?;
-    }
-}
-
-async fn readline_into(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
+/// The plain loop: all that is written before the task waits goes out at once.
+async fn lines(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -91,29 +62,108 @@ async fn readline_into(mut reader: StreamReader, writer: StreamWriter) -> io::Re
     }
 }
 
-#[derive(Default)]
-struct Echo {
-    transport: OnceCell<Rc<dyn Transport>>,
+async fn converse(mut reader: StreamReader, writer: StreamWriter, app: App) -> io::Result<()> {
+    let mut dialogue = Dialogue::new(app);
+    let mut output = Vec::new();
+    loop {
+        let input = reader.fill_buf().await?;
+        if input.is_empty() {
+            return Ok(());
+        }
+        dialogue.answer(input, &mut output);
+        let n = input.len();
+        reader.consume(n);
+        writer.write(&output);
+        writer.drain().await?;
+        output.clear();
+    }
 }
 
-impl Echo {
+async fn source(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
+    loop {
+        let requests = reader.fill_buf().await?.len();
+        if requests == 0 {
+            return Ok(());
+        }
+        reader.consume(requests);
+        for _ in 0..requests {
+            writer.write_all(&BULK).await?;
+        }
+    }
+}
+
+/// As one writes it first: asyncio's methods, each of which hands out bytes of its own.
+async fn answer_as_newcomer(mut reader: StreamReader, writer: StreamWriter, app: App) -> io::Result<()> {
+    loop {
+        let request = match app {
+            App::Echo => reader.read(16 * 1024).await?,
+            App::Lines => reader.readline().await?,
+            App::Http => reader.readuntil(b"\r\n\r\n").await?,
+            App::Resp => {
+                reader.readline().await?;
+                reader.readline().await?;
+                reader.readline().await?
+            }
+            App::Discard => reader.readexactly(MEBIBYTE).await?,
+            App::Source => reader.readexactly(1).await?,
+        };
+        if request.is_empty() {
+            return Ok(());
+        }
+        match app {
+            App::Echo | App::Lines => writer.write(&request),
+            App::Http => writer.write(HTTP_ANSWER),
+            App::Resp => writer.write(PONG),
+            App::Discard => writer.write(&[RECEIVED]),
+            App::Source => writer.write(&BULK),
+        }
+        writer.drain().await?;
+    }
+}
+
+pub(super) fn protocol(app: App) {
+    waterwheel::run(async move {
+        let factory = move || Rc::new(Answering::new(app));
+        let server = get_running_loop().create_server(factory, "127.0.0.1:0").backlog(1024).await.expect("a server");
+        announce(io::Result::Ok(server.local_addrs()[0]));
+        server.serve_forever().await.expect("serving");
+    });
+}
+
+struct Answering {
+    app: App,
+    transport: OnceCell<Rc<dyn Transport>>,
+    dialogue: RefCell<Dialogue>,
+}
+
+impl Answering {
+    fn new(app: App) -> Answering {
+        Answering { app, transport: OnceCell::new(), dialogue: RefCell::new(Dialogue::new(app)) }
+    }
+
     fn transport(&self) -> &dyn Transport {
         &**self.transport.get().expect("connection_made comes first")
     }
 }
 
-impl Protocol for Echo {
+impl Protocol for Answering {
     fn connection_made(&self, transport: Rc<dyn Transport>) {
         let _ = self.transport.set(transport); // it comes once
     }
 
     fn data_received(&self, data: &[u8]) {
-        self.transport().write(data);
+        match self.app {
+            App::Echo => self.transport().write(data),
+            App::Source => data.iter().for_each(|_| self.transport().write(&BULK)),
+            _ => {
+                let mut output = Vec::new();
+                self.dialogue.borrow_mut().answer(data, &mut output);
+                self.transport().write(&output);
+            }
+        }
     }
 
-    fn connection_lost(&self, _error: Option<ConnectionError>) {
-        connection_ended();
-    }
+    fn connection_lost(&self, _error: Option<ConnectionError>) {}
 
     fn pause_writing(&self) {
         self.transport().pause_reading();
@@ -122,11 +172,4 @@ impl Protocol for Echo {
     fn resume_writing(&self) {
         self.transport().resume_reading();
     }
-}
-
-async fn serve_protocol() {
-    let factory = || Rc::new(Echo::default());
-    let server = get_running_loop().create_server(factory, "127.0.0.1:0").backlog(1024).await.expect("a server");
-    println!("{}", server.local_addrs()[0]);
-    server.serve_forever().await.expect("serving");
 }

@@ -1,0 +1,56 @@
+//! What can be measured, part by part. Each part adds its figures to the report.
+
+mod counts;
+mod footprint;
+mod growth;
+mod idle;
+mod net;
+mod scenario;
+mod tasks;
+mod tools;
+
+pub(crate) use idle::hold;
+
+use crate::report::Report;
+use crate::servers::{PEERS, Peer};
+use crate::subject::missing;
+use crate::wire::App;
+
+pub(crate) struct Part {
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) explanation: &'static str,
+    pub(crate) run: fn(&Effort, &mut Report),
+}
+
+/// How long a run may take, and who takes part.
+pub(crate) struct Effort {
+    pub(crate) quick: bool,
+    pub(crate) rounds: usize,
+    /// Of one measurement over a socket, in milliseconds.
+    pub(crate) window: u64,
+    pub(crate) peers: Vec<&'static Peer>,
+}
+
+/// In the order in which they run and are shown.
+pub(crate) const PARTS: &[Part] =
+    &[net::PART, counts::PART, growth::PART, idle::PART, tasks::PART, footprint::PART, tools::PART];
+
+impl Effort {
+    pub(crate) fn full() -> Effort {
+        Effort { quick: false, rounds: 5, window: 300, peers: PEERS.iter().collect() }
+    }
+
+    /// waterwheel and tokio, and epoll beside them.
+    pub(crate) fn quick() -> Effort {
+        const PEERS: &[&str] =
+            &["tokio", "tokio-newcomer", "waterwheel", "waterwheel-newcomer", "waterwheel-protocol", "epoll"];
+        Effort { quick: true, rounds: 3, window: 200, peers: PEERS.iter().map(|name| Peer::of(name)).collect() }
+    }
+
+    /// Those who can be measured and have a server for `app`.
+    fn candidates(&self, app: App) -> Vec<&'static str> {
+        let able = self.peers.iter().filter(|peer| peer.serves(app) && missing(peer).is_none());
+        able.map(|peer| peer.name).collect()
+    }
+}

@@ -1,0 +1,59 @@
+//! Servers over loopback TCP: messages per second, CPU time of the server per message, and how long an answer takes.
+
+use super::scenario::Scenario;
+use super::{Effort, Part};
+use crate::report::Report;
+use crate::report::metric::{CPU, MIDDLE, RATE, SLOWEST};
+use crate::subject::missing;
+use crate::wire::App;
+
+pub(super) const PART: Part = Part {
+    name: "net",
+    title: "Over loopback TCP",
+    explanation: "The median of rounds in which everybody takes a turn; a ratio is the median of the ratios within a \
+                  round. `c50` is 50 connections, `16 deep` is 16 requests sent before the first answer is waited for. \
+                  The server has one core and the load another. Messages per second tie when the load is the slower \
+                  side: CPU time says more. `source` and `discard` count mebibytes, `churn` counts connections.",
+    run,
+};
+
+const SCENARIOS: &[Scenario] = &[
+    Scenario::new("echo c1 64 B", App::Echo, 1, 64, 1),
+    Scenario::new("echo c1 1 KiB", App::Echo, 1, 1024, 1),
+    Scenario::new("echo c1 16 KiB", App::Echo, 1, 16_384, 1),
+    Scenario::new("echo c50 64 B", App::Echo, 50, 64, 1),
+    Scenario::new("echo c50 1 KiB", App::Echo, 50, 1024, 1),
+    Scenario::new("echo c50 16 KiB", App::Echo, 50, 16_384, 1),
+    Scenario::new("echo c1000 64 B", App::Echo, 1000, 64, 1),
+    Scenario::new("echo c1000 1 KiB", App::Echo, 1000, 1024, 1),
+    Scenario::new("echo c1000 16 KiB", App::Echo, 1000, 16_384, 1),
+    Scenario::new("echo c50 64 B, 16 deep", App::Echo, 50, 64, 16),
+    Scenario::new("lines c1, 16 deep", App::Lines, 1, 64, 16),
+    Scenario::new("lines c50, 16 deep", App::Lines, 50, 64, 16),
+    Scenario::new("http c50", App::Http, 50, 0, 1),
+    Scenario::new("http c50, 16 deep", App::Http, 50, 0, 16),
+    Scenario::new("resp c50, 16 deep", App::Resp, 50, 0, 16),
+    Scenario::new("discard c1", App::Discard, 1, 0, 4),
+    Scenario::new("source c1", App::Source, 1, 0, 4),
+    Scenario::churn("churn c20", 20),
+];
+
+fn run(effort: &Effort, report: &mut Report) {
+    for peer in &effort.peers {
+        if let Some(why) = missing(peer) {
+            report.absent("all", "all", peer.name, why);
+        }
+    }
+    for scenario in SCENARIOS {
+        let candidates = effort.candidates(scenario.app);
+        report.measure(PART.name, scenario.name, effort.rounds, &candidates, |peer| {
+            let found = scenario.measure(peer, effort.window)?;
+            Ok(vec![
+                (RATE, found.messages / found.nanoseconds * 1e9),
+                (CPU, found.cpu / found.messages),
+                (MIDDLE, found.middle / 1e3),
+                (SLOWEST, found.slowest / 1e3),
+            ])
+        });
+    }
+}

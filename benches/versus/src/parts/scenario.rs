@@ -1,0 +1,44 @@
+//! What a server is asked to do.
+
+use crate::children::Outcome;
+use crate::load::{Found, Plan, Style, Until};
+use crate::servers::Peer;
+use crate::subject::Subject;
+use crate::wire::App;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    pub(super) app: App,
+    pub(super) style: Style,
+    pub(super) connections: usize,
+    pub(super) size: usize,
+    pub(super) depth: usize,
+}
+
+impl Scenario {
+    pub(super) const fn new(name: &'static str, app: App, connections: usize, size: usize, depth: usize) -> Scenario {
+        Scenario { name, app, style: Style::Keep, connections, size, depth }
+    }
+
+    pub(super) const fn churn(name: &'static str, connections: usize) -> Scenario {
+        Scenario { name, app: App::Echo, style: Style::Churn, connections, size: 64, depth: 1 }
+    }
+
+    /// Has a server that runs already do it.
+    pub(super) fn load(&self, subject: &Subject, until: Until) -> Outcome<Found> {
+        let Scenario { app, style, connections, size, depth, .. } = *self;
+        let plan = Plan { address: subject.address, server: subject.id(), app, style, connections, size, depth, until };
+        let found = plan.run();
+        if found.is_err() && std::fs::metadata(format!("/proc/{}/fd", subject.id())).is_err() {
+            return Err("the server ended".to_owned());
+        }
+        found
+    }
+
+    /// Starts a server for it alone.
+    pub(super) fn measure(&self, peer: &str, window: u64) -> Outcome<Found> {
+        let subject = Subject::start(Peer::of(peer), self.app, &[])?;
+        self.load(&subject, Until::Milliseconds(window))
+    }
+}

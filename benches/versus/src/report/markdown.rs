@@ -1,0 +1,166 @@
+//! The figures as a document.
+
+use std::fmt::Write;
+
+use super::losses::REASONS;
+use super::metric::{Better, Metric, Shown};
+use super::setting::Setting;
+use super::{Report, distinct, is_ours};
+use crate::parts::{PARTS, Part};
+use crate::servers::{BASELINE, FLOOR, PEERS};
+
+/// More would not fit a page.
+const COLUMNS: usize = 7;
+
+impl Report {
+    /// `plots` are the files to be shown, with their titles.
+    pub(super) fn markdown(&self, command: &str, plots: &[(String, String)]) -> String {
+        let mut text = String::from(
+            "# What was measured\n\nThis file is written by `benches/versus`; see its README for how it measures.\n",
+        );
+        self.write_setting(&mut text, command);
+        for (file, title) in plots {
+            writeln!(text, "\n![{title}](results/{file})").expect(INFALLIBLE);
+        }
+        self.write_losses(&mut text);
+        for part in PARTS {
+            self.write_part(&mut text, part);
+        }
+        self.write_absences(&mut text);
+        text.push_str("\n## Who takes part\n\n| name | what it is |\n|---|---|\n");
+        for peer in PEERS {
+            writeln!(text, "| {} | {} |", peer.name, peer.what).expect(INFALLIBLE);
+        }
+        text
+    }
+
+    fn write_setting(&self, text: &mut String, command: &str) {
+        let Setting { date, machine, versions } = Setting::read();
+        let versions: Vec<String> = versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        let parts: Vec<String> = self.parts.iter().map(|(part, seconds)| format!("{part} {seconds} s")).collect();
+        write!(
+            text,
+            "\n- **Date**: {date}\n- **Machine**: {machine}\n- **Versions**: {}\n- **Command**: `{command}`\n- **Took**: {}\n",
+            versions.join(", "),
+            parts.join(", ")
+        )
+        .expect(INFALLIBLE);
+    }
+
+    fn write_losses(&self, text: &mut String) {
+        let losses = self.losses();
+        let behind = losses.iter().filter(|loss| loss.is_behind_baseline()).count();
+        let all = self.series.iter().filter(|series| is_ours(&series.who)).count();
+        write!(
+            text,
+            "\n## Where we lose\n\nOf {all} figures of waterwheel, {behind} are behind {BASELINE}'s by more than the tolerance, and {} behind \
+             {FLOOR}'s or {BASELINE}'s. The tolerance is 10 % for times and memory, 25 % for the 99th percentile, and 3 % for counts. The \
+             newcomer's waterwheel too is compared to the expert's {BASELINE}.\n\n{REASONS}",
+            losses.len()
+        )
+        .expect(INFALLIBLE);
+        if losses.is_empty() {
+            return;
+        }
+        writeln!(text, "\n| | scenario | figure | who | x {BASELINE} | x {FLOOR} |\n|---|---|---|---|--:|--:|")
+            .expect(INFALLIBLE);
+        for loss in losses {
+            let series = loss.series;
+            let cell = |ratio: Option<f64>| match ratio {
+                Some(ratio) if series.metric.is_behind(ratio) => format!("**{ratio:.2}**"),
+                Some(ratio) => format!("{ratio:.2}"),
+                None => String::new(),
+            };
+            writeln!(
+                text,
+                "| {} | {} | {} | {} | {} | {} |",
+                series.part,
+                series.scenario,
+                series.metric.name,
+                series.who,
+                cell(loss.to_baseline),
+                cell(loss.to_floor)
+            )
+            .expect(INFALLIBLE);
+        }
+    }
+
+    fn write_part(&self, text: &mut String, part: &Part) {
+        let metrics = self.metrics(part.name);
+        if metrics.is_empty() {
+            return;
+        }
+        writeln!(text, "\n## {}\n\n{}", part.title, part.explanation).expect(INFALLIBLE);
+        for metric in metrics {
+            let compared =
+                if metric.shown == Shown::Ratio { format!(", as a multiple of {BASELINE}'s") } else { String::new() };
+            let better = if metric.better == Better::Lower { "less" } else { "more" };
+            writeln!(text, "\n**{}**{compared} ({better} is better)", metric.name).expect(INFALLIBLE);
+            for scenarios in self.scenarios(part.name, metric).chunks(COLUMNS) {
+                self.write_table(text, part.name, metric, scenarios);
+            }
+        }
+    }
+
+    fn metrics(&self, part: &str) -> Vec<Metric> {
+        let mut metrics = Vec::new();
+        for series in self.series.iter().filter(|series| series.part == part) {
+            if !metrics.contains(&series.metric) {
+                metrics.push(series.metric);
+            }
+        }
+        metrics
+    }
+
+    fn scenarios(&self, part: &str, metric: Metric) -> Vec<&str> {
+        let of_it = self.series.iter().filter(|series| series.part == part && series.metric == metric);
+        distinct(of_it.map(|series| series.scenario.as_str()))
+    }
+
+    fn write_table(&self, text: &mut String, part: &str, metric: Metric, scenarios: &[&str]) {
+        let of_it = || self.series.iter().filter(|series| series.part == part && series.metric == metric);
+        let rows = distinct(
+            of_it().filter(|series| scenarios.contains(&series.scenario.as_str())).map(|series| series.who.as_str()),
+        );
+        writeln!(text, "\n| | {} |\n|---|{}", scenarios.join(" | "), "--:|".repeat(scenarios.len())).expect(INFALLIBLE);
+        let find = |who: &str, scenario: &str| of_it().find(|series| series.is(part, scenario, who));
+        for who in &rows {
+            write!(text, "| {} |", emphasised(who)).expect(INFALLIBLE);
+            for scenario in scenarios {
+                let cell = find(who, scenario).map(|series| match self.ratio(series, BASELINE) {
+                    Some(ratio) if metric.shown == Shown::Ratio => format!("{ratio:.2}"),
+                    _ => metric.text(series.median()),
+                });
+                write!(text, " {} |", cell.unwrap_or_default()).expect(INFALLIBLE);
+            }
+            text.push('\n');
+        }
+        if metric.shown == Shown::Ratio && rows.contains(&BASELINE) {
+            write!(text, "| *{BASELINE}, {}* |", metric.name).expect(INFALLIBLE);
+            for scenario in scenarios {
+                let cell = find(BASELINE, scenario).map(|series| metric.text(series.median()));
+                write!(text, " *{}* |", cell.unwrap_or_default()).expect(INFALLIBLE);
+            }
+            text.push('\n');
+        }
+    }
+
+    fn write_absences(&self, text: &mut String) {
+        text.push_str("\n## Not measured\n\n");
+        if self.absences.is_empty() {
+            text.push_str("Nothing that was asked for is missing.\n");
+            return;
+        }
+        text.push_str("| | scenario | who | why |\n|---|---|---|---|\n");
+        for absence in &self.absences {
+            let why = absence.why.replace('|', "\\|").replace('\n', " ");
+            writeln!(text, "| {} | {} | {} | {why} |", absence.part, absence.scenario, absence.who).expect(INFALLIBLE);
+        }
+    }
+}
+
+const INFALLIBLE: &str = "a string takes text";
+
+fn emphasised(who: &str) -> String {
+    if is_ours(who) { format!("**{who}**") } else { who.to_owned() }
+}
