@@ -5,9 +5,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use gate::counting::{self, Counting};
 use waterwheel::{Promise, StreamReader, StreamWriter, sleep, start_server, timeout};
 
-use super::{PATIENCE, counting};
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One receive brings at most so much.
 const CHUNK: usize = 64 * 1024;

@@ -5,10 +5,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-struct Counting;
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+/// The system's allocator, and a count of what it is asked for. A program that counts makes it its global allocator.
+#[derive(Debug)]
+pub struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -16,12 +15,12 @@ thread_local! {
 }
 
 /// How often this thread has allocated or reallocated.
-pub(crate) fn allocations() -> usize {
+pub fn allocations() -> usize {
     ALLOCATIONS.get()
 }
 
 /// How many bytes this thread has allocated and not freed.
-pub(crate) fn live_bytes() -> usize {
+pub fn live_bytes() -> usize {
     LIVE_BYTES.get()
 }
 
