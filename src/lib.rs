@@ -100,7 +100,7 @@ pub use net::{
     ConnectError, CreateConnection, CreateDatagramEndpoint, CreateServer, Endpoint, Family, Server, ShutdownReport,
 };
 pub use promise::Promise;
-pub use reactor::{Bell, Readiness, Selector, Token};
+pub use reactor::{Bell, Events, Readiness, Selector, Token};
 pub use runner::run;
 #[cfg(feature = "tls")]
 pub use rustls;

@@ -46,15 +46,19 @@ impl Core {
 
     fn wait(&self, may_block: bool) {
         let wait = if may_block { self.until_next_deadline() } else { Some(Duration::ZERO) };
-        let came = self.reactor.collect(self.clock.blocking(wait), |source, direction| {
-            self.executor.ready.push(Entry::Io(source, direction));
-        });
+        let came = self.reactor.wait(self.clock.blocking(wait));
         self.since_poll.set(0);
         match came {
-            Ok(true) => {}
+            Ok(true) => self.collect_events(),
             Ok(false) => self.clock.slept(wait.unwrap_or_default()),
             Err(error) => panic!("the event loop cannot go on, its selector failed: {error}"),
         }
+    }
+
+    fn collect_events(&self) {
+        self.executor.ready.append(|entries| {
+            self.reactor.collect(|source, direction| entries.push(Entry::Io(source, direction)));
+        });
     }
 
     fn until_next_deadline(&self) -> Option<Duration> {

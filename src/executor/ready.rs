@@ -56,6 +56,12 @@ impl ReadyQueue {
         }
     }
 
+    /// Appends many at once. `collect` must not call anyone.
+    #[inline]
+    pub(crate) fn append(&self, collect: impl FnOnce(&mut Vec<Entry>)) {
+        collect(&mut self.entries.borrow_mut());
+    }
+
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.borrow().is_empty()

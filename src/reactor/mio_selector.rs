@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use mio::event::Event;
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Waker};
+use mio::{Interest, Poll, Waker};
 
-use crate::reactor::{Bell, Readiness, Selector, Token};
+use crate::reactor::{Bell, Events, Readiness, Selector, Token};
 
 /// No seat has this token: a table of 2^32 seats would have to be full.
 const BELL: mio::Token = mio::Token(usize::MAX);
 
 pub(crate) struct MioSelector {
     poll: Poll,
-    events: Events,
+    came: mio::Events,
 }
 
 impl MioSelector {
     pub(crate) fn new(capacity: usize) -> io::Result<Self> {
-        Ok(MioSelector { poll: Poll::new()?, events: Events::with_capacity(capacity) })
+        Ok(MioSelector { poll: Poll::new()?, came: mio::Events::with_capacity(capacity) })
     }
 }
 
@@ -44,18 +44,18 @@ impl Selector for MioSelector {
         self.poll.registry().deregister(&mut SourceFd(&fd))
     }
 
-    fn poll(&mut self, timeout: Option<Duration>, event: &mut dyn FnMut(Token, Readiness)) -> io::Result<bool> {
-        match self.poll.poll(&mut self.events, timeout) {
+    fn poll(&mut self, timeout: Option<Duration>, events: &mut Events) -> io::Result<bool> {
+        match self.poll.poll(&mut self.came, timeout) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
             Err(error) => return Err(error),
         }
-        for ready in &self.events {
-            if ready.token() != BELL {
-                event(Token::from_bits(ready.token().0 as u64), readiness_of(ready));
+        for event in &self.came {
+            if event.token() != BELL {
+                events.push(Token::from_bits(event.token().0 as u64), readiness_of(event));
             }
         }
-        Ok(!self.events.is_empty())
+        Ok(!self.came.is_empty())
     }
 
     fn bell(&mut self) -> io::Result<Box<dyn Bell>> {

@@ -1,14 +1,14 @@
 //! The reactor: who watches which descriptor, and what became ready.
 //!
-//! It collects and never calls: [`Reactor::collect`] turns the selector's events into readiness bits and hands the
-//! sources that have something to do to its caller, who queues them. No user code runs between the poll and the
-//! queue, so no event of a batch can be stale when it is looked at.
+//! It collects and never calls: [`Reactor::wait`] asks the selector for events, and [`Reactor::collect`] turns them into
+//! readiness bits and hands the sources that have something to do to its caller, who queues them. No user code runs
+//! between the two, so no event of a batch can be stale when it is looked at.
 
 mod mio_selector;
 mod registration;
 mod selector;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::RawFd;
 use std::rc::Rc;
@@ -20,12 +20,14 @@ use crate::errors::loop_is_closed;
 
 pub(crate) use mio_selector::MioSelector;
 pub(crate) use registration::{Again, Direction, Registration, Source};
-pub use selector::{Bell, Readiness, Selector, Token};
+pub use selector::{Bell, Events, Readiness, Selector, Token};
 
 /// The table of watched sources, and the selector that watches them.
 pub(crate) struct Reactor {
     selector: RefCell<Box<dyn Selector>>,
     table: RefCell<Table>,
+    /// What the last wait brought, until it is collected.
+    events: Cell<Events>,
 }
 
 /// Invariant: a source is in here exactly while its registration is watched.
@@ -44,7 +46,7 @@ struct Seat {
 impl Reactor {
     pub(crate) fn new(selector: Box<dyn Selector>) -> Self {
         let table = Table { seats: Slab::new(), next_generation: 0 };
-        Reactor { selector: RefCell::new(selector), table: RefCell::new(table) }
+        Reactor { selector: RefCell::new(selector), table: RefCell::new(table), events: Cell::default() }
     }
 
     /// Registers a descriptor, once and for both directions; the source's readiness follows its events from now on,
@@ -98,17 +100,21 @@ impl Reactor {
         self.selector.borrow_mut().deregister(fd)
     }
 
-    /// Waits for at most `timeout`, notes what became ready, and hands over each source that wants it. Returns
-    /// whether any event came, a ring of the bell included.
-    pub(crate) fn collect(
-        &self,
-        timeout: Option<Duration>,
-        mut hand_over: impl FnMut(Rc<dyn Source>, Direction),
-    ) -> io::Result<bool> {
-        let table = &self.table;
-        self.selector.borrow_mut().poll(timeout, &mut |token, readiness| {
-            let table = table.borrow();
-            let Some(source) = table.at(token) else { return };
+    /// Waits for at most `timeout`. Returns whether any event came, a ring of the bell included.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        let mut events = self.events.take();
+        let came = self.selector.borrow_mut().poll(timeout, &mut events);
+        self.events.set(events);
+        came
+    }
+
+    /// Notes what became ready, and hands over each source that wants it. `hand_over` must not call anyone.
+    #[inline]
+    pub(crate) fn collect(&self, mut hand_over: impl FnMut(Rc<dyn Source>, Direction)) {
+        let mut events = self.events.take();
+        let table = self.table.borrow();
+        for (token, readiness) in events.drain() {
+            let Some(source) = table.at(token) else { continue };
             let due = source.registration().note(readiness);
             if due.contains(Readiness::READABLE) {
                 hand_over(Rc::clone(source), Direction::Read);
@@ -116,7 +122,9 @@ impl Reactor {
             if due.contains(Readiness::WRITABLE) {
                 hand_over(Rc::clone(source), Direction::Write);
             }
-        })
+        }
+        drop(table);
+        self.events.set(events);
     }
 
     /// What other threads ring to end a wait.
@@ -176,7 +184,7 @@ impl Selector for Closed {
         Err(loop_is_closed())
     }
 
-    fn poll(&mut self, _timeout: Option<Duration>, _event: &mut dyn FnMut(Token, Readiness)) -> io::Result<bool> {
+    fn poll(&mut self, _timeout: Option<Duration>, _events: &mut Events) -> io::Result<bool> {
         Err(loop_is_closed())
     }
 

@@ -85,6 +85,26 @@ impl Readiness {
     }
 }
 
+/// What one poll brought.
+#[derive(Debug, Default)]
+pub struct Events {
+    list: Vec<(Token, Readiness)>,
+}
+
+impl Events {
+    /// Adds an event.
+    #[inline]
+    pub fn push(&mut self, token: Token, readiness: Readiness) {
+        self.list.push((token, readiness));
+    }
+
+    /// Takes all of them out.
+    #[inline]
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Token, Readiness)> {
+        self.list.drain(..)
+    }
+}
+
 /// Waits for readiness. Descriptors are numbers here, since a simulation invents its own.
 pub trait Selector {
     /// Watches a descriptor for both directions, edge-triggered, until it is deregistered or closed.
@@ -115,13 +135,13 @@ pub trait Selector {
     fn deregister(&mut self, fd: RawFd) -> io::Result<()>;
 
     /// Waits until something is ready, the bell rings or `timeout` has passed (`None` is for ever), rounding the
-    /// timeout up, and tells each event. Returns whether anything came. An interruption by a signal is no event and
-    /// no error.
+    /// timeout up, and adds what came to `events`. Returns whether anything came, the bell included. An interruption by
+    /// a signal is no event and no error.
     ///
     /// # Errors
     ///
     /// Whatever the system says; the loop cannot go on then.
-    fn poll(&mut self, timeout: Option<Duration>, event: &mut dyn FnMut(Token, Readiness)) -> io::Result<bool>;
+    fn poll(&mut self, timeout: Option<Duration>, events: &mut Events) -> io::Result<bool>;
 
     /// A bell that ends the current or the next wait.
     ///

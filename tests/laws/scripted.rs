@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use waterwheel::testing::ManualClock;
-use waterwheel::{Bell, EventLoop, Readiness, Selector, Token};
+use waterwheel::{Bell, EventLoop, Events, Readiness, Selector, Token};
 
 thread_local! {
     static TOKENS: RefCell<Vec<Token>> = const { RefCell::new(Vec::new()) };
@@ -38,7 +38,7 @@ impl Selector for Scripted {
         Ok(())
     }
 
-    fn poll(&mut self, timeout: Option<Duration>, event: &mut dyn FnMut(Token, Readiness)) -> io::Result<bool> {
+    fn poll(&mut self, timeout: Option<Duration>, events: &mut Events) -> io::Result<bool> {
         POLLS.set(POLLS.get() + 1);
         if !ARMED.take() {
             assert!(timeout.is_some(), "the loop would wait for ever");
@@ -46,7 +46,7 @@ impl Selector for Scripted {
         }
         POLLING.set(true);
         for token in TOKENS.with_borrow(Vec::clone) {
-            event(token, Readiness::READABLE);
+            events.push(token, Readiness::READABLE);
         }
         POLLING.set(false);
         Ok(true)
