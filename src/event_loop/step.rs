@@ -13,59 +13,63 @@ pub(crate) trait Unsent {
 /// Who wrote during the current step. One system call each, when the step ends.
 #[derive(Default)]
 pub(crate) struct StepEnd {
-    /// How many wait.
-    len: Cell<usize>,
-    /// The one who wrote first: mostly there is no other. Invariant: if this is empty, so is `others`, or it was just
-    /// taken and the `others` are next.
-    first: Cell<Option<Rc<dyn Unsent>>>,
+    /// The one who is next: mostly there is no other.
+    next: Cell<Option<Rc<dyn Unsent>>>,
+    /// Those behind it. Invariant: while there are some, there is a next.
     others: RefCell<VecDeque<Rc<dyn Unsent>>>,
+    has_others: Cell<bool>,
 }
 
 impl StepEnd {
     #[inline]
     pub(crate) fn enlist(&self, unsent: Rc<dyn Unsent>) {
-        if self.len.replace(self.len.get() + 1) == 0 {
-            self.first.set(Some(unsent));
-        } else {
-            self.enlist_behind(unsent);
+        if let Some(earlier) = self.next.replace(Some(unsent)) {
+            self.enlist_behind(earlier);
         }
     }
 
+    /// One is next already: it stays that.
     #[cold]
-    fn enlist_behind(&self, unsent: Rc<dyn Unsent>) {
-        self.others.borrow_mut().push_back(unsent);
+    fn enlist_behind(&self, earlier: Rc<dyn Unsent>) {
+        if let Some(unsent) = self.next.replace(Some(earlier)) {
+            self.others.borrow_mut().push_back(unsent);
+            self.has_others.set(true);
+        }
     }
 
-    #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.len.get() == 0
+        let next = self.next.take();
+        let is_empty = next.is_none();
+        self.next.set(next);
+        is_empty
     }
 
     /// Sends everything, also what is written while sending.
     #[inline]
     pub(crate) fn send_all(&self) {
-        while let Some(unsent) = self.next() {
+        while let Some(unsent) = self.take_next() {
             unsent.send_gathered();
         }
     }
 
     #[inline]
-    fn next(&self) -> Option<Rc<dyn Unsent>> {
-        let len = self.len.get();
-        if len == 0 {
-            return None;
+    fn take_next(&self) -> Option<Rc<dyn Unsent>> {
+        let next = self.next.take()?;
+        if self.has_others.get() {
+            self.move_up();
         }
-        self.len.set(len - 1);
-        self.first.take().or_else(|| self.next_other())
+        Some(next)
     }
 
     #[cold]
-    fn next_other(&self) -> Option<Rc<dyn Unsent>> {
-        self.others.borrow_mut().pop_front()
+    fn move_up(&self) {
+        let mut others = self.others.borrow_mut();
+        self.next.set(others.pop_front());
+        self.has_others.set(!others.is_empty());
     }
 
     pub(super) fn clear(&self) {
-        while let Some(unsent) = self.next() {
+        while let Some(unsent) = self.take_next() {
             drop(unsent);
         }
     }
