@@ -61,6 +61,11 @@ impl FlowControl {
         self.high
     }
 
+    #[inline]
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
     /// The buffer may have grown or shrunk to `size`.
     #[inline]
     pub(crate) fn changed(&mut self, size: usize) -> Option<Signal> {

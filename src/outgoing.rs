@@ -45,37 +45,23 @@ impl Outgoing {
     pub(crate) fn push(&mut self, data: &[u8], memory: impl FnOnce() -> Box<Backlog>) -> usize {
         debug_assert!(!data.is_empty());
         let backlog = self.backlog.get_or_insert_with(memory);
-        let fits = backlog.first.len() + data.len() <= BACKLOG_PIECE && backlog.rest_len == 0;
-        if fits || backlog.first.is_empty() {
-            append(&mut backlog.first, data);
-        } else {
-            backlog.push_behind(data);
+        if backlog.rest_len > 0 || backlog.first.capacity() - backlog.first.len() < data.len() {
+            return backlog.push_slowly(data);
         }
-        backlog.first.len() - backlog.sent + backlog.rest_len
+        let unsent = backlog.first.len() - backlog.sent + data.len();
+        backlog.first.extend_from_slice(data);
+        unsent
     }
 
-    /// Offers the front to `send`: the only piece, or a list of pieces; `send` answers how much of it went out.
-    /// Returns how much was offered beside the answer.
+    /// Takes out what is to be sent. What is left of it afterwards is [put back](Outgoing::put_back).
     #[inline]
-    pub(crate) fn offer<R>(&self, one: impl FnOnce(&[u8]) -> R, many: impl FnOnce(&[IoSlice<'_>]) -> R) -> (usize, R) {
-        match &self.backlog {
-            None => (0, one(&[])),
-            Some(backlog) if backlog.rest_len == 0 => (backlog.front().len(), one(backlog.front())),
-            Some(backlog) => backlog.offer_pieces(many),
-        }
+    pub(crate) fn take(&mut self) -> Option<Box<Backlog>> {
+        self.backlog.take()
     }
 
-    /// Drops `n` bytes from the front: they were sent. Gives the memory back if nothing is left.
-    #[inline]
-    pub(crate) fn advance(&mut self, n: usize) -> Option<Box<Backlog>> {
-        let backlog = self.backlog.as_mut()?;
-        if backlog.rest_len == 0 && backlog.sent + n == backlog.first.len() {
-            backlog.sent = 0;
-            backlog.first.clear();
-            return self.backlog.take();
-        }
-        backlog.advance_over_pieces(n);
-        if backlog.first.is_empty() { self.backlog.take() } else { None }
+    pub(crate) fn put_back(&mut self, backlog: Box<Backlog>) {
+        debug_assert!(!backlog.is_empty());
+        self.backlog = Some(backlog);
     }
 }
 
@@ -83,7 +69,18 @@ impl Backlog {
     /// How much memory is kept.
     #[inline]
     pub(crate) fn capacity(&self) -> usize {
-        self.first.capacity() + self.rest.capacity() * size_of::<Vec<u8>>()
+        self.first.capacity()
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    /// What is to be sent, if it is one piece, as it mostly is.
+    #[inline]
+    pub(crate) fn only_piece(&self) -> Option<&[u8]> {
+        if self.rest_len == 0 { Some(self.front()) } else { None }
     }
 
     #[inline]
@@ -91,75 +88,101 @@ impl Backlog {
         &self.first[self.sent..]
     }
 
-    #[cold]
-    fn push_behind(&mut self, data: &[u8]) {
-        self.rest_len += data.len();
-        match self.rest.back_mut() {
-            Some(last) if last.len() + data.len() <= BACKLOG_PIECE => append(last, data),
-            _ => self.rest.push_back(data.to_vec()),
-        }
+    /// The only piece has been sent.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        debug_assert_eq!(self.rest_len, 0);
+        self.sent = 0;
+        self.first.clear();
     }
 
+    /// Adds bytes that do not just fit behind the others. Returns how many there are then.
     #[cold]
-    fn offer_pieces<R>(&self, many: impl FnOnce(&[IoSlice<'_>]) -> R) -> (usize, R) {
-        let mut pieces = [IoSlice::new(&[]); PIECES_PER_SEND];
-        let mut used = 0;
-        let mut offered = 0;
-        let all = std::iter::once(self.front()).chain(self.rest.iter().map(Vec::as_slice));
-        for (place, piece) in pieces.iter_mut().zip(all) {
-            *place = IoSlice::new(piece);
-            used += 1;
-            offered += piece.len();
+    fn push_slowly(&mut self, data: &[u8]) -> usize {
+        let fits = self.first.len() + data.len() <= BACKLOG_PIECE && self.rest_len == 0;
+        if fits || self.first.is_empty() {
+            append(&mut self.first, data);
+        } else {
+            self.rest_len += data.len();
+            match self.rest.back_mut() {
+                Some(last) if last.len() + data.len() <= BACKLOG_PIECE => append(last, data),
+                _ => self.rest.push_back(data.to_vec()),
+            }
         }
-        (offered, many(&pieces[..used]))
+        self.first.len() - self.sent + self.rest_len
     }
 
+    /// Sends from the front, until nothing is left or not all that was offered was taken. `send` answers how much that
+    /// was.
     #[cold]
-    fn advance_over_pieces(&mut self, n: usize) {
-        self.sent += n;
-        while self.sent >= self.first.len() {
-            self.sent -= self.first.len();
-            let Some(piece) = self.rest.pop_front() else {
-                debug_assert_eq!(self.sent, 0, "more was sent than was there");
-                self.first.clear();
+    pub(crate) fn send_pieces<E>(&mut self, mut send: impl FnMut(&[IoSlice<'_>]) -> Result<usize, E>) -> Result<(), E> {
+        while !self.first.is_empty() {
+            let mut pieces = [IoSlice::new(&[]); PIECES_PER_SEND];
+            let mut used = 0;
+            let mut offered = 0;
+            let all = std::iter::once(self.front()).chain(self.rest.iter().map(Vec::as_slice));
+            for (place, piece) in pieces.iter_mut().zip(all) {
+                *place = IoSlice::new(piece);
+                used += 1;
+                offered += piece.len();
+            }
+            let sent = send(&pieces[..used])?;
+            self.advance(sent);
+            if sent < offered {
                 break;
-            };
-            self.rest_len -= piece.len();
-            self.first = piece;
+            }
         }
+        Ok(())
+    }
+
+    /// Drops `n` bytes from the front: they were sent.
+    #[cold]
+    pub(crate) fn advance(&mut self, n: usize) {
+        self.sent += n;
+        while self.sent >= self.first.len() && !self.first.is_empty() {
+            self.sent -= self.first.len();
+            match self.rest.pop_front() {
+                Some(piece) => {
+                    self.rest_len -= piece.len();
+                    self.first = piece;
+                }
+                None => self.first.clear(),
+            }
+        }
+        if self.rest_len == 0 {
+            // What a burst needed is not kept.
+            self.rest = VecDeque::new();
+        }
+        debug_assert!(self.sent < self.first.len() || self.sent == 0, "more was sent than was there");
     }
 }
 
 /// Adds to a piece. It grows by doubling, but not over the size of a piece for what fits into one: a vector left to
 /// itself would hold twice that.
-#[inline(always)]
 fn append(piece: &mut Vec<u8>, data: &[u8]) {
     if piece.capacity() - piece.len() < data.len() {
-        grow(piece, data.len());
+        let wanted = piece.len() + data.len();
+        let capacity = (piece.capacity() * 2).min(BACKLOG_PIECE).max(wanted);
+        piece.reserve_exact(capacity - piece.len());
     }
     piece.extend_from_slice(data);
 }
 
-#[cold]
-fn grow(piece: &mut Vec<u8>, extra: usize) {
-    let wanted = piece.len() + extra;
-    let capacity = (piece.capacity() * 2).min(BACKLOG_PIECE).max(wanted);
-    piece.reserve_exact(capacity - piece.len());
-}
-
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     /// The naive twin: one vector.
     #[test]
     fn any_pushes_and_partial_sends_keep_the_bytes_in_order() {
-        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut random = move |below: usize| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed as usize % below
+        let seed = Cell::new(0x9e37_79b9_7f4a_7c15_u64);
+        let random = |below: usize| {
+            seed.set(seed.get() ^ seed.get() << 13);
+            seed.set(seed.get() ^ seed.get() >> 7);
+            seed.set(seed.get() ^ seed.get() << 17);
+            seed.get() as usize % below
         };
         let mut outgoing = Outgoing::default();
         let mut twin: Vec<u8> = Vec::new();
@@ -177,16 +200,29 @@ mod tests {
             }
             twin.extend(&data);
             while random(3) != 0 && !outgoing.is_empty() {
-                let (offered, front) = outgoing.offer(<[u8]>::to_vec, |pieces| {
-                    vectored += 1;
-                    pieces.iter().flat_map(|piece| piece.to_vec()).collect()
-                });
-                assert_eq!(offered, front.len());
-                assert_eq!(front, twin[..offered]);
-                let sent = random(offered + 1);
-                let given_back = outgoing.advance(sent);
-                assert_eq!(given_back.is_some(), outgoing.is_empty());
-                twin.drain(..sent);
+                let sent = Cell::new(0);
+                let take = |offered: &[u8]| {
+                    assert_eq!(offered, &twin[sent.get()..][..offered.len()]);
+                    let taken = [offered.len(), random(offered.len() + 1)][random(2)];
+                    sent.set(sent.get() + taken);
+                    Ok::<usize, ()>(taken)
+                };
+                let mut backlog = outgoing.take().expect("it is not empty");
+                match backlog.only_piece() {
+                    Some(piece) if take(piece).unwrap() == piece.len() => backlog.clear(),
+                    Some(_) => backlog.advance(sent.get()),
+                    None => {
+                        vectored += 1;
+                        let send = |pieces: &[IoSlice<'_>]| {
+                            take(&pieces.iter().flat_map(|piece| piece.to_vec()).collect::<Vec<u8>>())
+                        };
+                        backlog.send_pieces(send).unwrap();
+                    }
+                }
+                if !backlog.is_empty() {
+                    outgoing.put_back(backlog);
+                }
+                twin.drain(..sent.get());
             }
             assert_eq!(outgoing.len(), twin.len());
             assert_eq!(outgoing.is_empty(), twin.is_empty());

@@ -59,10 +59,12 @@ impl Buffers {
     }
 
     /// Takes it back when its bytes have been sent.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn give_backlog(&self, backlog: Box<Backlog>) {
         if backlog.capacity() <= SPARE_SEND_LIMIT {
-            self.send.set(Some(backlog));
+            if let Some(spare) = self.send.replace(Some(backlog)) {
+                drop(spare);
+            }
         }
     }
 

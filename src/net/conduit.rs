@@ -3,6 +3,9 @@
 //! A [`Conduit`] supplies six things: receive, send, send in pieces, end our side, the names of both ends, and the
 //! number under which a selector watches it. An [`Acceptor`] supplies conduits. The operating system's sockets stand
 //! behind one implementation of each, a simulated network may stand behind another; nothing above tells them apart.
+//!
+//! A transport has the type of its conduit for a parameter, so that what it does for every message is compiled in one
+//! piece with it. What happens once for each connection takes conduits of all kinds.
 
 use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
@@ -100,7 +103,7 @@ impl Conduit for Socket {
 /// Where connections come from.
 pub(crate) trait Acceptor {
     /// The next connection, with its peer's name.
-    fn accept(&self) -> io::Result<(Rc<dyn Conduit>, Option<Address>)>;
+    fn accept(&self) -> io::Result<(Rc<Socket>, Option<Address>)>;
     fn sockname(&self) -> Option<Address>;
     fn fd(&self) -> RawFd;
     /// The same listening socket once more.
@@ -108,7 +111,7 @@ pub(crate) trait Acceptor {
 }
 
 impl Acceptor for mio::net::TcpListener {
-    fn accept(&self) -> io::Result<(Rc<dyn Conduit>, Option<Address>)> {
+    fn accept(&self) -> io::Result<(Rc<Socket>, Option<Address>)> {
         // mio's accept makes the socket non-blocking in the same system call.
         let (stream, peer) = mio::net::TcpListener::accept(self)?;
         let socket = Socket::from(std::net::TcpStream::from(stream));
@@ -135,7 +138,7 @@ impl Acceptor for mio::net::TcpListener {
 }
 
 impl Acceptor for mio::net::UnixListener {
-    fn accept(&self) -> io::Result<(Rc<dyn Conduit>, Option<Address>)> {
+    fn accept(&self) -> io::Result<(Rc<Socket>, Option<Address>)> {
         let (stream, _) = mio::net::UnixListener::accept(self)?;
         let socket = Socket::from(OwnedFd::from(stream));
         #[cfg(target_vendor = "apple")]

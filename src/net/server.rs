@@ -323,13 +323,13 @@ impl ServerState {
     }
 
     /// An accepted connection becomes a transport with a protocol, from a turn.
-    pub(crate) fn set_up(self: &Rc<Self>, conduit: Rc<dyn Conduit>, names: Names) {
+    pub(crate) fn set_up(self: &Rc<Self>, conduit: Rc<Socket>, names: Names) {
         let assembly = self.assembly.borrow().clone();
         let (Phase::Serving, Some(assembly)) = (self.phase.get(), assembly) else {
             // Closed between the accept and now: nobody will serve this connection.
             return;
         };
-        let place = self.clients.borrow_mut().insert(Weak::<SocketTransport>::new());
+        let place = self.clients.borrow_mut().insert(Weak::<SocketTransport<Socket>>::new());
         let attachment = Attachment { server: Rc::clone(self), place };
         let peer = names.peer.clone();
         match self.open(assembly, conduit, names, attachment) {
@@ -349,7 +349,7 @@ impl ServerState {
     fn open(
         &self,
         assembly: Assembly,
-        conduit: Rc<dyn Conduit>,
+        conduit: Rc<Socket>,
         names: Names,
         attachment: Attachment,
     ) -> io::Result<Weak<dyn Transport>> {

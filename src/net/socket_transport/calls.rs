@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::{Ending, SocketTransport};
 use crate::errors::ConnectionError;
 use crate::event_loop::Incident;
+use crate::net::conduit::Conduit;
 
-impl SocketTransport {
+impl<C: Conduit + 'static> SocketTransport<C> {
     /// Calls the protocol where the panic must end here: because the call may come from inside a write of somebody
     /// who has done nothing wrong (another connection's protocol in a proxy), or because there is more to do after it.
     ///
@@ -22,6 +23,12 @@ impl SocketTransport {
         self.lose(Ending::Failed(error.clone()));
         Err(error)
     }
+
+    #[cold]
+    #[inline(never)]
+    fn lose_by_panic(&self, method: &'static str) {
+        self.lose(Ending::Failed(panicked(method)));
+    }
 }
 
 fn panicked(method: &str) -> ConnectionError {
@@ -30,14 +37,14 @@ fn panicked(method: &str) -> ConnectionError {
 
 /// Loses the connection if the protocol's method that is being called panics; the turn reports the panic. It costs
 /// nothing on the way from the socket to the protocol.
-pub(super) struct OnPanic<'a> {
-    transport: &'a SocketTransport,
+pub(super) struct OnPanic<'a, C: Conduit + 'static> {
+    transport: &'a SocketTransport<C>,
     method: &'static str,
 }
 
-impl<'a> OnPanic<'a> {
+impl<'a, C: Conduit + 'static> OnPanic<'a, C> {
     #[inline]
-    pub(super) fn new(transport: &'a SocketTransport, method: &'static str) -> Self {
+    pub(super) fn new(transport: &'a SocketTransport<C>, method: &'static str) -> Self {
         OnPanic { transport, method }
     }
 
@@ -47,9 +54,10 @@ impl<'a> OnPanic<'a> {
     }
 }
 
-impl Drop for OnPanic<'_> {
-    #[cold]
+impl<C: Conduit + 'static> Drop for OnPanic<'_, C> {
+    // Inlined, so that the guard itself is nowhere in memory.
+    #[inline(always)]
     fn drop(&mut self) {
-        self.transport.lose(Ending::Failed(panicked(self.method)));
+        self.transport.lose_by_panic(self.method);
     }
 }

@@ -41,21 +41,20 @@ use crate::outgoing::Outgoing;
 use crate::reactor::{Again, Direction, Registration, Source};
 use calls::OnPanic;
 
-pub(crate) struct SocketTransport {
-    this: Weak<SocketTransport>,
+pub(crate) struct SocketTransport<C> {
+    this: Weak<SocketTransport<C>>,
     event_loop: LoopHandle,
     registration: Registration,
-    /// `None` from Lost on: the descriptor is closed then, whoever still holds the transport.
-    conduit: RefCell<Option<Rc<dyn Conduit>>>,
+    wire: RefCell<Wire<C>>,
     /// `None` from Lost on: that cuts the cycle between the two.
-    protocol: RefCell<Option<Rc<dyn Protocol>>>,
+    protocol: Cell<Option<Rc<dyn Protocol>>>,
     ways: Ways,
     phase: Cell<Phase>,
     reading: Cell<Reading>,
     writing: Cell<Writing>,
-    outgoing: RefCell<Outgoing>,
     flow: Cell<FlowControl>,
-    /// It stands in the loop's list of those who wrote in this step.
+    /// What is written in this step goes out when the step ends: it stands in the loop's list of those who wrote, or
+    /// the step is its own.
     enlisted: Cell<bool>,
     lost_writes: LostWrites,
     /// How it came to Losing.
@@ -63,6 +62,13 @@ pub(crate) struct SocketTransport {
     names: Names,
     /// The server that accepted the connection counts it for as long as this lives.
     attachment: Cell<Option<Attachment>>,
+}
+
+/// The conduit, and what waits to go into it.
+struct Wire<C> {
+    /// `None` from Lost on: the descriptor is closed then, whoever still holds the transport.
+    conduit: Option<Rc<C>>,
+    outgoing: Outgoing,
 }
 
 /// The names of both ends, as they were when the connection was made.
@@ -121,7 +127,7 @@ enum Ending {
     Failed(ConnectionError),
 }
 
-impl SocketTransport {
+impl<C: Conduit + 'static> SocketTransport<C> {
     /// Opens a transport on a connected conduit. `connection_made` comes in the next turn; reading starts after it.
     ///
     /// # Errors
@@ -129,11 +135,11 @@ impl SocketTransport {
     /// If the selector refuses the descriptor. The conduit is closed then.
     pub(crate) fn open(
         event_loop: &LoopHandle,
-        conduit: Rc<dyn Conduit>,
+        conduit: Rc<C>,
         names: Names,
         protocol: Rc<dyn Protocol>,
         attachment: Option<Attachment>,
-    ) -> io::Result<(Rc<SocketTransport>, Made)> {
+    ) -> io::Result<(Rc<SocketTransport<C>>, Made)> {
         let (fd, ways) = (conduit.fd(), conduit.ways());
         let registration = Registration::new();
         if ways != Ways::Both {
@@ -145,13 +151,12 @@ impl SocketTransport {
             this: this.clone(),
             event_loop: event_loop.clone(),
             registration,
-            conduit: RefCell::new(Some(conduit)),
-            protocol: RefCell::new(Some(protocol)),
+            wire: RefCell::new(Wire { conduit: Some(conduit), outgoing: Outgoing::default() }),
+            protocol: Cell::new(Some(protocol)),
             ways,
             phase: Cell::new(Phase::Open),
             reading: Cell::new(Reading::NotYet),
             writing: Cell::new(writing),
-            outgoing: RefCell::default(),
             flow: Cell::new(FlowControl::new()),
             enlisted: Cell::new(false),
             lost_writes: LostWrites::default(),
@@ -176,8 +181,23 @@ impl SocketTransport {
         let _ = told.set(outcome);
     }
 
+    #[inline]
     fn protocol(&self) -> Option<Rc<dyn Protocol>> {
-        self.protocol.borrow().clone()
+        let protocol = self.protocol.take();
+        self.protocol.set(protocol.clone());
+        protocol
+    }
+
+    fn buffered_len(&self) -> usize {
+        self.wire.borrow().outgoing.len()
+    }
+
+    fn nothing_buffered(&self) -> bool {
+        self.wire.borrow().outgoing.is_empty()
+    }
+
+    fn take_conduit(&self) -> Option<Rc<C>> {
+        self.wire.borrow_mut().conduit.take()
     }
 
     /// The connection ends now: nothing is sent or received any more, and the protocol is told in a later turn.
@@ -218,7 +238,7 @@ impl SocketTransport {
 
     /// Closes the conduit. Input that nobody read must not cost the peer what we sent last.
     fn close_conduit(&self, may_linger: bool) {
-        let Some(conduit) = self.conduit.take() else { return };
+        let Some(conduit) = self.take_conduit() else { return };
         // A pipe's peer has no reply to lose, and what is left in a pipe may be for another reader.
         let may_linger = may_linger && self.ways == Ways::Both;
         let source = if may_linger && self.reading.get() != Reading::Ended {
@@ -236,7 +256,7 @@ impl SocketTransport {
     }
 }
 
-impl Source for SocketTransport {
+impl<C: Conduit + 'static> Source for SocketTransport<C> {
     #[inline]
     fn registration(&self) -> &Registration {
         &self.registration
@@ -255,7 +275,7 @@ impl Source for SocketTransport {
 
     fn let_go(&self) {
         self.phase.set(Phase::Lost);
-        let conduit = self.conduit.take();
+        let conduit = self.take_conduit();
         let attachment = self.attachment.take();
         self.discard_outgoing();
         let protocol = self.protocol.take();
@@ -269,13 +289,13 @@ impl Source for SocketTransport {
     }
 }
 
-impl fmt::Debug for SocketTransport {
+impl<C: Conduit + 'static> fmt::Debug for SocketTransport<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SocketTransport")
             .field("phase", &self.phase.get())
             .field("reading", &self.reading.get())
             .field("writing", &self.writing.get())
-            .field("buffered", &self.outgoing.borrow().len())
+            .field("buffered", &self.buffered_len())
             .field("peer", &self.names.peer)
             .field("local", &self.names.local)
             .finish()

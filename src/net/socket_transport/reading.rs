@@ -5,9 +5,9 @@ use std::io;
 use super::{Ending, OnPanic, Phase, Reading, SocketTransport};
 use crate::constants::RECEIVE_SIZE;
 use crate::errors::ConnectionError;
-use crate::event_loop::Incident;
+use crate::event_loop::{Incident, Unsent};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
-use crate::net::conduit::Ways;
+use crate::net::conduit::{Conduit, Ways};
 use crate::reactor::{Again, Direction};
 
 /// What one receive found.
@@ -18,7 +18,7 @@ enum Received {
     Failed(io::Error),
 }
 
-impl SocketTransport {
+impl<C: Conduit + 'static> SocketTransport<C> {
     pub(super) fn start_reading(&self) {
         match self.reading.get() {
             Reading::NotYet => self.flow_in(),
@@ -54,7 +54,7 @@ impl SocketTransport {
     }
 
     /// The conduit is readable, and the protocol wants bytes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn receive_once(&self) -> Again {
         if self.phase.get() == Phase::Closing {
             return self.throw_away_once();
@@ -92,14 +92,17 @@ impl SocketTransport {
         Again::NextTurn
     }
 
-    #[inline]
+    #[inline(always)]
     fn receive_plain(&self, protocol: &dyn Protocol) -> Again {
         let mut loan = self.event_loop.core().buffers.lend();
         match self.receive(&mut loan.memory) {
             Received::Bytes(n) => {
+                // Most protocols answer at once. What they write here is sent here, and needs no place in the list.
+                self.enlisted.set(true);
                 let on_panic = OnPanic::new(self, "data_received");
                 protocol.data_received(&loan.memory[..n]);
                 on_panic.disarm();
+                self.send_gathered();
                 Again::NextTurn
             }
             nothing => {
@@ -109,7 +112,7 @@ impl SocketTransport {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn receive_buffered(&self, buffered: &dyn BufferedProtocol) -> Again {
         let on_panic = OnPanic::new(self, "get_buffer or buffer_updated");
         let mut buffer = buffered.get_buffer();
@@ -120,18 +123,25 @@ impl SocketTransport {
         // One receive is bounded, however large a buffer has grown: so is what a flood leaves with the protocol.
         let room = buffer.room();
         let most = room.len().min(RECEIVE_SIZE);
-        let received = self.receive(&mut room[..most]);
-        let n = if let Received::Bytes(n) = received { n } else { 0 };
-        buffer.advance(n);
-        buffered.buffer_updated(buffer, n);
-        on_panic.disarm();
-        if n > 0 { Again::NextTurn } else { self.received_no_bytes(received) }
+        match self.receive(&mut room[..most]) {
+            Received::Bytes(n) => {
+                buffer.advance(n);
+                buffered.buffer_updated(buffer, n);
+                on_panic.disarm();
+                Again::NextTurn
+            }
+            nothing => {
+                buffered.buffer_updated(buffer, 0);
+                on_panic.disarm();
+                self.received_no_bytes(nothing)
+            }
+        }
     }
 
     #[inline(always)]
     fn receive(&self, into: &mut [u8]) -> Received {
-        let conduit = self.conduit.borrow();
-        let Some(conduit) = &*conduit else { return Received::Nothing };
+        let wire = self.wire.borrow();
+        let Some(conduit) = &wire.conduit else { return Received::Nothing };
         loop {
             match conduit.recv(into) {
                 Ok(0) => return Received::Eof,
@@ -141,15 +151,25 @@ impl SocketTransport {
                     }
                     return Received::Bytes(n);
                 }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::WouldBlock => {
-                        self.registration.exhausted(Direction::Read);
-                        return Received::Nothing;
+                Err(error) => {
+                    if let Some(received) = self.receive_failed(error) {
+                        return received;
                     }
-                    _ => return Received::Failed(error),
-                },
+                }
             }
+        }
+    }
+
+    /// What a failed receive means; `None` if it is to be tried again.
+    #[cold]
+    fn receive_failed(&self, error: io::Error) -> Option<Received> {
+        match error.kind() {
+            io::ErrorKind::Interrupted => None,
+            io::ErrorKind::WouldBlock => {
+                self.registration.exhausted(Direction::Read);
+                Some(Received::Nothing)
+            }
+            _ => Some(Received::Failed(error)),
         }
     }
 
@@ -181,7 +201,7 @@ impl SocketTransport {
 
     /// The other end of a pipe that we write to is gone. That is an error if it leaves bytes unread here.
     fn nobody_reads(&self) {
-        let unsent = !self.outgoing.borrow().is_empty();
+        let unsent = !self.nothing_buffered();
         self.lose(match unsent {
             true => Ending::Failed(io::Error::from(io::ErrorKind::BrokenPipe).into()),
             false => Ending::Closed,

@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use super::{Ending, Phase, Reading, SocketTransport, Writing};
 use crate::interface::{ExtraInfo, Protocol, Transport};
-use crate::net::conduit::Ways;
+use crate::net::conduit::{Conduit, Ways};
 use crate::reactor::Direction;
 
-impl Transport for SocketTransport {
+impl<C: Conduit + 'static> Transport for SocketTransport<C> {
     #[inline]
     fn write(&self, data: &[u8]) {
         if self.accepts_writes() {
@@ -35,7 +35,7 @@ impl Transport for SocketTransport {
         }
         self.writing.set(Writing::Ending);
         self.flush_step();
-        let nothing_left = self.outgoing.borrow().is_empty();
+        let nothing_left = self.nothing_buffered();
         if self.writing.get() == Writing::Ending && nothing_left && self.phase.get() == Phase::Open {
             self.end_writing();
         }
@@ -48,7 +48,7 @@ impl Transport for SocketTransport {
         self.phase.set(Phase::Closing);
         self.registration.unwant(Direction::Read);
         self.flush_step();
-        if self.outgoing.borrow().is_empty() {
+        if self.nothing_buffered() {
             self.lose(Ending::Closed);
         } else {
             self.throw_away_input();
@@ -85,7 +85,7 @@ impl Transport for SocketTransport {
         let mut flow = self.flow.get();
         flow.set_limits(high, low);
         // As in asyncio only the pause is looked at: a resume waits for the next send.
-        let signal = flow.grew(self.outgoing.borrow().len());
+        let signal = flow.grew(self.buffered_len());
         self.flow.set(flow);
         if let Some(signal) = signal {
             self.tell(signal);
@@ -97,11 +97,11 @@ impl Transport for SocketTransport {
     }
 
     fn get_write_buffer_size(&self) -> usize {
-        self.outgoing.borrow().len()
+        self.buffered_len()
     }
 
     fn extra_info(&self) -> ExtraInfo {
-        let conduit = self.conduit.borrow().clone();
+        let conduit = self.wire.borrow().conduit.clone();
         ExtraInfo {
             peername: self.names.peer.clone(),
             sockname: self.names.local.as_deref().cloned(),

@@ -2,13 +2,14 @@
 
 use std::io::{self, IoSlice};
 
-use super::{Ending, Phase, SocketTransport, Writing};
+use super::{Ending, Phase, SocketTransport, Wire, Writing};
 use crate::constants::{DIRECT_WRITE, GATHER_LIMIT};
 use crate::event_loop::Unsent;
 use crate::flow_control::Signal;
+use crate::net::conduit::Conduit;
 use crate::reactor::Direction;
 
-impl SocketTransport {
+impl<C: Conduit + 'static> SocketTransport<C> {
     /// Whether bytes may be written; a transport that is lost counts them, and drops them.
     #[inline]
     #[track_caller]
@@ -44,13 +45,13 @@ impl SocketTransport {
     }
 
     fn nothing_in_the_way(&self) -> bool {
-        self.registration.is_ready(Direction::Write) && self.outgoing.borrow().is_empty()
+        self.registration.is_ready(Direction::Write) && self.nothing_buffered()
     }
 
     /// Buffers bytes, of which there must be some. Returns how many are buffered then.
     #[inline(always)]
     fn gather(&self, data: &[u8]) -> usize {
-        self.outgoing.borrow_mut().push(data, || self.event_loop.core().buffers.take_backlog())
+        self.wire.borrow_mut().outgoing.push(data, || self.event_loop.core().buffers.take_backlog())
     }
 
     /// Bytes were gathered. They go out when the step ends, or now if they are many; a pause is only decided after
@@ -79,7 +80,7 @@ impl SocketTransport {
     /// Hands a large write to the kernel without copying it; what it does not take is kept.
     fn write_straight(&self, parts: &[IoSlice<'_>]) {
         let total: usize = parts.iter().map(|part| part.len()).sum();
-        let attempted = self.conduit.borrow().as_deref().map(|conduit| match parts {
+        let attempted = self.wire.borrow().conduit.as_deref().map(|conduit| match parts {
             [one] => attempt(|| conduit.send(one)),
             many => attempt(|| conduit.send_pieces(many)),
         });
@@ -105,39 +106,77 @@ impl SocketTransport {
     }
 
     /// Sends what is buffered, as far as the kernel takes it, and does what follows from that.
-    #[inline]
+    #[inline(always)]
     fn send_outgoing(&self) {
-        let left = match self.send_front() {
-            Ok(left) => left,
-            Err(error) => return self.lose(Ending::Failed(error.into())),
-        };
-        let told = self.signal(left);
-        // Whoever was told to resume may have written more.
-        if left == 0 && (!told || self.outgoing.borrow().is_empty()) {
-            self.all_sent();
+        match self.send_front() {
+            Ok(true) => self.all_sent(),
+            Ok(false) => self.some_left(),
+            Err(error) => self.lose(Ending::Failed(error.into())),
         }
     }
 
-    /// Sends what is buffered, as far as the kernel takes it. Returns how many bytes are left.
-    #[inline]
-    fn send_front(&self) -> io::Result<usize> {
-        let conduit = self.conduit.borrow();
-        let mut outgoing = self.outgoing.borrow_mut();
-        let Some(conduit) = conduit.as_deref() else { return Ok(outgoing.len()) };
-        while !outgoing.is_empty() {
-            let (offered, sent) =
-                outgoing.offer(|one| attempt(|| conduit.send(one)), |many| attempt(|| conduit.send_pieces(many)));
-            let sent = sent?;
-            if let Some(memory) = outgoing.advance(sent) {
-                self.event_loop.core().buffers.give_backlog(memory);
-            } else if sent < offered {
-                // The kernel is full: trying again would only find that out once more.
-                self.registration.exhausted(Direction::Write);
-                self.wait_until_writable();
-                return Ok(outgoing.len());
+    /// Sends what is buffered, as far as the kernel takes it. Returns whether nothing is left. After
+    /// an error what was buffered is gone.
+    #[inline(always)]
+    fn send_front(&self) -> io::Result<bool> {
+        let mut wire = self.wire.borrow_mut();
+        let Wire { conduit: Some(conduit), outgoing } = &mut *wire else { return Ok(wire.outgoing.is_empty()) };
+        let Some(mut backlog) = outgoing.take() else { return Ok(true) };
+        let conduit = &**conduit;
+        if let Some(piece) = backlog.only_piece() {
+            let offered = piece.len();
+            let sent = attempt(move || conduit.send(piece))?;
+            if sent == offered {
+                backlog.clear();
+            } else {
+                backlog.advance(sent);
             }
+        } else {
+            backlog.send_pieces(|pieces| attempt(|| conduit.send_pieces(pieces)))?;
         }
-        Ok(0)
+        if backlog.is_empty() {
+            self.event_loop.core().buffers.give_backlog(backlog);
+            return Ok(true);
+        }
+        outgoing.put_back(backlog);
+        Ok(false)
+    }
+
+    /// Nothing is left to send: what waited for that happens.
+    #[inline(always)]
+    fn all_sent(&self) {
+        if self.flow.get().is_paused() && self.resumed_and_wrote() {
+            return;
+        }
+        self.registration.unwant(Direction::Write);
+        if self.phase.get() != Phase::Open || self.writing.get() == Writing::Ending {
+            self.go_on_to_the_end();
+        }
+    }
+
+    /// The kernel is full: trying again would only find that out once more.
+    #[cold]
+    fn some_left(&self) {
+        self.registration.exhausted(Direction::Write);
+        self.wait_until_writable();
+        self.signal(self.buffered_len());
+    }
+
+    /// Tells the protocol to resume. Returns whether it wrote more from inside that.
+    #[cold]
+    fn resumed_and_wrote(&self) -> bool {
+        self.signal(0);
+        !self.nothing_buffered()
+    }
+
+    /// What was written has gone out, and nothing else was to come.
+    #[cold]
+    fn go_on_to_the_end(&self) {
+        match (self.phase.get(), self.writing.get()) {
+            (Phase::Closing, _) => self.lose(Ending::Closed),
+            (Phase::Open, Writing::Ending) => self.end_writing(),
+            _ => {}
+        }
     }
 
     /// Sends in the middle of a step.
@@ -146,22 +185,20 @@ impl SocketTransport {
         self.send_outgoing();
     }
 
-    #[cold]
     fn wait_until_writable(&self) {
         if self.registration.want(Direction::Write) {
             self.queue(Direction::Write);
         }
     }
 
-    /// Tells the protocol to pause or to resume, if that is to be told now that `size` bytes are buffered. Returns
-    /// whether it was.
-    #[inline]
-    fn signal(&self, size: usize) -> bool {
+    /// Tells the protocol to pause or to resume, if that is to be told now that `size` bytes are buffered.
+    fn signal(&self, size: usize) {
         let mut flow = self.flow.get();
-        let Some(signal) = flow.changed(size) else { return false };
+        let signal = flow.changed(size);
         self.flow.set(flow);
-        self.tell(signal);
-        true
+        if let Some(signal) = signal {
+            self.tell(signal);
+        }
     }
 
     #[cold]
@@ -174,20 +211,9 @@ impl SocketTransport {
         };
     }
 
-    /// Nothing is left to send: what waited for that happens.
-    #[inline]
-    fn all_sent(&self) {
-        self.registration.unwant(Direction::Write);
-        match (self.phase.get(), self.writing.get()) {
-            (Phase::Closing, _) => self.lose(Ending::Closed),
-            (Phase::Open, Writing::Ending) => self.end_writing(),
-            _ => {}
-        }
-    }
-
     pub(super) fn end_writing(&self) {
         self.writing.set(Writing::Ended);
-        let conduit = self.conduit.borrow().clone();
+        let conduit = self.wire.borrow().conduit.clone();
         if let Some(Err(error)) = conduit.map(|conduit| conduit.shutdown_write()) {
             // The peer has reset the connection; the next receive says so in a better way.
             log::debug!("the end of the stream could not be sent: {error}: {self:?}");
@@ -196,7 +222,7 @@ impl SocketTransport {
 
     /// Sends what this step gathered, so that what follows in the step does not come before it.
     pub(super) fn flush_step(&self) {
-        if self.enlisted.get() && self.registration.is_ready(Direction::Write) {
+        if self.has_gathered() {
             self.send_now();
         }
     }
@@ -204,40 +230,48 @@ impl SocketTransport {
     /// Sends what this step wrote before the connection was given up, as far as the kernel takes it. The protocol is
     /// told nothing: this may be its own panic.
     pub(super) fn send_last(&self) {
-        if self.enlisted.get() && self.registration.is_ready(Direction::Write) {
-            let conduit = self.conduit.borrow().clone();
-            let outgoing = self.outgoing.borrow();
-            if let Some(conduit) = conduit.filter(|_| !outgoing.is_empty()) {
-                let (_, sent) = outgoing.offer(|one| conduit.send(one), |many| conduit.send_pieces(many));
-                drop(sent);
-            }
+        if self.has_gathered() {
+            drop(self.send_front());
         }
     }
 
+    /// Whether this step wrote something that the kernel may take now.
+    fn has_gathered(&self) -> bool {
+        self.enlisted.get() && self.registration.is_ready(Direction::Write) && !self.nothing_buffered()
+    }
+
     pub(super) fn discard_outgoing(&self) {
-        let outgoing = self.outgoing.take();
+        let outgoing = std::mem::take(&mut self.wire.borrow_mut().outgoing);
         drop(outgoing);
     }
 }
 
-impl Unsent for SocketTransport {
-    #[inline]
+impl<C: Conduit + 'static> Unsent for SocketTransport<C> {
+    #[inline(always)]
     fn send_gathered(&self) {
         self.enlisted.set(false);
-        if !self.outgoing.borrow().is_empty() && self.registration.is_ready(Direction::Write) {
+        if self.registration.is_ready(Direction::Write) {
             self.send_outgoing();
         }
     }
 }
 
 /// Tries to send until that is not interrupted. Zero if the kernel takes nothing now.
-#[inline]
-fn attempt(mut send: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    loop {
+#[inline(always)]
+fn attempt(send: impl Fn() -> io::Result<usize>) -> io::Result<usize> {
+    match send() {
+        Err(error) => attempt_again(error, send),
+        sent => sent,
+    }
+}
+
+#[cold]
+fn attempt_again(mut error: io::Error, send: impl Fn() -> io::Result<usize>) -> io::Result<usize> {
+    while error.kind() == io::ErrorKind::Interrupted {
         match send() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(again) => error = again,
             sent => return sent,
         }
     }
+    if error.kind() == io::ErrorKind::WouldBlock { Ok(0) } else { Err(error) }
 }
