@@ -2,7 +2,7 @@
 //!
 //! Pure: it is told sizes and answers [`Signal`]s; whoever asks passes them on to the protocol.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 
 use crate::constants::{DEFAULT_HIGH_WATER, LOUD_LOST_WRITES};
@@ -16,26 +16,25 @@ pub(crate) enum Signal {
     Resume,
 }
 
-/// The two marks, and which side of them the writer is on.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FlowControl {
-    /// Invariant: `low <= high`.
-    high: usize,
-    low: usize,
-    /// The high mark where none is given.
-    default_high: usize,
+/// The two marks, and which side of them the writer is on. `HIGH` is the high mark where none is given.
+#[derive(Debug)]
+pub(crate) struct FlowControl<const HIGH: usize = DEFAULT_HIGH_WATER> {
+    /// The marks that were set. Most transports keep those of their kind, and have no memory for others.
+    own: OnceCell<Box<Cell<Marks>>>,
     /// True between a [`Signal::Pause`] and its [`Signal::Resume`], which therefore alternate.
-    paused: bool,
+    paused: Cell<bool>,
 }
 
-impl FlowControl {
-    pub(crate) fn new() -> Self {
-        FlowControl::with_default(DEFAULT_HIGH_WATER)
-    }
+/// Invariant: `low <= high`.
+#[derive(Debug, Clone, Copy)]
+struct Marks {
+    high: usize,
+    low: usize,
+}
 
-    /// Marks of a kind of transport whose high one is another.
-    pub(crate) fn with_default(high: usize) -> Self {
-        FlowControl { high, low: high / 4, default_high: high, paused: false }
+impl<const HIGH: usize> FlowControl<HIGH> {
+    pub(crate) fn new() -> Self {
+        FlowControl { own: OnceCell::new(), paused: Cell::new(false) }
     }
 
     /// Sets the marks. What is not given follows from the other: low is a quarter of high, high four times low.
@@ -43,52 +42,50 @@ impl FlowControl {
     /// # Panics
     ///
     /// If `low` is over `high`. Nothing has changed then.
-    pub(crate) fn set_limits(&mut self, high: Option<usize>, low: Option<usize>) {
-        let high = high.unwrap_or_else(|| low.map_or(self.default_high, |low| low.saturating_mul(4)));
+    pub(crate) fn set_limits(&self, high: Option<usize>, low: Option<usize>) {
+        let high = high.unwrap_or_else(|| low.map_or(HIGH, |low| low.saturating_mul(4)));
         let low = low.unwrap_or(high / 4);
         assert!(low <= high, "the low-water mark ({low}) must not be over the high-water mark ({high})");
-        self.high = high;
-        self.low = low;
+        let marks = Marks { high, low };
+        self.own.get_or_init(|| Box::new(Cell::new(marks))).set(marks);
     }
 
     /// `(low, high)`, in the order in which asyncio gives them.
     pub(crate) fn limits(&self) -> (usize, usize) {
-        (self.low, self.high)
+        let high = self.high();
+        (self.own.get().map_or(high / 4, |own| own.get().low), high)
     }
 
     #[inline]
     pub(crate) fn high(&self) -> usize {
-        self.high
+        self.own.get().map_or(HIGH, |own| own.get().high)
     }
 
     #[inline]
     pub(crate) fn is_paused(&self) -> bool {
-        self.paused
+        self.paused.get()
     }
 
     /// The buffer may have grown or shrunk to `size`.
-    #[inline]
-    pub(crate) fn changed(&mut self, size: usize) -> Option<Signal> {
-        if self.paused { self.shrank(size) } else { self.grew(size) }
+    pub(crate) fn changed(&self, size: usize) -> Option<Signal> {
+        if self.is_paused() { self.shrank(size) } else { self.grew(size) }
     }
 
     /// The buffer may have grown to `size`.
-    #[inline]
-    pub(crate) fn grew(&mut self, size: usize) -> Option<Signal> {
-        if self.paused || size <= self.high {
+    pub(crate) fn grew(&self, size: usize) -> Option<Signal> {
+        if self.is_paused() || size <= self.high() {
             return None;
         }
-        self.paused = true;
+        self.paused.set(true);
         Some(Signal::Pause)
     }
 
     /// The buffer may have shrunk to `size`.
-    #[inline]
-    pub(crate) fn shrank(&mut self, size: usize) -> Option<Signal> {
-        if !self.paused || size > self.low {
+    pub(crate) fn shrank(&self, size: usize) -> Option<Signal> {
+        if !self.is_paused() || size > self.limits().0 {
             return None;
         }
-        self.paused = false;
+        self.paused.set(false);
         Some(Signal::Resume)
     }
 }
@@ -115,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_missing_mark_follows_from_the_other() {
-        let mut flow = FlowControl::new();
+        let flow = FlowControl::<DEFAULT_HIGH_WATER>::new();
         assert_eq!(flow.limits(), (16 * 1024, 64 * 1024));
         for (high, low, expected) in [
             (Some(7), None, (1, 7)),
@@ -132,12 +129,12 @@ mod tests {
     #[test]
     #[should_panic(expected = "must not be over the high-water mark")]
     fn marks_in_the_wrong_order_are_refused() {
-        FlowControl::new().set_limits(Some(1), Some(2));
+        FlowControl::<DEFAULT_HIGH_WATER>::new().set_limits(Some(1), Some(2));
     }
 
     #[test]
     fn pause_comes_strictly_over_high_and_resume_at_low_and_they_alternate() {
-        let mut flow = FlowControl::new();
+        let flow = FlowControl::<DEFAULT_HIGH_WATER>::new();
         flow.set_limits(Some(4), Some(1));
         assert_eq!(flow.grew(4), None);
         assert_eq!(flow.grew(5), Some(Signal::Pause));

@@ -104,7 +104,7 @@ impl Transport for TlsTransport {
     }
 
     fn get_write_buffer_limits(&self) -> (usize, usize) {
-        self.tls.upgrade().map_or_else(|| FlowControl::with_default(HIGH_WATER).limits(), |tls| tls.limits())
+        self.tls.upgrade().map_or_else(|| FlowControl::<HIGH_WATER>::new().limits(), |tls| tls.limits())
     }
 
     fn get_write_buffer_size(&self) -> usize {

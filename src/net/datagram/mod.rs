@@ -40,7 +40,7 @@ struct UdpTransport {
     protocol: RefCell<Option<Rc<dyn DatagramProtocol>>>,
     phase: Cell<Phase>,
     queue: RefCell<Queue>,
-    flow: Cell<FlowControl>,
+    flow: FlowControl,
     lost_writes: LostWrites,
     /// What `connection_lost` will be told, in Losing.
     lost_with: Cell<Option<ConnectionError>>,
@@ -81,7 +81,7 @@ impl UdpTransport {
             registration: Registration::new(),
             phase: Cell::new(Phase::Open),
             queue: RefCell::default(),
-            flow: Cell::new(FlowControl::new()),
+            flow: FlowControl::new(),
             lost_writes: LostWrites::default(),
             lost_with: Cell::new(None),
             remote: remote.or_else(|| socket.peer_addr().ok()),
@@ -242,14 +242,12 @@ impl DatagramTransport for UdpTransport {
     }
 
     fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>) {
-        let mut flow = self.flow.get();
-        flow.set_limits(high, low);
-        self.flow.set(flow);
+        self.flow.set_limits(high, low);
         self.grew();
     }
 
     fn get_write_buffer_limits(&self) -> (usize, usize) {
-        self.flow.get().limits()
+        self.flow.limits()
     }
 
     fn get_write_buffer_size(&self) -> usize {

@@ -138,17 +138,11 @@ impl UdpTransport {
     }
 
     pub(super) fn grew(&self) {
-        let mut flow = self.flow.get();
-        let signal = flow.grew(self.get_size());
-        self.flow.set(flow);
-        self.tell(signal);
+        self.tell(self.flow.grew(self.get_size()));
     }
 
     fn shrank(&self) {
-        let mut flow = self.flow.get();
-        let signal = flow.shrank(self.get_size());
-        self.flow.set(flow);
-        self.tell(signal);
+        self.tell(self.flow.shrank(self.get_size()));
     }
 
     fn get_size(&self) -> usize {

@@ -52,13 +52,15 @@ pub(crate) struct SocketTransport<C> {
     phase: Cell<Phase>,
     reading: Cell<Reading>,
     writing: Cell<Writing>,
-    flow: Cell<FlowControl>,
+    flow: FlowControl,
     /// What is written in this step goes out when the step ends: it stands in the loop's list of those who wrote, or
     /// the step is its own.
     enlisted: Cell<bool>,
     lost_writes: LostWrites,
-    /// How it came to Losing.
-    ending: Cell<Ending>,
+    /// From Losing on: what went wrong, if something did.
+    failure: Cell<Option<ConnectionError>>,
+    /// From Losing on: whether the peer is to get all that was sent, though we have not read all of its bytes.
+    may_linger: Cell<bool>,
     names: Names,
     /// The server that accepted the connection counts it for as long as this lives.
     attachment: Cell<Option<Attachment>>,
@@ -116,10 +118,8 @@ enum Writing {
 }
 
 /// How a connection ends.
-#[derive(Debug, Default)]
 enum Ending {
     /// By `close`, or the peer did and our side followed: what was written has gone out.
-    #[default]
     Closed,
     /// By `abort`: the socket is closed without any ado.
     Aborted,
@@ -157,10 +157,11 @@ impl<C: Conduit + 'static> SocketTransport<C> {
             phase: Cell::new(Phase::Open),
             reading: Cell::new(Reading::NotYet),
             writing: Cell::new(writing),
-            flow: Cell::new(FlowControl::new()),
+            flow: FlowControl::new(),
             enlisted: Cell::new(false),
             lost_writes: LostWrites::default(),
-            ending: Cell::new(Ending::Closed),
+            failure: Cell::new(None),
+            may_linger: Cell::new(false),
             names,
             attachment: Cell::new(attachment),
         });
@@ -210,7 +211,11 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         self.registration.unwant(Direction::Write);
         self.send_last();
         self.discard_outgoing();
-        self.ending.set(ending);
+        match ending {
+            Ending::Closed => self.may_linger.set(true),
+            Ending::Aborted => {}
+            Ending::Failed(error) => self.failure.set(Some(error)),
+        }
         if let Some(transport) = self.this.upgrade() {
             self.event_loop.call_soon(move || transport.deliver_lost());
         }
@@ -220,27 +225,23 @@ impl<C: Conduit + 'static> SocketTransport<C> {
     /// order, also if the protocol panics.
     fn deliver_lost(&self) {
         self.phase.set(Phase::Lost);
-        let (error, may_linger) = match self.ending.take() {
-            Ending::Closed => (None, true),
-            Ending::Aborted => (None, false),
-            Ending::Failed(error) => (Some(error), false),
-        };
+        let error = self.failure.take();
         let protocol = self.protocol.take();
         if let Some(protocol) = &protocol {
             // That it panicked is reported; there is nothing more to lose by it.
             let _ = self.call_protocol("connection_lost", || protocol.connection_lost(error));
         }
-        self.close_conduit(may_linger);
+        self.close_conduit();
         drop(self.attachment.take());
         // Last, since its destructor is user code.
         drop(protocol);
     }
 
     /// Closes the conduit. Input that nobody read must not cost the peer what we sent last.
-    fn close_conduit(&self, may_linger: bool) {
+    fn close_conduit(&self) {
         let Some(conduit) = self.take_conduit() else { return };
         // A pipe's peer has no reply to lose, and what is left in a pipe may be for another reader.
-        let may_linger = may_linger && self.ways == Ways::Both;
+        let may_linger = self.may_linger.get() && self.ways == Ways::Both;
         let source = if may_linger && self.reading.get() != Reading::Ended {
             Lingering::close(&self.event_loop, &self.registration, conduit)
         } else {

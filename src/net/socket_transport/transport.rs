@@ -82,18 +82,15 @@ impl<C: Conduit + 'static> Transport for SocketTransport<C> {
     }
 
     fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>) {
-        let mut flow = self.flow.get();
-        flow.set_limits(high, low);
+        self.flow.set_limits(high, low);
         // As in asyncio only the pause is looked at: a resume waits for the next send.
-        let signal = flow.grew(self.buffered_len());
-        self.flow.set(flow);
-        if let Some(signal) = signal {
+        if let Some(signal) = self.flow.grew(self.buffered_len()) {
             self.tell(signal);
         }
     }
 
     fn get_write_buffer_limits(&self) -> (usize, usize) {
-        self.flow.get().limits()
+        self.flow.limits()
     }
 
     fn get_write_buffer_size(&self) -> usize {

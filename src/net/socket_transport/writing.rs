@@ -62,7 +62,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
             self.signal(size);
             return;
         }
-        let most = GATHER_LIMIT.min(self.flow.get().high());
+        let most = GATHER_LIMIT.min(self.flow.high());
         if size > most {
             self.send_now();
         } else if !self.enlisted.get() {
@@ -145,7 +145,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
     /// Nothing is left to send: what waited for that happens.
     #[inline(always)]
     fn all_sent(&self) {
-        if self.flow.get().is_paused() && self.resumed_and_wrote() {
+        if self.flow.is_paused() && self.resumed_and_wrote() {
             return;
         }
         self.registration.unwant(Direction::Write);
@@ -193,10 +193,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
 
     /// Tells the protocol to pause or to resume, if that is to be told now that `size` bytes are buffered.
     fn signal(&self, size: usize) {
-        let mut flow = self.flow.get();
-        let signal = flow.changed(size);
-        self.flow.set(flow);
-        if let Some(signal) = signal {
+        if let Some(signal) = self.flow.changed(size) {
             self.tell(signal);
         }
     }

@@ -59,7 +59,7 @@ pub(crate) struct TlsProtocol {
     incoming: Cell<ReceiveBuffer>,
     /// Written, and not yet encrypted.
     outgoing: RefCell<Backlog>,
-    flow: Cell<FlowControl>,
+    flow: FlowControl<HIGH_WATER>,
     /// The connection below has ended: no close_notify of the peer need be waited for.
     wire_ended: Cell<bool>,
     /// The transport below told us to pause writing.
@@ -114,7 +114,7 @@ impl TlsProtocol {
             ready: Ready::new(),
             incoming: Cell::default(),
             outgoing: RefCell::default(),
-            flow: Cell::new(FlowControl::with_default(HIGH_WATER)),
+            flow: FlowControl::new(),
             wire_ended: Cell::new(false),
             below_paused: Cell::new(false),
             reading_paused: Cell::new(false),

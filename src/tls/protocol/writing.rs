@@ -5,7 +5,7 @@ use std::io::IoSlice;
 
 use super::{Phase, TlsProtocol};
 use crate::constants::tls::SEAL_PIECE;
-use crate::constants::{DIRECT_WRITE, GATHER_LIMIT};
+use crate::constants::{DEFAULT_HIGH_WATER, DIRECT_WRITE, GATHER_LIMIT};
 use crate::event_loop::Unsent;
 use crate::flow_control::{FlowControl, Signal};
 
@@ -49,7 +49,7 @@ impl TlsProtocol {
         if self.below_paused.get() {
             return self.signal();
         }
-        let most = GATHER_LIMIT.min(self.flow.get().high());
+        let most = GATHER_LIMIT.min(self.flow.high());
         if self.outgoing.borrow().len() > most {
             self.flush();
         } else if !self.enlisted.replace(true) {
@@ -117,10 +117,9 @@ impl TlsProtocol {
     /// Tells the application's protocol to pause or to resume, if that is to be told.
     fn signal(&self) {
         let level = self.level();
-        let mut flow = self.flow.get();
-        let Some(signal) = flow.shrank(level).or_else(|| flow.grew(level)) else { return };
-        self.flow.set(flow);
-        self.tell(signal);
+        if let Some(signal) = self.flow.changed(level) {
+            self.tell(signal);
+        }
     }
 
     /// What stands in the way of the next byte. What the transport below has buffered counts only while it is full,
@@ -145,24 +144,19 @@ impl TlsProtocol {
     }
 
     pub(in crate::tls) fn limits(&self) -> (usize, usize) {
-        self.flow.get().limits()
+        self.flow.limits()
     }
 
     /// Sets our marks. Low ones go for the transport below too: else it would hold more than was asked for.
     pub(in crate::tls) fn set_limits(&self, high: Option<usize>, low: Option<usize>) {
-        let mut flow = self.flow.get();
-        flow.set_limits(high, low);
-        self.flow.set(flow);
+        self.flow.set_limits(high, low);
         if let Some(below) = self.below() {
-            let (own_low, own_high) = flow.limits();
-            let (low, high) = FlowControl::new().limits();
+            let (own_low, own_high) = self.flow.limits();
+            let (low, high) = FlowControl::<DEFAULT_HIGH_WATER>::new().limits();
             below.set_write_buffer_limits(Some(own_high.min(high)), Some(own_low.min(low)));
         }
-        let level = self.level();
-        let mut flow = self.flow.get();
         // As on other transports only the pause is looked at: a resume waits for the next send.
-        if let Some(signal) = flow.grew(level) {
-            self.flow.set(flow);
+        if let Some(signal) = self.flow.grew(self.level()) {
             self.tell(signal);
         }
     }
@@ -180,10 +174,8 @@ impl TlsProtocol {
         below.set_write_buffer_limits(Some(high), Some(low));
         let told_now = self.below_paused.replace(true);
         if !told_now {
-            let mut flow = self.flow.get();
             // The protocol above was told before: only our own account of it is to be put right.
-            let _ = flow.grew(usize::MAX);
-            self.flow.set(flow);
+            let _ = self.flow.grew(usize::MAX);
         }
     }
 }
