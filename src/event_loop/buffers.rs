@@ -41,14 +41,18 @@ impl Buffers {
     #[inline]
     pub(crate) fn give(&self, buffer: ReceiveBuffer) {
         debug_assert!(buffer.is_empty());
-        let (shelf, most) = match buffer.capacity() {
-            SMALL_BUFFER => (&self.small, SMALL_BUFFERS_KEPT),
-            LARGE_BUFFER => (&self.large, LARGE_BUFFERS_KEPT),
-            _ => return,
-        };
-        let mut shelf = shelf.borrow_mut();
-        if shelf.len() < most {
-            shelf.push(buffer);
+        if buffer.capacity() == SMALL_BUFFER {
+            put(&self.small, SMALL_BUFFERS_KEPT, buffer);
+        } else {
+            self.give_odd(buffer);
+        }
+    }
+
+    /// Takes back one that is not small; what has grown is not kept.
+    #[cold]
+    fn give_odd(&self, buffer: ReceiveBuffer) {
+        if buffer.capacity() == LARGE_BUFFER {
+            put(&self.large, LARGE_BUFFERS_KEPT, buffer);
         }
     }
 
@@ -73,6 +77,14 @@ impl Buffers {
         self.small.take();
         self.large.take();
         self.send.take();
+    }
+}
+
+#[inline]
+fn put(shelf: &RefCell<Vec<ReceiveBuffer>>, most: usize, buffer: ReceiveBuffer) {
+    let mut shelf = shelf.borrow_mut();
+    if shelf.len() < most {
+        shelf.push(buffer);
     }
 }
 

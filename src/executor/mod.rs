@@ -124,10 +124,14 @@ impl Executor {
         }
     }
 
-    /// Whoever is polling now.
+    /// The seat of the task that is being polled, if it came with its own waker.
     #[inline]
-    pub(crate) fn waiter(&self, cx: &Context<'_>) -> Waiter {
-        self.own_waiter(cx).unwrap_or_else(|| Waiter::foreign(cx.waker()))
+    fn own_seat(&self, cx: &Context<'_>) -> Option<u32> {
+        let seat = self.polled.get();
+        match self.seats.borrow().nodes.get(seat as usize) {
+            Some(Some(node)) if cx.waker().will_wake(node.waker()) => Some(seat),
+            _ => None,
+        }
     }
 
     /// The task that is being polled, if it came with its own waker.

@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::errors::panic_text;
-use crate::executor::TaskNode;
 use crate::executor::running;
+use crate::executor::{Executor, NO_SEAT, TaskNode};
 
 /// Someone to wake.
 #[derive(Default)]
@@ -67,18 +67,56 @@ impl fmt::Debug for Waiter {
 }
 
 /// Room for one waiter: the last one who came.
-#[derive(Default)]
-pub(crate) struct WaiterCell(Cell<Waiter>);
+///
+/// Mostly that is a task of the loop whose executor is handed in, and its seat is all that is kept: no count goes up
+/// and down. If the task ends before it is woken, the seat is another's then, who is woken for nothing.
+pub(crate) struct WaiterCell {
+    /// `NO_SEAT` for nobody, `OTHER` for whoever is in `other`.
+    seat: Cell<u32>,
+    other: Cell<Option<Box<Waker>>>,
+}
+
+/// Instead of a seat: someone who came with another waker.
+const OTHER: u32 = NO_SEAT - 1;
 
 impl WaiterCell {
+    /// Remembers whoever is polling now.
     #[inline]
-    pub(crate) fn set(&self, waiter: Waiter) {
-        drop(self.0.replace(waiter));
+    pub(crate) fn set(&self, executor: Option<&Executor>, cx: &Context<'_>) {
+        match executor.and_then(|executor| executor.own_seat(cx)) {
+            Some(seat) if self.seat.get() != OTHER => self.seat.set(seat),
+            seat => self.set_other(seat, cx),
+        }
+    }
+
+    /// Someone has another waker: who came now, or who came before.
+    #[cold]
+    fn set_other(&self, seat: Option<u32>, cx: &Context<'_>) {
+        self.seat.set(seat.unwrap_or(OTHER));
+        let other = if seat.is_none() { Some(Box::new(cx.waker().clone())) } else { None };
+        drop(self.other.replace(other));
     }
 
     #[inline]
-    pub(crate) fn wake(&self) {
-        self.0.take().wake();
+    pub(crate) fn wake(&self, executor: Option<&Executor>) {
+        match (self.seat.replace(NO_SEAT), executor) {
+            (NO_SEAT, _) => {}
+            (seat, Some(executor)) if seat != OTHER => executor.wake_seat(seat as usize),
+            _ => self.wake_other(),
+        }
+    }
+
+    #[cold]
+    fn wake_other(&self) {
+        if let Some(waker) = self.other.take() {
+            wake_foreign(*waker);
+        }
+    }
+}
+
+impl Default for WaiterCell {
+    fn default() -> Self {
+        WaiterCell { seat: Cell::new(NO_SEAT), other: Cell::new(None) }
     }
 }
 

@@ -100,13 +100,26 @@ impl ReceiveBuffer {
     /// If fewer are filled.
     #[inline]
     pub fn consume(&mut self, n: usize) {
-        assert!(n <= self.len(), "more bytes consumed than there are");
-        let Some(block) = &mut self.block else { return };
+        self.take_front(n);
+    }
+
+    /// As [`consume`](ReceiveBuffer::consume), but also lends the bytes that are taken, and says how many are left.
+    ///
+    /// # Panics
+    ///
+    /// If fewer are filled.
+    #[inline(always)]
+    pub(crate) fn take_front(&mut self, n: usize) -> (&[u8], usize) {
+        let len = self.len();
+        assert!(n <= len, "more bytes consumed than there are");
+        let Some(block) = &mut self.block else { return (&[], 0) };
+        let front = block.start..block.start + n;
         block.start += n;
-        if block.start == block.end {
+        if n == len {
             block.start = 0;
             block.end = 0;
         }
+        (&block.memory[front], len - n)
     }
 
     /// Makes room for `extra` bytes: by moving the filled part to the front where that frees at least as much as it

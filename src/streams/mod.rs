@@ -5,6 +5,7 @@
 
 mod background;
 mod feeder;
+mod newline;
 mod open;
 mod protocol;
 mod reader;

@@ -6,9 +6,12 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use memchr::memchr;
+
 use crate::errors::ReadError;
 use crate::interface::ReceiveBuffer;
 use crate::streams::feeder::StreamFeeder;
+use crate::streams::newline::newline;
 use crate::streams::protocol::StreamProtocol;
 use crate::streams::separators::{Match, NO_SEPARATOR, Search, Separators};
 
@@ -47,9 +50,11 @@ use crate::streams::separators::{Match, NO_SEPARATOR, Search, Separators};
 /// ```
 pub struct StreamReader {
     protocol: Rc<StreamProtocol>,
-    /// What was taken out of the protocol's inbox and not yet read.
+    /// What was taken out of the protocol's inbox and not yet read. Invariant: it has no memory if that is nothing.
     buffer: ReceiveBuffer,
 }
+
+const POLLED_AGAIN: &str = "a future is not polled again after it is done";
 
 /// Why a search for a separator gave none.
 enum Miss {
@@ -121,8 +126,7 @@ impl StreamReader {
             }
             ready!(self.poll_some(buf.len(), cx))?;
             let n = buf.len().min(self.buffer.len());
-            buf[..n].copy_from_slice(&self.buffer.filled()[..n]);
-            self.consume(n);
+            self.take_with(n, |bytes| buf[..n].copy_from_slice(bytes));
             Poll::Ready(Ok(n))
         })
     }
@@ -137,10 +141,7 @@ impl StreamReader {
     #[inline]
     pub fn readline(&mut self) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
         let (mut searched, limit) = (0, self.protocol.limit());
-        poll_fn(move |cx| {
-            let end = ready!(self.poll_line_end(&mut searched, limit, cx))?;
-            Poll::Ready(Ok(self.take(end)))
-        })
+        poll_fn(move |cx| self.poll_line(&mut searched, limit, cx, <[u8]>::to_vec))
     }
 
     /// Reads a line as [`readline`](StreamReader::readline) does, with a limit for this line only. It may be over the
@@ -152,10 +153,7 @@ impl StreamReader {
     #[inline]
     pub fn readline_within(&mut self, limit: usize) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
         let mut searched = 0;
-        poll_fn(move |cx| {
-            let end = ready!(self.poll_line_end(&mut searched, limit, cx))?;
-            Poll::Ready(Ok(self.take(end)))
-        })
+        poll_fn(move |cx| self.poll_line(&mut searched, limit, cx, <[u8]>::to_vec))
     }
 
     /// Reads a line as [`readline`](StreamReader::readline) does, and appends it to `line`: a `Vec` that is used
@@ -167,10 +165,7 @@ impl StreamReader {
     #[inline]
     pub fn readline_into(&mut self, line: &mut Vec<u8>) -> impl Future<Output = Result<usize, ReadError>> {
         let (mut searched, limit) = (0, self.protocol.limit());
-        poll_fn(move |cx| {
-            let end = ready!(self.poll_line_end(&mut searched, limit, cx))?;
-            Poll::Ready(Ok(self.take_into(end, line)))
-        })
+        poll_fn(move |cx| self.poll_line(&mut searched, limit, cx, |bytes| append(line, bytes)))
     }
 
     /// Reads the next line, with its `\n`; `None` at the end of the stream.
@@ -184,8 +179,7 @@ impl StreamReader {
     pub fn next_line(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, ReadError>> {
         let (mut searched, limit) = (0, self.protocol.limit());
         poll_fn(move |cx| {
-            let end = ready!(self.poll_line_end(&mut searched, limit, cx))?;
-            Poll::Ready(Ok((end > 0).then(|| self.take(end))))
+            self.poll_line(&mut searched, limit, cx, |line| if line.is_empty() { None } else { Some(line.to_vec()) })
         })
     }
 
@@ -235,7 +229,7 @@ impl StreamReader {
     /// As [`readuntil`](StreamReader::readuntil); nothing is appended then.
     pub async fn readuntil_into(&mut self, separator: impl Separators, to: &mut Vec<u8>) -> Result<usize, ReadError> {
         let end = self.separator_end(separator, self.protocol.limit()).await?;
-        Ok(self.take_into(end, to))
+        Ok(self.take_with(end, |bytes| append(to, bytes)))
     }
 
     /// Lends what is there, and waits only if nothing is; empty at the end of the stream. Nothing is copied. What was
@@ -248,14 +242,9 @@ impl StreamReader {
     pub fn fill_buf(&mut self) -> impl Future<Output = io::Result<&[u8]>> {
         let mut reader = Some(self);
         poll_fn(move |cx| {
-            let this = reader.take().expect("a future is not polled again after it is done");
-            match this.poll_some(1, cx) {
-                Poll::Ready(had) => Poll::Ready(had.map(|()| this.buffer.filled())),
-                Poll::Pending => {
-                    reader = Some(this);
-                    Poll::Pending
-                }
-            }
+            let had = ready!(reader.as_mut().expect(POLLED_AGAIN).poll_some(1, cx));
+            let this = reader.take().expect(POLLED_AGAIN);
+            Poll::Ready(had.map(|()| this.buffer.filled()))
         })
     }
 
@@ -266,8 +255,7 @@ impl StreamReader {
     /// If it lent fewer.
     #[inline]
     pub fn consume(&mut self, n: usize) {
-        self.buffer.consume(n);
-        self.protocol.consumed(&mut self.buffer);
+        self.take_with(n, |_| ());
     }
 
     /// Whether the stream has ended and everything was read.
@@ -288,9 +276,9 @@ impl StreamReader {
     }
 
     /// Gets as much of `wanted` bytes as is there. Waits until there is something, or the stream has ended.
-    #[inline]
+    #[inline(always)]
     fn poll_some(&mut self, wanted: usize, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        if self.buffer.is_empty() {
+        if !self.buffer.has_memory() {
             ready!(self.protocol.poll_first(&mut self.buffer, cx))?;
         } else if self.buffer.len() < wanted {
             self.take_what_came();
@@ -312,25 +300,28 @@ impl StreamReader {
         poll_fn(move |cx| self.protocol.poll_more(&mut self.buffer, had, cx))
     }
 
-    /// How long the next line is; 0 at the end of the stream. Its end is not within the first `searched` bytes.
-    #[inline]
-    fn poll_line_end(
+    /// Waits for the next line, which is empty at the end of the stream, and takes it: `keep` shall keep what it wants
+    /// of it. One that is here already, as most are, takes the short way.
+    #[inline(always)]
+    fn poll_line<T>(
         &mut self,
         searched: &mut usize,
         limit: usize,
         cx: &Context<'_>,
-    ) -> Poll<Result<usize, ReadError>> {
-        if let Some(newline) = memchr::memchr(b'\n', self.buffer.filled()) {
-            if newline <= limit {
-                return Poll::Ready(Ok(newline + 1));
-            }
-        }
-        self.poll_line_end_behind(searched, limit, cx)
+        keep: impl FnOnce(&[u8]) -> T,
+    ) -> Poll<Result<T, ReadError>> {
+        let end = match newline(self.buffer.filled()) {
+            Some(place) if place <= limit => place + 1,
+            _ => ready!(self.poll_line_end(searched, limit, cx))?,
+        };
+        Poll::Ready(Ok(self.take_with(end, keep)))
     }
 
-    /// Waits for a newline behind the first `searched` bytes. [`search`](StreamReader::search) does the same for any
+    /// Waits for a newline behind the first `searched` bytes, and says how long the line is; 0 at the end of the
+    /// stream. [`search`](StreamReader::search) does the same for any
     /// separator; lines are so common that they have a way of their own, as short as it can be.
-    fn poll_line_end_behind(
+    #[inline(never)]
+    fn poll_line_end(
         &mut self,
         searched: &mut usize,
         limit: usize,
@@ -339,7 +330,7 @@ impl StreamReader {
         loop {
             // While this waits the bytes are in the protocol's hands.
             if let Some(unsearched) = self.buffer.filled().get(*searched..) {
-                let newline = memchr::memchr(b'\n', unsearched).map(|place| *searched + place);
+                let newline = memchr(b'\n', unsearched).map(|place| *searched + place);
                 *searched = self.buffer.len();
                 if newline.is_none() && self.take_what_came() {
                     // All that has come is searched before the limit counts: a line that is too long can then go as
@@ -407,19 +398,26 @@ impl StreamReader {
         ReadError::IncompleteRead { partial, expected }
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, n: usize) -> Vec<u8> {
-        let taken = self.buffer.filled()[..n].to_vec();
-        self.consume(n);
-        taken
+        self.take_with(n, <[u8]>::to_vec)
     }
 
-    #[inline]
-    fn take_into(&mut self, n: usize, to: &mut Vec<u8>) -> usize {
-        to.extend_from_slice(&self.buffer.filled()[..n]);
-        self.consume(n);
-        n
+    /// Takes `n` bytes; `keep` shall keep what it wants of them.
+    #[inline(always)]
+    fn take_with<T>(&mut self, n: usize, keep: impl FnOnce(&[u8]) -> T) -> T {
+        let (bytes, left) = self.buffer.take_front(n);
+        let kept = keep(bytes);
+        self.protocol.consumed(&mut self.buffer, left);
+        kept
     }
+}
+
+/// Returns how much was appended.
+#[inline]
+fn append(to: &mut Vec<u8>, bytes: &[u8]) -> usize {
+    to.extend_from_slice(bytes);
+    bytes.len()
 }
 
 impl Drop for StreamReader {

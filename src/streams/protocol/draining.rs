@@ -3,6 +3,7 @@
 use std::io;
 
 use super::StreamProtocol;
+use super::flow::Flags;
 use crate::errors::ConnectionError;
 use crate::executor::yield_once;
 use crate::interface::Transport;
@@ -18,7 +19,7 @@ impl StreamProtocol {
     /// any way, and the transport keeps up.
     #[inline]
     pub(in crate::streams) fn may_write(&self) -> bool {
-        !self.flow.writing_paused.get() && !self.flow.ended.get()
+        !self.flow.any(Flags::WRITING_PAUSED | Flags::ENDED)
     }
 
     #[cold]
@@ -32,16 +33,16 @@ impl StreamProtocol {
             // Lets `connection_lost` run, so that a loop of writes and drains ends with it.
             yield_once().await;
         }
-        if self.flow.lost.get() {
+        if self.flow.any(Flags::LOST) {
             self.outcome()?;
             return Err(io::Error::new(io::ErrorKind::ConnectionReset, "Connection lost"));
         }
-        let may_go_on = || (self.flow.lost.get() || !self.flow.writing_paused.get()).then_some(());
+        let may_go_on = || (self.flow.any(Flags::LOST) || !self.flow.any(Flags::WRITING_PAUSED)).then_some(());
         self.changed.wait(may_go_on).await;
         self.outcome()
     }
 
     pub(in crate::streams) async fn wait_closed(&self) -> io::Result<()> {
-        self.changed.wait(|| self.flow.lost.get().then(|| self.outcome())).await
+        self.changed.wait(|| self.flow.any(Flags::LOST).then(|| self.outcome())).await
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use super::StreamProtocol;
-use crate::executor::Waiter;
+use super::flow::Flags;
 use crate::interface::ReceiveBuffer;
 
 impl StreamProtocol {
@@ -29,33 +29,33 @@ impl StreamProtocol {
     }
 
     /// Puts back what the reader has left: more will be received behind it. The inbox must be empty then.
-    #[inline]
     fn put_back(&self, own: &mut ReceiveBuffer) {
+        debug_assert_eq!(self.inbox_len(), 0);
         self.held.set(0);
-        if own.has_memory() {
-            let own = std::mem::take(own);
-            if own.is_empty() {
-                self.give_back(own);
-            } else {
-                self.inbox.set(own);
-            }
+        self.inbox.set(std::mem::take(own));
+    }
+
+    /// The reader consumed bytes of `own`, in which `left` are left.
+    #[inline(always)]
+    pub(in crate::streams) fn consumed(&self, own: &mut ReceiveBuffer, left: usize) {
+        self.held.set(left);
+        if left == 0 {
+            self.emptied(own);
+        }
+        if self.flow.any(Flags::READING_PAUSED) {
+            self.resume_if_few();
         }
     }
 
-    /// The reader consumed bytes of `own`.
-    #[inline]
-    pub(in crate::streams) fn consumed(&self, own: &mut ReceiveBuffer) {
-        self.held.set(own.len());
-        if own.is_empty() || self.flow.reading_paused.get() {
-            self.consumed_much(own);
-        }
+    /// The reader has nothing left in `own`.
+    #[inline(never)]
+    fn emptied(&self, own: &mut ReceiveBuffer) {
+        self.give_back(std::mem::take(own));
     }
 
-    fn consumed_much(&self, own: &mut ReceiveBuffer) {
-        if own.is_empty() && own.has_memory() {
-            self.give_back(std::mem::take(own));
-        }
-        if self.flow.reading_paused.get() && self.held.get() + self.inbox_len() <= self.limit {
+    #[cold]
+    fn resume_if_few(&self) {
+        if self.held.get() + self.inbox_len() <= self.limit {
             self.resume_reading();
         }
     }
@@ -82,11 +82,10 @@ impl StreamProtocol {
     }
 
     /// As [`poll_more`](StreamProtocol::poll_more), for a reader that has nothing in `own`.
-    #[inline]
+    #[inline(always)]
     pub(in crate::streams) fn poll_first(&self, own: &mut ReceiveBuffer, cx: &Context<'_>) -> Poll<io::Result<bool>> {
         let inbox = self.inbox.take();
-        if inbox.is_empty() {
-            self.inbox.set(inbox);
+        if !inbox.has_memory() {
             return self.poll_wait(own, cx);
         }
         self.held.set(inbox.len());
@@ -95,30 +94,31 @@ impl StreamProtocol {
     }
 
     /// There is nothing new in the inbox: waits, unless no more will come.
+    #[inline(always)]
     fn poll_wait(&self, own: &mut ReceiveBuffer, cx: &Context<'_>) -> Poll<io::Result<bool>> {
-        if self.flow.ended.get() {
-            self.take_inbox(own);
-            return Poll::Ready(self.outcome().map(|()| false));
+        if own.has_memory() {
+            self.put_back(own);
         }
-        self.put_back(own);
-        // Whoever waits wants bytes, however many are there already.
-        if self.flow.reading_paused.get() {
+        if self.flow.any(Flags::ENDED | Flags::READING_PAUSED) {
+            if self.flow.any(Flags::ENDED) {
+                return self.no_more(own);
+            }
+            // Whoever waits wants bytes, however many are there already.
             self.resume_reading();
         }
-        self.reader_waits.set(self.waiter(cx));
+        self.reader_waits.set(self.executor(), cx);
         Poll::Pending
     }
 
-    #[inline]
-    fn waiter(&self, cx: &Context<'_>) -> Waiter {
-        match &self.event_loop {
-            Some(event_loop) => event_loop.core().executor.waiter(cx),
-            None => Waiter::of(cx),
-        }
+    /// The stream has ended: the reader gets what is left, or the error.
+    #[cold]
+    fn no_more(&self, own: &mut ReceiveBuffer) -> Poll<io::Result<bool>> {
+        self.take_inbox(own);
+        Poll::Ready(self.outcome().map(|()| false))
     }
 
     pub(in crate::streams) fn is_ended(&self) -> bool {
-        self.flow.ended.get()
+        self.flow.any(Flags::ENDED)
     }
 
     /// In a word, for reports.
@@ -132,7 +132,7 @@ impl StreamProtocol {
 
     /// The stream ended, and well.
     pub(in crate::streams) fn has_eof(&self) -> bool {
-        self.flow.ended.get() && self.failure().is_none()
+        self.is_ended() && self.failure().is_none()
     }
 
     pub(in crate::streams) fn at_eof(&self, own: &ReceiveBuffer) -> bool {
@@ -141,9 +141,9 @@ impl StreamProtocol {
 
     /// The reader is dropped. Bytes that still come are thrown away, so that the writer goes on.
     pub(in crate::streams) fn reader_gone(&self, mut own: ReceiveBuffer) {
-        self.flow.reader_gone.set(true);
+        self.flow.set(Flags::READER_GONE);
         self.take_inbox(&mut own);
         own.consume(own.len());
-        self.consumed(&mut own);
+        self.consumed(&mut own, 0);
     }
 }

@@ -7,6 +7,7 @@
 
 mod draining;
 mod emptying;
+mod flow;
 
 use std::cell::Cell;
 use std::fmt;
@@ -15,9 +16,10 @@ use std::rc::{Rc, Weak};
 use crate::constants::{LARGE_BUFFER, LEAST_ROOM, SMALL_BUFFER};
 use crate::errors::ConnectionError;
 use crate::event_loop::LoopHandle;
-use crate::executor::{WaiterCell, Waiters};
+use crate::executor::{Executor, WaiterCell, Waiters};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 use crate::streams::{StreamReader, StreamWriter};
+use flow::{Flags, Flow};
 
 /// Called once, with both ends of a new connection.
 pub(crate) type Connected = Rc<dyn Fn(StreamReader, StreamWriter)>;
@@ -27,14 +29,17 @@ pub(crate) struct StreamProtocol {
     /// Whose buffers are used; `None` if the stream is fed by hand.
     event_loop: Option<LoopHandle>,
     stage: Cell<Stage>,
-    /// Received, and not yet taken by the reader.
+    /// Received, and not yet taken by the reader. Invariant: it has no memory if nothing was.
     inbox: Cell<ReceiveBuffer>,
     /// How many bytes the reader has in its own hands.
     held: Cell<usize>,
+    /// Invariant: no more than half of what a `usize` may be, so that twice the limit is a number too.
     limit: usize,
     /// What the connection failed with.
     failure: Cell<Option<ConnectionError>>,
     flow: Flow,
+    /// The last receive would have filled a small buffer: the next one should be large.
+    bulk: Cell<bool>,
     reader_waits: WaiterCell,
     /// Those who wait in `drain`, or for the connection to be lost.
     changed: Waiters,
@@ -51,23 +56,6 @@ enum Stage {
     Lost,
 }
 
-/// The flags of both directions. Each is about something else, so all combinations are possible.
-#[derive(Debug, Default)]
-struct Flow {
-    /// The transport's reading was paused by us, since the reader has more than it reads.
-    reading_paused: Cell<bool>,
-    /// The transport told us to pause writing.
-    writing_paused: Cell<bool>,
-    /// No more bytes will come: the stream ended, or the connection failed.
-    ended: Cell<bool>,
-    /// `connection_lost` has come.
-    lost: Cell<bool>,
-    /// The last receive filled its buffer, or would have filled a small one: the next one should be large.
-    bulk: Cell<bool>,
-    /// The reader was dropped: what comes is thrown away.
-    reader_gone: Cell<bool>,
-}
-
 impl StreamProtocol {
     pub(crate) fn new(event_loop: Option<LoopHandle>, limit: usize, connected: Option<Connected>) -> Rc<Self> {
         Rc::new_cyclic(|this| StreamProtocol {
@@ -76,9 +64,10 @@ impl StreamProtocol {
             stage: Cell::new(Stage::New(connected)),
             inbox: Cell::default(),
             held: Cell::new(0),
-            limit,
+            limit: limit.min(usize::MAX / 2),
             failure: Cell::new(None),
             flow: Flow::default(),
+            bulk: Cell::new(false),
             reader_waits: WaiterCell::default(),
             changed: Waiters::default(),
         })
@@ -86,6 +75,11 @@ impl StreamProtocol {
 
     pub(super) fn event_loop(&self) -> Option<&LoopHandle> {
         self.event_loop.as_ref()
+    }
+
+    #[inline]
+    fn executor(&self) -> Option<&Executor> {
+        self.event_loop.as_ref().map(|event_loop| &*event_loop.core().executor)
     }
 
     fn transport(&self) -> Option<Rc<dyn Transport>> {
@@ -109,23 +103,26 @@ impl StreamProtocol {
     /// Bytes came into the inbox.
     #[inline]
     fn received(&self, in_inbox: usize) {
-        self.reader_waits.wake();
-        if self.held.get() + in_inbox > self.limit.saturating_mul(2) && !self.flow.reading_paused.get() {
+        self.reader_waits.wake(self.executor());
+        if self.held.get() + in_inbox > self.limit * 2 {
             self.pause_reading();
         }
     }
 
     #[cold]
     fn pause_reading(&self) {
+        if self.flow.any(Flags::READING_PAUSED) {
+            return;
+        }
         if let Some(transport) = self.transport() {
-            self.flow.reading_paused.set(true);
+            self.flow.set(Flags::READING_PAUSED);
             transport.pause_reading();
         }
     }
 
     #[cold]
     fn resume_reading(&self) {
-        self.flow.reading_paused.set(false);
+        self.flow.clear(Flags::READING_PAUSED);
         if let Some(transport) = self.transport() {
             transport.resume_reading();
         }
@@ -133,7 +130,7 @@ impl StreamProtocol {
 
     /// Adds bytes as if they had been received.
     pub(super) fn feed(&self, data: &[u8]) {
-        if !self.flow.reader_gone.get() {
+        if !self.flow.any(Flags::READER_GONE) {
             let mut inbox = self.inbox.take();
             inbox.extend_from_slice(data);
             self.inbox.set(inbox);
@@ -158,20 +155,33 @@ impl StreamProtocol {
 
     /// No more bytes will come: the stream ended well, or failed.
     fn ended(&self, failure: Option<ConnectionError>) {
-        self.flow.ended.set(true);
+        self.flow.set(Flags::ENDED);
         let earlier = self.failure.replace(failure);
         drop(earlier);
-        self.reader_waits.wake();
+        self.reader_waits.wake(self.executor());
     }
 
-    #[inline]
     /// How large a buffer may grow that holds `len` bytes: no larger than what can come before reading is paused. A
     /// reader that waits for more than that has its buffer doubled.
     fn most_memory(&self, len: usize) -> usize {
-        let pause = self.limit.saturating_mul(2);
+        let pause = self.limit * 2;
         if len > pause { usize::MAX } else { pause.saturating_add(LARGE_BUFFER) }
     }
 
+    /// A buffer came back with nothing new for the reader in it.
+    #[cold]
+    fn nothing_received(&self, mut buffer: ReceiveBuffer) {
+        if self.flow.any(Flags::READER_GONE) {
+            buffer.consume(buffer.len());
+        }
+        if buffer.is_empty() {
+            self.give_back(buffer);
+        } else {
+            self.inbox.set(buffer);
+        }
+    }
+
+    #[inline]
     fn give_back(&self, buffer: ReceiveBuffer) {
         if let Some(event_loop) = &self.event_loop {
             event_loop.core().buffers.give(buffer);
@@ -195,17 +205,17 @@ impl Protocol for StreamProtocol {
     fn connection_lost(&self, error: Option<ConnectionError>) {
         let stage = self.stage.take();
         drop(stage);
-        self.flow.lost.set(true);
+        self.flow.set(Flags::LOST);
         self.ended(error);
         self.changed.wake_all();
     }
 
     fn pause_writing(&self) {
-        self.flow.writing_paused.set(true);
+        self.flow.set(Flags::WRITING_PAUSED);
     }
 
     fn resume_writing(&self) {
-        self.flow.writing_paused.set(false);
+        self.flow.clear(Flags::WRITING_PAUSED);
         self.changed.wake_all();
     }
 
@@ -225,27 +235,20 @@ impl BufferedProtocol for StreamProtocol {
             return inbox;
         }
         match &self.event_loop {
-            Some(event_loop) => event_loop.core().buffers.take(self.flow.bulk.get()),
+            Some(event_loop) => event_loop.core().buffers.take(self.bulk.get()),
             None => ReceiveBuffer::new(SMALL_BUFFER),
         }
     }
 
     #[inline]
-    fn buffer_updated(&self, mut buffer: ReceiveBuffer, received: usize) {
-        if received > 0 {
-            self.flow.bulk.set(received >= SMALL_BUFFER || buffer.room().is_empty());
+    fn buffer_updated(&self, buffer: ReceiveBuffer, received: usize) {
+        if received == 0 || self.flow.any(Flags::READER_GONE) {
+            return self.nothing_received(buffer);
         }
-        if self.flow.reader_gone.get() {
-            buffer.consume(buffer.len());
-        }
-        if buffer.is_empty() {
-            return self.give_back(buffer);
-        }
+        self.bulk.set(received >= SMALL_BUFFER);
         let len = buffer.len();
         self.inbox.set(buffer);
-        if received > 0 {
-            self.received(len);
-        }
+        self.received(len);
     }
 }
 

@@ -1,0 +1,55 @@
+//! Where a line ends.
+//!
+//! Lines are mostly short, and a call that finds out what the processor can do costs as much as looking at one. So
+//! the first bytes are looked at here, in pieces that any processor compares at once, and what is behind is searched
+//! by memchr.
+
+use std::array;
+
+use memchr::memchr;
+
+/// How many bytes are compared at once.
+const PIECE: usize = 16;
+
+/// How many bytes are looked at here.
+const NEAR: usize = 8 * PIECE;
+
+/// Finds the first newline.
+#[inline(always)]
+pub(super) fn newline(data: &[u8]) -> Option<usize> {
+    let mut searched = 0;
+    for piece in data[..data.len().min(NEAR)].chunks_exact(PIECE) {
+        // All of them, without stopping at the first that is one: so it is one comparison.
+        if piece.iter().fold(false, |any, byte| any | (*byte == b'\n')) {
+            return Some(searched + first(piece));
+        }
+        searched += PIECE;
+    }
+    memchr(b'\n', &data[searched..]).map(|place| searched + place)
+}
+
+/// The first newline of a piece that has one.
+#[inline(always)]
+fn first(piece: &[u8]) -> usize {
+    let are_newlines: [u8; PIECE] = array::from_fn(|place| if piece[place] == b'\n' { u8::MAX } else { 0 });
+    u128::from_le_bytes(are_newlines).trailing_zeros() as usize / 8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_newline_is_found_at_any_place_of_any_length() {
+        for other in [b'\n' + 1, b'\n' - 1, b'\n' | 0x80, 0, u8::MAX] {
+            for len in 0..NEAR + 2 * PIECE {
+                let mut data = vec![other; len];
+                assert_eq!(newline(&data), None, "{other}, {len}");
+                for place in (0..len).rev() {
+                    data[place] = b'\n';
+                    assert_eq!(newline(&data), Some(place), "{other}, {len}");
+                }
+            }
+        }
+    }
+}

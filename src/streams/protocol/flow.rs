@@ -1,0 +1,69 @@
+//! The flags of both directions. Each is about something else, so all combinations are possible.
+//!
+//! They share a byte, because what is done for each message is only done at once if none of several is set: that is
+//! one load and one test.
+
+use std::cell::Cell;
+use std::fmt;
+use std::ops::BitOr;
+
+/// A set of flags.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Flags(u8);
+
+impl Flags {
+    /// The transport's reading was paused by us, since the reader has more than it reads.
+    pub(super) const READING_PAUSED: Flags = Flags(1);
+    /// The transport told us to pause writing.
+    pub(super) const WRITING_PAUSED: Flags = Flags(2);
+    /// No more bytes will come: the stream ended, or the connection failed.
+    pub(super) const ENDED: Flags = Flags(4);
+    /// `connection_lost` has come.
+    pub(super) const LOST: Flags = Flags(8);
+    /// The reader was dropped: what comes is thrown away.
+    pub(super) const READER_GONE: Flags = Flags(16);
+}
+
+impl BitOr for Flags {
+    type Output = Flags;
+
+    #[inline]
+    fn bitor(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+}
+
+/// Which flags are set.
+#[derive(Default)]
+pub(super) struct Flow(Cell<u8>);
+
+impl Flow {
+    /// Whether any of `flags` is set.
+    #[inline]
+    pub(super) fn any(&self, flags: Flags) -> bool {
+        self.0.get() & flags.0 != 0
+    }
+
+    #[inline]
+    pub(super) fn set(&self, flags: Flags) {
+        self.0.set(self.0.get() | flags.0);
+    }
+
+    #[inline]
+    pub(super) fn clear(&self, flags: Flags) {
+        self.0.set(self.0.get() & !flags.0);
+    }
+}
+
+impl fmt::Debug for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [
+            (Flags::READING_PAUSED, "reading paused"),
+            (Flags::WRITING_PAUSED, "writing paused"),
+            (Flags::ENDED, "ended"),
+            (Flags::LOST, "lost"),
+            (Flags::READER_GONE, "reader gone"),
+        ];
+        f.debug_set().entries(names.iter().filter(|(flag, _)| self.any(*flag)).map(|(_, name)| name)).finish()
+    }
+}
