@@ -100,8 +100,8 @@ impl WaiterCell {
     #[inline]
     pub(crate) fn wake(&self, executor: Option<&Executor>) {
         match (self.seat.replace(NO_SEAT), executor) {
+            (seat, Some(executor)) if seat < OTHER => executor.wake_seat(seat as usize),
             (NO_SEAT, _) => {}
-            (seat, Some(executor)) if seat != OTHER => executor.wake_seat(seat as usize),
             _ => self.wake_other(),
         }
     }

@@ -100,26 +100,28 @@ impl ReceiveBuffer {
     /// If fewer are filled.
     #[inline]
     pub fn consume(&mut self, n: usize) {
-        self.take_front(n);
+        self.drop_front(n);
     }
 
-    /// As [`consume`](ReceiveBuffer::consume), but also lends the bytes that are taken, and says how many are left.
-    ///
-    /// # Panics
-    ///
-    /// If fewer are filled.
+    /// As [`consume`](ReceiveBuffer::consume); says how many are left.
+    #[inline(always)]
+    pub(crate) fn drop_front(&mut self, n: usize) -> usize {
+        self.take_front(n).1
+    }
+
+    /// As [`consume`](ReceiveBuffer::consume); lends the bytes that are taken, and says how many are left.
     #[inline(always)]
     pub(crate) fn take_front(&mut self, n: usize) -> (&[u8], usize) {
         let len = self.len();
         assert!(n <= len, "more bytes consumed than there are");
         let Some(block) = &mut self.block else { return (&[], 0) };
-        let front = block.start..block.start + n;
+        let start = block.start;
         block.start += n;
         if n == len {
             block.start = 0;
             block.end = 0;
         }
-        (&block.memory[front], len - n)
+        (block.memory.get(start..start + n).unwrap_or_default(), len - n)
     }
 
     /// Makes room for `extra` bytes: by moving the filled part to the front where that frees at least as much as it

@@ -255,7 +255,8 @@ impl StreamReader {
     /// If it lent fewer.
     #[inline]
     pub fn consume(&mut self, n: usize) {
-        self.take_with(n, |_| ());
+        let left = self.buffer.drop_front(n);
+        self.protocol.consumed(&mut self.buffer, left);
     }
 
     /// Whether the stream has ended and everything was read.

@@ -78,6 +78,9 @@ impl StreamProtocol {
             self.take_inbox(own);
             return Poll::Ready(Ok(true));
         }
+        if own.has_memory() {
+            self.put_back(own);
+        }
         self.poll_wait(own, cx)
     }
 
@@ -93,12 +96,9 @@ impl StreamProtocol {
         Poll::Ready(Ok(true))
     }
 
-    /// There is nothing new in the inbox: waits, unless no more will come.
+    /// There is nothing new in the inbox, and nothing in `own`: waits, unless no more will come.
     #[inline(always)]
     fn poll_wait(&self, own: &mut ReceiveBuffer, cx: &Context<'_>) -> Poll<io::Result<bool>> {
-        if own.has_memory() {
-            self.put_back(own);
-        }
         if self.flow.any(Flags::ENDED | Flags::READING_PAUSED) {
             if self.flow.any(Flags::ENDED) {
                 return self.no_more(own);
