@@ -29,16 +29,16 @@ pub(super) const PART: Part = Part {
 
 /// A scenario, and how many batches on each connection make the difference.
 const SCENARIOS: &[(Scenario, u64)] = &[
-    (Scenario::new("echo c50 64 B", App::Echo, 50, 64, 1), 100),
-    (Scenario::new("echo c1 64 B", App::Echo, 1, 64, 1), 1000),
-    (Scenario::new("lines c50, 16 deep", App::Lines, 50, 64, 16), 20),
-    (Scenario::new("http c50", App::Http, 50, 0, 1), 100),
-    (Scenario::new("resp c50, 16 deep", App::Resp, 50, 0, 16), 20),
-    (Scenario::churn("churn c20", 20), 50),
+    (Scenario::new("echo c50 64 B", App::Echo, 50, 64, 1), 60),
+    (Scenario::new("echo c1 64 B", App::Echo, 1, 64, 1), 500),
+    (Scenario::new("lines c50, 16 deep", App::Lines, 50, 64, 16), 12),
+    (Scenario::new("http c50", App::Http, 50, 0, 1), 60),
+    (Scenario::new("resp c50, 16 deep", App::Resp, 50, 0, 16), 12),
+    (Scenario::churn("churn c20", 20), 30),
 ];
 
 /// Batches before counting is worth its while.
-const FEW: u64 = 10;
+const FEW: u64 = 4;
 
 fn run(effort: &Effort, report: &mut Report) {
     let callgrind = is_installed("valgrind");

@@ -3,7 +3,7 @@
 use super::scenario::Scenario;
 use super::{Effort, Part};
 use crate::report::Report;
-use crate::report::metric::{CPU, MIDDLE, RATE, SLOWEST};
+use crate::report::metric::{CPU, RATE, SLOWEST};
 use crate::subject::missing;
 use crate::wire::App;
 
@@ -51,7 +51,6 @@ fn run(effort: &Effort, report: &mut Report) {
             Ok(vec![
                 (RATE, found.messages / found.nanoseconds * 1e9),
                 (CPU, found.cpu / found.messages),
-                (MIDDLE, found.middle / 1e3),
                 (SLOWEST, found.slowest / 1e3),
             ])
         });

@@ -34,17 +34,20 @@ impl Report {
 
 /// Why, as far as it is understood: written by hand, since figures do not say why.
 pub(super) const REASONS: &str = "\
-- **Behind epoll in instructions, nearly everywhere.** A server on bare epoll has no tasks, no transports and no \
-flow control: a few hundred instructions of a message are what these layers cost. Against about 20,000 instructions \
-that the kernel takes for a small message over loopback this is little, so CPU time hardly shows it.
-- **Streams take more instructions than a callback protocol.** A message wakes a task, and the task asks its reader; a \
-protocol is called with the bytes. What helped, each counted: waiting in one poll function instead of three nested \
-futures; the gathered bytes behind one pointer; the batch under one `catch_unwind`; knowing the polled task without a \
-second thread-local; one virtual call instead of two to take a source out of the queue. What is left is spread thin.
-- **The newcomer's methods allocate.** `read(n)` and `readline` hand out a vector each, as asyncio hands out a `bytes` \
-each. `fill_buf`, `read_into` and `readline_into` do not.
-- **A wake round trip ties with tokio's.** Half of it is the measured future's own, and the `Arc` of its waker; a faster \
-waker needs `unsafe`, which this crate forbids.
-- **io_uring saves system calls, not time**, on the kernels measured: an operation costs more than the call it saves as \
-soon as messages are not tiny.
+- **Behind epoll in instructions, everywhere.** A server on bare epoll has no tasks, no transports and no flow control; a \
+few hundred instructions of a message are what these layers cost. The kernel takes most of a small message's time, so \
+that CPU time shows it much less.
+- **Streams take more instructions than a callback protocol, and than tokio.** A turn, a transport, a protocol and a task \
+are passed on the way to the reader. What helped, each counted: waiting in one poll function instead of three nested \
+futures; the gathered bytes behind one pointer; the batch under one `catch_unwind` instead of one for each handle; knowing \
+the polled task without a second thread-local; one virtual call instead of two to take a source out of the queue. What is \
+left is spread thin.
+- **The newcomer's methods allocate.** `read(n)`, `readline` and `readexactly` hand out a vector each, as asyncio hands \
+out a `bytes` each; for a mebibyte that is fresh memory from the kernel each time. `fill_buf`, `read_into` and \
+`readline_into` allocate nothing.
+- **A wake round trip is no faster than tokio's.** Half of it is the measured future's own, and the `Arc` of its waker; a \
+lighter waker needs `unsafe`, which this crate forbids.
+- **Idle connections over a stream** keep a task and a reader; epoll keeps a file descriptor and a few words.
+- **What did not help**: another form of the thread-local; borrowing the reactor's table once for a whole batch, which \
+the law of borrows forbids.
 ";

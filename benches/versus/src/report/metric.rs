@@ -33,7 +33,6 @@ pub(crate) const CPU: Metric = Metric { name: "ns of server CPU/message", ..TIME
 /// The slowest of a hundred says more about the machine than the others do.
 pub(crate) const SLOWEST: Metric =
     Metric { name: "us to answer, 99th percentile", tolerance: 0.25, digits: 1, ..TIMED };
-pub(crate) const MIDDLE: Metric = Metric { name: "us to answer, median", digits: 1, ..TIMED };
 
 pub(crate) const INSTRUCTIONS: Metric = Metric { name: "user instructions/message", ..COUNTED };
 pub(crate) const ALLOCATIONS: Metric = Metric { name: "allocations/message", digits: 2, ..COUNTED };

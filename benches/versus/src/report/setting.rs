@@ -18,7 +18,8 @@ const CRATES: &[&str] =
 
 impl Setting {
     pub(super) fn read() -> Setting {
-        let mut versions = vec![("rustc".to_owned(), first_line("rustc", &["--version"]))];
+        let rustc = first_line("rustc", &["--version"]);
+        let mut versions = vec![("rustc".to_owned(), rustc.trim_start_matches("rustc ").to_owned())];
         versions.extend(CRATES.iter().filter_map(|name| Some(((*name).to_owned(), locked_version(name)?))));
         versions.push(("Python".to_owned(), python_version("asyncio").unwrap_or_else(|why| why)));
         versions.push(("uvloop".to_owned(), python_version("uvloop").unwrap_or_else(|why| why)));
