@@ -130,7 +130,8 @@ fn allocations(profile: &str) -> f64 {
 fn system_calls(scenario: &Scenario, peer: &Peer, batches: u64) -> Outcome<f64> {
     let file = temporary("strace");
     let output = file.display().to_string();
-    let wrapper = ["strace", "-f", "-c", "-U", "calls,name", "-o", &output, "--"];
+    // Unless told otherwise, strace does not let itself be ended when it writes to a file.
+    let wrapper = ["strace", "-I2", "-f", "-c", "-U", "calls,name", "-o", &output, "--"];
     let text = watched(scenario, peer, batches, &wrapper, &file)?;
     let total = text.lines().find(|line| line.trim_end().ends_with("total")).ok_or("strace gives no total")?;
     let calls = total.split_whitespace().next().and_then(|calls| calls.parse().ok());
