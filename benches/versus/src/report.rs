@@ -118,8 +118,9 @@ impl Report {
     /// How a figure compares to that of `who`: the median of the ratios within a round.
     fn ratio(&self, series: &Series, who: &str) -> Option<f64> {
         let other = self.other(series, who)?;
-        let ratios: Vec<f64> = series.rounds.iter().zip(&other.rounds).map(|(own, other)| own / other).collect();
-        ratios.iter().all(|ratio| ratio.is_finite()).then(|| median(ratios))
+        // Of two that need none of something, neither is behind.
+        let ratio = |(own, other): (&f64, &f64)| if own == other { 1.0 } else { own / other };
+        Some(median(series.rounds.iter().zip(&other.rounds).map(ratio).collect()))
     }
 
     /// Writes everything below a directory: a Markdown file, and plots and JSON beside it.
@@ -210,5 +211,12 @@ mod tests {
         assert_eq!(behind(metric::CPU, 50.0), 0);
         assert_eq!(behind(metric::RATE, 50.0), 1);
         assert_eq!(behind(metric::RATE, 150.0), 0);
+    }
+
+    #[test]
+    fn who_needs_none_of_something_is_ahead_of_who_needs_any() {
+        let report = report(metric::ALLOCATIONS, &[("tokio", &[0.0]), ("waterwheel", &[2.0]), ("epoll", &[0.0])]);
+        assert_eq!(report.losses().len(), 1);
+        assert_eq!(report.ratio(&report.series[2], "tokio"), Some(1.0));
     }
 }
