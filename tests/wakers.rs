@@ -364,3 +364,94 @@ fn a_foreign_waker_that_panics_keeps_nobody_else_from_being_woken() {
         assert_eq!(second.await.unwrap(), 7);
     });
 }
+
+/// A task that keeps its waker in each poll, for whoever wakes it, and counts its polls.
+fn keeper(kept: &Rc<RefCell<Option<Waker>>>, polls: &Rc<Cell<u32>>) -> Task<()> {
+    let (kept, polls) = (Rc::clone(kept), Rc::clone(polls));
+    spawn(poll_fn(move |cx| {
+        polls.set(polls.get() + 1);
+        kept.replace(Some(cx.waker().clone()));
+        Poll::Pending
+    }))
+}
+
+#[test]
+fn of_many_tasks_that_keep_their_wakers_each_is_woken_by_its_own() {
+    run(async {
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let (kept, polls) = <(Rc<RefCell<Option<Waker>>>, Rc<Cell<u32>>)>::default();
+                (keeper(&kept, &polls), kept, polls)
+            })
+            .collect();
+        yield_now().await;
+        for (which, (_, kept, _)) in tasks.iter().enumerate() {
+            let waker = kept.take().expect("each was polled");
+            waker.wake();
+            yield_now().await;
+            let polls: Vec<_> = tasks.iter().map(|(_, _, polls)| polls.get()).collect();
+            let expected: Vec<_> = (0..8).map(|task| if task <= which { 2 } else { 1 }).collect();
+            assert_eq!(polls, expected);
+        }
+    });
+}
+
+#[test]
+fn a_waker_that_only_a_thread_has_kept_wakes_its_task_after_others_were_polled() {
+    run(async {
+        let (send, receive) = std::sync::mpsc::channel::<Waker>();
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let waker = receive.recv().expect("a waker");
+            gone.recv().expect("a sign");
+            waker.wake();
+        });
+        let mut polls = 0;
+        let waiting = spawn(poll_fn(move |cx| {
+            polls += 1;
+            if polls == 1 {
+                send.send(cx.waker().clone()).expect("the thread waits");
+                return Poll::Pending;
+            }
+            Poll::Ready(polls)
+        }));
+        yield_now().await;
+        // These are polled with a waker too, and wait for nothing of std's.
+        let others: Vec<_> = (0..8).map(|_| spawn(turns(3))).collect();
+        for other in others {
+            other.await.expect("it ends well");
+        }
+        go.send(()).expect("the thread waits");
+        assert_eq!(waiting.await.expect("it ends well"), 2);
+        thread.join().expect("the thread ends well");
+    });
+}
+
+#[test]
+fn a_waker_that_is_used_and_let_go_within_the_poll_wakes_that_task_only() {
+    run(async {
+        let polls = Rc::new(Cell::new(0));
+        let seen = Rc::clone(&polls);
+        let idle = spawn(poll_fn(move |_| {
+            seen.set(seen.get() + 1);
+            Poll::<()>::Pending
+        }));
+        let mut times = 0;
+        let own = spawn(poll_fn(move |cx| {
+            times += 1;
+            match times {
+                1 => cx.waker().wake_by_ref(),
+                2 => cx.waker().clone().wake(),
+                3 => std::thread::scope(|scope| {
+                    let waker = cx.waker();
+                    scope.spawn(|| waker.wake_by_ref());
+                }),
+                _ => return Poll::Ready(times),
+            }
+            Poll::Pending
+        }));
+        assert_eq!(own.await.expect("it ends well"), 4);
+        assert_eq!(polls.get(), 1);
+        drop(idle);
+    });
+}

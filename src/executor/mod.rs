@@ -12,10 +12,12 @@ mod waker;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::ptr::{self, null};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, RawWakerVTable, Waker};
 
 pub(crate) use mailbox::{Letter, Mailbox};
 pub(crate) use node::{Body, Payload, TaskNode, Unheard};
@@ -24,8 +26,9 @@ pub(crate) use running::{Entered, enter};
 pub(crate) use waiter::{Waiter, WaiterCell, Waiters, YieldOnce, yield_once};
 
 use crate::reactor::Bell;
+use waker::Lent;
 
-/// How many nodes of finished tasks are kept, with their wakers, for tasks to come.
+/// How many nodes of finished tasks are kept for tasks to come.
 const KEPT_NODES: usize = 1024;
 
 /// The seat of a task that a closed loop refused, and of nobody.
@@ -36,13 +39,34 @@ pub(crate) struct Executor {
     pub(crate) ready: ReadyQueue,
     pub(crate) mailbox: Arc<Mailbox>,
     seats: RefCell<Seats>,
-    /// Nodes without a task. Each still has its seat in `nodes`, and its waker.
+    /// Nodes without a task. Each still has its seat in `nodes`.
     vacant: RefCell<Vec<Rc<TaskNode>>>,
     /// The names that tasks were given, by seat. Most have none, so nodes have no room for one.
-    names: RefCell<HashMap<usize, String>>,
-    /// The seat of the task that is being polled; none if that is not in the table.
-    polled: Cell<u32>,
+    names: RefCell<HashMap<u32, String>>,
+    /// The task that is being polled, if one is.
+    polled: Cell<Polled>,
+    /// The waker that the next task without one is polled with.
+    lent: Cell<Option<Box<Lent>>>,
     closed: Cell<bool>,
+}
+
+/// A task that is being polled.
+#[derive(Clone, Copy)]
+struct Polled {
+    seat: u32,
+    /// What [`Waker::data`] and [`Waker::vtable`] say of the waker that it is polled with. They are only compared.
+    data: *const (),
+    vtable: *const RawWakerVTable,
+}
+
+impl Polled {
+    const NOBODY: Polled = Polled { seat: NO_SEAT, data: null(), vtable: null() };
+
+    /// Whether this is the waker that it is polled with.
+    #[inline]
+    fn came_with(&self, waker: &Waker) -> bool {
+        self.data == waker.data() && ptr::eq(self.vtable, waker.vtable())
+    }
 }
 
 /// The nodes by number. It is a slab, in half the memory of one: a missing node costs no more than a pointer.
@@ -50,13 +74,13 @@ pub(crate) struct Executor {
 struct Seats {
     nodes: Vec<Option<Rc<TaskNode>>>,
     /// The numbers without a node.
-    free: Vec<usize>,
+    free: Vec<u32>,
 }
 
 impl Seats {
     /// Gives the seat up; a loop that closes has done so for all already.
-    fn remove(&mut self, seat: usize) -> Option<Rc<TaskNode>> {
-        let node = self.nodes.get_mut(seat)?.take()?;
+    fn remove(&mut self, seat: u32) -> Option<Rc<TaskNode>> {
+        let node = self.nodes.get_mut(seat as usize)?.take()?;
         self.free.push(seat);
         Some(node)
     }
@@ -70,7 +94,8 @@ impl Executor {
             seats: RefCell::default(),
             vacant: RefCell::new(Vec::new()),
             names: RefCell::default(),
-            polled: Cell::new(NO_SEAT),
+            polled: Cell::new(Polled::NOBODY),
+            lent: Cell::new(None),
             closed: Cell::new(false),
         })
     }
@@ -117,9 +142,9 @@ impl Executor {
     /// Wakes whichever task holds the seat now. A stale number wakes a stranger for nothing, which the contract of
     /// futures allows.
     #[inline]
-    pub(crate) fn wake_seat(&self, seat: usize) {
+    pub(crate) fn wake_seat(&self, seat: u32) {
         let seats = self.seats.borrow();
-        if let Some(Some(node)) = seats.nodes.get(seat) {
+        if let Some(Some(node)) = seats.nodes.get(seat as usize) {
             node.wake();
         }
     }
@@ -137,10 +162,34 @@ impl Executor {
     /// The task that is being polled, if it came with its own waker.
     #[inline]
     fn own_waiter(&self, cx: &Context<'_>) -> Option<Waiter> {
-        match self.seats.borrow().nodes.get(self.polled.get() as usize) {
-            Some(Some(node)) if cx.waker().will_wake(node.waker()) => Some(Waiter::Task(Rc::clone(node))),
-            _ => None,
+        let polled = self.polled.get();
+        if !polled.came_with(cx.waker()) {
+            return None;
         }
+        let seats = self.seats.borrow();
+        let node = seats.nodes.get(polled.seat as usize)?.as_ref()?;
+        Some(Waiter::Task(Rc::clone(node)))
+    }
+
+    /// Polls the task in a seat, with this waker. A panic of it is given back.
+    #[inline]
+    fn poll_with<R>(&self, seat: u32, waker: &Waker, poll: impl FnOnce(&mut Context<'_>) -> R) -> Result<R, Payload> {
+        self.polled.set(Polled { seat, data: waker.data(), vtable: waker.vtable() });
+        let polled = catch_unwind(AssertUnwindSafe(|| poll(&mut Context::from_waker(waker))));
+        self.polled.set(Polled::NOBODY);
+        polled
+    }
+
+    /// A waker for one poll.
+    #[inline]
+    fn lend(&self) -> Box<Lent> {
+        self.lent.take().unwrap_or_else(|| Lent::new(&self.mailbox))
+    }
+
+    /// The waker comes back from a poll in which nobody kept it.
+    #[inline]
+    fn take_back(&self, lent: Box<Lent>) {
+        self.lent.set(Some(lent));
     }
 
     pub(crate) fn set_name(&self, node: &TaskNode, name: String) {
@@ -174,11 +223,12 @@ impl Executor {
     fn new_node(self: &Rc<Self>) -> Rc<TaskNode> {
         let mut seats = self.seats.borrow_mut();
         let seat = seats.free.pop().unwrap_or_else(|| {
+            let seat = u32::try_from(seats.nodes.len()).expect("fewer than 2^32 tasks");
             seats.nodes.push(None);
-            seats.nodes.len() - 1
+            seat
         });
         let node = TaskNode::new(self, seat);
-        seats.nodes[seat] = Some(Rc::clone(&node));
+        seats.nodes[seat as usize] = Some(Rc::clone(&node));
         node
     }
 }

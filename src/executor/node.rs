@@ -14,14 +14,13 @@
 //! being polled, after which `run` schedules it again.
 
 use std::any::Any;
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::cell::{Cell, OnceCell};
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::errors::JoinError;
-use crate::executor::waker::TaskWaker;
 use crate::executor::{Executor, NO_SEAT, Waiter};
 
 /// What a panic leaves.
@@ -76,7 +75,8 @@ pub(crate) struct TaskNode {
     body: Cell<Option<Pin<Box<dyn Body>>>>,
     /// Who awaits the handle.
     joiner: Cell<Waiter>,
-    waker: Waker,
+    /// The waker of this seat, if a task that sat here kept one.
+    waker: OnceCell<Waker>,
 }
 
 /// Something that went wrong in a task and that nobody awaits.
@@ -86,23 +86,22 @@ pub(crate) struct Unheard {
 }
 
 impl TaskNode {
-    pub(super) fn new(executor: &Rc<Executor>, seat: usize) -> Rc<Self> {
-        let waker = TaskWaker::new(&executor.mailbox, seat);
+    pub(super) fn new(executor: &Rc<Executor>, seat: u32) -> Rc<Self> {
         Rc::new(TaskNode {
             executor: Rc::clone(executor),
-            seat: seat as u32,
+            seat,
             state: Cell::new(State::Vacant),
             cancelled: Cell::new(false),
             held: Cell::new(false),
             body: Cell::new(None),
             joiner: Cell::new(Waiter::Nobody),
-            waker: Waker::from(waker),
+            waker: OnceCell::new(),
         })
     }
 
     /// A task that was refused by a closed loop. Its seat is none, and no table knows it.
     pub(super) fn cancelled(executor: &Rc<Executor>, mut body: Pin<Box<dyn Body>>) -> Rc<Self> {
-        let node = TaskNode::new(executor, NO_SEAT as usize);
+        let node = TaskNode::new(executor, NO_SEAT);
         drop(body.as_mut().end(JoinError::Cancelled));
         node.body.set(Some(body));
         node.held.set(true);
@@ -122,13 +121,8 @@ impl TaskNode {
         self.state.set(State::MainIdle);
     }
 
-    pub(super) fn seat(&self) -> usize {
-        self.seat as usize
-    }
-
-    #[inline]
-    pub(super) fn waker(&self) -> &Waker {
-        &self.waker
+    pub(super) fn seat(&self) -> u32 {
+        self.seat
     }
 
     /// Schedules the next step, unless it is scheduled already or the task is over. Only on the loop's thread.
@@ -151,10 +145,7 @@ impl TaskNode {
     /// Polls the main future, which the caller holds.
     pub(crate) fn poll_main<F: Future>(self: &Rc<Self>, main: Pin<&mut F>) -> Result<Poll<F::Output>, Payload> {
         self.state.set(State::MainIdle);
-        let outer = self.executor.polled.replace(self.seat);
-        let polled = catch_unwind(AssertUnwindSafe(|| main.poll(&mut Context::from_waker(&self.waker))));
-        self.executor.polled.set(outer);
-        polled
+        self.poll(|cx| main.poll(cx))
     }
 
     /// The main future is over: its seat is free. A node that still stands in the queue is not used again, since that
@@ -175,10 +166,7 @@ impl TaskNode {
         if self.cancelled.get() {
             return self.finish(body, Some(JoinError::Cancelled));
         }
-        let outer = self.executor.polled.replace(self.seat);
-        let polled = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(&mut Context::from_waker(&self.waker))));
-        self.executor.polled.set(outer);
-        match polled {
+        match self.poll(|cx| body.as_mut().poll(cx)) {
             Ok(Poll::Pending) => {
                 self.body.set(Some(body));
                 if self.state.replace(State::Idle) == State::Rerun || self.cancelled.get() {
@@ -189,6 +177,24 @@ impl TaskNode {
             Ok(Poll::Ready(())) => self.finish(body, None),
             Err(payload) => self.finish(body, Some(JoinError::Panicked(payload))),
         }
+    }
+
+    /// Polls with the waker of this seat or, as long as it has none, with one that is lent.
+    #[inline]
+    fn poll<R>(&self, poll: impl FnOnce(&mut Context<'_>) -> R) -> Result<R, Payload> {
+        let executor = &*self.executor;
+        if let Some(waker) = self.waker.get() {
+            return executor.poll_with(self.seat, waker, poll);
+        }
+        let lent = executor.lend();
+        let polled = executor.poll_with(self.seat, lent.to(self.seat), poll);
+        if lent.is_kept() {
+            // Nothing set it meanwhile: a task is not polled while it is polled.
+            let _ = self.waker.set(lent.into_waker());
+        } else {
+            executor.take_back(lent);
+        }
+        polled
     }
 
     #[cold]

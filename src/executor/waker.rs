@@ -1,37 +1,40 @@
 //! The waker of a task: the one part of it that may be anywhere, at any time.
 //!
 //! A [`std::task::Waker`] must be `Send`, and our tasks are not. So it holds what is: the loop's mailbox and the
-//! number of the task's seat. It is made once for a seat and serves every task that sits there.
+//! number of the task's seat.
+//!
+//! Most tasks never need one of their own, since the futures of this crate remember the task itself. So the loop
+//! [lends](Lent) the same waker to one poll after the other, until a future keeps a clone of it. It is the waker of
+//! that task from then on, and of every later task that sits there.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Wake;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use std::task::{Wake, Waker};
 
 use crate::executor::running;
-use crate::executor::{Letter, Mailbox};
+use crate::executor::{Letter, Mailbox, NO_SEAT};
 
 pub(crate) struct TaskWaker {
     mailbox: Arc<Mailbox>,
-    seat: u32,
+    /// Written only while nobody but the loop has this waker.
+    seat: AtomicU32,
     /// A letter of this waker is on its way, so another would say the same: a thread that wakes without pause fills
     /// the mailbox with one letter.
     posted: AtomicBool,
 }
 
 impl TaskWaker {
-    pub(super) fn new(mailbox: &Arc<Mailbox>, seat: usize) -> Arc<Self> {
-        let seat = u32::try_from(seat).expect("fewer than 2^32 tasks");
-        Arc::new(TaskWaker { mailbox: Arc::clone(mailbox), seat, posted: AtomicBool::new(false) })
-    }
-
     /// The loop has the letter: wakes from now on need another.
-    pub(crate) fn delivered(&self) -> usize {
+    pub(crate) fn delivered(&self) -> u32 {
         self.posted.store(false, Ordering::Release);
-        self.seat as usize
+        self.seat()
     }
-}
 
-impl TaskWaker {
+    #[inline]
+    fn seat(&self) -> u32 {
+        self.seat.load(Ordering::Relaxed)
+    }
+
     /// Wakes from where the loop does not run: from another thread, or between two runs.
     #[cold]
     fn post(self: &Arc<Self>) {
@@ -51,12 +54,52 @@ impl Wake for TaskWaker {
         let on_own_loop = running::with(|executor| {
             let own = Arc::ptr_eq(&executor.mailbox, &self.mailbox);
             if own {
-                executor.wake_seat(self.seat as usize);
+                executor.wake_seat(self.seat());
             }
             own
         });
         if on_own_loop != Some(true) {
             self.post();
         }
+    }
+}
+
+/// A waker that no task has yet.
+pub(super) struct Lent {
+    task_waker: Arc<TaskWaker>,
+    /// The same, as futures see it.
+    waker: Waker,
+}
+
+impl Lent {
+    #[cold]
+    pub(super) fn new(mailbox: &Arc<Mailbox>) -> Box<Self> {
+        let task_waker = Arc::new(TaskWaker {
+            mailbox: Arc::clone(mailbox),
+            seat: AtomicU32::new(NO_SEAT),
+            posted: AtomicBool::new(false),
+        });
+        let waker = Waker::from(Arc::clone(&task_waker));
+        Box::new(Lent { task_waker, waker })
+    }
+
+    /// The waker, for one poll of the task in this seat.
+    #[inline]
+    pub(super) fn to(&self, seat: u32) -> &Waker {
+        self.task_waker.seat.store(seat, Ordering::Relaxed);
+        &self.waker
+    }
+
+    /// Whether a clone of it is around, besides our own two.
+    #[inline]
+    pub(super) fn is_kept(&self) -> bool {
+        let kept = Arc::strong_count(&self.task_waker) > 2;
+        // Whatever another thread did with a clone that is gone by now comes before the next seat is written.
+        fence(Ordering::Acquire);
+        kept
+    }
+
+    pub(super) fn into_waker(self) -> Waker {
+        self.waker
     }
 }
