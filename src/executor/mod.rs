@@ -149,25 +149,19 @@ impl Executor {
         }
     }
 
-    /// The seat of the task that is being polled, if it came with its own waker.
+    /// The seat of the task that is being polled, if it came with the waker that it is polled with.
     #[inline]
     fn own_seat(&self, cx: &Context<'_>) -> Option<u32> {
-        let seat = self.polled.get();
-        match self.seats.borrow().nodes.get(seat as usize) {
-            Some(Some(node)) if cx.waker().will_wake(node.waker()) => Some(seat),
-            _ => None,
-        }
+        let polled = self.polled.get();
+        polled.came_with(cx.waker()).then_some(polled.seat)
     }
 
-    /// The task that is being polled, if it came with its own waker.
+    /// The task that is being polled, if it came with the waker that it is polled with.
     #[inline]
     fn own_waiter(&self, cx: &Context<'_>) -> Option<Waiter> {
-        let polled = self.polled.get();
-        if !polled.came_with(cx.waker()) {
-            return None;
-        }
+        let seat = self.own_seat(cx)?;
         let seats = self.seats.borrow();
-        let node = seats.nodes.get(polled.seat as usize)?.as_ref()?;
+        let node = seats.nodes.get(seat as usize)?.as_ref()?;
         Some(Waiter::Task(Rc::clone(node)))
     }
 

@@ -100,7 +100,7 @@ impl WaiterCell {
     #[inline]
     pub(crate) fn wake(&self, executor: Option<&Executor>) {
         match (self.seat.replace(NO_SEAT), executor) {
-            (seat, Some(executor)) if seat < OTHER => executor.wake_seat(seat as usize),
+            (seat, Some(executor)) if seat < OTHER => executor.wake_seat(seat),
             (NO_SEAT, _) => {}
             _ => self.wake_other(),
         }
