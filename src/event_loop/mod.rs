@@ -160,13 +160,7 @@ impl EventLoop {
     /// If a loop runs on this thread already, or if the selector fails.
     pub fn run_forever(&mut self) {
         let _running = running::enter(&self.core);
-        let mut batch = Vec::new();
-        loop {
-            self.core.turn(&mut batch, &mut |_main| unreachable!("nobody seated a main future"));
-            if self.core.take_stopping() {
-                break;
-            }
-        }
+        self.core.run_turns(&mut |_main| unreachable!("nobody seated a main future"));
     }
 
     /// Makes this the running loop of the thread until the guard is dropped.

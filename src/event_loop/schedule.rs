@@ -152,11 +152,6 @@ impl Core {
         self.stopping.set(true);
     }
 
-    /// Whether someone asked to stop; the loop has heard it now.
-    pub(crate) fn take_stopping(&self) -> bool {
-        self.stopping.take()
-    }
-
     /// Reads the clock.
     #[inline]
     pub(crate) fn now(&self) -> Instant {

@@ -21,13 +21,25 @@ use crate::handle::{Callback, Runnable};
 use crate::reactor::{Direction, Source};
 
 impl Core {
-    /// Takes one turn. `batch` is the memory of the last batch, empty, for the next one; `main` polls the main future
-    /// when its node's turn comes.
+    /// Takes one turn after the other until someone asks to stop: at least one.
     ///
     /// # Panics
     ///
     /// If the selector fails.
-    pub(crate) fn turn(&self, batch: &mut Vec<Entry>, main: &mut dyn FnMut(&Rc<TaskNode>)) {
+    pub(crate) fn run_turns(&self, main: &mut dyn FnMut(&Rc<TaskNode>)) {
+        let mut batch = Vec::new();
+        loop {
+            self.turn(&mut batch, main);
+            if self.stopping.take() {
+                return;
+            }
+        }
+    }
+
+    /// Takes one turn. `batch` is the memory of the last batch, empty, for the next one; `main` polls the main future
+    /// when its node's turn comes.
+    #[inline]
+    fn turn(&self, batch: &mut Vec<Entry>, main: &mut dyn FnMut(&Rc<TaskNode>)) {
         // What was written while no turn was running (between two runs) belongs to no step.
         if !self.step.is_empty() {
             self.finish_step();

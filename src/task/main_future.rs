@@ -24,23 +24,18 @@ impl EventLoop {
         let core = self.core();
         let mut main = pin!(Some(main));
         let mut outcome = None;
-        let mut batch = Vec::new();
         let node = core.executor.seat_main();
         node.wake();
-        while outcome.is_none() {
-            core.turn(&mut batch, &mut |node| {
-                // A wake that was on its way when the future finished must not poll it again.
-                let (None, Some(main)) = (&outcome, main.as_mut().as_pin_mut()) else { return };
-                outcome = match node.poll_main(main) {
-                    Ok(Poll::Pending) => None,
-                    Ok(Poll::Ready(output)) => Some(Ok(output)),
-                    Err(payload) => Some(Err(payload)),
-                };
-            });
-            if core.take_stopping() {
-                break;
-            }
-        }
+        core.run_turns(&mut |node| {
+            // A wake that was on its way when the future finished must not poll it again.
+            let (None, Some(main)) = (&outcome, main.as_mut().as_pin_mut()) else { return };
+            outcome = match node.poll_main(main) {
+                Ok(Poll::Pending) => return,
+                Ok(Poll::Ready(output)) => Some(Ok(output)),
+                Err(payload) => Some(Err(payload)),
+            };
+            core.stop();
+        });
         let stopped_early = outcome.is_none();
         node.retire_main();
         // What is left of the future is dropped while the loop runs: its destructors may use the loop, and what they
@@ -51,8 +46,7 @@ impl EventLoop {
         }
         // As asyncio does: what became ready together with the end of main still runs.
         core.stop();
-        core.turn(&mut batch, &mut |_| {});
-        core.take_stopping();
+        core.run_turns(&mut |_| {});
         drop(running);
         assert!(!stopped_early, "the event loop was stopped before its main future was done");
         match outcome.expect("the loop above ends with an outcome or stopped") {
@@ -68,12 +62,10 @@ impl EventLoop {
         for node in core.executor.live_tasks() {
             node.cancel();
         }
-        let mut batch = Vec::new();
         // One turn drops the futures, the next two run what that scheduled: a loss, and whoever waited for it.
         for _ in 0..3 {
             core.stop();
-            core.turn(&mut batch, &mut |_| {});
+            core.run_turns(&mut |_| {});
         }
-        core.take_stopping();
     }
 }
