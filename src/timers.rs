@@ -8,7 +8,7 @@
 //! its place in the heap, so a cancelled timer is taken out of the middle. A new deadline is nearly always among
 //! the latest, so arming and cancelling it touch one or two nodes of the bottom.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 
@@ -17,11 +17,11 @@ const CHILDREN: usize = 4;
 /// Room for this many timers is never given back.
 const KEPT: usize = 1024;
 
-/// Names one armed timer. It may outlive it: a key is never given twice.
+/// Names one armed timer. It may outlive it: the same key is not given again before 2^32 others are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TimerKey {
     slot: u32,
-    number: u64,
+    number: u32,
 }
 
 /// Armed timers, each with a `T` that says what to do when it is due.
@@ -30,38 +30,74 @@ pub(crate) struct Timers<T> {
     /// Invariant: no node is before its parent, and `slots[node.slot].place` is the node's index.
     heap: Vec<Node>,
     slots: Slab<Slot<T>>,
-    /// The number of the next timer: the order among equal deadlines.
-    next_number: u64,
+    /// The number of the next timer: the order among equal deadlines. It wraps.
+    next_number: u32,
+    /// Deadlines are counted from here.
+    base: Instant,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// A timer's place in the order: sixteen bytes, so that the children of a node are as long as a cache line.
+#[derive(Debug, Clone, Copy)]
 struct Node {
-    when: Instant,
-    number: u64,
+    /// Nanoseconds after the base.
+    when: i64,
+    number: u32,
     slot: u32,
+}
+
+impl Node {
+    /// Earlier, or armed earlier for the same time. Of two that were armed for the same nanosecond and 2^31 others
+    /// apart, the order is not kept.
+    #[inline]
+    fn is_before(&self, other: &Node) -> bool {
+        let age = self.number.wrapping_sub(other.number) as i32;
+        self.when < other.when || (self.when == other.when && age < 0)
+    }
 }
 
 #[derive(Debug)]
 struct Slot<T> {
     place: u32,
+    number: u32,
     payload: T,
 }
 
 impl<T> Timers<T> {
-    pub(crate) fn new() -> Self {
-        Timers { heap: Vec::new(), slots: Slab::new(), next_number: 0 }
+    /// No timers. `base` is any time, best one that is not long ago: three hundred years around it can be told apart.
+    pub(crate) fn new(base: Instant) -> Self {
+        Timers { heap: Vec::new(), slots: Slab::new(), next_number: 0, base }
+    }
+
+    #[inline]
+    fn since_base(&self, time: Instant) -> i64 {
+        match time.checked_duration_since(self.base) {
+            Some(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+            None => self.before_base(time),
+        }
+    }
+
+    #[cold]
+    fn before_base(&self, time: Instant) -> i64 {
+        let before = self.base.saturating_duration_since(time);
+        i64::try_from(before.as_nanos()).map_or(i64::MIN, |before| -before)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.heap.len()
     }
 
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
     /// Arms a timer.
     pub(crate) fn arm(&mut self, when: Instant, payload: T) -> TimerKey {
         let place = self.heap.len();
         let number = self.next_number;
-        self.next_number += 1;
-        let slot = self.slots.insert(Slot { place: place as u32, payload }) as u32;
+        self.next_number = number.wrapping_add(1);
+        let when = self.since_base(when);
+        let slot = self.slots.insert(Slot { place: place as u32, number, payload }) as u32;
         self.heap.push(Node { when, number, slot });
         self.rise(place);
         TimerKey { slot, number }
@@ -81,20 +117,32 @@ impl<T> Timers<T> {
     }
 
     /// The earliest deadline.
-    #[inline]
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.heap.first().map(|node| node.when)
+        let first = self.heap.first()?;
+        let distance = Duration::from_nanos(first.when.unsigned_abs());
+        let deadline = if first.when < 0 { self.base.checked_sub(distance) } else { self.base.checked_add(distance) };
+        Some(deadline.unwrap_or(self.base))
+    }
+
+    /// Whether a timer is due by `now`.
+    #[inline]
+    pub(crate) fn is_any_due(&self, now: Instant) -> bool {
+        self.heap.first().is_some_and(|first| first.when <= self.since_base(now))
     }
 
     /// Takes out the earliest timer if it is due by `now`.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
-        let first = self.heap.first()?;
-        if first.when > now { None } else { Some(self.take(0)) }
+        if self.is_any_due(now) { Some(self.take(0)) } else { None }
+    }
+
+    /// Takes out the earliest timer, whenever it is due.
+    pub(crate) fn pop_any(&mut self) -> Option<T> {
+        if self.heap.is_empty() { None } else { Some(self.take(0)) }
     }
 
     fn place_of(&self, key: TimerKey) -> Option<usize> {
-        let place = self.slots.get(key.slot as usize)?.place as usize;
-        (self.heap[place].number == key.number).then_some(place)
+        let slot = self.slots.get(key.slot as usize)?;
+        (slot.number == key.number).then_some(slot.place as usize)
     }
 
     fn take(&mut self, place: usize) -> T {
@@ -119,7 +167,7 @@ impl<T> Timers<T> {
         let node = self.heap[place];
         while place > 0 {
             let parent = (place - 1) / CHILDREN;
-            if self.heap[parent] <= node {
+            if !node.is_before(&self.heap[parent]) {
                 break;
             }
             self.put(place, self.heap[parent]);
@@ -133,8 +181,10 @@ impl<T> Timers<T> {
         loop {
             let first = place * CHILDREN + 1;
             let children = first..(first + CHILDREN).min(self.heap.len());
-            let Some(least) = children.min_by_key(|&child| self.heap[child]) else { break };
-            if node <= self.heap[least] {
+            let earlier =
+                |one: usize, other: usize| if self.heap[other].is_before(&self.heap[one]) { other } else { one };
+            let Some(least) = children.reduce(earlier) else { break };
+            if !self.heap[least].is_before(&node) {
                 break;
             }
             self.put(place, self.heap[least]);
@@ -163,7 +213,7 @@ mod tests {
     #[test]
     fn due_timers_come_by_deadline_and_equal_ones_in_the_order_of_arming() {
         let base = Instant::now();
-        let mut timers = Timers::new();
+        let mut timers = Timers::new(base);
         for (name, ms) in [(0, 5), (1, 3), (2, 5), (3, 1), (4, 3), (5, 5)] {
             timers.arm(base + Duration::from_millis(ms), name);
         }
@@ -176,7 +226,7 @@ mod tests {
     #[test]
     fn a_cancelled_timer_is_gone_at_once_and_its_key_names_nothing_else() {
         let base = Instant::now();
-        let mut timers = Timers::new();
+        let mut timers = Timers::new(base);
         let near = timers.arm(base, 1);
         timers.arm(base + Duration::from_secs(10), 2);
         assert_eq!(timers.cancel(near), Some(1));
@@ -188,9 +238,36 @@ mod tests {
     }
 
     #[test]
+    fn deadlines_before_the_base_and_for_ever_after_it_keep_their_order() {
+        let base = Instant::now();
+        let mut timers = Timers::new(base);
+        let (second, thirty_years) = (Duration::from_secs(1), Duration::from_secs(30 * 365 * 24 * 60 * 60));
+        timers.arm(base + thirty_years, 4);
+        timers.arm(base, 3);
+        timers.arm(base - second, 2);
+        timers.arm(base - 2 * second, 1);
+        assert_eq!(timers.next_deadline(), Some(base - 2 * second));
+        assert_eq!(pop_all(&mut timers, base - second), [1, 2]);
+        assert_eq!(pop_all(&mut timers, base), [3]);
+        assert_eq!(timers.next_deadline(), Some(base + thirty_years));
+        assert_eq!((timers.pop_any(), timers.pop_any()), (Some(4), None));
+    }
+
+    #[test]
+    fn equal_deadlines_keep_their_order_when_the_numbers_begin_anew() {
+        let base = Instant::now();
+        let mut timers = Timers::new(base);
+        timers.next_number = u32::MAX - 2;
+        let keys: Vec<_> = (0..6).map(|name| timers.arm(base, name)).collect();
+        assert_eq!(timers.next_number, 3);
+        assert_eq!(timers.cancel(keys[4]), Some(4));
+        assert_eq!(pop_all(&mut timers, base), [0, 1, 2, 3, 5]);
+    }
+
+    #[test]
     fn mass_cancelling_gives_the_memory_back() {
         let base = Instant::now();
-        let mut timers = Timers::new();
+        let mut timers = Timers::new(base);
         let keys: Vec<_> = (0..100_000).map(|n| timers.arm(base + Duration::from_secs(n), ())).collect();
         for key in keys {
             timers.cancel(key);
@@ -210,7 +287,7 @@ mod tests {
             seed ^= seed << 17;
             seed % below
         };
-        let mut timers = Timers::new();
+        let mut timers = Timers::new(base);
         let mut twin = BTreeMap::new();
         let mut keys = Vec::new();
         for name in 0..20_000_u32 {

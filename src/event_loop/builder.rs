@@ -92,11 +92,12 @@ impl Builder {
         };
         let reactor = Reactor::new(selector);
         let bell = reactor.bell()?;
+        let now = self.clock.now();
         let core = Core {
             executor: Executor::new(bell),
             reactor,
-            timers: RefCell::new(Timers::new()),
-            latest: Cell::new(self.clock.now()),
+            timers: RefCell::new(Timers::new(now)),
+            latest: Cell::new(now),
             clock: self.clock,
             step: StepEnd::default(),
             phase: Cell::new(Phase::Idle),

@@ -33,7 +33,7 @@ impl Core {
         loop {
             let mut entries = Vec::new();
             self.executor.ready.swap_batch(&mut entries);
-            let due = std::iter::from_fn(|| self.take_any_timer()).collect::<Vec<_>>();
+            let due = std::iter::from_fn(|| self.timers.borrow_mut().pop_any()).collect::<Vec<_>>();
             if entries.is_empty() && due.is_empty() {
                 break;
             }
@@ -50,12 +50,6 @@ impl Core {
         // Last, since what was dropped above may have taken descriptors out of it.
         let selector = self.reactor.close();
         self.dropping(|| drop(selector));
-    }
-
-    fn take_any_timer(&self) -> Option<super::Due> {
-        let mut timers = self.timers.borrow_mut();
-        let deadline = timers.next_deadline()?;
-        timers.pop_due(deadline)
     }
 
     /// Runs destructors of users: a panic in one must not keep the others from running.

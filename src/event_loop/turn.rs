@@ -91,10 +91,11 @@ impl Core {
     /// Appends the timers that are due. The clock is read once per look at the selector; between two looks only a
     /// deadline that a clock reading has already passed counts, as one without any delay has.
     fn collect_timers(&self, looked: bool) {
-        let Some(next) = self.timers.borrow().next_deadline() else { return };
-        if !looked && next > self.latest.get() {
+        let timers = self.timers.borrow();
+        if timers.is_empty() || (!looked && !timers.is_any_due(self.latest.get())) {
             return;
         }
+        drop(timers);
         let now = self.now();
         while let Some(due) = self.pop_due(now) {
             self.executor.ready.push(match due {
