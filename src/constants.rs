@@ -14,6 +14,9 @@ pub(crate) const SPARE_ENTRIES: usize = 1024;
 /// How many events one look at the selector may bring. Sixteen cost 15 % more CPU with a thousand connections.
 pub(crate) const EVENTS_PER_POLL: usize = 1024;
 
+/// The most events that one look may be asked for: their memory is under a megabyte.
+pub(crate) const MOST_EVENTS_PER_POLL: usize = 64 * 1024;
+
 /// The longest the selector may block when a timer is armed, as in asyncio: far deadlines are looked at once a day.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Buffers, Descriptors, StepEnd};
 use super::{Clock, Core, EventLoop, Phase, SystemClock};
-use crate::constants::{CLOSE_TIMEOUT, EVENTS_PER_POLL, HANDLES_PER_POLL};
+use crate::constants::{CLOSE_TIMEOUT, EVENTS_PER_POLL, HANDLES_PER_POLL, MOST_EVENTS_PER_POLL};
 use crate::executor::Executor;
 use crate::reactor::{MioSelector, Reactor, Selector};
 use crate::threads::Threads;
@@ -33,6 +33,7 @@ pub struct Builder {
     clock: Rc<dyn Clock>,
     event_capacity: usize,
     handles_per_poll: usize,
+    spin: Duration,
     close_timeout: Duration,
 }
 
@@ -43,6 +44,7 @@ impl Builder {
             clock: Rc::new(SystemClock),
             event_capacity: EVENTS_PER_POLL,
             handles_per_poll: HANDLES_PER_POLL,
+            spin: Duration::ZERO,
             close_timeout: CLOSE_TIMEOUT,
         }
     }
@@ -59,17 +61,42 @@ impl Builder {
         self
     }
 
-    /// How many events one look at the operating system's selector may bring (default 1024). It has no effect on a
-    /// selector of your own.
+    /// How many events one look at the operating system's selector may bring: from 1 to 65,536 (default 1024), and
+    /// what is outside of that is moved to its end. It has no effect on a selector of your own.
+    ///
+    /// What does not fit is brought by the next look, each of which is a system call: with a thousand busy connections
+    /// 16 events cost 15 % more CPU.
     pub fn event_capacity(mut self, events: usize) -> Self {
-        self.event_capacity = events.max(1);
+        self.event_capacity = events.clamp(1, MOST_EVENTS_PER_POLL);
         self
     }
 
-    /// How many handles may run between two looks at the selector while there is ready work (default 61). With 1 it
-    /// is asked in every turn, as asyncio does, at the price of a system call for each.
+    /// How many handles may run between two looks at the selector while there is ready work (default 61). With 1, and
+    /// with 0, it is asked in every turn, as asyncio does: a request and its reply on an idle loop then cost four
+    /// system calls instead of three.
     pub fn handles_per_poll(mut self, handles: usize) -> Self {
         self.handles_per_poll = handles.max(1);
+        self
+    }
+
+    /// How long an idle loop looks for events again and again before it lets its thread sleep (default zero: not at
+    /// all).
+    ///
+    /// What comes meanwhile need not wake the thread first: with one connection over loopback, 20 or more microseconds
+    /// of spinning brought the median round trip of 64 bytes from 35 to 21 microseconds. Where many connections are
+    /// busy there is nothing to win, since the loop hardly ever sleeps. The price is a core that is busy for as long
+    /// before every wait. A deadline ends it, and so does whatever comes; a clock that jumps, such as
+    /// [`ManualClock`](crate::testing::ManualClock), does not spin. [`Duration::MAX`] never sleeps.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mut event_loop = waterwheel::EventLoop::builder().spin(Duration::from_micros(50)).build()?;
+    /// event_loop.run(waterwheel::sleep(Duration::from_millis(1)));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn spin(mut self, most: Duration) -> Self {
+        self.spin = most;
         self
     }
 
@@ -103,6 +130,7 @@ impl Builder {
             phase: Cell::new(Phase::Idle),
             stopping: Cell::new(false),
             handles_per_poll: self.handles_per_poll,
+            spin: self.spin,
             close_timeout: self.close_timeout,
             since_poll: Cell::new(0),
             exception_handler: RefCell::new(None),
@@ -119,6 +147,7 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("event_capacity", &self.event_capacity)
             .field("handles_per_poll", &self.handles_per_poll)
+            .field("spin", &self.spin)
             .finish_non_exhaustive()
     }
 }

@@ -14,6 +14,7 @@ mod fd_callbacks;
 mod incident;
 mod running;
 mod schedule;
+mod spin;
 mod step;
 mod turn;
 
@@ -92,6 +93,8 @@ pub(crate) struct Core {
     phase: Cell<Phase>,
     stopping: Cell<bool>,
     handles_per_poll: usize,
+    /// How long to look without blocking before the selector may block.
+    spin: Duration,
     /// How long a connection that closes in the background may make no progress.
     pub(crate) close_timeout: Duration,
     /// How many handles ran since the selector was last asked.

@@ -3,7 +3,7 @@
 //! 1. Decide how long to wait: not at all while something is ready, else until the next deadline, else for ever.
 //!    Cancelled timers are gone by then. While something is ready and few handles ran since the last look, the
 //!    selector is not asked at all.
-//! 2. Wait: ask the selector once.
+//! 2. Wait: ask the selector once. A loop that was built to spin first asks for a while without blocking.
 //! 3. Collect: append the sources that became ready, then what other threads sent, then the timers that are due.
 //! 4. Run exactly the batch that is ready now. What it schedules runs in the next turn.
 //!
@@ -58,7 +58,8 @@ impl Core {
 
     fn wait(&self, may_block: bool) {
         let wait = if may_block { self.until_next_deadline() } else { Some(Duration::ZERO) };
-        let came = self.reactor.wait(self.clock.blocking(wait));
+        let timeout = self.clock.blocking(wait);
+        let came = if may_block && !self.spin.is_zero() { self.spin(timeout) } else { self.reactor.wait(timeout) };
         self.since_poll.set(0);
         match came {
             Ok(true) => self.collect_events(),

@@ -1,0 +1,148 @@
+//! A loop that looks for a while before it blocks, on a selector that writes down what it is asked and a clock that
+//! passes only there: ten microseconds for a look, and as long as was asked for a wait.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::RawFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use waterwheel::testing::ManualClock;
+use waterwheel::{
+    Bell, Builder, Clock, EventLoop, Events, RemoteHandle, Selector, SystemClock, Token, get_running_loop, sleep,
+    yield_now,
+};
+
+const LOOK: Duration = Duration::from_micros(10);
+const NO_TIME: Option<Duration> = Some(Duration::ZERO);
+
+fn micros(count: u64) -> Duration {
+    Duration::from_micros(count)
+}
+
+/// What selector and clock share with the test.
+struct World {
+    now: Cell<Instant>,
+    /// The timeouts that the selector was asked with.
+    asked: RefCell<Vec<Option<Duration>>>,
+    /// Who is called by another thread, and at which look that is noticed.
+    call: RefCell<Option<(usize, RemoteHandle)>>,
+}
+
+struct Passing(Rc<World>);
+
+impl Clock for Passing {
+    fn now(&self) -> Instant {
+        self.0.now.get()
+    }
+}
+
+struct Recording(Rc<World>);
+
+struct NoBell;
+
+impl Bell for NoBell {
+    fn ring(&self) {}
+}
+
+impl Selector for Recording {
+    fn register(&mut self, _fd: RawFd, _token: Token) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn deregister(&mut self, _fd: RawFd) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn poll(&mut self, timeout: Option<Duration>, _events: &mut Events) -> io::Result<bool> {
+        let world = &self.0;
+        world.asked.borrow_mut().push(timeout);
+        assert!(world.asked.borrow().len() < 10_000, "the loop looks for ever");
+        let looks = world.asked.borrow().len();
+        if let Some((_, remote)) = world.call.borrow_mut().take_if(|(at, _)| *at == looks) {
+            remote.call_soon(|| get_running_loop().stop());
+            return Ok(true);
+        }
+        let passed = timeout.expect("nothing would end this wait").max(LOOK);
+        world.now.set(world.now.get() + passed);
+        Ok(false)
+    }
+
+    fn bell(&mut self) -> io::Result<Box<dyn Bell>> {
+        Ok(Box::new(NoBell))
+    }
+}
+
+fn world() -> (Rc<World>, Builder) {
+    let now = Cell::new(SystemClock.now());
+    let world = Rc::new(World { now, asked: RefCell::default(), call: RefCell::default() });
+    let builder = EventLoop::builder().selector(Box::new(Recording(Rc::clone(&world))));
+    (Rc::clone(&world), builder.clock(Rc::new(Passing(world))))
+}
+
+/// What the selector is asked from the beginning to the end of `main`.
+fn asked_by(world: &World, builder: Builder, main: impl Future<Output = ()>) -> Vec<Option<Duration>> {
+    builder.build().unwrap().run(async {
+        world.asked.take();
+        main.await;
+        world.asked.take()
+    })
+}
+
+/// As above, of a loop that spins for so long.
+fn asked(spin: Duration, main: impl Future<Output = ()>) -> Vec<Option<Duration>> {
+    let (world, builder) = world();
+    asked_by(&world, builder.spin(spin), main)
+}
+
+#[test]
+fn a_loop_blocks_at_once_unless_it_was_built_to_spin() {
+    let (world, builder) = world();
+    assert_eq!(asked_by(&world, builder, sleep(micros(1000))), [Some(micros(1000))]);
+}
+
+#[test]
+fn a_loop_that_spins_looks_without_blocking_first_and_blocks_for_the_rest() {
+    let asked = asked(micros(100), sleep(micros(1000)));
+    let (wait, looks) = asked.split_last().unwrap();
+    assert_eq!(looks, [NO_TIME; 10]);
+    assert_eq!(*wait, Some(micros(900)));
+}
+
+#[test]
+fn a_deadline_ends_the_spinning() {
+    // Five looks, and the one at the deadline.
+    assert_eq!(asked(micros(100), sleep(micros(50))), [NO_TIME; 6]);
+    assert_eq!(asked(Duration::MAX, sleep(micros(50))), [NO_TIME; 6]);
+}
+
+#[test]
+fn what_comes_ends_the_spinning() {
+    let (world, builder) = world();
+    let mut event_loop = builder.spin(micros(100)).build().unwrap();
+    world.call.replace(Some((3, event_loop.handle().remote())));
+    event_loop.run_forever();
+    assert_eq!(*world.asked.borrow(), [NO_TIME; 3]);
+}
+
+#[test]
+fn a_loop_with_ready_work_looks_as_often_as_one_that_does_not_spin() {
+    for spin in [Duration::ZERO, micros(100)] {
+        let (world, builder) = world();
+        let work = async {
+            for _ in 0..20 {
+                yield_now().await;
+            }
+        };
+        assert_eq!(asked_by(&world, builder.spin(spin).handles_per_poll(1), work), [NO_TIME; 20]);
+    }
+}
+
+#[test]
+fn by_a_clock_that_jumps_nothing_spins() {
+    let (world, builder) = world();
+    let clock = Rc::new(ManualClock::new());
+    let builder = builder.clock(clock.clone()).spin(Duration::MAX);
+    assert_eq!(asked_by(&world, builder, sleep(Duration::from_secs(3600))), [NO_TIME]);
+    assert_eq!(clock.elapsed(), Duration::from_secs(3600));
+}
