@@ -110,6 +110,26 @@ fn line_server_answers_each_line_and_what_is_left_at_the_end() {
 }
 
 #[test]
+fn per_core_spreads_its_connections_over_loops_and_tells_how() {
+    const CLIENTS: usize = 64;
+    let server = Server::start(Command::new(example("per_core")).args(["127.0.0.1:0", "2"]));
+    for _ in 0..CLIENTS {
+        assert_eq!(answer_to(server.address, b"to the end"), b"to the end");
+    }
+    let (status, lines, errors) = server.process.finish();
+    let took = |number, line: &String| {
+        let count =
+            line.strip_prefix(&format!("Loop {number} took ")).and_then(|line| line.strip_suffix(" connections"));
+        count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("{line:?}"))
+    };
+    let counts: Vec<usize> = lines.iter().enumerate().map(|(number, line)| took(number, line)).collect();
+    assert_eq!((counts.len(), counts.iter().sum()), (2, CLIENTS), "{lines:?}");
+    // That one loop has none would happen once in 2^63 runs.
+    assert!(counts.iter().all(|&count| count > 0), "{lines:?}");
+    assert_eq!((status.success(), errors.as_str()), (true, ""));
+}
+
+#[test]
 fn callbacks_run_in_the_order_that_the_example_promises() {
     let Run { success, lines, errors } = run("callbacks", &[]);
     let expected = [
@@ -122,8 +142,8 @@ fn callbacks_run_in_the_order_that_the_example_promises() {
     assert_eq!((success, errors.as_str()), (true, ""));
 }
 
-const TAKE_AN_ADDRESS: [&str; 5] =
-    ["tcp_echo_client", "tcp_echo_server", "echo_streams", "echo_protocol", "line_server"];
+const TAKE_AN_ADDRESS: [&str; 6] =
+    ["tcp_echo_client", "tcp_echo_server", "echo_streams", "echo_protocol", "line_server", "per_core"];
 
 #[test]
 fn an_address_that_is_none_is_one_readable_line_and_a_failure() {

@@ -1,0 +1,102 @@
+//! A loop for each core. They share the address and nothing else: with `reuse_port` each loop has a listening socket of
+//! its own, and the kernel spreads the connections over them. It ends with its standard input, and says how many
+//! connections each loop took.
+//!
+//!     cargo run --release --example per_core [ADDR] [LOOPS]
+
+use std::cell::Cell;
+use std::env;
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{self, JoinHandle, available_parallelism};
+use std::time::Duration;
+
+use waterwheel::{EventLoop, RemoteHandle, StreamReader, StreamWriter, get_running_loop, start_server};
+
+const GRACE: Duration = Duration::from_secs(1);
+
+async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
+    loop {
+        let data = reader.fill_buf().await?;
+        if data.is_empty() {
+            return Ok(());
+        }
+        writer.write(data);
+        let n = data.len();
+        reader.consume(n);
+        writer.drain().await?;
+    }
+}
+
+/// Serves until the loop is stopped, and gives how many connections there were. What one loop counts is counted in a
+/// `Cell`, since no other thread sees it.
+fn serve(address: &str, ready: &Sender<(SocketAddr, RemoteHandle)>) -> io::Result<usize> {
+    let mut event_loop = EventLoop::new()?;
+    let connections = Rc::new(Cell::new(0));
+    let count = Rc::clone(&connections);
+    let connected = move |reader, writer| {
+        count.set(count.get() + 1);
+        echo(reader, writer)
+    };
+    let server = event_loop.run(start_server(connected, address).reuse_port(true).into_future())?;
+    // Whoever started this thread is waiting for it.
+    let _ = ready.send((server.local_addrs()[0], event_loop.handle().remote()));
+    event_loop.run_forever();
+    event_loop.run(server.shutdown(GRACE));
+    Ok(connections.get())
+}
+
+/// A loop on a thread of its own. A remote handle is what other threads may have of it.
+struct Wheel {
+    address: SocketAddr,
+    remote: RemoteHandle,
+    thread: JoinHandle<io::Result<usize>>,
+}
+
+impl Wheel {
+    fn start(address: String) -> io::Result<Wheel> {
+        let (ready, is_ready) = channel();
+        let thread = thread::spawn(move || serve(&address, &ready));
+        match is_ready.recv() {
+            Ok((address, remote)) => Ok(Wheel { address, remote, thread }),
+            Err(_) => Err(thread.join().expect("it does not panic").expect_err("it ended before it served")),
+        }
+    }
+}
+
+fn serve_on_all(address: &str, loops: usize) -> io::Result<()> {
+    let first = Wheel::start(address.to_owned())?;
+    // Where a port was left to the system, the others take the one that the first was given.
+    let address = first.address;
+    let mut wheels = vec![first];
+    for _ in 1..loops {
+        wheels.push(Wheel::start(address.to_string())?);
+    }
+    println!("Serving on {address}");
+    io::copy(&mut io::stdin(), &mut io::sink())?;
+    for wheel in &wheels {
+        wheel.remote.call_soon(|| get_running_loop().stop());
+    }
+    for (number, wheel) in wheels.into_iter().enumerate() {
+        let connections = wheel.thread.join().expect("it does not panic")?;
+        println!("Loop {number} took {connections} connections");
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    env_logger::init();
+    let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8888".to_owned());
+    let loops = env::args().nth(2).and_then(|loops| loops.parse().ok());
+    let loops = loops.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
+    match serve_on_all(&address, loops) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
