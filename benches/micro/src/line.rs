@@ -1,6 +1,6 @@
 //! What a line costs that comes one byte at a time: it should double when the line doubles.
 //!
-//!     cargo bench --bench reader
+//!     cargo bench --manifest-path benches/micro/Cargo.toml --bench line
 
 use std::future::Future;
 use std::pin::pin;

@@ -1,0 +1,79 @@
+//! A transport's switches and marks, on a pair of Unix sockets.
+
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+
+use divan::Bencher;
+use divan::counter::{BytesCount, ItemsCount};
+use waterwheel::{StreamReader, StreamWriter, Transport, open_connection, spawn};
+
+use crate::{TIMES, event_loop};
+
+/// Both ends, on the running loop.
+async fn pair() -> [(StreamReader, StreamWriter); 2] {
+    let (one, other) = UnixStream::pair().expect("a pair of sockets");
+    [open_connection(one).await.expect("it is open"), open_connection(other).await.expect("it is open")]
+}
+
+/// Reading is switched off and on again, with nothing to read.
+#[divan::bench]
+fn pause_and_resume_reading(bencher: Bencher<'_, '_>) {
+    let mut event_loop = event_loop();
+    let [(_reader, writer), _other] = event_loop.run(pair());
+    let transport: Rc<dyn Transport> = writer.transport();
+    bencher.counter(ItemsCount::new(TIMES)).bench_local(|| {
+        event_loop.run(async {
+            for _ in 0..TIMES {
+                transport.pause_reading();
+                transport.resume_reading();
+            }
+        });
+    });
+}
+
+/// A byte goes to and fro between two tasks: two sends, two receives and two looks at the selector.
+#[divan::bench]
+fn round_trip(bencher: Bencher<'_, '_>) {
+    const TRIPS: usize = 100;
+    let mut event_loop = event_loop();
+    let [(mut reader, writer), (mut other_reader, other_writer)] = event_loop.run(pair());
+    bencher.counter(ItemsCount::new(TRIPS)).bench_local(|| {
+        event_loop.run(async {
+            for _ in 0..TRIPS {
+                writer.write(b"x");
+                assert_eq!(other_reader.read_into(&mut [0]).await.expect("it was sent"), 1);
+                other_writer.write(b"x");
+                assert_eq!(reader.read_into(&mut [0]).await.expect("it was sent"), 1);
+            }
+        });
+    });
+}
+
+/// Pieces that are each larger than the high-water mark, so that every one is waited for while the other end reads.
+#[divan::bench(args = [4 * 1024, 64 * 1024])]
+fn over_the_high_water_mark(bencher: Bencher<'_, '_>, high: usize) {
+    const TOTAL: usize = 4 * 1024 * 1024;
+    let mut event_loop = event_loop();
+    let [(_reader, writer), (mut other_reader, _other_writer)] = event_loop.run(pair());
+    writer.transport().set_write_buffer_limits(Some(high), None);
+    let writer = Rc::new(writer);
+    let piece: Rc<[u8]> = vec![b'x'; 2 * high].into();
+    bencher.counter(BytesCount::new(TOTAL)).bench_local(|| {
+        event_loop.run(async {
+            let (writer, piece) = (Rc::clone(&writer), Rc::clone(&piece));
+            let writing = spawn(async move {
+                for _ in 0..TOTAL / piece.len() {
+                    writer.write_all(&piece).await.expect("the other end reads");
+                }
+            });
+            let mut left = TOTAL;
+            while left > 0 {
+                let received = other_reader.fill_buf().await.expect("it is sent").len();
+                assert!(received > 0, "the stream ended with {left} bytes left");
+                other_reader.consume(received);
+                left -= received;
+            }
+            writing.await.expect("it ends well");
+        });
+    });
+}
