@@ -180,9 +180,10 @@ impl TlsProtocol {
         self.send_sealed();
         match outcome {
             Err(error) => self.fail(error),
+            // The end of the session may have come with the end of the handshake: it is delivered behind it.
+            Ok(_) if !self.session.borrow().is_handshaking() => self.opened(),
             Ok(Intake::Closed) => self.fail(TlsErrorKind::ClosedInHandshake.into()),
-            Ok(_) if self.session.borrow().is_handshaking() => self.give_back_incoming(),
-            Ok(_) => self.opened(),
+            Ok(_) => self.give_back_incoming(),
         }
     }
 
