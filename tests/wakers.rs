@@ -441,7 +441,10 @@ fn a_waker_that_is_used_and_let_go_within_the_poll_wakes_that_task_only() {
             times += 1;
             match times {
                 1 => cx.waker().wake_by_ref(),
-                2 => cx.waker().clone().wake(),
+                2 => {
+                    let kept = cx.waker().clone();
+                    kept.wake();
+                }
                 3 => std::thread::scope(|scope| {
                     let waker = cx.waker();
                     scope.spawn(|| waker.wake_by_ref());

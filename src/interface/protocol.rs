@@ -89,6 +89,13 @@ pub trait Protocol {
     fn buffered(&self) -> Option<&dyn BufferedProtocol> {
         None
     }
+
+    /// A protocol that is a layer, with another protocol above it, answers the transport that it shows to that one.
+    /// Whoever ends a connection from outside, as a server does with its clients, ends it there, so that the layer can
+    /// say its own good-bye.
+    fn transport_above(&self) -> Option<Rc<dyn Transport>> {
+        None
+    }
 }
 
 /// A protocol that lends its own buffer to the transport, so that bytes are received where they are needed.

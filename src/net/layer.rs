@@ -20,6 +20,15 @@ pub(crate) struct Layered {
     pub(crate) ready: Made,
 }
 
+/// The transport that the application uses: the one above all layers that were put over `transport`, at the start or in
+/// the middle of the connection.
+pub(crate) fn topmost(mut transport: Rc<dyn Transport>) -> Rc<dyn Transport> {
+    while let Some(above) = transport.get_protocol().and_then(|protocol| protocol.transport_above()) {
+        transport = above;
+    }
+    transport
+}
+
 /// Puts a layer under the application's protocol. Called once for each connection.
 pub(crate) type Wrap = Rc<dyn Fn(&LoopHandle, Rc<dyn Protocol>) -> io::Result<Layered>>;
 

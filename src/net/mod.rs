@@ -26,6 +26,7 @@ pub(crate) use create_server::{ServeOptions, serve_options};
 pub use datagram::CreateDatagramEndpoint;
 pub use dial::ConnectError;
 pub use endpoint::Endpoint;
+pub(crate) use layer::topmost;
 #[cfg(feature = "tls")]
 pub(crate) use layer::{LayerSettings, Layered, Prepare, Wrap};
 pub use resolve::Family;

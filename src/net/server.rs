@@ -16,7 +16,7 @@ use crate::executor::{Waiters, yield_once};
 use crate::interface::{ExtraInfo, Protocol, Transport};
 use crate::net::bind::SocketFile;
 use crate::net::conduit::{Acceptor, Conduit};
-use crate::net::layer::Wrap;
+use crate::net::layer::{Wrap, topmost};
 use crate::net::listener::Listener;
 use crate::net::socket_transport::{Names, SocketTransport};
 use crate::time::timeout;
@@ -60,7 +60,7 @@ pub(crate) struct ServerState {
     /// The listeners, in Serving.
     listeners: RefCell<Vec<Rc<Listener>>>,
     /// The connections that are not yet lost. Each holds an [`Attachment`] to its place here.
-    clients: RefCell<Slab<Weak<dyn Transport>>>,
+    clients: RefCell<Slab<Weak<SocketTransport<Socket>>>>,
     /// Woken when the phase or the number of connections has changed.
     changed: Waiters,
 }
@@ -179,7 +179,8 @@ impl Server {
         self.state.close();
     }
 
-    /// Closes the connections; each sends what it has still buffered. The listeners are not touched.
+    /// Closes the connections; each sends what it has still buffered, and ends its session where there is TLS. The
+    /// listeners are not touched.
     pub fn close_clients(&self) {
         self.state.for_each_client(|client| client.close());
     }
@@ -329,13 +330,13 @@ impl ServerState {
             // Closed between the accept and now: nobody will serve this connection.
             return;
         };
-        let place = self.clients.borrow_mut().insert(Weak::<SocketTransport<Socket>>::new());
+        let place = self.clients.borrow_mut().insert(Weak::new());
         let attachment = Attachment { server: Rc::clone(self), place };
         let peer = names.peer.clone();
         match self.open(assembly, conduit, names, attachment) {
             Ok(transport) => {
                 if let Some(client) = self.clients.borrow_mut().get_mut(place) {
-                    *client = transport;
+                    *client = Rc::downgrade(&transport);
                 }
             }
             Err(error) => {
@@ -345,32 +346,28 @@ impl ServerState {
         }
     }
 
-    /// Opens a transport on the conduit. The answer is the one that the application will know.
     fn open(
         &self,
         assembly: Assembly,
         conduit: Rc<Socket>,
         names: Names,
         attachment: Attachment,
-    ) -> io::Result<Weak<dyn Transport>> {
+    ) -> io::Result<Rc<SocketTransport<Socket>>> {
         let protocol = (assembly.factory)();
-        let (facing_wire, above) = match assembly.layer {
-            None => (protocol, None),
-            Some(wrap) => {
-                let layered = wrap(&self.event_loop, protocol)?;
-                (layered.below, Some(Rc::downgrade(&layered.above)))
-            }
+        let facing_wire = match assembly.layer {
+            None => protocol,
+            Some(wrap) => wrap(&self.event_loop, protocol)?.below,
         };
         let (transport, _made) =
             SocketTransport::open(&self.event_loop, conduit, names, facing_wire, Some(attachment))?;
-        let transport: Rc<dyn Transport> = transport;
-        Ok(above.unwrap_or_else(|| Rc::downgrade(&transport)))
+        Ok(transport)
     }
 
+    /// Each as the application knows it: what is done to it is for the topmost layer to do in order.
     fn for_each_client(&self, act: impl Fn(&dyn Transport)) {
         let clients: Vec<_> = self.clients.borrow().iter().filter_map(|(_, client)| client.upgrade()).collect();
         for client in clients {
-            act(&*client);
+            act(&*topmost(client));
         }
     }
 }

@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use crate::constants::DEFAULT_LIMIT;
 use crate::event_loop::{Incident, LoopHandle, get_running_loop};
 use crate::interface::{Protocol, Transport};
-use crate::net::{Endpoint, ServeOptions, Server, serve_options};
+use crate::net::{Endpoint, ServeOptions, Server, serve_options, topmost};
 use crate::streams::open::check_limit;
 use crate::streams::protocol::{Connected, StreamProtocol};
 use crate::streams::{StreamReader, StreamWriter};
@@ -64,7 +64,7 @@ pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<
         let call = AssertUnwindSafe(|| client_connected.call(event_loop, reader, writer));
         // A plain function does all its work here, and an async one may panic before it gives its future.
         if let Err(payload) = catch_unwind(call) {
-            failed(&*transport, Incident::new(HANDLER_PANICKED).with_panic(&payload));
+            failed(&transport, Incident::new(HANDLER_PANICKED).with_panic(&payload));
         }
     };
     StartServer {
@@ -220,10 +220,11 @@ pin_project! {
 
 /// Reports what went wrong, to the loop that runs the handler, and closes the connection.
 #[cold]
-fn failed(transport: &dyn Transport, incident: Incident) {
+fn failed(transport: &Rc<dyn Transport>, incident: Incident) {
     let peer = transport.extra_info().peername().cloned();
     get_running_loop().core().report(&incident.with_peer(peer));
-    transport.close();
+    // The handler may have put a layer over it meanwhile.
+    topmost(Rc::clone(transport)).close();
 }
 
 impl<C: Future> Future for Handler<C> {
@@ -237,12 +238,12 @@ impl<C: Future> Future for Handler<C> {
             Ok(Poll::Ready(output)) => {
                 if let Some(error) = (this.failure)(output) {
                     let incident = Incident::new("The handler of a connection failed");
-                    failed(&**this.transport, incident.with_error(error));
+                    failed(this.transport, incident.with_error(error));
                 }
                 Poll::Ready(())
             }
             Err(payload) => {
-                failed(&**this.transport, Incident::new(HANDLER_PANICKED).with_panic(&payload));
+                failed(this.transport, Incident::new(HANDLER_PANICKED).with_panic(&payload));
                 Poll::Ready(())
             }
         }

@@ -352,6 +352,10 @@ impl Protocol for TlsProtocol {
     fn buffered(&self) -> Option<&dyn BufferedProtocol> {
         Some(self)
     }
+
+    fn transport_above(&self) -> Option<Rc<dyn Transport>> {
+        Some(self.face())
+    }
 }
 
 impl fmt::Debug for TlsProtocol {
