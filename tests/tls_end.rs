@@ -4,6 +4,8 @@
 
 #[path = "common/certificates.rs"]
 mod certificates;
+#[path = "common/forward_clock.rs"]
+mod forward_clock;
 #[path = "common/tls_peer.rs"]
 mod tls_peer;
 
@@ -11,10 +13,14 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use certificates::Authority;
 use tls_peer::{Peer, pipe};
+use waterwheel::rustls::SupportedProtocolVersion;
+use waterwheel::rustls::client::Resumption;
+use waterwheel::rustls::version::{TLS12, TLS13};
 use waterwheel::{
     AfterEof, BufferedProtocol, ConnectionError, EventLoop, Protocol, ReceiveBuffer, StreamReader, StreamWriter,
     TlsClient, TlsError, TlsErrorKind, TlsServer, Transport, get_running_loop, open_connection, sleep, start_server,
@@ -29,6 +35,15 @@ fn both() -> (TlsServer, TlsClient) {
     let authority = Authority::new();
     let identity = authority.sign(&["127.0.0.1"]);
     (TlsServer::new(&identity.chain, &identity.key).unwrap(), TlsClient::with_roots(&authority.pem).unwrap())
+}
+
+/// As [`both`], for one version of TLS.
+fn both_of(version: &'static SupportedProtocolVersion) -> (TlsServer, TlsClient) {
+    let authority = Authority::new();
+    let identity = authority.sign(&["127.0.0.1"]);
+    let mut config = authority.client_of(version);
+    Arc::make_mut(&mut config).resumption = Resumption::disabled();
+    (TlsServer::new(&identity.chain, &identity.key).unwrap(), config.into())
 }
 
 fn kind_of(error: &io::Error) -> Option<TlsErrorKind> {
@@ -64,50 +79,102 @@ fn closing_ends_both_sides_in_order_and_everything_arrives() {
     });
 }
 
-/// A server's whole session, cut after every byte that it sends: an error each time, and a clean end only after the
-/// last byte, with which its close_notify is complete.
+const MESSAGE: &[u8] = b"one line\nand another\n";
+
+/// Whether what our side read is the whole message and a clean end. Anything else is an error of the right kind, and no
+/// more than what was sent can be read.
+async fn is_clean_end(connected: io::Result<(StreamReader, StreamWriter)>, cut: usize) -> bool {
+    let outcome = async {
+        let (mut reader, writer) = connected?;
+        let received = reader.read_to_end().await;
+        if received.is_err() {
+            let rest = reader.fill_buf().await.map(<[u8]>::to_vec).unwrap_or_default();
+            assert!(MESSAGE.starts_with(&rest));
+            assert!(writer.wait_closed().await.is_err(), "{cut}: the writer hears of it too");
+        }
+        received
+    };
+    match outcome.await {
+        Ok(received) => {
+            assert_eq!(received, MESSAGE, "{cut}");
+            true
+        }
+        Err(error) => {
+            let expected = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
+            assert!(expected.contains(&error.kind()), "{cut}: {error}");
+            false
+        }
+    }
+}
+
+/// A peer's whole session, cut after every byte that it sends: an error each time, and a clean end only after the last
+/// byte, with which its close_notify is complete. Returns how many cuts that were.
+async fn cut_anywhere(mut is_clean: impl AsyncFnMut(usize) -> bool) -> usize {
+    // How long a session is varies by a few bytes, with the length of a signature: each is measured by its end.
+    let mut cut = 0;
+    while !is_clean(cut).await {
+        cut += 1;
+        assert!(cut < 10_000, "no session is as long");
+    }
+    cut
+}
+
 #[test]
-fn a_session_cut_anywhere_is_an_error_and_only_close_notify_is_a_clean_end() {
-    let (server, client) = both();
-    const MESSAGE: &[u8] = b"one line\nand another\n";
-    run(async {
-        // How long a session is varies by a few bytes, with the length of a signature: each is measured by its end.
-        let mut cut = 0;
-        let mut clean = 0;
-        while clean == 0 {
+fn a_servers_session_cut_anywhere_is_an_error_and_only_close_notify_is_a_clean_end() {
+    for version in [&TLS12, &TLS13] {
+        let (server, client) = both_of(version);
+        let cuts = run(cut_anywhere(async |cut| {
             let server = server.clone();
             let relay = pipe(cut, move |stream| {
-                let mut peer = Peer::server(stream, &server);
+                let mut peer = Peer::server(stream, server.rustls_config());
                 peer.handshake().and_then(|()| peer.write(MESSAGE)).and_then(|()| peer.close_notify()).is_ok()
             });
-            let connecting = open_connection(relay.address()).tls(&client);
-            let outcome = async {
-                let (mut reader, _writer) = connecting.await?;
-                let received = reader.read_to_end().await;
-                if received.is_err() {
-                    // What came before the cut can be read: a prefix of what was sent.
-                    let rest = reader.fill_buf().await.map(<[u8]>::to_vec).unwrap_or_default();
-                    assert!(MESSAGE.starts_with(&rest));
-                }
-                received
+            let is_clean = is_clean_end(open_connection(relay.address()).tls(&client).await, cut).await;
+            assert!(!is_clean || relay.was_whole(), "a clean end after {cut} bytes, with more to come");
+            is_clean
+        }));
+        assert!(cuts > 500, "{version:?}: a session was cut at {cuts} places");
+    }
+}
+
+#[test]
+fn a_clients_session_cut_anywhere_is_an_error_and_only_close_notify_is_a_clean_end() {
+    for version in [&TLS12, &TLS13] {
+        let (server, client) = both_of(version);
+        let config = client.rustls_config();
+        let cuts = run(async {
+            let (outcome, handled) = (Rc::new(Cell::new(None)), Rc::new(Cell::new(0)));
+            let (told, count) = (Rc::clone(&outcome), Rc::clone(&handled));
+            let handler = move |reader: StreamReader, writer: StreamWriter| {
+                count.set(count.get() + 1);
+                let told = Rc::clone(&told);
+                async move { told.set(Some(is_clean_end(Ok((reader, writer)), 0).await)) }
             };
-            let outcome = outcome.await;
-            match outcome {
-                Ok(received) => {
-                    assert!(relay.was_whole(), "a clean end after {cut} bytes, with more to come");
-                    assert_eq!(received, MESSAGE);
-                    clean += 1;
+            let serving = start_server(handler, "127.0.0.1:0").tls(&server).await.unwrap();
+            let address = serving.local_addrs()[0];
+            let cuts = cut_anywhere(async |cut| {
+                let config = Arc::clone(&config);
+                let peer = std::thread::spawn(move || {
+                    let mut peer = Peer::client(address, cut, config);
+                    let whole = peer.handshake().and_then(|()| peer.write(MESSAGE)).and_then(|()| peer.close_notify());
+                    peer.hang_up();
+                    whole.is_ok()
+                });
+                while !peer.is_finished() || serving.connections() > 0 {
+                    sleep(Duration::from_micros(100)).await;
                 }
-                Err(error) => {
-                    let expected = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
-                    assert!(expected.contains(&error.kind()), "{cut}: {error}");
-                }
-            }
-            cut += 1;
-            assert!(cut < 10_000, "no session is as long");
-        }
-        assert!(cut > 500, "a session was cut at {cut} places");
-    });
+                let (is_clean, was_whole) = (outcome.take() == Some(true), peer.join().unwrap());
+                assert_eq!(is_clean, was_whole, "after {cut} bytes");
+                is_clean
+            });
+            let cuts = cuts.await;
+            // A session has some bytes after its handshake: only with those cuts there was anything to handle.
+            let (handled, behind) = (handled.get(), MESSAGE.len()..cuts);
+            assert!(behind.contains(&handled), "{handled} of {cuts} were handled");
+            cuts
+        });
+        assert!(cuts > 200, "{version:?}: a session was cut at {cuts} places");
+    }
 }
 
 #[test]
@@ -117,7 +184,7 @@ fn an_end_without_close_notify_may_be_accepted() {
         for accept in [false, true] {
             let peer_side = server.clone();
             let relay = pipe(usize::MAX, move |stream| {
-                let mut peer = Peer::server(stream, &peer_side);
+                let mut peer = Peer::server(stream, peer_side.rustls_config());
                 peer.handshake().and_then(|()| peer.write(b"all there is")).is_ok()
             });
             let client = client.clone().accept_truncation(accept);
@@ -144,7 +211,7 @@ fn a_peer_that_does_not_answer_our_end_is_left_after_the_shutdown_timeout() {
     let (server, client) = both();
     run(async {
         let relay = pipe(usize::MAX, move |stream| {
-            let mut peer = Peer::server(stream, &server);
+            let mut peer = Peer::server(stream, server.rustls_config());
             let done = peer.handshake().and_then(|()| peer.write(b"hello")).is_ok();
             // Neither answers nor closes, until the other side has had enough.
             peer.swallow();
@@ -166,7 +233,7 @@ fn a_peer_that_sends_on_and_on_after_our_end_is_left_after_the_shutdown_timeout(
     let (server, client) = both();
     run(async {
         let relay = pipe(usize::MAX, move |stream| {
-            let mut peer = Peer::server(stream, &server);
+            let mut peer = Peer::server(stream, server.rustls_config());
             let done = peer.handshake().is_ok();
             peer.flood();
             done
@@ -188,7 +255,7 @@ fn what_was_written_before_the_peer_ended_the_session_still_goes_out_and_then_ou
     run(async {
         let (tell, told) = std::sync::mpsc::channel();
         let relay = pipe(usize::MAX, move |stream| {
-            let mut peer = Peer::server(stream, &server);
+            let mut peer = Peer::server(stream, server.rustls_config());
             let ended = peer.handshake().and_then(|()| peer.close_notify());
             let _ = tell.send(ended.and_then(|()| peer.read_to_close_notify()).map_err(|error| error.to_string()));
             true
@@ -256,7 +323,7 @@ fn data_beside_the_end_waits_for_a_paused_protocol_and_comes_before_the_end() {
     let (server, client) = both();
     run(async {
         let relay = pipe(usize::MAX, move |stream| {
-            let mut peer = Peer::server(stream, &server);
+            let mut peer = Peer::server(stream, server.rustls_config());
             // One segment: many small records and the end. Then silence: no further edge.
             peer.handshake()
                 .and_then(|()| peer.write_records(&[&b"a"[..], b"b", b"c"]))
@@ -289,7 +356,7 @@ fn a_protocol_that_panics_loses_its_connection_once() {
             get_running_loop().set_exception_handler(|_| {});
             let peer_side = server.clone();
             let relay = pipe(usize::MAX, move |stream| {
-                let mut peer = Peer::server(stream, &peer_side);
+                let mut peer = Peer::server(stream, peer_side.rustls_config());
                 peer.handshake().and_then(|()| peer.write(b"x")).and_then(|()| peer.close_notify()).is_ok()
             });
             let story = Story { panics_at: Cell::new(panics_at), ..Story::default() };
@@ -309,6 +376,35 @@ fn a_protocol_that_panics_loses_its_connection_once() {
             assert_eq!(story.until_lost().await, expected);
         });
     }
+}
+
+#[test]
+fn an_end_of_the_session_in_the_segment_of_the_handshakes_last_flight_is_an_end_and_no_failure() {
+    let (server, client) = both_of(&TLS13);
+    run(async {
+        // Our side is the server.
+        let story = Rc::new(Story::default());
+        let told = Rc::clone(&story);
+        let serving = get_running_loop().create_server(move || Rc::clone(&told), "127.0.0.1:0").tls(&server);
+        let serving = serving.await.unwrap();
+        let (address, config) = (serving.local_addrs()[0], client.rustls_config());
+        let peer = std::thread::spawn(move || {
+            let mut peer = Peer::client(address, usize::MAX, config);
+            peer.handshake_but_for_the_last_flight().and_then(|()| peer.close_notify()).unwrap();
+            peer.hang_up()
+        });
+        assert_eq!(story.until_lost().await, ["made", "eof", "lost"]);
+        assert!(peer.join().unwrap());
+
+        // Our side is the client; with TLS 1.2 the last flight is the server's.
+        let (server, client) = both_of(&TLS12);
+        let relay = pipe(usize::MAX, move |stream| {
+            let mut peer = Peer::server(stream, server.rustls_config());
+            peer.handshake_but_for_the_last_flight().and_then(|()| peer.close_notify()).is_ok()
+        });
+        let story = connected(&client, &relay, Story::default()).await;
+        assert_eq!(story.until_lost().await, ["made", "eof", "lost"]);
+    });
 }
 
 /// Answers and panics in the same call.
@@ -386,7 +482,7 @@ fn a_failed_handshake_tells_the_protocol_nothing() {
     let (server, _) = both();
     let (_, stranger) = both();
     run(async {
-        let relay = pipe(usize::MAX, move |stream| Peer::server(stream, &server).handshake().is_ok());
+        let relay = pipe(usize::MAX, move |stream| Peer::server(stream, server.rustls_config()).handshake().is_ok());
         let story = Rc::new(Story::default());
         let protocol = Rc::clone(&story);
         let connecting = get_running_loop().create_connection(move || protocol, relay.address());
@@ -406,7 +502,7 @@ fn nothing_is_left_of_a_connection_when_its_loop_is_dropped_or_it_is_lost() {
         let story: Weak<Story> = event_loop.run(async {
             let peer_side = server.clone();
             let relay = pipe(usize::MAX, move |stream| {
-                let mut peer = Peer::server(stream, &peer_side);
+                let mut peer = Peer::server(stream, peer_side.rustls_config());
                 let done = peer.handshake().is_ok();
                 peer.swallow();
                 done
@@ -448,7 +544,7 @@ fn a_tls_stream_has_no_half_that_ends_alone() {
 #[test]
 fn three_hundred_stalled_handshakes_disturb_nobody_and_go_at_the_timeout() {
     let (server, client) = both();
-    run(async {
+    forward_clock::run(async |clock| {
         let handled = Rc::new(Cell::new(0));
         let count = Rc::clone(&handled);
         let handler = move |mut reader: StreamReader, writer: StreamWriter| {
@@ -458,8 +554,7 @@ fn three_hundred_stalled_handshakes_disturb_nobody_and_go_at_the_timeout() {
                 writer.write_all(&line).await
             }
         };
-        let starting = start_server(handler, "127.0.0.1:0").backlog(400);
-        let server = starting.tls(server).tls_handshake_timeout(Duration::from_millis(400)).await.unwrap();
+        let server = start_server(handler, "127.0.0.1:0").backlog(400).tls(server).await.unwrap();
         let address = server.local_addrs()[0];
         let mut stalled = Vec::new();
         for _ in 0..300 {
@@ -469,19 +564,23 @@ fn three_hundred_stalled_handshakes_disturb_nobody_and_go_at_the_timeout() {
         for (number, (_, writer)) in stalled.iter().enumerate() {
             writer.write([&b""[..], &[22, 3, 1, 2, 0, 1, 0], &[22]][number % 3]);
         }
+        clock.until("all are accepted", || server.connections() == 300).await;
         let (mut reader, writer) = open_connection(address).tls(client).await.unwrap();
         writer.write(b"hello\n");
         assert_eq!(reader.readline().await.unwrap(), b"hello\n");
-        assert!(server.connections() >= 300, "they were still there: {}", server.connections());
+        assert_eq!(reader.read(1).await.unwrap(), b"");
         writer.close();
-        drop((reader, writer));
+        writer.wait_closed().await.unwrap();
+        clock.put(Duration::from_secs(50)).await;
+        assert_eq!(server.connections(), 300, "they have sixty seconds");
+
+        clock.put(Duration::from_secs(11)).await;
+        clock.until("all are gone", || server.connections() == 0).await;
         for (reader, _) in &mut stalled {
             // Bytes that were not read make the kernel reset a connection instead of ending it.
             let end = reader.read_to_end().await;
             assert!(end.is_ok_and(|bytes| bytes.is_empty()) || reader.at_eof() || reader.read(1).await.is_err());
         }
-        server.close();
-        server.wait_closed().await;
         assert_eq!(handled.get(), 1);
     });
 }

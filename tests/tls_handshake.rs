@@ -15,10 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use certificates::{Authority, Identity, self_signed};
-use waterwheel::rustls::crypto::ring::default_provider;
-use waterwheel::rustls::pki_types::CertificateDer;
-use waterwheel::rustls::pki_types::pem::PemObject;
-use waterwheel::rustls::{self, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
+use waterwheel::rustls::{self, ProtocolVersion};
 use waterwheel::{
     Server, StreamReader, StreamWriter, TlsClient, TlsError, TlsErrorKind, TlsRole, TlsServer, open_connection,
     open_unix_connection, sleep, start_server, start_tls, start_unix_server, timeout,
@@ -56,15 +53,6 @@ async fn echoed(reader: &mut StreamReader, writer: &StreamWriter, line: &[u8]) -
     reader.readline().await.unwrap()
 }
 
-fn client_config(authority: &Authority, version: &'static SupportedProtocolVersion) -> Arc<rustls::ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
-    let config = rustls::ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(&[version])
-        .unwrap();
-    Arc::new(config.with_root_certificates(roots).with_no_client_auth())
-}
-
 #[test]
 fn both_versions_carry_bytes_and_say_what_was_agreed() {
     let authority = Authority::new();
@@ -74,7 +62,7 @@ fn both_versions_carry_bytes_and_say_what_was_agreed() {
     for (version, expected) in versions {
         run(async {
             let server = serve(server_of(&identity).alpn(["b", "a"]), &Rc::default()).await;
-            let mut config = client_config(&authority, version);
+            let mut config = authority.client_of(version);
             Arc::make_mut(&mut config).alpn_protocols = vec![b"a".to_vec(), b"c".to_vec()];
             let connecting = open_connection(server.local_addrs()[0]).tls(config).server_hostname("localhost");
             let (mut reader, writer) = connecting.await.unwrap();
@@ -86,8 +74,7 @@ fn both_versions_carry_bytes_and_say_what_was_agreed() {
             assert!(tls.cipher_suite().as_str().is_some_and(|name| name.contains("AES") || name.contains("CHACHA")));
             assert_eq!(tls.alpn(), Some(&b"a"[..]));
             assert_eq!(tls.server_name(), Some("localhost"));
-            let own = CertificateDer::from_pem_slice(identity.chain.as_bytes()).unwrap();
-            assert_eq!(tls.peer_certificates(), [own]);
+            assert_eq!(tls.peer_certificates(), [identity.certificate()]);
             assert_eq!(info.peername().and_then(|name| name.as_inet()), Some(server.local_addrs()[0]));
 
             writer.close();

@@ -3,14 +3,26 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::{env, fs, process};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use waterwheel::rustls::crypto::ring::default_provider;
+use waterwheel::rustls::pki_types::CertificateDer;
+use waterwheel::rustls::pki_types::pem::PemObject;
+use waterwheel::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
 /// Somebody with a certificate: its PEM text, and that of its private key.
 pub(crate) struct Identity {
     pub(crate) chain: String,
     pub(crate) key: String,
+}
+
+impl Identity {
+    /// The certificate, as others are shown it.
+    pub(crate) fn certificate(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(self.chain.as_bytes()).expect("it was made so")
+    }
 }
 
 /// Who signs certificates.
@@ -30,6 +42,15 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, name);
         let pem = params.self_signed(&key).expect("it can sign itself").pem();
         Authority { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// The configuration of a client that trusts it, and speaks one version of TLS.
+    pub(crate) fn client_of(&self, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).expect("it was made so")).expect("it is good");
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+        let config = config.with_protocol_versions(&[version]).expect("it is spoken");
+        Arc::new(config.with_root_certificates(roots).with_no_client_auth())
     }
 
     /// A certificate for these names and addresses.

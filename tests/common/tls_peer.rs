@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use waterwheel::TlsServer;
-use waterwheel::rustls::{Connection, ServerConfig, ServerConnection};
+use waterwheel::rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 
 /// A socket that forwards only so many bytes and then ends, as a connection that was cut.
 pub(crate) struct Cut {
@@ -78,9 +77,16 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn server(wire: Cut, tls: &TlsServer) -> Peer {
-        let config: Arc<ServerConfig> = tls.rustls_config();
+    pub(crate) fn server(wire: Cut, config: Arc<ServerConfig>) -> Peer {
         Peer { tls: ServerConnection::new(config).expect("the configuration is good").into(), wire }
+    }
+
+    /// A client, of which only the first `cut` bytes arrive.
+    pub(crate) fn client(address: SocketAddr, cut: usize, config: Arc<ClientConfig>) -> Peer {
+        let socket = TcpStream::connect(address).expect("the server listens");
+        socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
+        let tls = ClientConnection::new(config, address.ip().into()).expect("the configuration is good");
+        Peer { tls: tls.into(), wire: Cut { socket, left: cut } }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -92,6 +98,12 @@ impl Peer {
     }
 
     pub(crate) fn handshake(&mut self) -> io::Result<()> {
+        self.handshake_but_for_the_last_flight()?;
+        self.flush()
+    }
+
+    /// What is still to be said goes out with what comes next.
+    pub(crate) fn handshake_but_for_the_last_flight(&mut self) -> io::Result<()> {
         while self.tls.is_handshaking() {
             self.flush()?;
             if self.tls.is_handshaking() && self.tls.read_tls(&mut self.wire.socket)? == 0 {
@@ -100,7 +112,7 @@ impl Peer {
             let processed = self.tls.process_new_packets();
             processed.map_err(io::Error::other)?;
         }
-        self.flush()
+        Ok(())
     }
 
     pub(crate) fn write(&mut self, data: &[u8]) -> io::Result<()> {
@@ -137,6 +149,12 @@ impl Peer {
                 return Ok(count);
             }
         }
+    }
+
+    /// Ends its side of the connection, and waits until the other does. True if that is not a reset.
+    pub(crate) fn hang_up(&mut self) -> bool {
+        let _ = self.wire.socket.shutdown(Shutdown::Write);
+        io::copy(&mut self.wire.socket, &mut io::sink()).is_ok()
     }
 
     /// Sends data for as long as the other side takes it.
