@@ -118,6 +118,89 @@ fn plain_text_injected_before_starttls_never_counts_as_decrypted() {
     }
 }
 
+/// Starts TLS when it is told to, in the very call that brings the word.
+struct Upgrading {
+    story: Rc<Story>,
+    tls: TlsServer,
+    started: Cell<bool>,
+}
+
+impl Protocol for Upgrading {
+    fn connection_made(&self, transport: Rc<dyn Transport>) {
+        self.story.connection_made(transport);
+    }
+    fn data_received(&self, data: &[u8]) {
+        self.story.data_received(data);
+        if data.starts_with(b"STARTTLS\n") && !self.started.replace(true) {
+            let transport = self.story.transport.borrow().clone().unwrap();
+            let above: Rc<dyn Protocol> = Rc::clone(&self.story) as _;
+            let upgrade = get_running_loop().start_tls(transport, above, &self.tls);
+            drop(waterwheel::spawn(async move { upgrade.await.map(drop) }));
+        }
+    }
+    fn connection_lost(&self, error: Option<ConnectionError>) {
+        self.story.connection_lost(error);
+    }
+}
+
+#[test]
+fn plain_text_injected_behind_starttls_never_reaches_a_protocol_after_it() {
+    // What came in the same piece as the command it is told with the command, in plain, before TLS; the rest is no
+    // handshake.
+    for (at_once, later, told) in [
+        (&b"STARTTLS\n"[..], &b"INJECTED\n"[..], "STARTTLS\n"),
+        (b"STARTTLS\nINJECTED\n", b"INJECTED AGAIN\n", "STARTTLS\nINJECTED\n"),
+    ] {
+        let (tls, _) = both();
+        run(async {
+            let story = Rc::new(Story::default());
+            let kept = Rc::clone(&story);
+            let factory =
+                move || Rc::new(Upgrading { story: Rc::clone(&kept), tls: tls.clone(), started: Cell::new(false) });
+            let server = get_running_loop().create_server(factory, "127.0.0.1:0").await.unwrap();
+            let (_reader, writer) = open_connection(server.local_addrs()[0]).await.unwrap();
+            writer.write(at_once);
+            story.until(told).await;
+            writer.write(later);
+            story.until("lost Some(Protocol)").await;
+            assert_eq!(*story.words.borrow(), ["made", told, "lost Some(Protocol)"]);
+        });
+    }
+}
+
+#[test]
+fn an_upgrade_of_a_transport_that_is_cancelled_or_times_out_leaves_nothing() {
+    let (_, client) = both();
+    for (cancel, expected) in [(true, "lost None".to_owned()), (false, "lost Some(HandshakeTimedOut(10ms))".to_owned())]
+    {
+        run(async {
+            // Reads what comes and never answers.
+            let handler = async |mut reader: StreamReader, writer: StreamWriter| {
+                let _kept_open = writer;
+                let _ = reader.read_to_end().await;
+            };
+            let server = start_server(handler, "127.0.0.1:0").await.unwrap();
+            let here = get_running_loop();
+            let (transport, story) =
+                here.create_connection(|| Rc::new(Story::default()), server.local_addrs()[0]).await.unwrap();
+            let limit = Duration::from_millis(10);
+            let upgrade = here.start_tls(Rc::clone(&transport), story.clone(), &client).server_hostname("here.test");
+            if cancel {
+                assert!(timeout(limit, upgrade.into_future()).await.is_err());
+            } else {
+                let error = upgrade.tls_handshake_timeout(limit).await.unwrap_err();
+                assert_eq!(kind_of(&error), Some(TlsErrorKind::HandshakeTimedOut(limit)));
+            }
+            story.until(&expected).await;
+            assert_eq!(*story.words.borrow(), ["made".to_owned(), expected]);
+            while server.connections() > 0 {
+                yield_now().await;
+            }
+            assert_eq!((Rc::strong_count(&transport), Rc::strong_count(&story)), (1, 1));
+        });
+    }
+}
+
 #[test]
 fn a_client_hello_in_the_segment_of_the_last_plain_line_is_handed_over_on_request() {
     let (tls, client) = both();
