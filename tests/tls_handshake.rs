@@ -122,17 +122,20 @@ fn what_must_fail_fails_with_its_cause_and_without_a_byte() {
         ("wrong name", authority.sign(&["elsewhere.test"]), "localhost", TlsErrorKind::WrongName, "another name"),
         ("address without SAN", good, "127.0.0.1", TlsErrorKind::WrongName, "another name"),
         ("expired", authority.sign_expired(&["localhost"]), "localhost", TlsErrorKind::Expired, "has expired"),
+        ("early", authority.sign_early(&["localhost"]), "localhost", TlsErrorKind::NotYetValid, "not valid yet"),
         ("self-signed", self_signed(&["localhost"]), "localhost", TlsErrorKind::UnknownIssuer, "unknown issuer"),
         ("stranger", Authority::new().sign(&["localhost"]), "localhost", TlsErrorKind::UnknownIssuer, "unknown issuer"),
     ];
-    for (case, identity, name, kind, words) in cases {
+    let versions = [&rustls::version::TLS12, &rustls::version::TLS13];
+    let cases = cases.iter().flat_map(|case| versions.map(|version| (case, version)));
+    for ((case, identity, name, kind, words), version) in cases {
         run(async {
             let handled = Rc::new(Cell::new(0));
-            let server = serve(server_of(&identity), &handled).await;
-            let client = TlsClient::with_roots(&authority.pem).unwrap();
-            let connecting = open_connection(server.local_addrs()[0]).tls(client).server_hostname(name);
+            let server = serve(server_of(identity), &handled).await;
+            let client = authority.client_of(version);
+            let connecting = open_connection(server.local_addrs()[0]).tls(client).server_hostname(*name);
             let error = connecting.await.expect_err(case);
-            assert_eq!(TlsError::of(&error).map(TlsError::kind), Some(kind), "{case}: {error}");
+            assert_eq!(TlsError::of(&error).map(TlsError::kind), Some(*kind), "{case}: {error}");
             assert!(error.to_string().contains(words), "{case}: {error}");
             let mut source = std::error::Error::source(&error);
             while let Some(inner) = source.filter(|inner| !inner.is::<rustls::Error>()) {

@@ -18,9 +18,7 @@ use std::time::Duration;
 
 use certificates::{Authority, Files, Identity};
 use processes::{Process, Server, output_of};
-use waterwheel::{
-    StreamReader, StreamWriter, TlsClient, TlsError, TlsErrorKind, TlsServer, open_connection, start_server, timeout,
-};
+use waterwheel::{StreamReader, StreamWriter, TlsClient, TlsServer, open_connection, start_server, timeout};
 
 fn run<F: Future>(main: F) -> F::Output {
     waterwheel::run(async { timeout(Duration::from_secs(60), main).await.expect("the test hangs") })
@@ -102,23 +100,6 @@ fn openssl_as_client_speaks_both_versions_and_sees_our_end() {
     }
 }
 
-#[test]
-fn openssl_as_client_without_a_certificate_is_refused() {
-    let authority = Authority::new();
-    let server = authority.sign(&["localhost"]);
-    let files = Files::new("tls-refused");
-    let ca = files.put("ca.pem", &authority.pem);
-    let tls = TlsServer::requiring_client_certificates(&server.chain, &server.key, &authority.pem).unwrap();
-    let address = serve(tls).to_string();
-    let mut command = Command::new("openssl");
-    command.args(["s_client", "-quiet", "-CAfile", &ca, "-connect", &address]);
-    let mut program = Process::start(&mut command);
-    let _ = program.stdin().write_all(b"who\n");
-    let (status, lines, errors) = program.finish();
-    assert!(!status.success() && lines.is_empty(), "{lines:?}");
-    assert!(errors.contains("certificate required"), "{errors}");
-}
-
 /// A port that was free a moment ago, for programs that cannot say which one they took.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -197,34 +178,4 @@ fn asyncio_as_server_gets_our_certificate_and_echoes_a_megabyte() {
             writer.wait_closed().await.unwrap();
         });
     }
-}
-
-#[test]
-fn an_openssl_server_with_a_certificate_for_another_gets_no_byte() {
-    let authority = Authority::new();
-    let server = authority.sign(&["elsewhere.test"]);
-    let files = Files::new("tls-wrong-name");
-    let (cert, key) = (files.put("cert.pem", &server.chain), files.put("key.pem", &server.key));
-    let port = free_port();
-    let mut command = Command::new("openssl");
-    command.args(["s_server", "-quiet", "-cert", &cert, "-key", &key, "-accept", &format!("127.0.0.1:{port}")]);
-    let mut program = Process::start(&mut command);
-    let tls = TlsClient::with_roots(&authority.pem).unwrap();
-    let error = run(async {
-        loop {
-            match open_connection(SocketAddr::from(([127, 0, 0, 1], port))).tls(&tls).server_hostname("localhost").await
-            {
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    waterwheel::sleep(Duration::from_millis(5)).await;
-                }
-                outcome => break outcome.map(|_| ()).unwrap_err(),
-            }
-        }
-    });
-    assert_eq!(TlsError::of(&error).map(TlsError::kind), Some(TlsErrorKind::WrongName));
-    // It prints what it receives.
-    processes::until("OpenSSL has heard of it", || program.errors().contains("alert"));
-    program.kill();
-    let (_, lines, _) = program.finish();
-    assert!(lines.is_empty(), "{lines:?}");
 }

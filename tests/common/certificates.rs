@@ -65,6 +65,13 @@ impl Authority {
         })
     }
 
+    pub(crate) fn sign_early(&self, names: &[&str]) -> Identity {
+        self.sign_with(names, |params| {
+            params.not_before = date_time_ymd(3000, 1, 1);
+            params.not_after = date_time_ymd(3001, 1, 1);
+        })
+    }
+
     fn sign_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let mut params = params_for(names);
         change(&mut params);
