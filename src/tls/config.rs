@@ -11,7 +11,7 @@ use rustls::client::Resumption;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
@@ -276,7 +276,10 @@ fn roots_of(pem: &[u8]) -> io::Result<RootCertStore> {
 }
 
 fn identity_of(chain: &[u8], key: &[u8]) -> io::Result<CertifiedKey> {
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(bad_config)?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
+        pem::Error::NoItemsFound => bad_config("there is no private key in the PEM text"),
+        error => bad_config(error),
+    })?;
     CertifiedKey::from_der(chain_of(chain)?, key, &provider()).map_err(bad_config)
 }
 

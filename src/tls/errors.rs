@@ -143,6 +143,8 @@ impl fmt::Display for TlsError {
         // rustls' own words, without its headings: they name the names, the times, the alert.
         match &self.engine {
             Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) | None => Ok(()),
+            // Its text is that of a debugger; what it holds has a better one.
+            Some(rustls::Error::InvalidCertificate(CertificateError::Other(fault))) => write!(f, ": {}", fault.0),
             Some(rustls::Error::InvalidCertificate(fault)) => write!(f, ": {fault}"),
             Some(error) => write!(f, ": {error}"),
         }
@@ -185,6 +187,14 @@ mod tests {
         assert_eq!(TlsError::of(&error).map(TlsError::kind), Some(TlsErrorKind::Truncated));
         assert_eq!(TlsError::of(&also_held).map(TlsError::kind), Some(TlsErrorKind::Truncated));
         assert!(TlsError::of(&io::Error::other("something else")).is_none());
+    }
+
+    #[test]
+    fn a_fault_that_has_no_name_here_says_what_it_is() {
+        let fault = rustls::OtherError(std::sync::Arc::new(io::Error::other("a fault of its own")));
+        let error = TlsError::from(rustls::Error::from(CertificateError::Other(fault)));
+        assert_eq!(error.kind(), TlsErrorKind::BadCertificate);
+        assert_eq!(error.to_string(), "the TLS certificate is not good: a fault of its own");
     }
 
     #[test]
