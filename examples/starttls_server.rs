@@ -2,6 +2,11 @@
 //!
 //!     cargo run --features tls --example starttls_server [ADDR] --cert FILE --key FILE
 //!     openssl s_client -starttls smtp -connect 127.0.0.1:8888
+//!
+//! A certificate to try it with, which also serves as the client's `--ca`:
+//!
+//!     openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=localhost -keyout key.pem -out cert.pem \
+//!         -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE
 
 use std::env;
 use std::fs;

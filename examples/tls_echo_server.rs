@@ -1,6 +1,11 @@
 //! An echo server that speaks TLS: each line comes back.
 //!
 //!     cargo run --features tls --example tls_echo_server [ADDR] --cert FILE --key FILE
+//!
+//! A certificate to try it with, which also serves as the client's `--ca`:
+//!
+//!     openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=localhost -keyout key.pem -out cert.pem \
+//!         -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE
 
 use std::env;
 use std::fs;

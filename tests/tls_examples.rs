@@ -68,6 +68,41 @@ fn the_echo_client_says_in_one_line_why_it_does_not_trust() {
 }
 
 #[test]
+fn the_echo_server_says_in_one_line_what_is_wrong_with_its_files() {
+    let setting = setting("tls-echo-files");
+    let at = "127.0.0.1:0";
+    for (cert, key, words) in [
+        (setting.key.as_str(), setting.key.as_str(), "no certificate in the PEM text"),
+        (&setting.cert, &setting.cert, "no private key in the PEM text"),
+        (&setting.ca, &setting.key, "this cannot be used for TLS"),
+        ("/nowhere/cert.pem", &setting.key, "/nowhere/cert.pem: No such file"),
+    ] {
+        let (success, lines, errors) = run("tls_echo_server", &[at, "--cert", cert, "--key", key]);
+        assert!(!success && lines.is_empty(), "{words}: {lines:?}");
+        assert!(errors.contains(words) && errors.lines().count() == 1, "{words}: {errors}");
+    }
+}
+
+/// As the examples say how to make one, and as `openssl req -x509` makes one by itself.
+#[test]
+fn a_certificate_made_with_openssl_serves_if_it_is_none_of_an_authority() {
+    let files = Files::new("tls-openssl-req");
+    let (cert, key) = (files.put("cert.pem", ""), files.put("key.pem", ""));
+    for (more, outcome) in [("basicConstraints=critical,CA:FALSE", ""), ("nsComment=by itself", "CaUsedAsEndEntity")] {
+        let mut command = Command::new("openssl");
+        command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-subj", "/CN=localhost"]);
+        command.args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", more]);
+        output_of(command.args(["-keyout", &key, "-out", &cert]), None);
+        let mut command = Command::new(example("tls_echo_server"));
+        let server = Server::start(command.args(["127.0.0.1:0", "--cert", &cert, "--key", &key]));
+        let (success, _, errors) = run("tls_echo_client", &[&server.address.to_string(), "--ca", &cert]);
+        assert_eq!(success, outcome.is_empty(), "{errors}");
+        let expected = if success { String::new() } else { format!("the TLS certificate is not good: {outcome}\n") };
+        assert_eq!(errors, expected);
+    }
+}
+
+#[test]
 fn the_starttls_server_knows_its_commands_before_and_after() {
     let setting = setting("tls-starttls");
     let server = server("starttls_server", &setting);
