@@ -38,18 +38,17 @@ use crate::streams::protocol::StreamProtocol;
 pub struct StreamWriter {
     protocol: Rc<StreamProtocol>,
     transport: Rc<dyn Transport>,
-    /// Somebody else has the connection now: dropping this does not close it.
-    released: bool,
 }
 
 impl StreamWriter {
     pub(super) fn of(protocol: Rc<StreamProtocol>, transport: Rc<dyn Transport>) -> Self {
-        StreamWriter { protocol, transport, released: false }
+        StreamWriter { protocol, transport }
     }
 
+    /// Somebody else has the connection now.
     #[cfg(feature = "tls")]
-    pub(super) fn release(mut self) {
-        self.released = true;
+    pub(super) fn release(self) {
+        self.protocol.release();
     }
 
     #[cfg(feature = "tls")]
@@ -186,7 +185,7 @@ impl StreamWriter {
 impl Drop for StreamWriter {
     fn drop(&mut self) {
         match self.protocol.event_loop() {
-            _ if self.released => {}
+            _ if self.protocol.is_released() => {}
             Some(event_loop) => close_in_background(event_loop, &self.transport),
             None => self.transport.close(),
         }

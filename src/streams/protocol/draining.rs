@@ -22,6 +22,16 @@ impl StreamProtocol {
         !self.flow.any(Flags::WRITING_PAUSED | Flags::ENDED)
     }
 
+    /// The writer is dropped without closing the connection.
+    #[cfg(feature = "tls")]
+    pub(in crate::streams) fn release(&self) {
+        self.flow.set(Flags::RELEASED);
+    }
+
+    pub(in crate::streams) fn is_released(&self) -> bool {
+        self.flow.any(Flags::RELEASED)
+    }
+
     #[cold]
     pub(super) fn outcome(&self) -> io::Result<()> {
         self.failure().map_or(Ok(()), |error| Err(error.to_io_error()))

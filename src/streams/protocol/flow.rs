@@ -22,6 +22,8 @@ impl Flags {
     pub(super) const LOST: Flags = Flags(8);
     /// The reader was dropped: what comes is thrown away.
     pub(super) const READER_GONE: Flags = Flags(16);
+    /// Somebody else has the connection now: dropping the writer does not close it.
+    pub(super) const RELEASED: Flags = Flags(32);
 }
 
 impl BitOr for Flags {
@@ -63,6 +65,7 @@ impl fmt::Debug for Flow {
             (Flags::ENDED, "ended"),
             (Flags::LOST, "lost"),
             (Flags::READER_GONE, "reader gone"),
+            (Flags::RELEASED, "released"),
         ];
         f.debug_set().entries(names.iter().filter(|(flag, _)| self.any(*flag)).map(|(_, name)| name)).finish()
     }
