@@ -32,9 +32,10 @@ impl Buffers {
     /// An empty buffer for a stream; a large one where the last receive filled a small one.
     #[inline]
     pub(crate) fn take(&self, large: bool) -> ReceiveBuffer {
-        let (shelf, size) = if large { (&self.large, LARGE_BUFFER) } else { (&self.small, SMALL_BUFFER) };
-        let kept = shelf.borrow_mut().pop();
-        kept.unwrap_or_else(|| ReceiveBuffer::new(size))
+        if large {
+            return take(&self.large, LARGE_BUFFER);
+        }
+        take(&self.small, SMALL_BUFFER)
     }
 
     /// Takes back an empty buffer.
@@ -78,6 +79,18 @@ impl Buffers {
         self.large.take();
         self.send.take();
     }
+}
+
+#[inline]
+fn take(shelf: &RefCell<Vec<ReceiveBuffer>>, size: usize) -> ReceiveBuffer {
+    let kept = shelf.borrow_mut().pop();
+    kept.unwrap_or_else(|| new(size))
+}
+
+#[cold]
+#[inline(never)]
+fn new(size: usize) -> ReceiveBuffer {
+    ReceiveBuffer::new(size)
 }
 
 #[inline]

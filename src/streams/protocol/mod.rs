@@ -161,6 +161,15 @@ impl StreamProtocol {
         self.reader_waits.wake(self.executor());
     }
 
+    /// Sees to it that the inbox, which has bytes, has room for more.
+    #[inline(never)]
+    fn with_room(&self, mut inbox: ReceiveBuffer) -> ReceiveBuffer {
+        if inbox.room().len() < LEAST_ROOM {
+            inbox.reserve_within(SMALL_BUFFER, self.most_memory(inbox.len()));
+        }
+        inbox
+    }
+
     /// How large a buffer may grow that holds `len` bytes: no larger than what can come before reading is paused. A
     /// reader that waits for more than that has its buffer doubled.
     fn most_memory(&self, len: usize) -> usize {
@@ -227,12 +236,9 @@ impl Protocol for StreamProtocol {
 impl BufferedProtocol for StreamProtocol {
     #[inline]
     fn get_buffer(&self) -> ReceiveBuffer {
-        let mut inbox = self.inbox.take();
+        let inbox = self.inbox.take();
         if inbox.has_memory() {
-            if inbox.room().len() < LEAST_ROOM {
-                inbox.reserve_within(SMALL_BUFFER, self.most_memory(inbox.len()));
-            }
-            return inbox;
+            return self.with_room(inbox);
         }
         match &self.event_loop {
             Some(event_loop) => event_loop.core().buffers.take(self.bulk.get()),
