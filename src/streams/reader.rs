@@ -311,11 +311,18 @@ impl StreamReader {
         cx: &Context<'_>,
         keep: impl FnOnce(&[u8]) -> T,
     ) -> Poll<Result<T, ReadError>> {
-        let end = match newline(self.buffer.filled()) {
-            Some(place) if place <= limit => place + 1,
-            _ => ready!(self.poll_line_end(searched, limit, cx))?,
-        };
-        Poll::Ready(Ok(self.take_with(end, keep)))
+        let at_hand = self.buffer.filled();
+        match newline(at_hand) {
+            Some(place) if place <= limit => {
+                let kept = keep(&at_hand[..=place]);
+                self.consume(place + 1);
+                Poll::Ready(Ok(kept))
+            }
+            _ => {
+                let end = ready!(self.poll_line_end(searched, limit, cx))?;
+                Poll::Ready(Ok(self.take_with(end, keep)))
+            }
+        }
     }
 
     /// Waits for a newline behind the first `searched` bytes, and says how long the line is; 0 at the end of the
