@@ -103,10 +103,10 @@ impl StreamProtocol {
     /// Bytes came into the inbox.
     #[inline]
     fn received(&self, in_inbox: usize) {
-        self.reader_waits.wake(self.executor());
         if self.held.get() + in_inbox > self.limit * 2 {
             self.pause_reading();
         }
+        self.reader_waits.wake(self.executor());
     }
 
     #[cold]
