@@ -140,8 +140,8 @@ impl StreamReader {
     /// come. [`ReadError::Io`] if the connection failed and the lines before that were read.
     #[inline]
     pub fn readline(&mut self) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
-        let (mut searched, limit) = (0, self.protocol.limit());
-        poll_fn(move |cx| self.poll_line(&mut searched, limit, cx, <[u8]>::to_vec))
+        let mut searched = 0;
+        poll_fn(move |cx| self.poll_line(&mut searched, self.protocol.limit(), cx, <[u8]>::to_vec))
     }
 
     /// Reads a line as [`readline`](StreamReader::readline) does, with a limit for this line only. It may be over the
@@ -164,8 +164,8 @@ impl StreamReader {
     /// As [`readline`](StreamReader::readline); nothing is appended then.
     #[inline]
     pub fn readline_into(&mut self, line: &mut Vec<u8>) -> impl Future<Output = Result<usize, ReadError>> {
-        let (mut searched, limit) = (0, self.protocol.limit());
-        poll_fn(move |cx| self.poll_line(&mut searched, limit, cx, |bytes| append(line, bytes)))
+        let mut searched = 0;
+        poll_fn(move |cx| self.poll_line(&mut searched, self.protocol.limit(), cx, |bytes| append(line, bytes)))
     }
 
     /// Reads the next line, with its `\n`; `None` at the end of the stream.
@@ -177,9 +177,11 @@ impl StreamReader {
     #[doc(alias = "__anext__")]
     #[inline]
     pub fn next_line(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, ReadError>> {
-        let (mut searched, limit) = (0, self.protocol.limit());
+        let mut searched = 0;
         poll_fn(move |cx| {
-            self.poll_line(&mut searched, limit, cx, |line| if line.is_empty() { None } else { Some(line.to_vec()) })
+            self.poll_line(&mut searched, self.protocol.limit(), cx, |line| {
+                if line.is_empty() { None } else { Some(line.to_vec()) }
+            })
         })
     }
 
