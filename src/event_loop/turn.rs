@@ -144,17 +144,8 @@ impl Core {
                     self.report_unheard(&unheard);
                 }
             }
-            other => self.run_other(other),
-        }
-    }
-
-    /// Runs what is neither a source nor a task. It is apart so that those two are told apart by one look.
-    #[inline(never)]
-    fn run_other(&self, entry: Entry) {
-        match entry {
             Entry::Callback(callback) => self.run_callback(&*callback),
             Entry::Wake(waiter) => waiter.wake(),
-            Entry::Io(..) | Entry::Task(_) => unreachable!("these are run elsewhere"),
         }
     }
 
