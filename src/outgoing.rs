@@ -83,8 +83,9 @@ impl Backlog {
         if self.rest_len == 0 { Some(self.front()) } else { None }
     }
 
+    /// The first piece, as far as it was not sent.
     #[inline]
-    fn front(&self) -> &[u8] {
+    pub(crate) fn front(&self) -> &[u8] {
         &self.first[self.sent..]
     }
 

@@ -5,7 +5,6 @@
 //! the application's side of `protocol`.
 
 mod any_name;
-mod backlog;
 mod config;
 mod errors;
 mod info;

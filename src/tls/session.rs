@@ -22,6 +22,8 @@ pub(super) struct TlsSession {
     engine: Connection,
     /// The name that a client verifies.
     server_name: Option<String>,
+    /// The engine has decrypted bytes that were not read yet.
+    has_plaintext: bool,
     /// The peer's close_notify has come.
     peer_closed: bool,
     /// The engine failed; it takes nothing in any more.
@@ -59,7 +61,7 @@ impl TlsSession {
     fn new(mut engine: Connection, server_name: Option<String>) -> Self {
         // Whoever writes takes out at once what came of it, so nothing piles up, and a write is never cut short.
         engine.set_buffer_limit(None);
-        TlsSession { engine, server_name, peer_closed: false, failed: None }
+        TlsSession { engine, server_name, has_plaintext: false, peer_closed: false, failed: None }
     }
 
     pub(super) fn is_client(&self) -> bool {
@@ -81,23 +83,29 @@ impl TlsSession {
     ///
     /// If what came is not as it should be, each time. [`put_out`](TlsSession::put_out) then has an alert that says
     /// so to the peer.
+    #[inline]
     pub(super) fn take_in(&mut self, wire: &mut ReceiveBuffer) -> Result<Intake, Error> {
-        loop {
-            if self.has_plaintext() {
-                return Ok(Intake::Plaintext);
-            }
-            if let Some(error) = &self.failed {
-                return Err(error.clone());
-            }
-            if self.peer_closed {
-                // What follows the end is not of the session.
-                wire.consume(wire.len());
-                return Ok(Intake::Closed);
+        while !self.has_plaintext {
+            if self.peer_closed || self.failed.is_some() {
+                return self.outcome(wire);
             }
             if wire.is_empty() {
                 return Ok(Intake::Nothing);
             }
             self.feed(wire);
+        }
+        Ok(Intake::Plaintext)
+    }
+
+    #[cold]
+    fn outcome(&self, wire: &mut ReceiveBuffer) -> Result<Intake, Error> {
+        match &self.failed {
+            Some(error) => Err(error.clone()),
+            None => {
+                // What follows the end is not of the session.
+                wire.consume(wire.len());
+                Ok(Intake::Closed)
+            }
         }
     }
 
@@ -111,24 +119,31 @@ impl TlsSession {
             }
         }
         match self.engine.process_new_packets() {
-            Ok(state) => self.peer_closed = state.peer_has_closed(),
-            Err(error) => self.failed = Some(error),
+            Ok(state) => {
+                self.has_plaintext = state.plaintext_bytes_to_read() > 0;
+                self.peer_closed = state.peer_has_closed();
+            }
+            Err(error) => {
+                // There may be good records before the bad one.
+                self.has_plaintext = self.engine_has_plaintext();
+                self.failed = Some(error);
+            }
         }
     }
 
-    fn has_plaintext(&mut self) -> bool {
+    fn engine_has_plaintext(&mut self) -> bool {
         self.engine.reader().fill_buf().is_ok_and(|plaintext| !plaintext.is_empty())
     }
 
     /// Reads plaintext until `into` is full or the wire's bytes are used up. Returns how much that was.
+    #[inline]
     pub(super) fn read(&mut self, wire: &mut ReceiveBuffer, into: &mut [u8]) -> usize {
         let mut read = 0;
-        while read < into.len() {
-            match self.engine.reader().read(&mut into[read..]) {
-                Ok(n) if n > 0 => read += n,
-                _ if self.take_in(wire) == Ok(Intake::Plaintext) => {}
-                _ => break,
-            }
+        while read < into.len() && self.take_in(wire) == Ok(Intake::Plaintext) {
+            // Where there is something, reading it does not fail.
+            read += self.engine.reader().read(&mut into[read..]).unwrap_or(0);
+            // It gives all that it has, if there is room.
+            self.has_plaintext = read == into.len() && self.engine_has_plaintext();
         }
         read
     }
@@ -144,10 +159,16 @@ impl TlsSession {
         self.engine.send_close_notify();
     }
 
+    /// Whether there are bytes for the wire.
+    #[inline]
+    pub(super) fn has_output(&self) -> bool {
+        self.engine.wants_write()
+    }
+
     /// Puts bytes for the wire into `into`, until it is full or there are no more. Returns how many.
     pub(super) fn put_out(&mut self, into: &mut [u8]) -> usize {
         let mut put = 0;
-        while self.engine.wants_write() && put < into.len() {
+        while put < into.len() && self.has_output() {
             let mut room = &mut into[put..];
             // Writing to memory does not fail.
             put += self.engine.write_tls(&mut room).unwrap_or(0);

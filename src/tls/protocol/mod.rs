@@ -27,7 +27,6 @@ use std::fmt;
 use std::io;
 use std::rc::{Rc, Weak};
 
-use super::backlog::Backlog;
 use super::recipe::{Recipe, Terms};
 use super::session::{Intake, TlsSession};
 use super::transport::TlsTransport;
@@ -37,6 +36,7 @@ use crate::errors::ConnectionError;
 use crate::event_loop::{LoopHandle, TimerHandle};
 use crate::flow_control::{FlowControl, LostWrites};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
+use crate::outgoing::Outgoing;
 use crate::promise::Promise;
 
 /// Told when the handshake is done and `connection_made` has returned, or why that never came.
@@ -58,7 +58,7 @@ pub(crate) struct TlsProtocol {
     /// Received, and not yet decrypted.
     incoming: Cell<ReceiveBuffer>,
     /// Written, and not yet encrypted.
-    outgoing: RefCell<Backlog>,
+    outgoing: RefCell<Outgoing>,
     flow: FlowControl<HIGH_WATER>,
     /// The connection below has ended: no close_notify of the peer need be waited for.
     wire_ended: Cell<bool>,

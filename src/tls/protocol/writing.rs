@@ -18,8 +18,8 @@ impl TlsProtocol {
         if data.len() >= DIRECT_WRITE && self.outgoing.borrow().is_empty() {
             self.write_straight(data);
         } else if !data.is_empty() {
-            self.outgoing.borrow_mut().push(data);
-            self.grew();
+            let size = self.gather(data);
+            self.grew(size);
         }
     }
 
@@ -27,13 +27,16 @@ impl TlsProtocol {
         if !self.accepts_writes() {
             return;
         }
-        let mut outgoing = self.outgoing.borrow_mut();
-        parts.iter().for_each(|part| outgoing.push(part));
-        let empty = outgoing.is_empty();
-        drop(outgoing);
-        if !empty {
-            self.grew();
+        let size = parts.iter().filter(|part| !part.is_empty()).fold(0, |_, part| self.gather(part));
+        if size > 0 {
+            self.grew(size);
         }
+    }
+
+    /// Keeps bytes, of which there must be some. Returns how many are kept then.
+    #[inline]
+    fn gather(&self, data: &[u8]) -> usize {
+        self.outgoing.borrow_mut().push(data, || self.event_loop.core().buffers.take_backlog())
     }
 
     fn accepts_writes(&self) -> bool {
@@ -45,12 +48,12 @@ impl TlsProtocol {
     }
 
     /// Bytes were gathered. They are encrypted when the step ends, or now if they are many.
-    fn grew(&self) {
+    fn grew(&self, size: usize) {
         if self.below_paused.get() {
             return self.signal();
         }
         let most = GATHER_LIMIT.min(self.flow.high());
-        if self.outgoing.borrow().len() > most {
+        if size > most {
             self.flush();
         } else if !self.enlisted.replace(true) {
             if let Some(this) = self.this.upgrade() {
@@ -68,7 +71,9 @@ impl TlsProtocol {
             self.send_sealed();
             rest = behind;
         }
-        self.outgoing.borrow_mut().push(rest);
+        if !rest.is_empty() {
+            self.gather(rest);
+        }
         self.signal();
     }
 
@@ -95,22 +100,41 @@ impl TlsProtocol {
 
     /// Encrypts some of what was gathered. False if there is nothing.
     fn seal_piece(&self) -> bool {
-        let piece = self.outgoing.borrow_mut().pop();
-        let Some(piece) = piece else { return false };
-        self.session.borrow_mut().write(&piece);
+        let Some(mut backlog) = self.outgoing.borrow_mut().take() else { return false };
+        let front = backlog.front();
+        let piece = &front[..front.len().min(SEAL_PIECE)];
+        self.session.borrow_mut().write(piece);
+        let sealed = piece.len();
+        if backlog.only_piece().is_some_and(|all| all.len() == sealed) {
+            backlog.clear();
+        } else {
+            backlog.advance(sealed);
+        }
+        if backlog.is_empty() {
+            self.event_loop.core().buffers.give_backlog(backlog);
+        } else {
+            self.outgoing.borrow_mut().put_back(backlog);
+        }
         true
     }
 
     /// Hands what the engine has for the wire to the transport below.
+    #[inline]
     pub(super) fn send_sealed(&self) {
+        if self.session.borrow().has_output() {
+            self.put_out();
+        }
+    }
+
+    fn put_out(&self) {
         let Some(below) = self.below() else { return };
         let mut loan = self.event_loop.core().buffers.lend();
         loop {
             let n = self.session.borrow_mut().put_out(&mut loan.memory);
-            if n == 0 {
+            below.write(&loan.memory[..n]);
+            if n < loan.memory.len() {
                 break;
             }
-            below.write(&loan.memory[..n]);
         }
     }
 
