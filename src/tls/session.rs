@@ -39,6 +39,9 @@ pub(super) enum Intake {
     Nothing,
     /// The peer has ended the session, and all plaintext was read.
     Closed,
+    /// What came is not as it should be, as [`failure`](TlsSession::failure) says; all plaintext before it was read.
+    /// [`put_out`](TlsSession::put_out) has an alert that says so to the peer.
+    Failed,
 }
 
 impl TlsSession {
@@ -77,36 +80,29 @@ impl TlsSession {
         self.peer_closed
     }
 
-    /// Takes bytes from the wire until there is plaintext, or until they are used up.
-    ///
-    /// # Errors
-    ///
-    /// If what came is not as it should be, each time. [`put_out`](TlsSession::put_out) then has an alert that says
-    /// so to the peer.
+    /// Takes bytes from the wire until there is plaintext, or until they are used up. An end or a failure stays one.
     #[inline]
-    pub(super) fn take_in(&mut self, wire: &mut ReceiveBuffer) -> Result<Intake, Error> {
+    pub(super) fn take_in(&mut self, wire: &mut ReceiveBuffer) -> Intake {
         while !self.has_plaintext {
-            if self.peer_closed || self.failed.is_some() {
-                return self.outcome(wire);
+            if self.failed.is_some() {
+                return Intake::Failed;
+            }
+            if self.peer_closed {
+                // What follows the end is not of the session.
+                wire.consume(wire.len());
+                return Intake::Closed;
             }
             if wire.is_empty() {
-                return Ok(Intake::Nothing);
+                return Intake::Nothing;
             }
             self.feed(wire);
         }
-        Ok(Intake::Plaintext)
+        Intake::Plaintext
     }
 
-    #[cold]
-    fn outcome(&self, wire: &mut ReceiveBuffer) -> Result<Intake, Error> {
-        match &self.failed {
-            Some(error) => Err(error.clone()),
-            None => {
-                // What follows the end is not of the session.
-                wire.consume(wire.len());
-                Ok(Intake::Closed)
-            }
-        }
+    /// What was wrong with what came.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.failed.clone()
     }
 
     fn feed(&mut self, wire: &mut ReceiveBuffer) {
@@ -135,17 +131,22 @@ impl TlsSession {
         self.engine.reader().fill_buf().is_ok_and(|plaintext| !plaintext.is_empty())
     }
 
-    /// Reads plaintext until `into` is full or the wire's bytes are used up. Returns how much that was.
+    /// Decrypts into `into`, until it is full or the wire's bytes are used up. Returns how much that was, and what
+    /// comes next, as [`take_in`](TlsSession::take_in) does.
     #[inline]
-    pub(super) fn read(&mut self, wire: &mut ReceiveBuffer, into: &mut [u8]) -> usize {
+    pub(super) fn read(&mut self, wire: &mut ReceiveBuffer, into: &mut [u8]) -> (usize, Intake) {
         let mut read = 0;
-        while read < into.len() && self.take_in(wire) == Ok(Intake::Plaintext) {
-            // Where there is something, reading it does not fail.
-            read += self.engine.reader().read(&mut into[read..]).unwrap_or(0);
-            // It gives all that it has, if there is room.
-            self.has_plaintext = read == into.len() && self.engine_has_plaintext();
+        loop {
+            match self.take_in(wire) {
+                Intake::Plaintext if read < into.len() => {
+                    // Where there is something, reading it does not fail.
+                    read += self.engine.reader().read(&mut into[read..]).unwrap_or(0);
+                    // It gives all that it has, if there is room.
+                    self.has_plaintext = read == into.len() && self.engine_has_plaintext();
+                }
+                next => return (read, next),
+            }
         }
-        read
     }
 
     /// Encrypts.

@@ -176,14 +176,12 @@ impl TlsProtocol {
 
     /// Goes on with the handshake as far as the received bytes allow.
     fn shake_hands(&self) {
-        let outcome = self.take_in();
-        self.send_sealed();
-        match outcome {
-            Err(error) => self.fail(error),
+        match self.take_in() {
+            Intake::Failed => self.engine_failed(),
             // The end of the session may have come with the end of the handshake: it is delivered behind it.
-            Ok(_) if !self.session.borrow().is_handshaking() => self.opened(),
-            Ok(Intake::Closed) => self.fail(TlsErrorKind::ClosedInHandshake.into()),
-            Ok(_) => self.give_back_incoming(),
+            _ if !self.session.borrow().is_handshaking() => self.opened(),
+            Intake::Closed => self.fail(TlsErrorKind::ClosedInHandshake.into()),
+            Intake::Plaintext | Intake::Nothing => self.give_back_incoming(),
         }
     }
 

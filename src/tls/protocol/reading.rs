@@ -9,8 +9,8 @@ use super::{Phase, TlsProtocol};
 use crate::errors::ConnectionError;
 use crate::event_loop::Incident;
 use crate::interface::{BufferedProtocol, ReceiveBuffer};
+use crate::tls::TlsErrorKind;
 use crate::tls::session::Intake;
-use crate::tls::{TlsError, TlsErrorKind};
 
 impl BufferedProtocol for TlsProtocol {
     fn get_buffer(&self) -> ReceiveBuffer {
@@ -69,54 +69,63 @@ impl TlsProtocol {
     /// closed is thrown away.
     pub(super) fn deliver(&self) {
         loop {
-            match self.phase.get() {
+            let next = match self.phase.get() {
                 Phase::Open if self.reading_paused.get() => return,
-                Phase::Open | Phase::Flushing | Phase::Notified => {}
+                Phase::Open => match self.take_in() {
+                    Intake::Plaintext => self.hand_up(),
+                    next => next,
+                },
+                Phase::Flushing | Phase::Notified => self.throw_away_plaintext(),
                 Phase::Handshaking | Phase::Ending | Phase::Lost => return self.throw_away_incoming(),
-            }
-            let intake = self.take_in();
-            // An answer that the engine gives by itself: a new key, or an alert.
-            self.send_sealed();
-            match intake {
-                Ok(Intake::Plaintext) if self.phase.get() == Phase::Open => self.hand_up(),
-                Ok(Intake::Plaintext) => self.throw_away_plaintext(),
-                Ok(Intake::Closed) => return self.peer_closed(),
-                Ok(Intake::Nothing) => break,
-                Err(error) => return self.fail(error),
+            };
+            match next {
+                Intake::Plaintext => {}
+                Intake::Closed => return self.peer_closed(),
+                Intake::Nothing => break,
+                Intake::Failed => return self.engine_failed(),
             }
         }
         self.give_back_incoming();
-        if let Some(below) = self.below() {
+        let paused = self.phase.get() == Phase::Open && self.reading_paused.get();
+        if let Some(below) = self.below().filter(|_| !paused) {
             below.resume_reading();
         }
     }
 
-    /// Gives decrypted bytes to the application, as many as there are or as it has room for.
-    fn hand_up(&self) {
-        let Some(above) = self.above() else { return };
-        match above.buffered() {
+    /// Gives decrypted bytes to the application, as many as there are or as it has room for. Returns what comes next.
+    fn hand_up(&self) -> Intake {
+        let Some(above) = self.above() else { return Intake::Nothing };
+        let (n, next) = match above.buffered() {
             Some(buffered) => self.hand_up_buffered(buffered),
             None => {
                 let mut buffer = self.event_loop.core().buffers.take(true);
-                let n = self.read(buffer.room());
+                let (n, next) = self.read(buffer.room());
                 buffer.advance(n);
                 self.guarded("data_received", || above.data_received(buffer.filled()));
                 buffer.consume(n);
                 self.event_loop.core().buffers.give(buffer);
+                (n, next)
             }
+        };
+        match next {
+            Intake::Nothing => next,
+            // The application may have paused or closed just now. The end, or the fault, is met again.
+            _ if n > 0 => Intake::Plaintext,
+            _ => next,
         }
     }
 
-    fn hand_up_buffered(&self, buffered: &dyn BufferedProtocol) {
+    fn hand_up_buffered(&self, buffered: &dyn BufferedProtocol) -> (usize, Intake) {
         let mut buffer = self.guarded("get_buffer", || buffered.get_buffer());
         let has_room = !buffer.room().is_empty();
         // The application may have closed or paused just now.
-        let n = if self.is_reading() { self.read(buffer.room()) } else { 0 };
+        let (n, next) = if self.is_reading() { self.read(buffer.room()) } else { (0, Intake::Plaintext) };
         buffer.advance(n);
         self.guarded("buffer_updated", || buffered.buffer_updated(buffer, n));
         if !has_room {
             self.refuse_buffer();
         }
+        (n, next)
     }
 
     #[cold]
@@ -128,9 +137,9 @@ impl TlsProtocol {
         self.event_loop.core().report(&incident);
     }
 
-    fn throw_away_plaintext(&self) {
+    fn throw_away_plaintext(&self) -> Intake {
         let mut loan = self.event_loop.core().buffers.lend();
-        self.read(&mut loan.memory);
+        self.read(&mut loan.memory).1
     }
 
     /// The peer has ended the session, and all that it sent before was delivered.
@@ -166,18 +175,34 @@ impl TlsProtocol {
 
 /// The crank. No user code is called while the session is borrowed.
 impl TlsProtocol {
-    pub(super) fn take_in(&self) -> Result<Intake, TlsError> {
+    /// Goes on with the handshake, or finds out what comes next.
+    #[inline]
+    pub(super) fn take_in(&self) -> Intake {
         let mut incoming = self.incoming.take();
-        let intake = self.session.borrow_mut().take_in(&mut incoming);
+        let next = self.session.borrow_mut().take_in(&mut incoming);
         self.incoming.set(incoming);
-        intake.map_err(TlsError::from)
+        // An answer that the engine gives by itself: its part of the handshake, a new key, or an alert.
+        self.send_sealed();
+        next
     }
 
-    fn read(&self, into: &mut [u8]) -> usize {
+    /// Decrypts into `into` as much as it has room for. Returns how much that was, and what comes next.
+    #[inline]
+    fn read(&self, into: &mut [u8]) -> (usize, Intake) {
         let mut incoming = self.incoming.take();
-        let n = self.session.borrow_mut().read(&mut incoming, into);
+        let read = self.session.borrow_mut().read(&mut incoming, into);
         self.incoming.set(incoming);
-        n
+        self.send_sealed();
+        read
+    }
+
+    /// The engine does not like what came.
+    #[cold]
+    pub(super) fn engine_failed(&self) {
+        let failure = self.session.borrow().failure();
+        if let Some(error) = failure {
+            self.fail(error.into());
+        }
     }
 
     /// An idle connection holds no buffer.

@@ -88,7 +88,8 @@ impl TlsProtocol {
 
     /// As [`flush`](TlsProtocol::flush), without a word to the application.
     pub(super) fn seal_gathered(&self) {
-        while self.wants_sealed() && self.seal_piece() {
+        while !self.outgoing.borrow().is_empty() && self.wants_sealed() {
+            self.seal_piece();
             self.send_sealed();
         }
     }
@@ -98,9 +99,9 @@ impl TlsProtocol {
         !self.below_paused.get() && !self.is_below_closing()
     }
 
-    /// Encrypts some of what was gathered. False if there is nothing.
-    fn seal_piece(&self) -> bool {
-        let Some(mut backlog) = self.outgoing.borrow_mut().take() else { return false };
+    /// Encrypts some of what was gathered.
+    fn seal_piece(&self) {
+        let Some(mut backlog) = self.outgoing.borrow_mut().take() else { return };
         let front = backlog.front();
         let piece = &front[..front.len().min(SEAL_PIECE)];
         self.session.borrow_mut().write(piece);
@@ -115,7 +116,6 @@ impl TlsProtocol {
         } else {
             self.outgoing.borrow_mut().put_back(backlog);
         }
-        true
     }
 
     /// Hands what the engine has for the wire to the transport below.
