@@ -10,6 +10,7 @@ mod report;
 mod servers;
 mod subject;
 mod tasks;
+mod tls;
 mod wire;
 
 use std::env;
@@ -35,7 +36,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     // A child ends with its parent, whatever happens to that.
-    if ["serve", "load", "hold", "task"].contains(&words.first().copied().unwrap_or_default()) {
+    if ["serve", "load", "hold", "task", "tls-serve", "tls-load"].contains(&words.first().copied().unwrap_or_default())
+    {
         set_parent_process_death_signal(Some(Signal::KILL)).expect("Linux has it");
     }
     match words.as_slice() {
@@ -43,6 +45,8 @@ fn main() -> ExitCode {
         ["load", rest @ ..] => load::run(&load::Plan::parse(rest)),
         ["hold", address, connections, size] => parts::hold(number(address), number(connections), number(size)),
         ["task", runtime, bench] => println!("{}", tasks::run(runtime, bench)),
+        ["tls-serve", peer, app] => tls::serve(peer, app),
+        ["tls-load", rest @ ..] => tls::load::run(&tls::load::Plan::parse(rest)),
         _ => return bench(&words),
     }
     ExitCode::SUCCESS

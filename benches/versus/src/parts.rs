@@ -7,6 +7,7 @@ mod idle;
 mod net;
 mod scenario;
 mod tasks;
+mod tls;
 mod tools;
 
 pub(crate) use idle::hold;
@@ -34,7 +35,7 @@ pub(crate) struct Effort {
 
 /// In the order in which they run and are shown.
 pub(crate) const PARTS: &[Part] =
-    &[net::PART, counts::PART, growth::PART, idle::PART, tasks::PART, footprint::PART, tools::PART];
+    &[net::PART, counts::PART, growth::PART, idle::PART, tasks::PART, tls::PART, footprint::PART, tools::PART];
 
 impl Effort {
     pub(crate) fn full() -> Effort {

@@ -87,7 +87,7 @@ fn watched(scenario: &Scenario, peer: &Peer, batches: u64, wrapper: &[&str], fil
     text
 }
 
-fn temporary(kind: &str) -> PathBuf {
+pub(super) fn temporary(kind: &str) -> PathBuf {
     temp_dir().join(format!("versus-{}.{kind}", id()))
 }
 
@@ -107,7 +107,7 @@ pub(super) fn profile(scenario: &Scenario, peer: &Peer, batches: u64) -> Outcome
 }
 
 /// How often memory was asked for, according to a profile of callgrind's.
-fn allocations(profile: &str) -> f64 {
+pub(super) fn allocations(profile: &str) -> f64 {
     const ALLOCATING: &[&str] = &["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"];
     // A function is named where it comes first, `cfn=(12) malloc`, and is `cfn=(12)` from then on.
     let mut ids = Vec::new();

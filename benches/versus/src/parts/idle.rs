@@ -59,7 +59,7 @@ pub(crate) fn hold(address: SocketAddr, connections: usize, size: usize) {
 }
 
 /// A number that the kernel keeps of a process.
-fn status(process: u32, name: &str) -> Outcome<f64> {
+pub(super) fn status(process: u32, name: &str) -> Outcome<f64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).map_err(|_| "the server ended")?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("the kernel does not say")?;
     line.trim().trim_end_matches(" kB").parse().map_err(|_| format!("not a number: {line}"))
