@@ -82,8 +82,11 @@ impl Threads {
         let mut state = lock(&self.shared.state);
         state.closed = true;
         let forgotten = std::mem::take(&mut state.jobs);
+        let idle = state.idle;
         drop(state);
-        self.shared.work.notify_all();
+        if idle > 0 {
+            self.shared.work.notify_all();
+        }
         drop(forgotten);
     }
 }

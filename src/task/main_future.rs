@@ -64,6 +64,9 @@ impl EventLoop {
         }
         // One turn drops the futures, the next two run what that scheduled: a loss, and whoever waited for it.
         for _ in 0..3 {
+            if core.executor.ready.is_empty() {
+                break;
+            }
             core.stop();
             core.run_turns(&mut |_| {});
         }
