@@ -45,6 +45,9 @@ left is spread thin.
 - **The newcomer's methods allocate.** `read(n)`, `readline` and `readexactly` hand out a vector each, as asyncio hands \
 out a `bytes` each; for a mebibyte that is fresh memory from the kernel each time. `fill_buf`, `read_into` and \
 `readline_into` allocate nothing.
+- **A thousand busy streams.** What is received for a stream stays in a buffer of its own until its task runs, a turn later, \
+so that a thousand of them that are ready at once go through more memory than the cache holds. A callback protocol, and \
+epoll, use one buffer for all.
 - **A wake round trip is no faster than tokio's.** Half of it is the measured future's own, and the `Arc` of its waker; a \
 lighter waker needs `unsafe`, which this crate forbids.
 - **Idle connections over a stream** keep a task and a reader; epoll keeps a file descriptor and a few words.
