@@ -98,16 +98,22 @@ async fn print_http_headers(url: &str, ca: Option<&str>) -> io::Result<()> {
     Ok(())
 }
 
-fn main() -> ExitCode {
+/// The URL, and the file of `--ca`; `None` if the command line is not as it should be.
+fn arguments() -> Option<(String, Option<String>)> {
     let mut arguments = env::args().skip(1);
     let (mut url, mut ca) = (None, None);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--ca" => ca = arguments.next(),
+            // Without a file the platform's roots would be trusted, which is not what was asked for.
+            "--ca" => ca = Some(arguments.next()?),
             _ => url = Some(argument),
         }
     }
-    let Some(url) = url else {
+    Some((url?, ca))
+}
+
+fn main() -> ExitCode {
+    let Some((url, ca)) = arguments() else {
         eprintln!("usage: http_headers URL [--ca FILE]");
         return ExitCode::FAILURE;
     };

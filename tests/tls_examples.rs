@@ -227,6 +227,7 @@ fn http_headers_says_in_one_line_what_is_wrong() {
         (vec!["ftp://localhost/".to_owned()], "not ftp"),
         (vec!["http://localhost/a b".to_owned()], "cannot have"),
         (vec!["localhost".to_owned()], "is not a URL"),
+        (vec![format!("https://localhost:{port}/"), "--ca".to_owned()], "usage: http_headers URL [--ca FILE]"),
     ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let (success, lines, errors) = run("http_headers", &arguments);
