@@ -3,7 +3,7 @@
 use std::env;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{JoinHandle, available_parallelism, sleep, spawn};
 use std::time::{Duration, Instant};
@@ -134,8 +134,9 @@ pub(crate) fn own(arguments: &[&str]) -> Command {
 
 /// As [`own`], run by another program such as valgrind.
 pub(crate) fn wrapped(wrapper: &[&str], arguments: &[&str]) -> Command {
-    let this = env::current_exe().expect("this program has a path");
-    let mut words = wrapper.iter().map(AsRef::as_ref).chain([this.as_os_str()]);
+    // Not its path: who builds anew during a run would have the rest of the run measure something else.
+    let this = format!("/proc/{}/exe", process::id());
+    let mut words = wrapper.iter().copied().chain([this.as_str()]);
     let mut command = Command::new(words.next().expect("there is at least this program"));
     command.args(words).args(arguments);
     command
