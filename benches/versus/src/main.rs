@@ -63,7 +63,10 @@ fn bench(words: &[&str]) -> ExitCode {
     if descriptors < 10_200 {
         eprintln!("Only {descriptors} descriptors are allowed: what needs ten thousand connections will fail.");
     }
-    let command = format!("cargo run --release --manifest-path benches/versus/Cargo.toml -- {}", words.join(" "));
+    let all = cfg!(all(feature = "smol", feature = "monoio", feature = "compio", feature = "glommio"));
+    let features = if all { " --features all-peers" } else { "" };
+    let words = words.join(" ");
+    let command = format!("cargo run --release --manifest-path benches/versus/Cargo.toml{features} -- {words}");
     let mut report = Report::default();
     for part in PARTS.iter().filter(|part| parts.is_empty() || parts.contains(&part.name)) {
         let start = Instant::now();
