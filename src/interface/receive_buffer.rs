@@ -142,12 +142,46 @@ impl ReceiveBuffer {
                 block.start = 0;
                 block.end = len;
             }
-            _ => {
-                let mut larger = vec![0; (capacity * 2).min(most).max(len + extra)].into_boxed_slice();
-                larger[..len].copy_from_slice(self.filled());
-                *self = ReceiveBuffer::with(larger, len);
-            }
+            _ => self.replace((capacity * 2).min(most).max(len + extra)),
         }
+    }
+
+    /// Makes the block large enough for `capacity` bytes, those that are filled included.
+    pub(crate) fn grow(&mut self, capacity: usize) {
+        if self.len() + self.room().len() < capacity {
+            self.replace(capacity);
+        }
+    }
+
+    /// Another block takes the place of this one, with what is filled at its front.
+    fn replace(&mut self, capacity: usize) {
+        let len = self.len();
+        let mut memory = vec![0; capacity].into_boxed_slice();
+        memory[..len].copy_from_slice(self.filled());
+        *self = ReceiveBuffer::with(memory, len);
+    }
+
+    /// Takes `n` bytes from the front: with the memory they are in, where they fill at least half of it, and else as a
+    /// copy. What is behind them moves into a block of at least `capacity` bytes then.
+    ///
+    /// # Panics
+    ///
+    /// If fewer are filled.
+    pub(crate) fn split_front(&mut self, n: usize, capacity: usize) -> Vec<u8> {
+        let in_place = |block: &mut Box<Block>| block.start == 0 && n >= block.memory.len() / 2;
+        let Some(mut block) = self.block.take_if(in_place) else {
+            let bytes = self.filled()[..n].to_vec();
+            self.consume(n);
+            return bytes;
+        };
+        let mut bytes = std::mem::take(&mut block.memory).into_vec();
+        let behind = &bytes[n..block.end];
+        if !behind.is_empty() {
+            *self = ReceiveBuffer::new(behind.len().max(capacity));
+            self.extend_from_slice(behind);
+        }
+        bytes.truncate(n);
+        bytes
     }
 
     /// Adds a copy of `data` behind the filled part.
@@ -179,6 +213,33 @@ mod tests {
         buffer.consume(1);
         buffer.reserve(1);
         assert_eq!((buffer.filled(), buffer.capacity()), (&b"ghijklm"[..], 16));
+    }
+
+    #[test]
+    fn much_is_taken_with_its_memory_and_little_as_a_copy() {
+        let mut buffer = ReceiveBuffer::new(8);
+        buffer.extend_from_slice(b"abcdefgh");
+        let place = buffer.filled().as_ptr();
+        let taken = buffer.split_front(5, 16);
+        assert_eq!((&taken[..], taken.as_ptr()), (&b"abcde"[..], place));
+        assert_eq!((buffer.filled(), buffer.capacity()), (&b"fgh"[..], 16));
+        let place = buffer.filled().as_ptr();
+        assert_eq!(buffer.split_front(2, 16), b"fg");
+        assert_eq!((buffer.filled(), buffer.filled().as_ptr()), (&b"h"[..], place.wrapping_add(2)));
+        assert_eq!(buffer.split_front(1, 16), b"h");
+        assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn growing_keeps_what_is_filled_and_does_nothing_where_there_is_room() {
+        let mut buffer = ReceiveBuffer::new(8);
+        buffer.extend_from_slice(b"abcdef");
+        buffer.consume(4);
+        buffer.grow(4);
+        assert_eq!((buffer.filled(), buffer.capacity()), (&b"ef"[..], 8));
+        buffer.grow(5);
+        assert_eq!((buffer.filled(), buffer.capacity()), (&b"ef"[..], 5));
+        assert_eq!(buffer.room().len(), 3);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use memchr::memchr;
 
+use crate::constants::{GROWTH, LARGE_BUFFER, LEAST_ROOM, SMALL_BUFFER};
 use crate::errors::ReadError;
 use crate::interface::ReceiveBuffer;
 use crate::streams::feeder::StreamFeeder;
@@ -109,7 +110,7 @@ impl StreamReader {
     #[doc(alias = "read(-1)")]
     pub async fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
         while self.more().await? {}
-        Ok(self.take(self.buffer.len()))
+        Ok(self.take_much(self.buffer.len()))
     }
 
     /// Reads what is there into `buf`, without allocating, and waits only if nothing is. Returns how many bytes that
@@ -193,11 +194,12 @@ impl StreamReader {
     /// connection failed first; what was there stays in the reader.
     pub async fn readexactly(&mut self, n: usize) -> Result<Vec<u8>, ReadError> {
         while self.buffer.len() < n {
+            self.make_room_for(n);
             if !self.more().await? {
                 return Err(self.incomplete(Some(n)));
             }
         }
-        Ok(self.take(n))
+        Ok(self.take_much(n))
     }
 
     /// Reads up to and with a separator, or the first of several.
@@ -294,6 +296,16 @@ impl StreamReader {
         let had = self.buffer.len();
         self.protocol.take_inbox(&mut self.buffer);
         self.buffer.len() > had
+    }
+
+    /// Has a large piece received where it will stay, instead of moving it each time the buffer has grown. How much
+    /// memory is asked for goes by what has come, since `n` may be a number that the peer has sent.
+    fn make_room_for(&mut self, n: usize) {
+        let most = self.buffer.len().saturating_mul(GROWTH);
+        if n > LARGE_BUFFER && most > LARGE_BUFFER {
+            // With the least room behind it there is no growing for the last few bytes.
+            self.buffer.grow(n.min(most).saturating_add(LEAST_ROOM));
+        }
     }
 
     /// Waits until there is more in the buffer than now: true, or false if the stream has ended.
@@ -411,6 +423,17 @@ impl StreamReader {
     #[inline(always)]
     fn take(&mut self, n: usize) -> Vec<u8> {
         self.take_with(n, <[u8]>::to_vec)
+    }
+
+    /// Takes `n` bytes that may be many: those that fill most of the buffer are taken with its memory, not copied.
+    fn take_much(&mut self, n: usize) -> Vec<u8> {
+        if n <= LARGE_BUFFER {
+            return self.take(n);
+        }
+        let bytes = self.buffer.split_front(n, SMALL_BUFFER);
+        let left = self.buffer.len();
+        self.protocol.consumed(&mut self.buffer, left);
+        bytes
     }
 
     /// Takes `n` bytes; `keep` shall keep what it wants of them.
