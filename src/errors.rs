@@ -225,6 +225,16 @@ pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
     }
 }
 
+/// What a connection fails with whose protocol panicked in this method.
+pub(crate) fn protocol_panicked(method: &str) -> ConnectionError {
+    io::Error::other(format!("the protocol's {method} panicked")).into()
+}
+
+/// What a connection fails with whose protocol lent a buffer that nothing can be received into.
+pub(crate) fn buffer_without_room() -> ConnectionError {
+    io::Error::new(io::ErrorKind::InvalidInput, "get_buffer() gave a buffer without room").into()
+}
+
 /// What every operation on a loop that was dropped answers.
 pub(crate) fn loop_is_closed() -> io::Error {
     io::Error::other("the event loop is closed")

@@ -19,7 +19,7 @@ use std::rc::{Rc, Weak};
 use socket2::SockRef;
 
 use crate::constants::DATAGRAMS_PER_TURN;
-use crate::errors::ConnectionError;
+use crate::errors::{ConnectionError, protocol_panicked};
 use crate::event_loop::LoopHandle;
 use crate::executor::Entry;
 use crate::flow_control::{FlowControl, LostWrites};
@@ -100,7 +100,7 @@ impl UdpTransport {
     fn made(self: Rc<Self>, told: &Made) {
         let Some(protocol) = self.protocol() else { return };
         let on_panic = OnPanic(|| {
-            let error = ConnectionError::from(io::Error::other("the protocol's connection_made panicked"));
+            let error = protocol_panicked("connection_made");
             let _ = told.set(Err(error.clone()));
             self.lose(Some(error));
         });

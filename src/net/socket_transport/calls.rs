@@ -1,10 +1,9 @@
 //! Calls of the protocol, which may panic: it loses its connection then, and nobody else is harmed.
 
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{Ending, SocketTransport};
-use crate::errors::ConnectionError;
+use crate::errors::{ConnectionError, protocol_panicked};
 use crate::event_loop::Incident;
 use crate::net::conduit::Conduit;
 
@@ -19,7 +18,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         let Err(payload) = catch_unwind(AssertUnwindSafe(call)) else { return Ok(()) };
         let incident = Incident::new("A protocol panicked").with_panic(&payload).with_source(self);
         self.event_loop.core().report(&incident.with_peer(self.names.peer.clone()));
-        let error = panicked(method);
+        let error = protocol_panicked(method);
         self.lose(Ending::Failed(error.clone()));
         Err(error)
     }
@@ -27,12 +26,8 @@ impl<C: Conduit + 'static> SocketTransport<C> {
     #[cold]
     #[inline(never)]
     fn lose_by_panic(&self, method: &'static str) {
-        self.lose(Ending::Failed(panicked(method)));
+        self.lose(Ending::Failed(protocol_panicked(method)));
     }
-}
-
-fn panicked(method: &str) -> ConnectionError {
-    io::Error::other(format!("the protocol's {method} panicked")).into()
 }
 
 /// Loses the connection if the protocol's method that is being called panics; the turn reports the panic. It costs

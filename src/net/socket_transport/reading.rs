@@ -4,7 +4,7 @@ use std::io;
 
 use super::{Ending, OnPanic, Phase, Reading, SocketTransport};
 use crate::constants::RECEIVE_SIZE;
-use crate::errors::ConnectionError;
+use crate::errors::buffer_without_room;
 use crate::event_loop::{Incident, Unsent};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 use crate::net::conduit::{Conduit, Ways};
@@ -210,8 +210,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
 
     #[cold]
     fn refuse_buffer(&self, buffered: &dyn BufferedProtocol, buffer: ReceiveBuffer) -> Again {
-        let error = io::Error::new(io::ErrorKind::InvalidInput, "get_buffer() gave a buffer without room");
-        let error = ConnectionError::from(error);
+        let error = buffer_without_room();
         let incident = Incident::new("A protocol failed").with_error(error.clone()).with_source(self);
         self.lose(Ending::Failed(error));
         buffered.buffer_updated(buffer, 0);

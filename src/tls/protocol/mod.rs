@@ -32,7 +32,7 @@ use super::session::{Intake, TlsSession};
 use super::transport::TlsTransport;
 use super::{TlsError, TlsErrorKind};
 use crate::constants::tls::HIGH_WATER;
-use crate::errors::ConnectionError;
+use crate::errors::{ConnectionError, protocol_panicked};
 use crate::event_loop::{LoopHandle, TimerHandle};
 use crate::flow_control::{FlowControl, LostWrites};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
@@ -375,7 +375,6 @@ struct OnPanic<'a> {
 impl Drop for OnPanic<'_> {
     #[cold]
     fn drop(&mut self) {
-        let text = format!("the protocol's {} panicked", self.method);
-        self.tls.break_off(io::Error::other(text).into());
+        self.tls.break_off(protocol_panicked(self.method));
     }
 }

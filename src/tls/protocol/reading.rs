@@ -3,10 +3,8 @@
 //! Decrypted bytes stand above the selector: no edge will come for them. So whoever stops while there are some (the
 //! application paused) leaves them to `resume_reading`, which has `deliver` called again.
 
-use std::io;
-
 use super::{Phase, TlsProtocol};
-use crate::errors::ConnectionError;
+use crate::errors::buffer_without_room;
 use crate::event_loop::Incident;
 use crate::interface::{BufferedProtocol, ReceiveBuffer};
 use crate::tls::TlsErrorKind;
@@ -130,8 +128,7 @@ impl TlsProtocol {
 
     #[cold]
     fn refuse_buffer(&self) {
-        let error = io::Error::new(io::ErrorKind::InvalidInput, "get_buffer() gave a buffer without room");
-        let error = ConnectionError::from(error);
+        let error = buffer_without_room();
         let incident = Incident::new("A protocol failed").with_error(error.clone()).with_source(self);
         self.break_off(error);
         self.event_loop.core().report(&incident);
