@@ -21,7 +21,7 @@ fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// Sends `data` and the end of the stream while reading what comes back, all of it.
-fn echo_of(mut stream: TcpStream, data: &[u8]) -> Vec<u8> {
+fn echo_of(stream: TcpStream, data: &[u8]) -> Vec<u8> {
     let mut answer = Vec::new();
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -31,7 +31,7 @@ fn echo_of(mut stream: TcpStream, data: &[u8]) -> Vec<u8> {
         (&stream).read_to_end(&mut answer).expect("the server ends the stream in an orderly way");
     });
     // One more receive says whether the end was an end.
-    assert_eq!(stream.read(&mut [0]).expect("it stays at its end"), 0);
+    assert_eq!((&stream).read_to_end(&mut answer).expect("it stays at its end"), 0);
     answer
 }
 
