@@ -130,7 +130,8 @@ class Http(Requests):
 
 
 class Resp(Requests):
-    command = re.compile(rb"\*1\r\n\$4\r\n([A-Z]{4})\r\n")
+    # An array of up to three strings: redis-benchmark asks for a setting before its first PING.
+    command = re.compile(b"|".join(rb"\*%d\r\n(?:\$\d+\r\n[^\r]*\r\n){%d}" % (n, n) for n in (1, 2, 3)))
 
     def data_received(self, data):
         data = self.partial + data
@@ -139,7 +140,8 @@ class Resp(Requests):
             end = match.end()
             count += 1
         self.partial = data[end:]
-        self.transport.write(PONG * count)
+        if count:
+            self.transport.write(PONG * count)
 
 
 class Discard(Echo):

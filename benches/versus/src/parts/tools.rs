@@ -19,16 +19,22 @@ pub(super) const PART: Part = Part {
     run,
 };
 
-/// For redis-benchmark, which is told how many requests it makes.
-const PINGS: u32 = 400_000;
+/// For redis-benchmark, which is told how many requests it makes: less than a second's work.
+const PINGS: f64 = 400_000.0;
+const PINGS_OF_PYTHON: f64 = 100_000.0;
+
+/// For what takes a second or two.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 struct Tool {
     program: &'static str,
     scenario: &'static str,
     app: App,
-    /// Runs it; tells how many messages a second it counted.
-    load: fn(&Subject) -> Outcome<f64>,
+    load: Load,
 }
+
+/// Runs a tool on a server of this peer; tells how many messages it counted, and how many a second.
+type Load = fn(&Peer, &Subject) -> Outcome<(f64, f64)>;
 
 const TOOLS: &[Tool] = &[
     Tool { program: "wrk", scenario: "wrk c64", app: App::Http, load: wrk },
@@ -52,35 +58,34 @@ fn run(effort: &Effort, report: &mut Report) {
     }
 }
 
-fn measure(peer: &str, app: App, load: fn(&Subject) -> Outcome<f64>) -> Outcome<Figures> {
-    let subject = Subject::start(Peer::of(peer), app, &[])?;
+fn measure(peer: &str, app: App, load: Load) -> Outcome<Figures> {
+    let peer = Peer::of(peer);
+    let subject = Subject::start(peer, app, &[])?;
     let before = cpu_time(subject.id());
-    let start = std::time::Instant::now();
-    let rate = load(&subject)?;
-    let messages = rate * start.elapsed().as_secs_f64();
+    let (messages, rate) = load(peer, &subject)?;
     Ok(vec![(RATE, rate), (CPU, (cpu_time(subject.id()) - before) as f64 / messages)])
 }
 
-/// Requests per second.
-fn wrk(subject: &Subject) -> Outcome<f64> {
+fn wrk(_: &Peer, subject: &Subject) -> Outcome<(f64, f64)> {
     let mut command = Command::new("wrk");
     command.args(["-t1", "-c64", "-d1s", &format!("http://{}/", subject.address)]);
-    let output = Running::start(command, LOAD_CORE)?.output(Duration::from_secs(30))?;
+    let output = Running::start(command, LOAD_CORE)?.output(DEADLINE)?;
     if let Some(errors) = output.iter().find(|line| line.contains("Socket errors") || line.contains("Non-2xx")) {
         return Err(format!("wrk says {}", errors.trim()));
     }
-    let rate = output.iter().find_map(|line| line.strip_prefix("Requests/sec:"));
-    rate.and_then(|rate| rate.trim().parse().ok()).ok_or_else(|| "wrk prints no rate".to_owned())
+    let messages = output.iter().find_map(|line| line.trim().split_once(" requests in ")?.0.parse().ok());
+    let rate = output.iter().find_map(|line| line.strip_prefix("Requests/sec:")?.trim().parse().ok());
+    messages.zip(rate).ok_or_else(|| format!("wrk prints {}", output.join(" ")))
 }
 
-/// Pings per second.
-fn redis_benchmark(subject: &Subject) -> Outcome<f64> {
+fn redis_benchmark(peer: &Peer, subject: &Subject) -> Outcome<(f64, f64)> {
+    let messages = if peer.is_python() { PINGS_OF_PYTHON } else { PINGS };
     let mut command = Command::new("redis-benchmark");
     let (host, port) = (subject.address.ip().to_string(), subject.address.port().to_string());
-    let number = PINGS.to_string();
+    let number = messages.to_string();
     command.args(["-h", &host, "-p", &port, "-t", "ping_mbulk", "-c", "50", "-P", "16", "-n", &number, "--csv"]);
-    let output = Running::start(command, LOAD_CORE)?.output(Duration::from_secs(60))?;
-    let line = output.iter().find(|line| line.contains("PING")).ok_or("redis-benchmark prints no rate")?;
-    let rate = line.split(',').nth(1).map(|rate| rate.trim_matches('"'));
-    rate.and_then(|rate| rate.parse().ok()).ok_or_else(|| format!("redis-benchmark prints {line}"))
+    let output = Running::start(command, LOAD_CORE)?.output(DEADLINE)?;
+    let rate = output.iter().find(|line| line.contains("PING")).and_then(|line| line.split(',').nth(1));
+    let rate = rate.and_then(|rate| rate.trim_matches('"').parse().ok());
+    rate.map(|rate| (messages, rate)).ok_or_else(|| format!("redis-benchmark prints {}", output.join(" ")))
 }
