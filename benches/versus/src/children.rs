@@ -181,18 +181,32 @@ pub(crate) fn raise_descriptor_limit() -> u64 {
 
 /// The CPU time of all threads of a process, in nanoseconds.
 pub(crate) fn cpu_time(process: u32) -> u64 {
-    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("the process runs");
-    let thread_time = |thread: std::fs::DirEntry| schedstat(&thread.path());
-    threads.flatten().map(thread_time).sum()
+    threads(process).iter().map(|(on_core, _)| on_core).sum()
+}
+
+/// How long a process that could run had no core, in nanoseconds. One with several threads waits for its own, which says
+/// nothing of others: that is zero.
+pub(crate) fn waiting_time(process: u32) -> u64 {
+    match threads(process)[..] {
+        [(_, waiting)] => waiting,
+        _ => 0,
+    }
 }
 
 /// The CPU time of the current thread, in nanoseconds.
 pub(crate) fn own_cpu_time() -> u64 {
-    schedstat(Path::new("/proc/thread-self"))
+    schedstat(Path::new("/proc/thread-self")).0
 }
 
-fn schedstat(thread: &Path) -> u64 {
+/// How long each thread of a process had a core, and waited for one.
+fn threads(process: u32) -> Vec<(u64, u64)> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("the process runs");
+    threads.flatten().map(|thread| schedstat(&thread.path())).collect()
+}
+
+fn schedstat(thread: &Path) -> (u64, u64) {
     let text = std::fs::read_to_string(thread.join("schedstat")).expect("the kernel keeps schedstat");
-    let first = text.split_whitespace().next().expect("schedstat begins with the time on the CPU");
-    first.parse().expect("which is a number")
+    let mut numbers = text.split_whitespace().map(|number| number.parse().expect("schedstat consists of numbers"));
+    let mut next = || numbers.next().expect("schedstat begins with the time on a core and the time without");
+    (next(), next())
 }

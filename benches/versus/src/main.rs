@@ -14,6 +14,7 @@ mod tls;
 mod wire;
 
 use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -27,9 +28,9 @@ use wire::App;
 const USAGE: &str = "\
 usage: versus [--quick] [--peers NAME,...] [--rounds N] [--out DIRECTORY] [PART ...]
 
-  --quick    fewer rounds and only waterwheel, tokio and epoll: about five minutes instead of twenty-five
+  --quick    fewer rounds and only waterwheel, tokio and epoll: about five minutes instead of twenty
   --peers    only these; tokio and epoll are what others are compared to
-  --rounds   how often everybody takes a turn
+  --rounds   how often waterwheel, tokio and epoll take a turn; the others take part in every third round
   --out      where RESULTS.md and results/ go; a full run writes to benches/, any other to the build directory";
 
 fn main() -> ExitCode {
@@ -70,8 +71,12 @@ fn bench(words: &[&str]) -> ExitCode {
     let mut report = Report::default();
     for part in PARTS.iter().filter(|part| parts.is_empty() || parts.contains(&part.name)) {
         let start = Instant::now();
-        (part.run)(&effort, &mut report);
-        report.finished(part.name, start.elapsed().as_secs());
+        // What breaks in one part is told in the report, and the others go on.
+        let broken = catch_unwind(AssertUnwindSafe(|| (part.run)(&effort, &mut report)));
+        if broken.is_err() {
+            report.absent(part.name, "the rest", "all", "the part broke off; the error output says why".to_owned());
+        }
+        report.finished(part.name, start.elapsed().as_secs(), effort.repeated.take());
         // After each part: a run that is ended early leaves what it found.
         if let Err(error) = report.write(&directory, command.trim_end_matches([' ', '-'])) {
             eprintln!("{} cannot be written: {error}", directory.display());

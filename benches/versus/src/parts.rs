@@ -12,8 +12,10 @@ mod tools;
 
 pub(crate) use idle::hold;
 
+use std::cell::Cell;
+
 use crate::report::Report;
-use crate::servers::{PEERS, Peer};
+use crate::servers::{EVERY_ROUND, PEERS, Peer};
 use crate::subject::missing;
 use crate::wire::App;
 
@@ -31,6 +33,8 @@ pub(crate) struct Effort {
     /// Of one measurement over a socket, in milliseconds.
     pub(crate) window: u64,
     pub(crate) peers: Vec<&'static Peer>,
+    /// How many measurements were done again, since another program had disturbed them.
+    pub(crate) repeated: Cell<usize>,
 }
 
 /// In the order in which they run and are shown.
@@ -39,14 +43,13 @@ pub(crate) const PARTS: &[Part] =
 
 impl Effort {
     pub(crate) fn full() -> Effort {
-        Effort { quick: false, rounds: 5, window: 300, peers: PEERS.iter().collect() }
+        Effort { quick: false, rounds: 9, window: 200, peers: PEERS.iter().collect(), repeated: Cell::new(0) }
     }
 
     /// waterwheel and tokio, and epoll beside them.
     pub(crate) fn quick() -> Effort {
-        const PEERS: &[&str] =
-            &["tokio", "tokio-newcomer", "waterwheel", "waterwheel-newcomer", "waterwheel-protocol", "epoll"];
-        Effort { quick: true, rounds: 3, window: 200, peers: PEERS.iter().map(|name| Peer::of(name)).collect() }
+        let peers = EVERY_ROUND.iter().map(|name| Peer::of(name)).collect();
+        Effort { quick: true, rounds: 5, window: 100, peers, repeated: Cell::new(0) }
     }
 
     /// Those who can be measured and have a server for `app`.

@@ -5,31 +5,43 @@ mod losses;
 mod markdown;
 pub(crate) mod metric;
 mod plots;
+mod ratio;
 mod setting;
+mod summary;
 
 use std::io;
 use std::path::Path;
 
 use crate::children::Outcome;
-use crate::servers::BASELINE;
+use crate::servers::{BASELINE, EVERY_ROUND};
 use metric::Metric;
+use ratio::{Ratio, quantile};
 
 /// All that a run found.
 #[derive(Default)]
 pub(crate) struct Report {
     series: Vec<Series>,
     absences: Vec<Absence>,
-    /// Which parts were run, and for how many seconds.
-    parts: Vec<(&'static str, u64)>,
+    /// Which parts were run, for how many seconds, and how many measurements were done again.
+    parts: Vec<(&'static str, u64, usize)>,
+    /// How many measurements there were, so that each has a place in the order of all.
+    turns: usize,
 }
 
-/// One figure of one candidate, once for each round.
+/// One figure of one candidate, once for each round that it took part in.
 struct Series {
     part: &'static str,
     scenario: String,
     metric: Metric,
     who: String,
-    rounds: Vec<f64>,
+    rounds: Vec<Figure>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Figure {
+    /// When it was taken: its place among all measurements.
+    turn: usize,
+    value: f64,
 }
 
 /// What was not measured, and why.
@@ -44,7 +56,8 @@ struct Absence {
 pub(crate) type Figures = Vec<(Metric, f64)>;
 
 impl Report {
-    /// Measures the candidates by turns. One that fails is left out from then on, and the report says so.
+    /// Measures the candidates by turns, in an order that goes round, so that nobody always comes after the same one.
+    /// One that fails is left out from then on, and the report says so.
     pub(crate) fn measure(
         &mut self,
         part: &'static str,
@@ -54,29 +67,41 @@ impl Report {
         mut measure: impl FnMut(&str) -> Outcome<Figures>,
     ) {
         let mut left = candidates.to_vec();
-        for _ in 0..rounds {
-            left.retain(|who| match measure(who) {
-                Ok(figures) => {
-                    figures.into_iter().for_each(|(metric, value)| self.add(part, scenario, metric, who, value));
-                    true
+        let known = self.series.len();
+        for round in 0..rounds {
+            let mut order: Vec<&str> = left.iter().copied().filter(|who| takes_part(who, round)).collect();
+            let first = round % order.len().max(1);
+            order.rotate_left(first);
+            for who in order {
+                self.turns += 1;
+                match measure(who) {
+                    Ok(figures) => {
+                        figures.into_iter().for_each(|(metric, value)| self.add(part, scenario, metric, who, value));
+                    }
+                    Err(why) => {
+                        let mut new = self.series.split_off(known);
+                        new.retain(|series| series.who != who);
+                        self.series.append(&mut new);
+                        self.absent(part, scenario, who, why);
+                        left.retain(|other| *other != who);
+                    }
                 }
-                Err(why) => {
-                    self.series.retain(|series| !series.is(part, scenario, who));
-                    self.absent(part, scenario, who, why);
-                    false
-                }
-            });
+            }
         }
+        // The order of the tables is that of the candidates, whoever began.
+        let place = |series: &Series| candidates.iter().position(|who| *who == series.who);
+        self.series[known..].sort_by_key(place);
         self.print_progress(part, scenario);
     }
 
     fn add(&mut self, part: &'static str, scenario: &str, metric: Metric, who: &str, value: f64) {
+        let figure = Figure { turn: self.turns, value };
         let known = self.series.iter_mut().find(|series| series.is(part, scenario, who) && series.metric == metric);
         match known {
-            Some(series) => series.rounds.push(value),
+            Some(series) => series.rounds.push(figure),
             None => {
                 let (scenario, who) = (scenario.to_owned(), who.to_owned());
-                self.series.push(Series { part, scenario, metric, who, rounds: vec![value] });
+                self.series.push(Series { part, scenario, metric, who, rounds: vec![figure] });
             }
         }
     }
@@ -88,16 +113,16 @@ impl Report {
     }
 
     /// Notes that a part was run.
-    pub(crate) fn finished(&mut self, part: &'static str, seconds: u64) {
-        println!("-- {part}: {seconds} s\n");
-        self.parts.push((part, seconds));
+    pub(crate) fn finished(&mut self, part: &'static str, seconds: u64, repeated: usize) {
+        println!("-- {part}: {seconds} s, {repeated} measured again\n");
+        self.parts.push((part, seconds, repeated));
     }
 
     fn print_progress(&self, part: &str, scenario: &str) {
         println!("{part}: {scenario}");
         let mut rows: Vec<(&str, Vec<String>)> = Vec::new();
         for series in self.series.iter().filter(|series| series.part == part && series.scenario == scenario) {
-            let ratio = self.ratio(series, BASELINE).map_or(String::new(), |ratio| format!(" ({ratio:.2} x)"));
+            let ratio = self.ratio(series, BASELINE).map_or(String::new(), |ratio| format!(" ({} x)", ratio.text()));
             let cell = format!("{} {}{ratio}", series.metric.text(series.median()), series.metric.name);
             match rows.iter_mut().find(|(who, _)| *who == series.who) {
                 Some((_, cells)) => cells.push(cell),
@@ -115,12 +140,9 @@ impl Report {
         self.series.iter().find(same)
     }
 
-    /// How a figure compares to that of `who`: the median of the ratios within a round.
-    fn ratio(&self, series: &Series, who: &str) -> Option<f64> {
-        let other = self.other(series, who)?;
-        // Of two that need none of something, neither is behind.
-        let ratio = |(own, other): (&f64, &f64)| if own == other { 1.0 } else { own / other };
-        Some(median(series.rounds.iter().zip(&other.rounds).map(ratio).collect()))
+    /// How a figure compares to that of `who`.
+    fn ratio(&self, series: &Series, who: &str) -> Option<Ratio> {
+        Some(Ratio::new(&series.rounds, &self.other(series, who)?.rounds))
     }
 
     /// Writes everything below a directory: a Markdown file, and plots and JSON beside it.
@@ -133,20 +155,20 @@ impl Report {
     }
 }
 
+/// Whether it is somebody's turn in a round. Whoever is neither ours nor what we are compared to is there for the order
+/// of magnitude, and takes part in every third round: so the others have three times as many, closer together.
+fn takes_part(who: &str, round: usize) -> bool {
+    EVERY_ROUND.contains(&who) || round % 3 == 0
+}
+
 impl Series {
     fn is(&self, part: &str, scenario: &str, who: &str) -> bool {
         self.who == who && self.scenario == scenario && self.part == part
     }
 
     fn median(&self) -> f64 {
-        median(self.rounds.clone())
+        quantile(self.rounds.iter().map(|figure| figure.value).collect(), 0.5)
     }
-}
-
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
 }
 
 fn is_ours(who: &str) -> bool {
@@ -186,9 +208,18 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_of_the_same_round() {
-        let report = report(metric::CPU, &[("tokio", &[100.0, 200.0, 300.0]), ("waterwheel", &[150.0, 100.0, 150.0])]);
-        assert_eq!(report.ratio(&report.series[1], "tokio"), Some(0.5));
+    fn the_order_goes_round_and_the_tables_keep_theirs() {
+        let mut report = Report::default();
+        let mut order = String::new();
+        report.measure("net", "a scenario", 3, &["tokio", "waterwheel", "epoll", "smol"], |who| {
+            order.push_str(who);
+            order.push(' ');
+            Ok(vec![(metric::CPU, 1.0)])
+        });
+        let expected = "tokio waterwheel epoll smol waterwheel epoll tokio epoll tokio waterwheel ";
+        assert_eq!(order, expected, "who takes part in every third round was there in the first");
+        let rows: Vec<&str> = report.series.iter().map(|series| series.who.as_str()).collect();
+        assert_eq!(rows, ["tokio", "waterwheel", "epoll", "smol"]);
     }
 
     #[test]
@@ -214,9 +245,21 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_within_its_own_scatter_is_a_tie() {
+        let of = |own: &[f64]| {
+            let report = report(metric::CPU, &[("tokio", &[100.0; 5]), ("waterwheel", own)]);
+            (report.losses().len(), report.ties())
+        };
+        assert_eq!(of(&[120.0, 130.0, 125.0, 125.0, 90.0]), (1, 0));
+        assert_eq!(of(&[120.0, 190.0, 125.0, 80.0, 90.0]), (0, 1));
+        assert_eq!(of(&[100.0, 101.0, 99.0, 100.0, 100.0]), (0, 0));
+    }
+
+    #[test]
     fn who_needs_none_of_something_is_ahead_of_who_needs_any() {
         let report = report(metric::ALLOCATIONS, &[("tokio", &[0.0]), ("waterwheel", &[2.0]), ("epoll", &[0.0])]);
         assert_eq!(report.losses().len(), 1);
-        assert_eq!(report.ratio(&report.series[2], "tokio"), Some(1.0));
+        let epoll = report.series.iter().find(|series| series.who == "epoll").unwrap();
+        assert_eq!(report.ratio(epoll, "tokio").unwrap().median, 1.0);
     }
 }

@@ -55,6 +55,10 @@ pub(crate) const BASELINE: &str = "tokio";
 /// What nobody can do without the kernel's help.
 pub(crate) const FLOOR: &str = "epoll";
 
+/// Who is measured in every round: those whose differences are small, and matter here.
+pub(crate) const EVERY_ROUND: &[&str] =
+    &[BASELINE, "tokio-newcomer", "waterwheel", "waterwheel-newcomer", "waterwheel-protocol", FLOOR];
+
 pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: BASELINE,

@@ -4,10 +4,11 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use mio::Events;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
 
-use super::{Plan, Taken, Until};
+use super::watch::Watch;
+use super::{Plan, Taken, Until, light};
 use crate::wire::text;
 
 struct Visit {
@@ -20,7 +21,7 @@ struct Visit {
 /// Keeps so many connections on their way at any time, until it is time.
 pub(super) fn run(plan: &Plan, until: Until) -> Taken {
     let message = text(plan.size, plan.size);
-    let mut poll = Poll::new().expect("epoll");
+    let mut watch = Watch::new();
     let mut events = Events::with_capacity(1024);
     let mut scratch = vec![0; plan.size];
     let mut taken = Taken::default();
@@ -32,13 +33,12 @@ pub(super) fn run(plan: &Plan, until: Until) -> Taken {
     let mut begun = 0;
     let mut visits = Vec::new();
     while visits.len() < plan.connections && begun < most {
-        visits.push(Some(Visit::begin(plan.address, &poll, visits.len())));
+        visits.push(Some(Visit::begin(plan.address, &watch, visits.len())));
         begun += 1;
     }
     let mut active = visits.len();
     while active > 0 {
-        poll.poll(&mut events, Some(Duration::from_secs(20))).expect("epoll");
-        assert!(!events.is_empty(), "no answer for twenty seconds");
+        let now = watch.next(&mut events);
         for event in &events {
             let place = event.token().0;
             // An event of a connection that was closed meanwhile, in the same batch.
@@ -49,10 +49,10 @@ pub(super) fn run(plan: &Plan, until: Until) -> Taken {
             taken.latencies.push(visit.began.elapsed().as_nanos() as u64);
             // The connection is closed before the next one is opened.
             visits[place] = None;
-            if Instant::now() >= deadline || begun >= most {
+            if now >= deadline || begun >= most {
                 active -= 1;
             } else {
-                visits[place] = Some(Visit::begin(plan.address, &poll, place));
+                visits[place] = Some(Visit::begin(plan.address, &watch, place));
                 begun += 1;
             }
         }
@@ -62,11 +62,11 @@ pub(super) fn run(plan: &Plan, until: Until) -> Taken {
 }
 
 impl Visit {
-    fn begin(address: SocketAddr, poll: &Poll, place: usize) -> Visit {
+    fn begin(address: SocketAddr, watch: &Watch, place: usize) -> Visit {
         let began = Instant::now();
         let mut stream = TcpStream::connect(address).expect("a free port");
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        poll.registry().register(&mut stream, Token(place), interest).expect("epoll takes it");
+        light(&stream);
+        watch.add(&mut stream, place);
         Visit { stream, sent: false, received: 0, began }
     }
 

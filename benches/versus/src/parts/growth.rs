@@ -27,10 +27,10 @@ const PEERS: &[&str] = &["tokio", "waterwheel", "waterwheel-protocol", "epoll"];
 
 fn run(effort: &Effort, report: &mut Report) {
     // Ten thousand messages are one round of the connections: less time would measure the way into it.
-    let window = effort.window.max(500);
+    let window = effort.window.max(400);
     for (scenario, _) in SCENARIOS {
         report.measure(PART.name, scenario.name, effort.rounds, PEERS, |peer| {
-            let found = scenario.measure(peer, window)?;
+            let found = scenario.measure(effort, peer, window)?;
             Ok(vec![(CPU, found.cpu / found.messages)])
         });
     }

@@ -1,10 +1,15 @@
 //! What a server is asked to do.
 
+use super::Effort;
 use crate::children::Outcome;
 use crate::load::{Found, Plan, Style, Until};
 use crate::servers::Peer;
 use crate::subject::Subject;
 use crate::wire::App;
+
+/// The share of a measurement's time for which another program may have had a core that was wanted.
+const MOST_DISTURBED: f64 = 0.05;
+const TRIES: usize = 3;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scenario {
@@ -36,9 +41,23 @@ impl Scenario {
         found
     }
 
-    /// Starts a server for it alone.
-    pub(super) fn measure(&self, peer: &str, window: u64) -> Outcome<Found> {
-        let subject = Subject::start(Peer::of(peer), self.app, &[])?;
-        self.load(&subject, Until::Milliseconds(window))
+    /// Starts a server for it alone. What another program disturbed is measured again, and the least disturbed counts.
+    pub(super) fn measure(&self, effort: &Effort, peer: &str, window: u64) -> Outcome<Found> {
+        let once = || {
+            let subject = Subject::start(Peer::of(peer), self.app, &[])?;
+            self.load(&subject, Until::Milliseconds(window))
+        };
+        let mut best = once()?;
+        for _ in 1..TRIES {
+            if best.disturbed <= MOST_DISTURBED * best.nanoseconds {
+                break;
+            }
+            effort.repeated.set(effort.repeated.get() + 1);
+            let next = once()?;
+            if next.disturbed * best.nanoseconds < best.disturbed * next.nanoseconds {
+                best = next;
+            }
+        }
+        Ok(best)
     }
 }

@@ -1,8 +1,10 @@
-//! The figures as JSON, every round of them.
+//! The figures as JSON, every round of them. A ratio is its lower quartile, its median and its upper quartile; a turn is
+//! the place of a measurement among all.
 
 use std::fmt::Write;
 
 use super::Report;
+use super::ratio::Ratio;
 use super::setting::Setting;
 use crate::servers::{BASELINE, FLOOR};
 
@@ -35,14 +37,21 @@ impl Report {
     fn figure(&self, series: &super::Series) -> String {
         let [part, scenario, metric, who] =
             [series.part, &series.scenario, series.metric.name, &series.who].map(quoted);
-        let rounds: Vec<String> = series.rounds.iter().map(|value| number(*value)).collect();
-        let ratio = |who| self.ratio(series, who).map_or("null".to_owned(), number);
+        let rounds: Vec<String> = series.rounds.iter().map(|figure| number(figure.value)).collect();
+        let turns: Vec<String> = series.rounds.iter().map(|figure| figure.turn.to_string()).collect();
+        let ratio = |who| match self.ratio(series, who) {
+            Some(Ratio { median, quartiles: (lower, upper) }) => {
+                format!("[{}, {}, {}]", number(lower), number(median), number(upper))
+            }
+            None => "null".to_owned(),
+        };
         format!(
-            r#"{{"part": {part}, "scenario": {scenario}, "metric": {metric}, "who": {who}, "median": {}, "x {BASELINE}": {}, "x {FLOOR}": {}, "rounds": [{}]}}"#,
+            r#"{{"part": {part}, "scenario": {scenario}, "metric": {metric}, "who": {who}, "median": {}, "x {BASELINE}": {}, "x {FLOOR}": {}, "rounds": [{}], "turns": [{}]}}"#,
             number(series.median()),
             ratio(BASELINE),
             ratio(FLOOR),
-            rounds.join(", ")
+            rounds.join(", "),
+            turns.join(", ")
         )
     }
 }

@@ -1,34 +1,49 @@
 //! Where waterwheel is behind: computed from the figures, so that no cell is forgotten.
 
+use super::ratio::Ratio;
 use super::{Report, Series, is_ours};
 use crate::servers::{BASELINE, FLOOR};
 
 /// A figure of waterwheel that is worse than that of somebody it has to bear comparison with.
 pub(super) struct Loss<'a> {
     pub(super) series: &'a Series,
-    pub(super) to_baseline: Option<f64>,
-    pub(super) to_floor: Option<f64>,
+    pub(super) to_baseline: Option<Ratio>,
+    pub(super) to_floor: Option<Ratio>,
 }
 
 impl Loss<'_> {
+    fn ratios(&self) -> impl Iterator<Item = &Ratio> {
+        self.to_baseline.iter().chain(&self.to_floor)
+    }
+
     pub(super) fn is_behind_baseline(&self) -> bool {
-        self.to_baseline.is_some_and(|ratio| self.series.metric.is_behind(ratio))
+        self.to_baseline.is_some_and(|ratio| ratio.is_loss(&self.series.metric))
     }
 }
 
 impl Report {
-    /// Every figure by which waterwheel is behind tokio, or behind epoll, by more than the tolerance.
+    /// Every figure by which waterwheel is behind tokio, or behind epoll, by more than the tolerance and its own scatter.
     pub(super) fn losses(&self) -> Vec<Loss<'_>> {
+        let lost = |loss: &Loss<'_>| loss.ratios().any(|ratio| ratio.is_loss(&loss.series.metric));
+        self.comparisons().filter(lost).collect()
+    }
+
+    /// How many more are behind in the median, but not in three of four rounds.
+    pub(super) fn ties(&self) -> usize {
+        let is_tie = |loss: &Loss<'_>| {
+            let metric = &loss.series.metric;
+            loss.ratios().any(|ratio| ratio.is_tie(metric)) && !loss.ratios().any(|ratio| ratio.is_loss(metric))
+        };
+        self.comparisons().filter(is_tie).count()
+    }
+
+    fn comparisons(&self) -> impl Iterator<Item = Loss<'_>> {
         let ours = self.series.iter().filter(|series| is_ours(&series.who));
         ours.map(|series| Loss {
             series,
             to_baseline: self.ratio(series, BASELINE),
             to_floor: self.ratio(series, FLOOR),
         })
-        .filter(|loss| {
-            [loss.to_baseline, loss.to_floor].iter().flatten().any(|ratio| loss.series.metric.is_behind(*ratio))
-        })
-        .collect()
     }
 }
 
@@ -48,8 +63,6 @@ out a `bytes` each; for a mebibyte that is fresh memory from the kernel each tim
 - **A thousand busy streams.** What is received for a stream stays in a buffer of its own until its task runs, a turn later, \
 so that many of them that are ready at once go through much memory. A look at the selector brings 64 events for that \
 reason: 1024 cost a quarter more. A callback protocol, and epoll, use one buffer for all.
-- **Times of three rounds** on this machine differ by a tenth and more. A loss of time that neither the counts nor the \
-other peers' lines beside it explain is mostly one of one disturbed round: ask for more rounds of that part alone.
 - **A wake round trip gains little, or nothing, over tokio's.** Half of it is the measured future's own, and the `Arc` of its waker; a \
 lighter waker needs `unsafe`, which this crate forbids.
 - **Idle connections over a stream** keep a task and a reader; epoll keeps a file descriptor and a few words.

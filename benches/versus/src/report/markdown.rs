@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use super::losses::REASONS;
-use super::metric::{Better, Metric, Shown};
+use super::metric::{BUSY, Better, LIMITING, Metric, RATE, Shown};
+use super::ratio::Ratio;
 use super::setting::Setting;
-use super::{Report, distinct, is_ours};
+use super::{Report, Series, distinct, is_ours};
 use crate::parts::{PARTS, Part};
 use crate::servers::{BASELINE, FLOOR, PEERS};
 
@@ -22,6 +23,7 @@ impl Report {
         for (file, title) in plots {
             writeln!(text, "\n![{title}](results/{file})").expect(INFALLIBLE);
         }
+        self.write_summary(&mut text);
         self.write_losses(&mut text);
         for part in PARTS {
             self.write_part(&mut text, part);
@@ -37,10 +39,13 @@ impl Report {
     fn write_setting(&self, text: &mut String, command: &str) {
         let Setting { date, machine, versions } = Setting::read();
         let versions: Vec<String> = versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        let parts: Vec<String> = self.parts.iter().map(|(part, seconds)| format!("{part} {seconds} s")).collect();
+        let parts: Vec<String> = self.parts.iter().map(|(part, seconds, _)| format!("{part} {seconds} s")).collect();
+        let repeated: usize = self.parts.iter().map(|(_, _, repeated)| repeated).sum();
         write!(
             text,
-            "\n- **Date**: {date}\n- **Machine**: {machine}\n- **Versions**: {}\n- **Command**: `{command}`\n- **Took**: {}\n",
+            "\n- **Date**: {date}\n- **Machine**: {machine}\n- **Versions**: {}\n- **Command**: `{command}`\n- **Took**: {}\n\
+             - **Disturbed**: {repeated} measurements were done again, since another program had a core for more than a \
+             twentieth of the time\n",
             versions.join(", "),
             parts.join(", ")
         )
@@ -54,9 +59,11 @@ impl Report {
         write!(
             text,
             "\n## Where we lose\n\nOf {all} figures of waterwheel, {behind} are behind {BASELINE}'s by more than the tolerance, and {} behind \
-             {FLOOR}'s or {BASELINE}'s. The tolerance is 10 % for times and memory, 25 % for the 99th percentile, and 3 % for counts. The \
-             newcomer's waterwheel too is compared to the expert's {BASELINE}.\n\n{REASONS}",
-            losses.len()
+             {FLOOR}'s or {BASELINE}'s. The tolerance is 10 % for times and memory, 25 % for the 99th percentile, and 3 % for counts. {} more \
+             are ties: behind in the median, but not in three of four rounds. The newcomer's waterwheel too is compared to \
+             the expert's {BASELINE}.\n\n{REASONS}",
+            losses.len(),
+            self.ties()
         )
         .expect(INFALLIBLE);
         if losses.is_empty() {
@@ -66,9 +73,9 @@ impl Report {
             .expect(INFALLIBLE);
         for loss in losses {
             let series = loss.series;
-            let cell = |ratio: Option<f64>| match ratio {
-                Some(ratio) if series.metric.is_behind(ratio) => format!("**{ratio:.2}**"),
-                Some(ratio) => format!("{ratio:.2}"),
+            let cell = |ratio: Option<Ratio>| match ratio {
+                Some(ratio) if ratio.is_loss(&series.metric) => format!("**{}**", ratio.text()),
+                Some(ratio) => ratio.text(),
                 None => String::new(),
             };
             writeln!(
@@ -94,8 +101,12 @@ impl Report {
         for metric in metrics {
             let compared =
                 if metric.shown == Shown::Ratio { format!(", as a multiple of {BASELINE}'s") } else { String::new() };
-            let better = if metric.better == Better::Lower { "less" } else { "more" };
-            writeln!(text, "\n**{}**{compared} ({better} is better)", metric.name).expect(INFALLIBLE);
+            let better = match metric.better {
+                Better::Lower => " (less is better)",
+                Better::Higher => " (more is better)",
+                Better::Neither => "",
+            };
+            writeln!(text, "\n**{}**{compared}{better}", metric.name).expect(INFALLIBLE);
             for scenarios in self.scenarios(part.name, metric).chunks(COLUMNS) {
                 self.write_table(text, part.name, metric, scenarios);
             }
@@ -128,7 +139,8 @@ impl Report {
             write!(text, "| {} |", emphasised(who)).expect(INFALLIBLE);
             for scenario in scenarios {
                 let cell = find(who, scenario).map(|series| match self.ratio(series, BASELINE) {
-                    Some(ratio) if metric.shown == Shown::Ratio => format!("{ratio:.2}"),
+                    Some(ratio) if metric.shown == Shown::Ratio && self.is_limiting(series) => ratio.text(),
+                    Some(ratio) if metric.shown == Shown::Ratio => format!("({})", ratio.text()),
                     _ => metric.text(series.median()),
                 });
                 write!(text, " {} |", cell.unwrap_or_default()).expect(INFALLIBLE);
@@ -143,6 +155,13 @@ impl Report {
             }
             text.push('\n');
         }
+    }
+
+    /// Whether it was the server that kept the messages from being more, as far as is known.
+    fn is_limiting(&self, series: &Series) -> bool {
+        let busy =
+            self.series.iter().find(|busy| busy.metric == BUSY && busy.is(series.part, &series.scenario, &series.who));
+        series.metric != RATE || busy.is_none_or(|busy| busy.median() >= LIMITING)
     }
 
     fn write_absences(&self, text: &mut String) {

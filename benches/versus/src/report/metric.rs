@@ -15,6 +15,8 @@ pub(crate) struct Metric {
 pub(crate) enum Better {
     Lower,
     Higher,
+    /// It explains other figures.
+    Neither,
 }
 
 /// How a table shows it.
@@ -30,6 +32,11 @@ const COUNTED: Metric = Metric { name: "", better: Better::Lower, tolerance: 0.0
 
 pub(crate) const RATE: Metric = Metric { name: "messages/s", better: Better::Higher, ..TIMED };
 pub(crate) const CPU: Metric = Metric { name: "ns of server CPU/message", ..TIMED };
+/// A server that had to wait was not what limited the messages per second.
+pub(crate) const BUSY: Metric =
+    Metric { name: "% of the time that the server was busy", better: Better::Neither, shown: Shown::AsIs, ..TIMED };
+/// Less than that, in per cent, and the load or the way to it was the slower side.
+pub(crate) const LIMITING: f64 = 90.0;
 /// The slowest of a hundred says more about the machine than the others do.
 pub(crate) const SLOWEST: Metric =
     Metric { name: "us to answer, 99th percentile", tolerance: 0.25, digits: 1, ..TIMED };
@@ -59,6 +66,7 @@ impl Metric {
         match self.better {
             Better::Lower => ratio > 1.0 + self.tolerance,
             Better::Higher => ratio < 1.0 / (1.0 + self.tolerance),
+            Better::Neither => false,
         }
     }
 }

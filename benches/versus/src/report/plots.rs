@@ -109,7 +109,7 @@ impl Report {
             let of_scenario = of_it.iter().filter(|series| series.scenario == scenario);
             of_scenario
                 .filter_map(|series| {
-                    let length = self.ratio(series, BASELINE)?;
+                    let length = self.ratio(series, BASELINE)?.median;
                     let label = match plot.label {
                         Shown::Ratio => format!("{length:.2}"),
                         Shown::AsIs => series.metric.text(series.median()),

@@ -32,7 +32,8 @@ fn machine() -> String {
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": an unknown CPU");
     let model = model.trim_start_matches([' ', '\t', ':']);
     let cores = available_parallelism().map_or(1, usize::from);
-    format!("{model}, {cores} cores, {}", first_line("uname", &["-sr"]))
+    let control = read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
+    format!("{model}, {cores} cores, {}, TCP sends by {}", first_line("uname", &["-sr"]), control.trim())
 }
 
 /// The newest version of a crate in this package's lock file.
