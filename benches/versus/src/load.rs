@@ -61,6 +61,15 @@ pub(crate) struct Found {
     pub(crate) disturbed: f64,
 }
 
+/// The share of a measurement's time for which another program may have had a core that was wanted.
+const MOST_DISTURBED: f64 = 0.05;
+
+impl Found {
+    pub(crate) fn is_undisturbed(&self) -> bool {
+        self.disturbed <= MOST_DISTURBED * self.nanoseconds
+    }
+}
+
 /// What a load took, before it is summed up.
 #[derive(Default)]
 struct Taken {

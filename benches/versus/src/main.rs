@@ -76,7 +76,7 @@ fn bench(words: &[&str]) -> ExitCode {
         if broken.is_err() {
             report.absent(part.name, "the rest", "all", "the part broke off; the error output says why".to_owned());
         }
-        report.finished(part.name, start.elapsed().as_secs(), effort.repeated.take());
+        report.finished(part.name, start.elapsed().as_secs(), effort.repeated.take(), effort.disturbed.take());
         // After each part: a run that is ended early leaves what it found.
         if let Err(error) = report.write(&directory, command.trim_end_matches([' ', '-'])) {
             eprintln!("{} cannot be written: {error}", directory.display());

@@ -33,9 +33,14 @@ pub(crate) struct Effort {
     /// Of one measurement over a socket, in milliseconds.
     pub(crate) window: u64,
     pub(crate) peers: Vec<&'static Peer>,
-    /// How many measurements were done again, since another program had disturbed them.
+    /// How many measurements of a part were done again, since another program had disturbed them, and how many of those
+    /// that count are disturbed all the same.
     pub(crate) repeated: Cell<usize>,
+    pub(crate) disturbed: Cell<usize>,
 }
+
+/// In a part. Where so much is disturbed, doing it again is of no use.
+const MOST_REPEATED: usize = 100;
 
 /// In the order in which they run and are shown.
 pub(crate) const PARTS: &[Part] =
@@ -43,13 +48,27 @@ pub(crate) const PARTS: &[Part] =
 
 impl Effort {
     pub(crate) fn full() -> Effort {
-        Effort { quick: false, rounds: 9, window: 200, peers: PEERS.iter().collect(), repeated: Cell::new(0) }
+        Effort {
+            quick: false,
+            rounds: 9,
+            window: 150,
+            peers: PEERS.iter().collect(),
+            repeated: Cell::new(0),
+            disturbed: Cell::new(0),
+        }
     }
 
     /// waterwheel and tokio, and epoll beside them.
     pub(crate) fn quick() -> Effort {
         let peers = EVERY_ROUND.iter().map(|name| Peer::of(name)).collect();
-        Effort { quick: true, rounds: 5, window: 100, peers, repeated: Cell::new(0) }
+        Effort { quick: true, rounds: 5, window: 100, peers, repeated: Cell::new(0), disturbed: Cell::new(0) }
+    }
+
+    /// Whether a disturbed measurement is to be done again; counts that it is.
+    fn may_repeat(&self) -> bool {
+        let may = self.repeated.get() < MOST_REPEATED;
+        self.repeated.set(self.repeated.get() + usize::from(may));
+        may
     }
 
     /// Those who can be measured and have a server for `app`.

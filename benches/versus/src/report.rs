@@ -22,8 +22,11 @@ use ratio::{Ratio, quantile};
 pub(crate) struct Report {
     series: Vec<Series>,
     absences: Vec<Absence>,
-    /// Which parts were run, for how many seconds, and how many measurements were done again.
-    parts: Vec<(&'static str, u64, usize)>,
+    /// Which parts were run, and for how many seconds.
+    parts: Vec<(&'static str, u64)>,
+    /// How many measurements were done again, and how many count though another program disturbed them.
+    repeated: usize,
+    disturbed: usize,
     /// How many measurements there were, so that each has a place in the order of all.
     turns: usize,
 }
@@ -113,9 +116,11 @@ impl Report {
     }
 
     /// Notes that a part was run.
-    pub(crate) fn finished(&mut self, part: &'static str, seconds: u64, repeated: usize) {
-        println!("-- {part}: {seconds} s, {repeated} measured again\n");
-        self.parts.push((part, seconds, repeated));
+    pub(crate) fn finished(&mut self, part: &'static str, seconds: u64, repeated: usize, disturbed: usize) {
+        println!("-- {part}: {seconds} s, {repeated} measured again, {disturbed} disturbed all the same\n");
+        self.parts.push((part, seconds));
+        self.repeated += repeated;
+        self.disturbed += disturbed;
     }
 
     fn print_progress(&self, part: &str, scenario: &str) {

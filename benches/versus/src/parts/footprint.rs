@@ -25,7 +25,7 @@ const PROFILES: &[(&str, &str)] = &[
 ];
 
 fn run(effort: &Effort, report: &mut Report) {
-    let rounds = if effort.quick { 1 } else { 3 };
+    let rounds = if effort.quick { 1 } else { 2 };
     for (name, profile) in PROFILES {
         report.measure(PART.name, name, rounds, &["tokio", "waterwheel"], |library| build(library, profile));
     }

@@ -39,15 +39,16 @@ impl Report {
     fn write_setting(&self, text: &mut String, command: &str) {
         let Setting { date, machine, versions } = Setting::read();
         let versions: Vec<String> = versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        let parts: Vec<String> = self.parts.iter().map(|(part, seconds, _)| format!("{part} {seconds} s")).collect();
-        let repeated: usize = self.parts.iter().map(|(_, _, repeated)| repeated).sum();
+        let parts: Vec<String> = self.parts.iter().map(|(part, seconds)| format!("{part} {seconds} s")).collect();
         write!(
             text,
             "\n- **Date**: {date}\n- **Machine**: {machine}\n- **Versions**: {}\n- **Command**: `{command}`\n- **Took**: {}\n\
-             - **Disturbed**: {repeated} measurements were done again, since another program had a core for more than a \
-             twentieth of the time\n",
+             - **Disturbed**: {} measurements were done again, since another program had a core for more than a twentieth \
+             of the time; {} that count were disturbed all the same\n",
             versions.join(", "),
-            parts.join(", ")
+            parts.join(", "),
+            self.repeated,
+            self.disturbed
         )
         .expect(INFALLIBLE);
     }
