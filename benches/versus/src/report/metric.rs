@@ -51,6 +51,7 @@ pub(crate) const THREADS: Metric = Metric { name: "threads", ..COUNTED };
 
 pub(crate) const TIME: Metric = Metric { name: "ns", digits: 1, ..TIMED };
 pub(crate) const BUILD: Metric = Metric { name: "s to build", digits: 1, shown: Shown::AsIs, ..TIMED };
+pub(crate) const BUILD_CPU: Metric = Metric { name: "CPU s to build", ..BUILD };
 pub(crate) const CRATES: Metric = Metric { name: "crates", ..COUNTED };
 pub(crate) const SIZE: Metric = Metric { name: "KiB, stripped", ..COUNTED };
 
