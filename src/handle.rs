@@ -12,6 +12,9 @@ pub(crate) trait Runnable {
     /// Drops what has not run, whoever still holds a handle to it.
     fn cancel(&self);
 
+    /// Whether it was cancelled before it ran.
+    fn is_cancelled(&self) -> bool;
+
     /// Where it was scheduled, for reports.
     fn location(&self) -> &'static Location<'static>;
 }
@@ -49,28 +52,21 @@ impl<F: FnOnce()> Runnable for Callback<F> {
         }
     }
 
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.get()
+    }
+
     fn location(&self) -> &'static Location<'static> {
         self.location
     }
 }
 
-/// What a handle asks of its callback, beside cancelling it.
-trait Scheduled: Runnable {
-    fn is_cancelled(&self) -> bool;
-}
-
-impl<F: FnOnce()> Scheduled for Callback<F> {
-    fn is_cancelled(&self) -> bool {
-        self.cancelled.get()
-    }
-}
-
 /// A callback scheduled by [`call_soon`](crate::LoopHandle::call_soon). Dropping the handle lets the callback run.
 #[derive(Clone)]
-pub struct Handle(Rc<dyn Scheduled>);
+pub struct Handle(Rc<dyn Runnable>);
 
 impl Handle {
-    pub(crate) fn new<F: FnOnce() + 'static>(callback: Rc<Callback<F>>) -> Self {
+    pub(crate) fn new(callback: Rc<dyn Runnable>) -> Self {
         Handle(callback)
     }
 

@@ -31,26 +31,31 @@ impl Incident {
         Incident { message, panic: None, error: None, location: None, peer: None, source: None }
     }
 
+    #[cold]
     pub(crate) fn with_panic(mut self, payload: &Payload) -> Self {
         self.panic = Some(panic_text(&**payload).to_owned());
         self
     }
 
+    #[cold]
     pub(crate) fn with_error(mut self, error: impl Into<ConnectionError>) -> Self {
         self.error = Some(error.into());
         self
     }
 
+    #[cold]
     pub(crate) fn with_peer(mut self, peer: Option<Address>) -> Self {
         self.peer = peer;
         self
     }
 
+    #[cold]
     pub(crate) fn with_location(mut self, location: &'static Location<'static>) -> Self {
         self.location = Some(location);
         self
     }
 
+    #[cold]
     pub(crate) fn with_source(mut self, source: &dyn fmt::Debug) -> Self {
         self.source = Some(format!("{source:?}"));
         self

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Core, Due, LoopHandle, Phase};
 use crate::constants::FAR_FUTURE;
 use crate::executor::{Entry, Letter, Mailbox, Waiter};
-use crate::handle::{Callback, Handle};
+use crate::handle::{Callback, Handle, Runnable};
 use crate::timers::TimerKey;
 
 impl LoopHandle {
@@ -17,7 +17,11 @@ impl LoopHandle {
     /// Cancelling the [`Handle`] drops the callback at once. On a closed loop it is dropped at once too.
     #[track_caller]
     pub fn call_soon(&self, callback: impl FnOnce() + 'static) -> Handle {
-        let callback = Callback::new(callback);
+        self.schedule(Callback::new(callback))
+    }
+
+    /// Schedules a callback of any type: compiled once.
+    fn schedule(&self, callback: Rc<dyn Runnable>) -> Handle {
         let handle = Handle::new(Rc::clone(&callback));
         if self.is_closed() {
             handle.cancel();
@@ -30,19 +34,18 @@ impl LoopHandle {
     /// Runs `callback` after `delay`, never earlier. A delay that the clock cannot add is taken for thirty years.
     #[track_caller]
     pub fn call_later(&self, delay: Duration, callback: impl FnOnce() + 'static) -> TimerHandle {
-        self.schedule_at(self.core().deadline_after(delay), callback)
+        self.schedule_at(self.core().deadline_after(delay), Callback::new(callback))
     }
 
     /// Runs `callback` at `when`, never earlier; if that has passed, in the next turn. Equal times come in the order
     /// in which they were asked for.
     #[track_caller]
     pub fn call_at(&self, when: Instant, callback: impl FnOnce() + 'static) -> TimerHandle {
-        self.schedule_at(when, callback)
+        self.schedule_at(when, Callback::new(callback))
     }
 
-    #[track_caller]
-    fn schedule_at(&self, when: Instant, callback: impl FnOnce() + 'static) -> TimerHandle {
-        let callback = Callback::new(callback);
+    /// As [`schedule`](LoopHandle::schedule), for later.
+    fn schedule_at(&self, when: Instant, callback: Rc<dyn Runnable>) -> TimerHandle {
         let handle = Handle::new(Rc::clone(&callback));
         let key = self.core().arm(when, Due::Call(callback));
         if key.is_none() {

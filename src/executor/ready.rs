@@ -40,7 +40,8 @@ impl ReadyQueue {
         ReadyQueue { entries: RefCell::new(Vec::new()) }
     }
 
-    #[inline]
+    /// Not inlined: what drops an entry, should the push panic, would be compiled for each of many callers.
+    #[inline(never)]
     pub(crate) fn push(&self, entry: Entry) {
         self.entries.borrow_mut().push(entry);
     }

@@ -58,7 +58,7 @@ impl Target {
         purpose: Purpose,
     ) -> io::Result<Vec<SocketAddr>> {
         let (hosts, port) = match self {
-            Target::Address(address) => return of_family(vec![address], hints.family, address.ip()),
+            Target::Address(address) => return of_family(vec![address], hints.family, &address.ip()),
             Target::Hosts(hosts, port) => (hosts, port),
             Target::Invalid(reason) => return Err(io::Error::new(io::ErrorKind::InvalidInput, reason)),
             Target::Unix(_) | Target::Socket(_) => {

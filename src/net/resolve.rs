@@ -77,7 +77,7 @@ pub(crate) async fn resolve(
         Some(ips) => ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
         None => look_up(event_loop, host, port, hints).await?,
     };
-    of_family(addresses, hints.family, host)
+    of_family(addresses, hints.family, &host)
 }
 
 /// Those of a host's addresses that are of the family.
@@ -88,7 +88,7 @@ pub(crate) async fn resolve(
 pub(crate) fn of_family(
     mut addresses: Vec<SocketAddr>,
     family: Family,
-    host: impl fmt::Display,
+    host: &dyn fmt::Display,
 ) -> io::Result<Vec<SocketAddr>> {
     addresses.retain(|address| family.fits(&address.ip()));
     if addresses.is_empty() {

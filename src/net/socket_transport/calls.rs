@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::{Ending, SocketTransport};
 use crate::errors::{ConnectionError, protocol_panicked};
 use crate::event_loop::Incident;
+use crate::executor::Payload;
 use crate::net::conduit::Conduit;
 
 impl<C: Conduit + 'static> SocketTransport<C> {
@@ -15,12 +16,16 @@ impl<C: Conduit + 'static> SocketTransport<C> {
     ///
     /// If the protocol panicked. It is reported, and the connection is lost.
     pub(super) fn call_protocol(&self, method: &'static str, call: impl FnOnce()) -> Result<(), ConnectionError> {
-        let Err(payload) = catch_unwind(AssertUnwindSafe(call)) else { return Ok(()) };
-        let incident = Incident::new("A protocol panicked").with_panic(&payload).with_source(self);
+        catch_unwind(AssertUnwindSafe(call)).map_err(|payload| self.protocol_panicked(method, &payload))
+    }
+
+    #[cold]
+    fn protocol_panicked(&self, method: &'static str, payload: &Payload) -> ConnectionError {
+        let incident = Incident::new("A protocol panicked").with_panic(payload).with_source(self);
         self.event_loop.core().report(&incident.with_peer(self.names.peer.clone()));
         let error = protocol_panicked(method);
         self.lose(Ending::Failed(error.clone()));
-        Err(error)
+        error
     }
 
     #[cold]

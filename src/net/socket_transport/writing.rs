@@ -257,13 +257,13 @@ impl<C: Conduit + 'static> Unsent for SocketTransport<C> {
 #[inline(always)]
 fn attempt(send: impl Fn() -> io::Result<usize>) -> io::Result<usize> {
     match send() {
-        Err(error) => attempt_again(error, send),
+        Err(error) => attempt_again(error, &send),
         sent => sent,
     }
 }
 
 #[cold]
-fn attempt_again(mut error: io::Error, send: impl Fn() -> io::Result<usize>) -> io::Result<usize> {
+fn attempt_again(mut error: io::Error, send: &dyn Fn() -> io::Result<usize>) -> io::Result<usize> {
     while error.kind() == io::ErrorKind::Interrupted {
         match send() {
             Err(again) => error = again,
