@@ -163,7 +163,7 @@ impl EventLoop {
     /// If a loop runs on this thread already, or if the selector fails.
     pub fn run_forever(&mut self) {
         let _running = running::enter(&self.core);
-        self.core.run_turns(&mut |_main| unreachable!("nobody seated a main future"));
+        self.core.run_turns(&mut |_main, _lent| unreachable!("nobody seated a main future"));
     }
 
     /// Makes this the running loop of the thread until the guard is dropped.

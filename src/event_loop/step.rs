@@ -37,13 +37,6 @@ impl StepEnd {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        let next = self.next.take();
-        let is_empty = next.is_none();
-        self.next.set(next);
-        is_empty
-    }
-
     /// Sends everything, also what is written while sending.
     #[inline]
     pub(crate) fn send_all(&self) {

@@ -16,9 +16,12 @@ use std::time::Duration;
 
 use super::{Core, Due, Incident};
 use crate::constants::{LONGEST_WAIT, SPARE_ENTRIES};
-use crate::executor::{Entry, Letter, Payload, TaskNode};
+use crate::executor::{Entry, LentWaker, Letter, Payload, TaskNode};
 use crate::handle::{Callback, Runnable};
 use crate::reactor::{Direction, Source};
+
+/// Polls the main future, when the turn of its node comes.
+pub(crate) type PollMain<'a> = dyn FnMut(&Rc<TaskNode>, &mut LentWaker) + 'a;
 
 impl Core {
     /// Takes one turn after the other until someone asks to stop: at least one.
@@ -26,24 +29,23 @@ impl Core {
     /// # Panics
     ///
     /// If the selector fails.
-    pub(crate) fn run_turns(&self, main: &mut dyn FnMut(&Rc<TaskNode>)) {
+    pub(crate) fn run_turns(&self, main: &mut PollMain<'_>) {
         let mut batch = Vec::new();
+        let mut lent = LentWaker::new(&self.executor.mailbox);
+        // What was written while no turn was running belongs to no step.
+        self.finish_step();
         loop {
-            self.turn(&mut batch, main);
+            self.turn(&mut batch, &mut lent, main);
             if self.stopping.take() {
                 return;
             }
         }
     }
 
-    /// Takes one turn. `batch` is the memory of the last batch, empty, for the next one; `main` polls the main future
-    /// when its node's turn comes.
+    /// Takes one turn. `batch` is the memory of the last batch, empty, for the next one; `lent` is what tasks without a
+    /// waker of their own are polled with.
     #[inline]
-    fn turn(&self, batch: &mut Vec<Entry>, main: &mut dyn FnMut(&Rc<TaskNode>)) {
-        // What was written while no turn was running (between two runs) belongs to no step.
-        if !self.step.is_empty() {
-            self.finish_step();
-        }
+    fn turn(&self, batch: &mut Vec<Entry>, lent: &mut LentWaker, main: &mut PollMain<'_>) {
         let idle = self.executor.ready.is_empty();
         let look = idle || self.since_poll.get() >= self.handles_per_poll;
         if look {
@@ -53,7 +55,7 @@ impl Core {
             self.collect_letters();
         }
         self.collect_timers(look);
-        self.run_batch(batch, main);
+        self.run_batch(batch, lent, main);
     }
 
     fn wait(&self, may_block: bool) {
@@ -70,7 +72,7 @@ impl Core {
 
     fn collect_events(&self) {
         self.executor.ready.append(|entries| {
-            self.reactor.collect(|source, direction| entries.push(Entry::Io(source, direction)));
+            self.reactor.collect(|source, direction| Entry::Io(source, direction).push_to(entries));
         });
     }
 
@@ -110,19 +112,18 @@ impl Core {
         self.timers.borrow_mut().pop_due(now)
     }
 
-    fn run_batch(&self, batch: &mut Vec<Entry>, main: &mut dyn FnMut(&Rc<TaskNode>)) {
+    fn run_batch(&self, batch: &mut Vec<Entry>, lent: &mut LentWaker, main: &mut PollMain<'_>) {
         self.executor.ready.swap_batch(batch);
         self.since_poll.set(self.since_poll.get() + batch.len());
-        if batch.capacity() > SPARE_ENTRIES && batch.len() < batch.capacity() / 4 {
-            // What a burst needed is not kept for ever.
-            batch.shrink_to_fit();
+        if batch.capacity() > SPARE_ENTRIES {
+            shrink_after_burst(batch);
         }
         let mut entries = batch.drain(..);
         while entries.len() > 0 {
             // A panic ends this call behind the entry that it came from, and the next call goes on from there.
             let steps = AssertUnwindSafe(|| {
                 for entry in entries.by_ref() {
-                    self.run_entry(entry, main);
+                    self.run_entry(entry, lent, main);
                     self.step.send_all();
                 }
             });
@@ -135,17 +136,26 @@ impl Core {
 
     /// Runs what is ready and lets go of it.
     #[inline]
-    fn run_entry(&self, entry: Entry, main: &mut dyn FnMut(&Rc<TaskNode>)) {
+    fn run_entry(&self, entry: Entry, lent: &mut LentWaker, main: &mut PollMain<'_>) {
         match entry {
             Entry::Io(source, direction) => self.run_source(source, direction),
-            Entry::Task(node) if node.is_main() => main(&node),
-            Entry::Task(node) => {
-                if let Some(unheard) = node.run() {
+            Entry::Task(node) => self.run_task(&node, lent, main),
+            Entry::Callback(callback) => self.run_callback(&*callback),
+            Entry::Wake(waiter) => waiter.wake(),
+        }
+    }
+
+    #[inline]
+    fn run_task(&self, node: &Rc<TaskNode>, lent: &mut LentWaker, main: &mut PollMain<'_>) {
+        match node.begin_step() {
+            Some(body) => {
+                if let Some(unheard) = node.run(body, lent) {
                     self.report_unheard(&unheard);
                 }
             }
-            Entry::Callback(callback) => self.run_callback(&*callback),
-            Entry::Wake(waiter) => waiter.wake(),
+            // The main future is not in its node: whoever runs the loop holds it.
+            None if node.is_main() => main(node, lent),
+            None => {}
         }
     }
 
@@ -177,5 +187,13 @@ impl Core {
     #[cold]
     fn report_panic(&self, incident: Incident, payload: &Payload) {
         self.report(&incident.with_panic(payload));
+    }
+}
+
+/// What a burst needed is not kept for ever.
+#[cold]
+fn shrink_after_burst(batch: &mut Vec<Entry>) {
+    if batch.len() < batch.capacity() / 4 {
+        batch.shrink_to_fit();
     }
 }

@@ -5,6 +5,7 @@
 
 mod mailbox;
 mod node;
+mod polled;
 mod ready;
 mod running;
 mod waiter;
@@ -12,21 +13,20 @@ mod waker;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::ptr::{self, null};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, RawWakerVTable, Waker};
+use std::task::Context;
 
 pub(crate) use mailbox::{Letter, Mailbox};
 pub(crate) use node::{Body, Payload, TaskNode, Unheard};
 pub(crate) use ready::{Entry, ReadyQueue};
 pub(crate) use running::{Entered, enter};
 pub(crate) use waiter::{Waiter, WaiterCell, Waiters, YieldOnce, yield_once};
+pub(crate) use waker::LentWaker;
 
 use crate::reactor::Bell;
-use waker::Lent;
+use polled::Polled;
 
 /// How many nodes of finished tasks are kept for tasks to come.
 const KEPT_NODES: usize = 1024;
@@ -43,30 +43,8 @@ pub(crate) struct Executor {
     vacant: RefCell<Vec<Rc<TaskNode>>>,
     /// The names that tasks were given, by seat. Most have none, so nodes have no room for one.
     names: RefCell<HashMap<u32, String>>,
-    /// The task that is being polled, if one is.
-    polled: Cell<Polled>,
-    /// The waker that the next task without one is polled with.
-    lent: Cell<Option<Box<Lent>>>,
+    polled: Polled,
     closed: Cell<bool>,
-}
-
-/// A task that is being polled.
-#[derive(Clone, Copy)]
-struct Polled {
-    seat: u32,
-    /// What [`Waker::data`] and [`Waker::vtable`] say of the waker that it is polled with. They are only compared.
-    data: *const (),
-    vtable: *const RawWakerVTable,
-}
-
-impl Polled {
-    const NOBODY: Polled = Polled { seat: NO_SEAT, data: null(), vtable: null() };
-
-    /// Whether this is the waker that it is polled with.
-    #[inline]
-    fn came_with(&self, waker: &Waker) -> bool {
-        self.data == waker.data() && ptr::eq(self.vtable, waker.vtable())
-    }
 }
 
 /// The nodes by number. It is a slab, in half the memory of one: a missing node costs no more than a pointer.
@@ -94,8 +72,7 @@ impl Executor {
             seats: RefCell::default(),
             vacant: RefCell::new(Vec::new()),
             names: RefCell::default(),
-            polled: Cell::new(Polled::NOBODY),
-            lent: Cell::new(None),
+            polled: Polled::nobody(),
             closed: Cell::new(false),
         })
     }
@@ -141,49 +118,22 @@ impl Executor {
 
     /// Wakes whichever task holds the seat now. A stale number wakes a stranger for nothing, which the contract of
     /// futures allows.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wake_seat(&self, seat: u32) {
-        let seats = self.seats.borrow();
+        // Borrowed as if to change them: that counts nobody, and costs half.
+        let seats = self.seats.borrow_mut();
         if let Some(Some(node)) = seats.nodes.get(seat as usize) {
             node.wake();
         }
     }
 
-    /// The seat of the task that is being polled, if it came with the waker that it is polled with.
-    #[inline]
-    fn own_seat(&self, cx: &Context<'_>) -> Option<u32> {
-        let polled = self.polled.get();
-        polled.came_with(cx.waker()).then_some(polled.seat)
-    }
-
     /// The task that is being polled, if it came with the waker that it is polled with.
     #[inline]
     fn own_waiter(&self, cx: &Context<'_>) -> Option<Waiter> {
-        let seat = self.own_seat(cx)?;
+        let seat = self.polled.seat_of(cx)?;
         let seats = self.seats.borrow();
         let node = seats.nodes.get(seat as usize)?.as_ref()?;
         Some(Waiter::Task(Rc::clone(node)))
-    }
-
-    /// Polls the task in a seat, with this waker. A panic of it is given back.
-    #[inline]
-    fn poll_with<R>(&self, seat: u32, waker: &Waker, poll: impl FnOnce(&mut Context<'_>) -> R) -> Result<R, Payload> {
-        self.polled.set(Polled { seat, data: waker.data(), vtable: waker.vtable() });
-        let polled = catch_unwind(AssertUnwindSafe(|| poll(&mut Context::from_waker(waker))));
-        self.polled.set(Polled::NOBODY);
-        polled
-    }
-
-    /// A waker for one poll.
-    #[inline]
-    fn lend(&self) -> Box<Lent> {
-        self.lent.take().unwrap_or_else(|| Lent::new(&self.mailbox))
-    }
-
-    /// The waker comes back from a poll in which nobody kept it.
-    #[inline]
-    fn take_back(&self, lent: Box<Lent>) {
-        self.lent.set(Some(lent));
     }
 
     pub(crate) fn set_name(&self, node: &TaskNode, name: String) {

@@ -15,13 +15,14 @@
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell};
-use std::panic::Location;
+use std::mem::forget;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::errors::JoinError;
-use crate::executor::{Executor, NO_SEAT, Waiter};
+use crate::executor::{Executor, LentWaker, NO_SEAT, Waiter};
 
 /// What a panic leaves.
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -143,9 +144,13 @@ impl TaskNode {
     }
 
     /// Polls the main future, which the caller holds.
-    pub(crate) fn poll_main<F: Future>(self: &Rc<Self>, main: Pin<&mut F>) -> Result<Poll<F::Output>, Payload> {
+    pub(crate) fn poll_main<F: Future>(
+        &self,
+        main: Pin<&mut F>,
+        lent: &mut LentWaker,
+    ) -> Result<Poll<F::Output>, Payload> {
         self.state.set(State::MainIdle);
-        self.poll(|cx| main.poll(cx))
+        self.poll(lent, |cx| main.poll(cx))
     }
 
     /// The main future is over: its seat is free. A node that still stands in the queue is not used again, since that
@@ -158,18 +163,24 @@ impl TaskNode {
         }
     }
 
-    /// Takes one step, from a turn.
+    /// Takes the body out for a step, if there is one: the main future has none, nor has a node that was given up.
     #[inline]
-    pub(crate) fn run(self: &Rc<Self>) -> Option<Unheard> {
-        let mut body = self.body.take()?;
+    pub(crate) fn begin_step(&self) -> Option<Pin<Box<dyn Body>>> {
+        self.body.take()
+    }
+
+    /// Takes a step, from a turn.
+    #[inline]
+    pub(crate) fn run(self: &Rc<Self>, mut body: Pin<Box<dyn Body>>, lent: &mut LentWaker) -> Option<Unheard> {
         self.state.set(State::Running);
         if self.cancelled.get() {
             return self.finish(body, Some(JoinError::Cancelled));
         }
-        match self.poll(|cx| body.as_mut().poll(cx)) {
+        match self.poll(lent, |cx| body.as_mut().poll(cx)) {
             Ok(Poll::Pending) => {
-                self.body.set(Some(body));
-                if self.state.replace(State::Idle) == State::Rerun || self.cancelled.get() {
+                // Its place is empty: there is nothing to drop, and forgetting that spares the look.
+                forget(self.body.replace(Some(body)));
+                if self.state.replace(State::Idle) == State::Rerun {
                     self.wake();
                 }
                 None
@@ -179,22 +190,26 @@ impl TaskNode {
         }
     }
 
-    /// Polls with the waker of this seat or, as long as it has none, with one that is lent.
+    /// Polls with the waker of this seat or, as long as it has none, with one that is lent. A panic is given back.
     #[inline]
-    fn poll<R>(&self, poll: impl FnOnce(&mut Context<'_>) -> R) -> Result<R, Payload> {
-        let executor = &*self.executor;
-        if let Some(waker) = self.waker.get() {
-            return executor.poll_with(self.seat, waker, poll);
+    fn poll<R>(&self, lent: &mut LentWaker, poll: impl FnOnce(&mut Context<'_>) -> R) -> Result<R, Payload> {
+        let polled = &self.executor.polled;
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(waker) = self.waker.get() {
+                return polled.during(self.seat, waker, poll);
+            }
+            let result = polled.during(self.seat, lent.to(self.seat), poll);
+            if lent.is_kept() {
+                // Nothing set it meanwhile: a task is not polled while it is polled.
+                let _ = self.waker.set(lent.give_away());
+            }
+            result
+        }));
+        if result.is_err() {
+            // A clone that was kept before the panic has no task any more.
+            drop(lent.give_away());
         }
-        let lent = executor.lend();
-        let polled = executor.poll_with(self.seat, lent.to(self.seat), poll);
-        if lent.is_kept() {
-            // Nothing set it meanwhile: a task is not polled while it is polled.
-            let _ = self.waker.set(lent.into_waker());
-        } else {
-            executor.take_back(lent);
-        }
-        polled
+        result
     }
 
     #[cold]

@@ -13,7 +13,8 @@ thread_local! {
 #[inline]
 pub(super) fn with<R>(look: impl FnOnce(&Rc<Executor>) -> R) -> Option<R> {
     // A waker may be used by the destructors of other thread-locals, when ours is gone.
-    RUNNING.try_with(|running| running.borrow().as_ref().map(look)).ok().flatten()
+    // Borrowed as if to change it, since that costs half.
+    RUNNING.try_with(|running| running.borrow_mut().as_ref().map(look)).ok().flatten()
 }
 
 /// Makes an executor the running one of this thread until the guard is dropped.

@@ -83,7 +83,7 @@ impl WaiterCell {
     /// Remembers whoever is polling now.
     #[inline]
     pub(crate) fn set(&self, executor: Option<&Executor>, cx: &Context<'_>) {
-        match executor.and_then(|executor| executor.own_seat(cx)) {
+        match executor.and_then(|executor| executor.polled.seat_of(cx)) {
             Some(seat) if self.seat.get() != OTHER => self.seat.set(seat),
             seat => self.set_other(seat, cx),
         }

@@ -4,8 +4,8 @@
 //! number of the task's seat.
 //!
 //! Most tasks never need one of their own, since the futures of this crate remember the task itself. So the loop
-//! [lends](Lent) the same waker to one poll after the other, until a future keeps a clone of it. It is the waker of
-//! that task from then on, and of every later task that sits there.
+//! [lends](LentWaker) the same waker to one poll after the other, until a future keeps a clone of it. It is the waker
+//! of that task from then on, and of every later task that sits there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
@@ -65,22 +65,21 @@ impl Wake for TaskWaker {
 }
 
 /// A waker that no task has yet.
-pub(super) struct Lent {
+pub(crate) struct LentWaker {
     task_waker: Arc<TaskWaker>,
     /// The same, as futures see it.
     waker: Waker,
 }
 
-impl Lent {
-    #[cold]
-    pub(super) fn new(mailbox: &Arc<Mailbox>) -> Box<Self> {
+impl LentWaker {
+    pub(crate) fn new(mailbox: &Arc<Mailbox>) -> Self {
         let task_waker = Arc::new(TaskWaker {
             mailbox: Arc::clone(mailbox),
             seat: AtomicU32::new(NO_SEAT),
             posted: AtomicBool::new(false),
         });
         let waker = Waker::from(Arc::clone(&task_waker));
-        Box::new(Lent { task_waker, waker })
+        LentWaker { task_waker, waker }
     }
 
     /// The waker, for one poll of the task in this seat.
@@ -99,7 +98,10 @@ impl Lent {
         kept
     }
 
-    pub(super) fn into_waker(self) -> Waker {
-        self.waker
+    /// The waker, for a task to keep. Another one is lent from then on.
+    #[cold]
+    pub(super) fn give_away(&mut self) -> Waker {
+        let next = LentWaker::new(&self.task_waker.mailbox);
+        std::mem::replace(self, next).waker
     }
 }

@@ -113,7 +113,7 @@ impl Reactor {
     pub(crate) fn collect(&self, mut hand_over: impl FnMut(Rc<dyn Source>, Direction)) {
         let mut events = self.events.take();
         let table = self.table.borrow();
-        for (token, readiness) in events.drain() {
+        for &(token, readiness) in events.list() {
             let Some(source) = table.at(token) else { continue };
             let due = source.registration().note(readiness);
             if due.contains(Readiness::READABLE) {
@@ -124,6 +124,7 @@ impl Reactor {
             }
         }
         drop(table);
+        events.clear();
         self.events.set(events);
     }
 

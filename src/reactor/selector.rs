@@ -98,10 +98,13 @@ impl Events {
         self.list.push((token, readiness));
     }
 
-    /// Takes all of them out.
     #[inline]
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Token, Readiness)> {
-        self.list.drain(..)
+    pub(super) fn list(&self) -> &[(Token, Readiness)] {
+        &self.list
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.list.clear();
     }
 }
 

@@ -26,10 +26,10 @@ impl EventLoop {
         let mut outcome = None;
         let node = core.executor.seat_main();
         node.wake();
-        core.run_turns(&mut |node| {
+        core.run_turns(&mut |node, lent| {
             // A wake that was on its way when the future finished must not poll it again.
             let (None, Some(main)) = (&outcome, main.as_mut().as_pin_mut()) else { return };
-            outcome = match node.poll_main(main) {
+            outcome = match node.poll_main(main, lent) {
                 Ok(Poll::Pending) => return,
                 Ok(Poll::Ready(output)) => Some(Ok(output)),
                 Err(payload) => Some(Err(payload)),
@@ -46,7 +46,7 @@ impl EventLoop {
         }
         // As asyncio does: what became ready together with the end of main still runs.
         core.stop();
-        core.run_turns(&mut |_| {});
+        core.run_turns(&mut |_, _| {});
         drop(running);
         assert!(!stopped_early, "the event loop was stopped before its main future was done");
         match outcome.expect("the loop above ends with an outcome or stopped") {
@@ -68,7 +68,7 @@ impl EventLoop {
                 break;
             }
             core.stop();
-            core.run_turns(&mut |_| {});
+            core.run_turns(&mut |_, _| {});
         }
     }
 }
