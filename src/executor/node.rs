@@ -22,7 +22,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::errors::JoinError;
-use crate::executor::{Executor, LentWaker, NO_SEAT, Waiter};
+use crate::executor::{Executor, LentWaker, NO_SEAT, WaiterCell};
 
 /// What a panic leaves.
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -75,7 +75,7 @@ pub(crate) struct TaskNode {
     held: Cell<bool>,
     body: Cell<Option<Pin<Box<dyn Body>>>>,
     /// Who awaits the handle.
-    joiner: Cell<Waiter>,
+    joiner: WaiterCell,
     /// The waker of this seat, if a task that sat here kept one.
     waker: OnceCell<Waker>,
 }
@@ -95,7 +95,7 @@ impl TaskNode {
             cancelled: Cell::new(false),
             held: Cell::new(false),
             body: Cell::new(None),
-            joiner: Cell::new(Waiter::Nobody),
+            joiner: WaiterCell::default(),
             waker: OnceCell::new(),
         })
     }
@@ -223,7 +223,7 @@ impl TaskNode {
         self.state.set(State::Finished);
         if self.held.get() {
             self.body.set(Some(body));
-            self.joiner.take().wake();
+            self.joiner.wake(Some(&self.executor));
         } else {
             if let Some(payload) = body.as_mut().take_panic() {
                 unheard = Some(Unheard { payload, spawned_at: body.spawned_at() });
@@ -260,8 +260,8 @@ impl TaskNode {
     }
 
     /// Who awaits the handle now; the earlier one is let go.
-    pub(crate) fn set_joiner(&self, joiner: Waiter) {
-        drop(self.joiner.replace(joiner));
+    pub(crate) fn set_joiner(&self, cx: &Context<'_>) {
+        self.joiner.set(Some(&self.executor), cx);
     }
 
     /// The result's holder, of a finished task whose result was not taken.
@@ -272,7 +272,7 @@ impl TaskNode {
     /// The handle is gone. What a finished task left is given back, to be dropped and reported by the caller.
     pub(crate) fn release(self: &Rc<Self>) -> Option<Pin<Box<dyn Body>>> {
         self.held.set(false);
-        drop(self.joiner.take());
+        self.joiner.clear();
         if !self.is_finished() {
             return None;
         }

@@ -106,6 +106,12 @@ impl WaiterCell {
         }
     }
 
+    /// Whoever waited does so no longer.
+    pub(super) fn clear(&self) {
+        self.seat.set(NO_SEAT);
+        drop(self.other.take());
+    }
+
     #[cold]
     fn wake_other(&self) {
         if let Some(waker) = self.other.take() {

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use crate::errors::JoinError;
 use crate::event_loop::{LoopHandle, get_running_loop};
-use crate::executor::{Body, TaskNode, Unheard, Waiter, YieldOnce, yield_once};
+use crate::executor::{Body, TaskNode, Unheard, YieldOnce, yield_once};
 
 impl LoopHandle {
     /// Starts a task: its first step runs in the next turn, and the loop keeps it until it is done.
@@ -100,7 +100,7 @@ impl<T> Future for Task<T> {
     /// If polled again after it gave its result.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if !self.node.is_finished() {
-            self.node.set_joiner(Waiter::of(cx));
+            self.node.set_joiner(cx);
             return Poll::Pending;
         }
         let mut body = self.node.take_body().expect("a task gives its result once");
