@@ -6,7 +6,9 @@
 //!
 //! The plan is a heap of four children per node that knows where each timer stands: every slot of the slab carries
 //! its place in the heap, so a cancelled timer is taken out of the middle. A new deadline is nearly always among
-//! the latest, so arming and cancelling it touch one or two nodes of the bottom.
+//! the latest, so arming and cancelling it touch one or two nodes of the bottom. Taking out the first is dear: one of
+//! the bottom takes its place, which sinks through all levels, and at each it moves a node whose slot is somewhere in
+//! memory. So when a good part of all is due at once, it is sorted instead, which touches no slot.
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,11 @@ const CHILDREN: usize = 4;
 
 /// Room for this many timers is never given back.
 const KEPT: usize = 1024;
+
+/// When more than one in so many timers is due, and not just a [`FEW`], the rest that is due is sorted. Both ways cost
+/// about the same there, since sorting has the heap of those that are not due made anew.
+const SHARE: usize = 16;
+const FEW: usize = 8;
 
 /// Names one armed timer. It may outlive it: the same key is not given again before 2^32 others are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +117,12 @@ impl<T> Timers<T> {
         Some(self.take(place))
     }
 
+    /// Whether a timer has neither fired nor been cancelled.
+    #[inline]
+    pub(crate) fn is_armed(&self, key: TimerKey) -> bool {
+        self.place_of(key).is_some()
+    }
+
     /// The payload of an armed timer.
     pub(crate) fn payload_mut(&mut self, key: TimerKey) -> Option<&mut T> {
         self.place_of(key)?;
@@ -127,17 +140,69 @@ impl<T> Timers<T> {
     /// Whether a timer is due by `now`.
     #[inline]
     pub(crate) fn is_any_due(&self, now: Instant) -> bool {
-        self.heap.first().is_some_and(|first| first.when <= self.since_base(now))
+        self.is_first_due(self.since_base(now))
     }
 
-    /// Takes out the earliest timer if it is due by `now`.
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
-        if self.is_any_due(now) { Some(self.take(0)) } else { None }
+    /// Takes out all timers that are due by `now`, in order.
+    pub(crate) fn take_due(&mut self, now: Instant, hand_over: impl FnMut(T)) {
+        self.take_until(self.since_base(now), hand_over);
     }
 
-    /// Takes out the earliest timer, whenever it is due.
-    pub(crate) fn pop_any(&mut self) -> Option<T> {
-        if self.heap.is_empty() { None } else { Some(self.take(0)) }
+    /// Takes out all timers, in order.
+    pub(crate) fn take_all(&mut self) -> Vec<T> {
+        let mut all = Vec::with_capacity(self.len());
+        self.take_until(i64::MAX, |payload| all.push(payload));
+        all
+    }
+
+    fn take_until(&mut self, time: i64, mut hand_over: impl FnMut(T)) {
+        let mut singly = self.len() / SHARE + FEW;
+        while self.is_first_due(time) {
+            if singly == 0 {
+                return self.take_sorted(time, hand_over);
+            }
+            singly -= 1;
+            hand_over(self.take(0));
+        }
+    }
+
+    fn take_sorted(&mut self, time: i64, mut hand_over: impl FnMut(T)) {
+        for node in self.extract_until(time) {
+            hand_over(self.slots.remove(node.slot as usize).payload);
+        }
+        self.give_memory_back();
+    }
+
+    #[inline]
+    fn is_first_due(&self, time: i64) -> bool {
+        self.heap.first().is_some_and(|first| first.when <= time)
+    }
+
+    /// Takes the nodes that are due out of the heap, sorted. Their slots stay.
+    fn extract_until(&mut self, time: i64) -> Vec<Node> {
+        let mut due = Vec::new();
+        self.heap.retain(|node| {
+            let is_due = node.when <= time;
+            if is_due {
+                due.push(*node);
+            }
+            !is_due
+        });
+        self.order_anew();
+        // By age, and not by number, which wraps: what is sorted must have a total order.
+        let youngest = self.next_number;
+        due.sort_unstable_by_key(|node| (node.when, node.number.wrapping_sub(youngest)));
+        due
+    }
+
+    /// Makes a heap of the nodes, in whatever order they are.
+    fn order_anew(&mut self) {
+        for place in 0..self.heap.len() {
+            self.put(place, self.heap[place]);
+        }
+        for place in (0..self.heap.len().div_ceil(CHILDREN)).rev() {
+            self.sink(place);
+        }
     }
 
     fn place_of(&self, key: TimerKey) -> Option<usize> {
@@ -153,6 +218,12 @@ impl<T> Timers<T> {
             self.sink(self.slots[self.heap[place].slot as usize].place as usize);
         }
         let payload = self.slots.remove(node.slot as usize).payload;
+        self.give_memory_back();
+        payload
+    }
+
+    #[inline]
+    fn give_memory_back(&mut self) {
         if self.heap.len() * 4 < self.heap.capacity() && self.heap.capacity() > KEPT {
             self.heap.shrink_to(self.heap.len() * 2);
         }
@@ -160,7 +231,6 @@ impl<T> Timers<T> {
             // Slots can only go when none is in use, since keys name them.
             self.slots = Slab::new();
         }
-        payload
     }
 
     fn rise(&mut self, mut place: usize) {
@@ -206,8 +276,10 @@ mod tests {
 
     use super::*;
 
-    fn pop_all(timers: &mut Timers<u32>, now: Instant) -> Vec<u32> {
-        std::iter::from_fn(|| timers.pop_due(now)).collect()
+    fn take_due(timers: &mut Timers<u32>, now: Instant) -> Vec<u32> {
+        let mut due = Vec::new();
+        timers.take_due(now, |name| due.push(name));
+        due
     }
 
     #[test]
@@ -218,8 +290,8 @@ mod tests {
             timers.arm(base + Duration::from_millis(ms), name);
         }
         assert_eq!(timers.next_deadline(), Some(base + Duration::from_millis(1)));
-        assert_eq!(pop_all(&mut timers, base + Duration::from_millis(4)), [3, 1, 4]);
-        assert_eq!(pop_all(&mut timers, base + Duration::from_millis(5)), [0, 2, 5]);
+        assert_eq!(take_due(&mut timers, base + Duration::from_millis(4)), [3, 1, 4]);
+        assert_eq!(take_due(&mut timers, base + Duration::from_millis(5)), [0, 2, 5]);
         assert_eq!(timers.len(), 0);
     }
 
@@ -247,10 +319,11 @@ mod tests {
         timers.arm(base - second, 2);
         timers.arm(base - 2 * second, 1);
         assert_eq!(timers.next_deadline(), Some(base - 2 * second));
-        assert_eq!(pop_all(&mut timers, base - second), [1, 2]);
-        assert_eq!(pop_all(&mut timers, base), [3]);
+        assert_eq!(take_due(&mut timers, base - second), [1, 2]);
+        assert_eq!(take_due(&mut timers, base), [3]);
         assert_eq!(timers.next_deadline(), Some(base + thirty_years));
-        assert_eq!((timers.pop_any(), timers.pop_any()), (Some(4), None));
+        assert_eq!(timers.take_all(), [4]);
+        assert_eq!(timers.len(), 0);
     }
 
     #[test]
@@ -261,7 +334,30 @@ mod tests {
         let keys: Vec<_> = (0..6).map(|name| timers.arm(base, name)).collect();
         assert_eq!(timers.next_number, 3);
         assert_eq!(timers.cancel(keys[4]), Some(4));
-        assert_eq!(pop_all(&mut timers, base), [0, 1, 2, 3, 5]);
+        assert_eq!(take_due(&mut timers, base), [0, 1, 2, 3, 5]);
+        // So many are sorted.
+        timers.next_number = u32::MAX - 50;
+        for name in 0..100 {
+            timers.arm(base, name);
+        }
+        assert_eq!(take_due(&mut timers, base), (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn when_many_are_due_at_once_the_others_stay_armed_under_their_keys() {
+        let base = Instant::now();
+        let mut timers = Timers::new(base);
+        let after = |name: u32| Duration::from_micros(u64::from(name * 7_919 % 1_000));
+        let keys: Vec<_> = (0..1_000).map(|name| timers.arm(base + after(name), name)).collect();
+        let (mut due, mut left): (Vec<u32>, Vec<u32>) = (0..1_000).partition(|name| after(*name).as_micros() < 500);
+        due.sort_by_key(|name| after(*name));
+        assert_eq!(take_due(&mut timers, base + Duration::from_micros(499)), due);
+        for name in left.split_off(300) {
+            assert_eq!(timers.cancel(keys[name as usize]), Some(name));
+        }
+        left.sort_by_key(|name| after(*name));
+        assert_eq!(timers.next_deadline(), Some(base + after(left[0])));
+        assert_eq!(timers.take_all(), left);
     }
 
     #[test]
@@ -305,7 +401,7 @@ mod tests {
                     let now = base + Duration::from_millis(random(1_000));
                     let later = twin.split_off(&(now + Duration::from_nanos(1), 0));
                     let due: Vec<_> = std::mem::replace(&mut twin, later).into_values().collect();
-                    assert_eq!(pop_all(&mut timers, now), due);
+                    assert_eq!(take_due(&mut timers, now), due);
                 }
             }
             assert_eq!(timers.len(), twin.len());

@@ -33,7 +33,7 @@ impl Core {
         loop {
             let mut entries = Vec::new();
             self.executor.ready.swap_batch(&mut entries);
-            let due = std::iter::from_fn(|| self.timers.borrow_mut().pop_any()).collect::<Vec<_>>();
+            let due = self.timers.borrow_mut().take_all();
             if entries.is_empty() && due.is_empty() {
                 break;
             }

@@ -26,7 +26,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::errors::loop_is_closed;
-use crate::executor::{Executor, Waiter};
+use crate::executor::{Entry, Executor, Waiter};
 use crate::handle::Runnable;
 use crate::reactor::{Reactor, Source};
 use crate::threads::Threads;
@@ -122,6 +122,16 @@ enum Phase {
 enum Due {
     Call(Rc<dyn Runnable>),
     Wake(Waiter),
+}
+
+impl From<Due> for Entry {
+    #[inline]
+    fn from(due: Due) -> Entry {
+        match due {
+            Due::Call(callback) => Entry::Callback(callback),
+            Due::Wake(waiter) => Entry::Wake(waiter),
+        }
+    }
 }
 
 impl Due {

@@ -180,14 +180,18 @@ impl Core {
         Some(self.timers.borrow_mut().arm(when, due))
     }
 
-    /// Someone else waits for this timer now. Returns false if it has fired.
-    pub(crate) fn rearm(&self, key: TimerKey, waiter: Waiter) -> bool {
+    /// Whether a timer has not fired yet.
+    #[inline]
+    pub(crate) fn is_armed(&self, key: TimerKey) -> bool {
+        self.timers.borrow().is_armed(key)
+    }
+
+    /// Someone else waits for this timer now.
+    pub(crate) fn rearm(&self, key: TimerKey, waiter: Waiter) {
         let mut timers = self.timers.borrow_mut();
-        let Some(payload) = timers.payload_mut(key) else { return false };
-        let earlier = std::mem::replace(payload, Due::Wake(waiter));
+        let earlier = timers.payload_mut(key).map(|payload| std::mem::replace(payload, Due::Wake(waiter)));
         drop(timers);
         drop(earlier);
-        true
     }
 
     /// Takes a timer back; what it would have done is given to the caller, to be dropped.

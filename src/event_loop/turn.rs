@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Core, Due, Incident};
+use super::{Core, Incident};
 use crate::constants::{LONGEST_WAIT, SPARE_ENTRIES};
 use crate::executor::{Entry, LentWaker, Letter, Payload, TaskNode};
 use crate::handle::{Callback, Runnable};
@@ -100,16 +100,9 @@ impl Core {
         }
         drop(timers);
         let now = self.now();
-        while let Some(due) = self.pop_due(now) {
-            self.executor.ready.push(match due {
-                Due::Call(callback) => Entry::Callback(callback),
-                Due::Wake(waiter) => Entry::Wake(waiter),
-            });
-        }
-    }
-
-    fn pop_due(&self, now: std::time::Instant) -> Option<Due> {
-        self.timers.borrow_mut().pop_due(now)
+        self.executor.ready.append(|entries| {
+            self.timers.borrow_mut().take_due(now, |due| entries.push(due.into()));
+        });
     }
 
     fn run_batch(&self, batch: &mut Vec<Entry>, lent: &mut LentWaker, main: &mut PollMain<'_>) {

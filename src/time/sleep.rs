@@ -77,7 +77,8 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.state {
             State::Armed(event_loop, key) => {
-                if event_loop.core().rearm(*key, Waiter::of(cx)) {
+                if event_loop.core().is_armed(*key) {
+                    event_loop.core().rearm(*key, Waiter::of(cx));
                     return Poll::Pending;
                 }
                 self.state = State::Over;
