@@ -11,31 +11,52 @@ use super::dialogue::Dialogue;
 use crate::wire::{App, BULK, HTTP_ANSWER, MEBIBYTE, PONG, RECEIVED};
 
 pub(super) fn expert(app: App) {
-    on_current_thread(app, answer_as_expert);
+    // A server for each, so that the task of one does not have the size of all.
+    match app {
+        App::Echo => on_current_thread(move |stream| echo(stream, app.buffer_size())),
+        App::Lines => on_current_thread(lines),
+        App::Source => on_current_thread(source),
+        App::Http | App::Resp | App::Discard => on_current_thread(move |stream| converse(stream, app)),
+    }
 }
 
 pub(super) fn newcomer(app: App) {
-    on_current_thread(app, answer_as_newcomer);
+    match app {
+        App::Echo => on_current_thread(|stream| echo(stream, 1024)),
+        _ => on_current_thread(move |stream| answer_as_newcomer(stream, app)),
+    }
 }
 
 /// Waits with `readable` and holds no buffer meanwhile: for many idle connections.
 pub(super) fn readable(app: App) {
     assert_eq!(app, App::Echo);
-    on_current_thread(app, |stream, _| echo_when_readable(stream));
+    on_current_thread(echo_when_readable);
 }
 
 pub(super) fn local(app: App) {
+    match app {
+        App::Echo => on_local_runtime(move |stream| echo(stream, app.buffer_size())),
+        App::Lines => on_local_runtime(lines),
+        App::Source => on_local_runtime(source),
+        App::Http | App::Resp | App::Discard => on_local_runtime(move |stream| converse(stream, app)),
+    }
+}
+
+fn on_local_runtime<F>(answer: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output = io::Result<()>> + 'static,
+{
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).expect("a runtime");
     runtime.block_on(async {
         let listener = listen().await;
         loop {
             let stream = accept(&listener).await;
-            tokio::task::spawn_local(answer_as_expert(stream, app));
+            tokio::task::spawn_local(answer(stream));
         }
     });
 }
 
-fn on_current_thread<F>(app: App, answer: fn(TcpStream, App) -> F)
+fn on_current_thread<F>(answer: impl Fn(TcpStream) -> F)
 where
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
@@ -44,7 +65,7 @@ where
         let listener = listen().await;
         loop {
             let stream = accept(&listener).await;
-            tokio::spawn(answer(stream, app));
+            tokio::spawn(answer(stream));
         }
     });
 }
@@ -59,15 +80,6 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     let (stream, _) = listener.accept().await.expect("a connection");
     stream.set_nodelay(true).expect("TCP_NODELAY");
     stream
-}
-
-async fn answer_as_expert(stream: TcpStream, app: App) -> io::Result<()> {
-    match app {
-        App::Echo => echo(stream, app.buffer_size()).await,
-        App::Lines => lines(stream).await,
-        App::Source => source(stream).await,
-        App::Http | App::Resp | App::Discard => converse(stream, app).await,
-    }
 }
 
 async fn echo(mut stream: TcpStream, size: usize) -> io::Result<()> {
@@ -142,9 +154,6 @@ async fn source(mut stream: TcpStream) -> io::Result<()> {
 
 /// As one writes it first: what the methods' names suggest, and a system call for each answer.
 async fn answer_as_newcomer(stream: TcpStream, app: App) -> io::Result<()> {
-    if app == App::Echo {
-        return echo(stream, 1024).await;
-    }
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     let mut line = Vec::new();

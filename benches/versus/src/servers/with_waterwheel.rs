@@ -11,41 +11,46 @@ use super::dialogue::Dialogue;
 use crate::wire::{App, BULK, HTTP_ANSWER, MEBIBYTE, PONG, RECEIVED};
 
 pub(super) fn expert(app: App) {
-    serve_streams(app, answer_as_expert);
+    // A server for each, so that the task of one does not have the size of all.
+    match app {
+        App::Echo => serve_streams(echo),
+        App::Lines => serve_streams(lines),
+        App::Source => serve_streams(source),
+        App::Http | App::Resp | App::Discard => {
+            serve_streams(move |reader, writer| converse(reader, writer, app));
+        }
+    }
 }
 
 pub(super) fn newcomer(app: App) {
-    serve_streams(app, answer_as_newcomer);
+    match app {
+        App::Echo => serve_streams(echo_as_newcomer),
+        _ => serve_streams(move |reader, writer| answer_as_newcomer(reader, writer, app)),
+    }
 }
 
-fn serve_streams<F>(app: App, answer: fn(StreamReader, StreamWriter, App) -> F)
+fn serve_streams<F>(answer: impl Fn(StreamReader, StreamWriter) -> F + 'static)
 where
     F: Future<Output = io::Result<()>> + 'static,
 {
     waterwheel::run(async move {
-        let connected = move |reader, writer| answer(reader, writer, app);
-        let server = start_server(connected, "127.0.0.1:0").backlog(1024).await.expect("a server");
+        let server = start_server(answer, "127.0.0.1:0").backlog(1024).await.expect("a server");
         announce(io::Result::Ok(server.local_addrs()[0]));
         server.serve_forever().await.expect("serving");
     });
 }
 
-async fn answer_as_expert(mut reader: StreamReader, writer: StreamWriter, app: App) -> io::Result<()> {
-    match app {
-        App::Lines => lines(reader, writer).await,
-        App::Source => source(reader, writer).await,
-        App::Echo => loop {
-            // The data is lent, not copied into a buffer of ours.
-            let data = reader.fill_buf().await?;
-            if data.is_empty() {
-                return Ok(());
-            }
-            writer.write(data);
-            let n = data.len();
-            reader.consume(n);
-            writer.drain().await?;
-        },
-        App::Http | App::Resp | App::Discard => converse(reader, writer, app).await,
+async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
+    loop {
+        // The data is lent, not copied into a buffer of ours.
+        let data = reader.fill_buf().await?;
+        if data.is_empty() {
+            return Ok(());
+        }
+        writer.write(data);
+        let n = data.len();
+        reader.consume(n);
+        writer.drain().await?;
     }
 }
 
@@ -93,11 +98,21 @@ async fn source(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()
 }
 
 /// As one writes it first: asyncio's methods, each of which hands out bytes of its own.
+async fn echo_as_newcomer(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
+    loop {
+        let data = reader.read(16 * 1024).await?;
+        if data.is_empty() {
+            return Ok(());
+        }
+        writer.write(&data);
+        writer.drain().await?;
+    }
+}
+
 async fn answer_as_newcomer(mut reader: StreamReader, writer: StreamWriter, app: App) -> io::Result<()> {
     loop {
         let request = match app {
-            App::Echo => reader.read(16 * 1024).await?,
-            App::Lines => reader.readline().await?,
+            App::Echo | App::Lines => reader.readline().await?,
             App::Http => reader.readuntil(b"\r\n\r\n").await?,
             App::Resp => {
                 reader.readline().await?;
