@@ -36,10 +36,11 @@ impl Core {
         self.finish_step();
         loop {
             self.turn(&mut batch, &mut lent, main);
-            if self.stopping.take() {
-                return;
+            if self.stopping.get() {
+                break;
             }
         }
+        self.stopping.set(false);
     }
 
     /// Takes one turn. `batch` is the memory of the last batch, empty, for the next one; `lent` is what tasks without a

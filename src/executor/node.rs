@@ -76,8 +76,8 @@ pub(crate) struct TaskNode {
     body: Cell<Option<Pin<Box<dyn Body>>>>,
     /// Who awaits the handle.
     joiner: WaiterCell,
-    /// The waker of this seat, if a task that sat here kept one.
-    waker: OnceCell<Waker>,
+    /// The waker of this seat, if a task that sat here kept one. Most never do: it has its room elsewhere.
+    waker: OnceCell<Box<Waker>>,
 }
 
 /// Something that went wrong in a task and that nobody awaits.
@@ -201,7 +201,7 @@ impl TaskNode {
             let result = polled.during(self.seat, lent.to(self.seat), poll);
             if lent.is_kept() {
                 // Nothing set it meanwhile: a task is not polled while it is polled.
-                let _ = self.waker.set(lent.give_away());
+                let _ = self.waker.set(Box::new(lent.give_away()));
             }
             result
         }));
