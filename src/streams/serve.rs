@@ -180,7 +180,7 @@ where
 {
     fn call(&self, event_loop: &LoopHandle, reader: StreamReader, writer: StreamWriter) {
         let transport = writer.transport();
-        spawn_handler(event_loop, transport, self(reader, writer), |()| None);
+        spawn_handler(event_loop, transport, self(reader, writer));
     }
 }
 
@@ -192,29 +192,40 @@ where
 {
     fn call(&self, event_loop: &LoopHandle, reader: StreamReader, writer: StreamWriter) {
         let transport = writer.transport();
-        spawn_handler(event_loop, transport, self(reader, writer), |result| {
-            result.err().map(|error| io::Error::other(error.to_string()))
-        });
+        spawn_handler(event_loop, transport, self(reader, writer));
     }
 }
 
-fn spawn_handler<C: Future + 'static>(
-    event_loop: &LoopHandle,
-    transport: Rc<dyn Transport>,
-    coroutine: C,
-    failure: fn(C::Output) -> Option<io::Error>,
-) {
-    let handler = Handler { coroutine, transport, failure };
-    event_loop.create_task(handler);
+/// What a handler's coroutine may end with.
+trait Outcome {
+    fn failure(self) -> Option<io::Error>;
+}
+
+impl Outcome for () {
+    fn failure(self) -> Option<io::Error> {
+        None
+    }
+}
+
+impl<E: fmt::Display> Outcome for Result<(), E> {
+    fn failure(self) -> Option<io::Error> {
+        self.err().map(|error| io::Error::other(error.to_string()))
+    }
+}
+
+fn spawn_handler<C>(event_loop: &LoopHandle, transport: Rc<dyn Transport>, coroutine: C)
+where
+    C: Future<Output: Outcome> + 'static,
+{
+    event_loop.create_task(Handler { coroutine, transport });
 }
 
 pin_project! {
     /// The task of one connection.
-    struct Handler<C: Future> {
+    struct Handler<C> {
         #[pin]
         coroutine: C,
         transport: Rc<dyn Transport>,
-        failure: fn(C::Output) -> Option<io::Error>,
     }
 }
 
@@ -227,7 +238,7 @@ fn failed(transport: &Rc<dyn Transport>, incident: Incident) {
     topmost(Rc::clone(transport)).close();
 }
 
-impl<C: Future> Future for Handler<C> {
+impl<C: Future<Output: Outcome>> Future for Handler<C> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -236,7 +247,7 @@ impl<C: Future> Future for Handler<C> {
         match catch_unwind(AssertUnwindSafe(|| this.coroutine.poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => {
-                if let Some(error) = (this.failure)(output) {
+                if let Some(error) = output.failure() {
                     let incident = Incident::new("The handler of a connection failed");
                     failed(this.transport, incident.with_error(error));
                 }
