@@ -144,32 +144,30 @@ impl<T> Timers<T> {
     }
 
     /// Takes out all timers that are due by `now`, in order.
-    pub(crate) fn take_due(&mut self, now: Instant, hand_over: impl FnMut(T)) {
-        self.take_until(self.since_base(now), hand_over);
+    pub(crate) fn take_due<E: From<T>>(&mut self, now: Instant, into: &mut Vec<E>) {
+        self.take_until(self.since_base(now), into);
     }
 
     /// Takes out all timers, in order.
-    pub(crate) fn take_all(&mut self) -> Vec<T> {
-        let mut all = Vec::with_capacity(self.len());
-        self.take_until(i64::MAX, |payload| all.push(payload));
-        all
+    pub(crate) fn take_all<E: From<T>>(&mut self, into: &mut Vec<E>) {
+        self.take_until(i64::MAX, into);
     }
 
-    fn take_until(&mut self, time: i64, mut hand_over: impl FnMut(T)) {
+    #[inline(never)]
+    fn take_until<E: From<T>>(&mut self, time: i64, into: &mut Vec<E>) {
         let mut singly = self.len() / SHARE + FEW;
         while self.is_first_due(time) {
             if singly == 0 {
-                return self.take_sorted(time, hand_over);
+                return self.take_sorted(time, into);
             }
             singly -= 1;
-            hand_over(self.take(0));
+            into.push(self.take(0).into());
         }
     }
 
-    fn take_sorted(&mut self, time: i64, mut hand_over: impl FnMut(T)) {
-        for node in self.extract_until(time) {
-            hand_over(self.slots.remove(node.slot as usize).payload);
-        }
+    fn take_sorted<E: From<T>>(&mut self, time: i64, into: &mut Vec<E>) {
+        let due = self.extract_until(time);
+        into.extend(due.into_iter().map(|node| E::from(self.slots.remove(node.slot as usize).payload)));
         self.give_memory_back();
     }
 
@@ -278,7 +276,7 @@ mod tests {
 
     fn take_due(timers: &mut Timers<u32>, now: Instant) -> Vec<u32> {
         let mut due = Vec::new();
-        timers.take_due(now, |name| due.push(name));
+        timers.take_due(now, &mut due);
         due
     }
 
@@ -322,7 +320,9 @@ mod tests {
         assert_eq!(take_due(&mut timers, base - second), [1, 2]);
         assert_eq!(take_due(&mut timers, base), [3]);
         assert_eq!(timers.next_deadline(), Some(base + thirty_years));
-        assert_eq!(timers.take_all(), [4]);
+        let mut all: Vec<u32> = Vec::new();
+        timers.take_all(&mut all);
+        assert_eq!(all, [4]);
         assert_eq!(timers.len(), 0);
     }
 
@@ -357,7 +357,9 @@ mod tests {
         }
         left.sort_by_key(|name| after(*name));
         assert_eq!(timers.next_deadline(), Some(base + after(left[0])));
-        assert_eq!(timers.take_all(), left);
+        let mut all: Vec<u32> = Vec::new();
+        timers.take_all(&mut all);
+        assert_eq!(all, left);
     }
 
     #[test]

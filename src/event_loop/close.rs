@@ -7,7 +7,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use super::{Core, Incident, Phase, running};
-use crate::executor::Payload;
 
 impl Core {
     pub(super) fn close(self: &Rc<Self>) {
@@ -33,14 +32,13 @@ impl Core {
         loop {
             let mut entries = Vec::new();
             self.executor.ready.swap_batch(&mut entries);
-            let due = self.timers.borrow_mut().take_all();
-            if entries.is_empty() && due.is_empty() {
+            self.timers.borrow_mut().take_all(&mut entries);
+            if entries.is_empty() {
                 break;
             }
             // A callback is cancelled, not only dropped here: who holds its handle must not keep it alive, least of
             // all the callback itself.
             entries.into_iter().for_each(|entry| self.dropping(|| entry.cancel()));
-            due.into_iter().for_each(|due| self.dropping(|| due.cancel()));
         }
         self.dropping(|| self.step.clear());
         self.executor.release_nodes();
@@ -55,8 +53,7 @@ impl Core {
     /// Runs destructors of users: a panic in one must not keep the others from running.
     fn dropping(&self, destructors: impl FnOnce()) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(destructors)) {
-            let payload: Payload = payload;
-            self.report(&Incident::new("A panic while the loop was closing").with_panic(&payload));
+            self.report_panic(Incident::new("A panic while the loop was closing"), &payload);
         }
     }
 }

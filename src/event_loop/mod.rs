@@ -134,15 +134,6 @@ impl From<Due> for Entry {
     }
 }
 
-impl Due {
-    /// Lets go of it, for a loop that closes. Nothing of it runs but destructors.
-    fn cancel(self) {
-        if let Due::Call(callback) = self {
-            callback.cancel();
-        }
-    }
-}
-
 impl EventLoop {
     /// A loop on the operating system's selector and clock.
     ///

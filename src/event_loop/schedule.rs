@@ -34,7 +34,7 @@ impl LoopHandle {
     /// Runs `callback` after `delay`, never earlier. A delay that the clock cannot add is taken for thirty years.
     #[track_caller]
     pub fn call_later(&self, delay: Duration, callback: impl FnOnce() + 'static) -> TimerHandle {
-        self.schedule_at(self.core().deadline_after(delay), Callback::new(callback))
+        self.schedule_after(delay, Callback::new(callback))
     }
 
     /// Runs `callback` at `when`, never earlier; if that has passed, in the next turn. Equal times come in the order
@@ -42,6 +42,10 @@ impl LoopHandle {
     #[track_caller]
     pub fn call_at(&self, when: Instant, callback: impl FnOnce() + 'static) -> TimerHandle {
         self.schedule_at(when, Callback::new(callback))
+    }
+
+    fn schedule_after(&self, delay: Duration, callback: Rc<dyn Runnable>) -> TimerHandle {
+        self.schedule_at(self.core().deadline_after(delay), callback)
     }
 
     /// As [`schedule`](LoopHandle::schedule), for later.

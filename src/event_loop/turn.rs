@@ -101,9 +101,7 @@ impl Core {
         }
         drop(timers);
         let now = self.now();
-        self.executor.ready.append(|entries| {
-            self.timers.borrow_mut().take_due(now, |due| entries.push(due.into()));
-        });
+        self.executor.ready.append(|entries| self.timers.borrow_mut().take_due(now, entries));
     }
 
     fn run_batch(&self, batch: &mut Vec<Entry>, lent: &mut LentWaker, main: &mut PollMain<'_>) {
@@ -179,7 +177,7 @@ impl Core {
     }
 
     #[cold]
-    fn report_panic(&self, incident: Incident, payload: &Payload) {
+    pub(super) fn report_panic(&self, incident: Incident, payload: &Payload) {
         self.report(&incident.with_panic(payload));
     }
 }

@@ -36,6 +36,8 @@ impl Address {
         }
     }
 
+    /// The address of a socket's name, if it is of a kind that is known here. Once for each connection: not inlined.
+    #[inline(never)]
     pub(crate) fn from_sock_addr(name: SockAddr) -> Option<Address> {
         match name.as_socket() {
             Some(address) => Some(Address::Inet(address)),

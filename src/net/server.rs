@@ -182,12 +182,12 @@ impl Server {
     /// Closes the connections; each sends what it has still buffered, and ends its session where there is TLS. The
     /// listeners are not touched.
     pub fn close_clients(&self) {
-        self.state.for_each_client(|client| client.close());
+        self.state.close_clients();
     }
 
     /// Closes the connections at once. The listeners are not touched.
     pub fn abort_clients(&self) {
-        self.state.for_each_client(|client| client.abort());
+        self.state.clients().iter().for_each(|client| client.abort());
     }
 
     /// Waits until the server is closed and its last connection is lost.
@@ -233,9 +233,7 @@ impl Server {
         for _ in 0..2 {
             yield_once().await;
         }
-        let stuck = Cell::new(0);
-        self.state.for_each_client(|client| stuck.set(stuck.get() + usize::from(client.get_write_buffer_size() > 0)));
-        let stuck = stuck.get();
+        let stuck = self.state.clients().iter().filter(|client| client.get_write_buffer_size() > 0).count();
         self.abort_clients();
         self.wait_closed().await;
         ShutdownReport { finished: before.saturating_sub(left), closed: left - stuck, aborted: stuck }
@@ -252,7 +250,7 @@ struct CloseOnDrop<'a>(&'a Rc<ServerState>);
 impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
         self.0.close();
-        self.0.for_each_client(|client| client.close());
+        self.0.close_clients();
     }
 }
 
@@ -363,11 +361,13 @@ impl ServerState {
         Ok(transport)
     }
 
-    /// Each as the application knows it: what is done to it is for the topmost layer to do in order.
-    fn for_each_client(&self, act: impl Fn(&dyn Transport)) {
+    /// The connections as the application knows them: what is done to each is for the topmost layer to do in order.
+    fn clients(&self) -> Vec<Rc<dyn Transport>> {
         let clients: Vec<_> = self.clients.borrow().iter().filter_map(|(_, client)| client.upgrade()).collect();
-        for client in clients {
-            act(&*topmost(client));
-        }
+        clients.into_iter().map(|client| topmost(client)).collect()
+    }
+
+    fn close_clients(&self) {
+        self.clients().iter().for_each(|client| client.close());
     }
 }

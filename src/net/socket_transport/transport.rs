@@ -9,7 +9,6 @@ use crate::net::conduit::{Conduit, Ways};
 use crate::reactor::Direction;
 
 impl<C: Conduit + 'static> Transport for SocketTransport<C> {
-    #[inline]
     fn write(&self, data: &[u8]) {
         if self.accepts_writes() {
             self.write_one(data);
