@@ -260,12 +260,12 @@ impl StreamReader {
     #[inline]
     pub fn consume(&mut self, n: usize) {
         let left = self.buffer.drop_front(n);
-        self.protocol.consumed(&mut self.buffer, left);
+        self.protocol.consumed(&mut self.buffer, n, left);
     }
 
     /// Whether the stream has ended and everything was read.
     pub fn at_eof(&self) -> bool {
-        self.protocol.at_eof(&self.buffer)
+        self.protocol.at_eof()
     }
 
     /// All that was received and not read; the reader has nothing then.
@@ -432,7 +432,7 @@ impl StreamReader {
         }
         let bytes = self.buffer.split_front(n, SMALL_BUFFER);
         let left = self.buffer.len();
-        self.protocol.consumed(&mut self.buffer, left);
+        self.protocol.consumed(&mut self.buffer, n, left);
         bytes
     }
 
@@ -441,7 +441,7 @@ impl StreamReader {
     fn take_with<T>(&mut self, n: usize, keep: impl FnOnce(&[u8]) -> T) -> T {
         let (bytes, left) = self.buffer.take_front(n);
         let kept = keep(bytes);
-        self.protocol.consumed(&mut self.buffer, left);
+        self.protocol.consumed(&mut self.buffer, n, left);
         kept
     }
 }

@@ -22,7 +22,6 @@ impl StreamProtocol {
             own.extend_from_slice(inbox.filled());
             inbox.consume(inbox.len());
         }
-        self.held.set(own.len());
         if inbox.has_memory() {
             self.give_back(inbox);
         }
@@ -30,32 +29,25 @@ impl StreamProtocol {
 
     /// Puts back what the reader has left: more will be received behind it. The inbox must be empty then.
     fn put_back(&self, own: &mut ReceiveBuffer) {
-        debug_assert_eq!(self.inbox_len(), 0);
-        self.held.set(0);
-        self.inbox.set(std::mem::take(own));
+        let inbox = self.inbox.replace(std::mem::take(own));
+        debug_assert!(inbox.is_empty());
     }
 
-    /// The reader consumed bytes of `own`, in which `left` are left.
+    /// The reader consumed `n` bytes of `own`, in which `left` are left.
     #[inline(always)]
-    pub(in crate::streams) fn consumed(&self, own: &mut ReceiveBuffer, left: usize) {
-        self.held.set(left);
+    pub(in crate::streams) fn consumed(&self, own: &mut ReceiveBuffer, n: usize, left: usize) {
+        self.unread.set(self.unread.get() - n);
         if left == 0 {
-            self.emptied(own);
+            self.give_back(std::mem::take(own));
         }
         if self.flow.any(Flags::READING_PAUSED) {
             self.resume_if_few();
         }
     }
 
-    /// The reader has nothing left in `own`.
-    #[inline(never)]
-    fn emptied(&self, own: &mut ReceiveBuffer) {
-        self.give_back(std::mem::take(own));
-    }
-
     #[cold]
     fn resume_if_few(&self) {
-        if self.held.get() + self.inbox_len() <= self.limit {
+        if self.unread.get() <= self.limit {
             self.resume_reading();
         }
     }
@@ -74,7 +66,7 @@ impl StreamProtocol {
         had: usize,
         cx: &Context<'_>,
     ) -> Poll<io::Result<bool>> {
-        if own.len() + self.inbox_len() > had {
+        if self.unread.get() > had {
             self.take_inbox(own);
             return Poll::Ready(Ok(true));
         }
@@ -91,7 +83,6 @@ impl StreamProtocol {
         if !inbox.has_memory() {
             return self.poll_wait(own, cx);
         }
-        self.held.set(inbox.len());
         *own = inbox;
         Poll::Ready(Ok(true))
     }
@@ -135,8 +126,8 @@ impl StreamProtocol {
         self.is_ended() && self.failure().is_none()
     }
 
-    pub(in crate::streams) fn at_eof(&self, own: &ReceiveBuffer) -> bool {
-        own.is_empty() && self.has_eof() && self.inbox_len() == 0
+    pub(in crate::streams) fn at_eof(&self) -> bool {
+        self.unread.get() == 0 && self.has_eof()
     }
 
     /// The reader is dropped. Bytes that still come are thrown away, so that the writer goes on.
@@ -144,6 +135,7 @@ impl StreamProtocol {
         self.flow.set(Flags::READER_GONE);
         self.take_inbox(&mut own);
         own.consume(own.len());
-        self.consumed(&mut own, 0);
+        self.unread.set(0);
+        self.consumed(&mut own, 0, 0);
     }
 }

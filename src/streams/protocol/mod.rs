@@ -31,8 +31,8 @@ pub(crate) struct StreamProtocol {
     stage: Cell<Stage>,
     /// Received, and not yet taken by the reader. Invariant: it has no memory if nothing was.
     inbox: Cell<ReceiveBuffer>,
-    /// How many bytes the reader has in its own hands.
-    held: Cell<usize>,
+    /// How many bytes were received and not yet consumed: those in the inbox and those in the reader's hands.
+    unread: Cell<usize>,
     /// Invariant: no more than half of what a `usize` may be, so that twice the limit is a number too.
     limit: usize,
     /// What the connection failed with.
@@ -63,7 +63,7 @@ impl StreamProtocol {
             event_loop,
             stage: Cell::new(Stage::New(connected)),
             inbox: Cell::default(),
-            held: Cell::new(0),
+            unread: Cell::new(0),
             limit: limit.min(usize::MAX / 2),
             failure: Cell::new(None),
             flow: Flow::default(),
@@ -88,22 +88,16 @@ impl StreamProtocol {
         self.stage.set(stage);
         transport
     }
-
-    #[inline]
-    fn inbox_len(&self) -> usize {
-        let inbox = self.inbox.take();
-        let len = inbox.len();
-        self.inbox.set(inbox);
-        len
-    }
 }
 
 /// The incoming side, as the transport (or whoever feeds by hand) fills it.
 impl StreamProtocol {
-    /// Bytes came into the inbox.
+    /// `n` more bytes are in the inbox.
     #[inline]
-    fn received(&self, in_inbox: usize) {
-        if self.held.get() + in_inbox > self.limit * 2 {
+    fn received(&self, n: usize) {
+        let unread = self.unread.get() + n;
+        self.unread.set(unread);
+        if unread > self.limit * 2 {
             self.pause_reading();
         }
         self.reader_waits.wake(self.executor());
@@ -130,14 +124,11 @@ impl StreamProtocol {
 
     /// Adds bytes as if they had been received.
     pub(super) fn feed(&self, data: &[u8]) {
-        if !self.flow.any(Flags::READER_GONE) {
+        if !self.flow.any(Flags::READER_GONE) && !data.is_empty() {
             let mut inbox = self.inbox.take();
             inbox.extend_from_slice(data);
             self.inbox.set(inbox);
-        }
-        let len = self.inbox_len();
-        if !data.is_empty() {
-            self.received(len);
+            self.received(data.len());
         }
     }
 
@@ -190,7 +181,8 @@ impl StreamProtocol {
         }
     }
 
-    #[inline]
+    /// Gives an empty buffer to the loop, for whoever needs one next.
+    #[inline(never)]
     fn give_back(&self, buffer: ReceiveBuffer) {
         if let Some(event_loop) = &self.event_loop {
             event_loop.core().buffers.give(buffer);
@@ -252,9 +244,8 @@ impl BufferedProtocol for StreamProtocol {
             return self.nothing_received(buffer);
         }
         self.bulk.set(received >= SMALL_BUFFER);
-        let len = buffer.len();
         self.inbox.set(buffer);
-        self.received(len);
+        self.received(received);
     }
 }
 
@@ -266,7 +257,7 @@ pub(crate) fn pair(protocol: Rc<StreamProtocol>, transport: Rc<dyn Transport>) -
 impl fmt::Debug for StreamProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamProtocol")
-            .field("unread", &(self.held.get() + self.inbox_len()))
+            .field("unread", &self.unread.get())
             .field("limit", &self.limit)
             .field("end", &self.describe_end())
             .field("flow", &self.flow)
