@@ -84,18 +84,21 @@ impl Buffers {
 #[inline]
 fn take(shelf: &RefCell<Vec<ReceiveBuffer>>, size: usize) -> ReceiveBuffer {
     let kept = shelf.borrow_mut().pop();
-    kept.unwrap_or_else(|| new(size))
-}
-
-#[cold]
-#[inline(never)]
-fn new(size: usize) -> ReceiveBuffer {
-    ReceiveBuffer::new(size)
+    kept.unwrap_or_else(|| ReceiveBuffer::new(size))
 }
 
 #[inline]
 fn put(shelf: &RefCell<Vec<ReceiveBuffer>>, most: usize, buffer: ReceiveBuffer) {
     let mut shelf = shelf.borrow_mut();
+    if shelf.len() < shelf.capacity() {
+        shelf.push(buffer);
+    } else {
+        put_and_grow(&mut shelf, most, buffer);
+    }
+}
+
+#[cold]
+fn put_and_grow(shelf: &mut Vec<ReceiveBuffer>, most: usize, buffer: ReceiveBuffer) {
     if shelf.len() < most {
         shelf.push(buffer);
     }

@@ -28,6 +28,7 @@ struct Block {
 
 impl ReceiveBuffer {
     /// An empty buffer with room for `capacity` bytes.
+    #[inline(never)]
     pub fn new(capacity: usize) -> Self {
         // A zeroed allocation: pages that nothing is received into are never touched.
         ReceiveBuffer::with(vec![0; capacity].into_boxed_slice(), 0)

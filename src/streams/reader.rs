@@ -6,8 +6,6 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use memchr::memchr;
-
 use crate::constants::{GROWTH, LARGE_BUFFER, LEAST_ROOM, SMALL_BUFFER};
 use crate::errors::ReadError;
 use crate::interface::ReceiveBuffer;
@@ -349,10 +347,14 @@ impl StreamReader {
         limit: usize,
         cx: &Context<'_>,
     ) -> Poll<Result<usize, ReadError>> {
+        // The first line of what has come, or nothing has.
+        if *searched == 0 && !self.buffer.has_memory() {
+            ready!(self.protocol.poll_first(&mut self.buffer, cx))?;
+        }
         loop {
             // While this waits the bytes are in the protocol's hands.
             if let Some(unsearched) = self.buffer.filled().get(*searched..) {
-                let newline = memchr(b'\n', unsearched).map(|place| *searched + place);
+                let newline = newline(unsearched).map(|place| *searched + place);
                 *searched = self.buffer.len();
                 if newline.is_none() && self.take_what_came() {
                     // All that has come is searched before the limit counts: a line that is too long can then go as

@@ -140,7 +140,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
 
     #[inline(always)]
     fn receive(&self, into: &mut [u8]) -> Received {
-        let wire = self.wire.borrow();
+        let wire = self.wire.borrow_mut();
         let Some(conduit) = &wire.conduit else { return Received::Nothing };
         loop {
             match conduit.recv(into) {
