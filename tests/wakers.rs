@@ -458,3 +458,61 @@ fn a_waker_that_is_used_and_let_go_within_the_poll_wakes_that_task_only() {
         drop(idle);
     });
 }
+
+#[test]
+fn a_waker_kept_by_a_task_that_panicked_wakes_nobody_else() {
+    run(async {
+        let kept = Rc::<RefCell<Option<Waker>>>::default();
+        let keeps = Rc::clone(&kept);
+        // Its handle is kept, so that nobody else gets its seat.
+        let panicked = spawn(poll_fn(move |cx| -> Poll<()> {
+            keeps.replace(Some(cx.waker().clone()));
+            panic!("wanted");
+        }));
+        let polls = Rc::new(Cell::new(0));
+        let count = Rc::clone(&polls);
+        // It is polled next.
+        let bystander = spawn(poll_fn(move |_| -> Poll<()> {
+            count.set(count.get() + 1);
+            Poll::Pending
+        }));
+        yield_now().await;
+        assert!(panicked.is_finished());
+        kept.take().expect("it was polled").wake();
+        turns(2).await;
+        assert_eq!(polls.get(), 1, "a bystander was woken");
+        bystander.cancel();
+        assert!(panicked.await.unwrap_err().is_panic());
+    });
+}
+
+#[test]
+fn a_leaf_future_that_is_polled_with_a_clone_of_its_tasks_waker_is_woken() {
+    /// Polls the future in this way, where the clone stands elsewhere in every poll.
+    async fn by_clones<T>(future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            let clone = Box::new(cx.waker().clone());
+            future.as_mut().poll(&mut Context::from_waker(&clone))
+        })
+        .await
+    }
+    run(async {
+        let (mut reader, feeder) = StreamReader::new(1024);
+        let promise = Promise::new();
+        let setter = promise.clone();
+        let feeding = spawn(async move {
+            turns(2).await;
+            feeder.feed_data(b"one");
+            turns(2).await;
+            feeder.feed_data(b"two");
+            turns(2).await;
+            setter.set(3).unwrap();
+        });
+        assert_eq!(by_clones(reader.readexactly(3)).await.unwrap(), b"one");
+        assert_eq!(reader.readexactly(3).await.unwrap(), b"two");
+        assert_eq!(by_clones(promise.wait()).await, 3);
+        by_clones(feeding).await.unwrap();
+        by_clones(sleep(Duration::from_millis(1))).await;
+    });
+}
