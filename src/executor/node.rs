@@ -129,13 +129,26 @@ impl TaskNode {
     /// Schedules the next step, unless it is scheduled already or the task is over. Only on the loop's thread.
     #[inline]
     pub(crate) fn wake(self: &Rc<Self>) {
-        let next = match self.state.get() {
-            State::Idle => State::Scheduled,
-            State::MainIdle => State::MainScheduled,
-            State::Running => return self.state.set(State::Rerun),
-            _ => return,
-        };
-        self.state.set(next);
+        if self.state.get() == State::Idle {
+            self.schedule(State::Scheduled);
+        } else {
+            self.wake_another();
+        }
+    }
+
+    /// Wakes what is no waiting task: the main future, or a task that is being polled, scheduled or over.
+    #[inline(never)]
+    fn wake_another(self: &Rc<Self>) {
+        match self.state.get() {
+            State::MainIdle => self.schedule(State::MainScheduled),
+            State::Running => self.state.set(State::Rerun),
+            _ => {}
+        }
+    }
+
+    #[inline(always)]
+    fn schedule(self: &Rc<Self>, scheduled: State) {
+        self.state.set(scheduled);
         self.executor.ready.push_task(self);
     }
 
