@@ -14,7 +14,7 @@ use std::path::Path;
 
 use crate::children::Outcome;
 use crate::servers::{BASELINE, EVERY_ROUND};
-use metric::Metric;
+use metric::{Better, Metric};
 use ratio::{Ratio, quantile};
 
 /// All that a run found.
@@ -127,7 +127,8 @@ impl Report {
         println!("{part}: {scenario}");
         let mut rows: Vec<(&str, Vec<String>)> = Vec::new();
         for series in self.series.iter().filter(|series| series.part == part && series.scenario == scenario) {
-            let ratio = self.ratio(series, BASELINE).map_or(String::new(), |ratio| format!(" ({} x)", ratio.text()));
+            let compared = self.ratio(series, BASELINE).filter(|_| series.metric.better != Better::Neither);
+            let ratio = compared.map_or(String::new(), |ratio| format!(" ({} x)", ratio.text()));
             let cell = format!("{} {}{ratio}", series.metric.text(series.median()), series.metric.name);
             match rows.iter_mut().find(|(who, _)| *who == series.who) {
                 Some((_, cells)) => cells.push(cell),
