@@ -156,7 +156,7 @@ impl Core {
         match catch_unwind(AssertUnwindSafe(|| source.dequeue(direction))) {
             Ok(false) => {}
             Ok(true) => self.executor.ready.push(Entry::Io(source, direction)),
-            Err(payload) => self.report_panic(Incident::new("A protocol panicked").with_source(&source), &payload),
+            Err(payload) => self.report_protocol(source, &payload),
         }
     }
 
@@ -174,6 +174,12 @@ impl Core {
             let incident = Incident::new("A protocol panicked while bytes were sent");
             self.report(&incident.with_panic(&payload));
         }
+    }
+
+    /// It takes the source itself: lending it would have it in memory where nothing panics, too.
+    #[cold]
+    fn report_protocol(&self, source: Rc<dyn Source>, payload: &Payload) {
+        self.report_panic(Incident::new("A protocol panicked").with_source(&source), payload);
     }
 
     #[cold]
