@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use crate::interface::{ExtraInfo, Transport};
 use crate::streams::background::close_in_background;
@@ -95,10 +95,10 @@ impl StreamWriter {
     #[inline]
     pub fn drain(&self) -> impl Future<Output = io::Result<()>> {
         // Boxed, since a task has room for all that it may wait for, and mostly this is not waited for.
-        let mut slow: Option<Pin<Box<dyn Future<Output = io::Result<()>> + '_>>> = None;
+        let mut slow = None;
         poll_fn(move |cx| match &mut slow {
             None if self.protocol.may_write() && !self.transport.is_closing() => Poll::Ready(Ok(())),
-            slow => slow.get_or_insert_with(|| Box::pin(self.protocol.drain(&*self.transport))).as_mut().poll(cx),
+            slow => poll_boxed(slow, || self.protocol.drain(&*self.transport), cx),
         })
     }
 
@@ -190,6 +190,17 @@ impl Drop for StreamWriter {
             None => self.transport.close(),
         }
     }
+}
+
+/// Polls what is rarely waited for, so that it is not in the way of what is not.
+#[cold]
+#[inline(never)]
+fn poll_boxed<F: Future>(
+    boxed: &mut Option<Pin<Box<F>>>,
+    make: impl FnOnce() -> F,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output> {
+    boxed.get_or_insert_with(|| Box::pin(make())).as_mut().poll(cx)
 }
 
 impl fmt::Debug for StreamWriter {
