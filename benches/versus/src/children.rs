@@ -138,7 +138,8 @@ pub(crate) fn wrapped(wrapper: &[&str], arguments: &[&str]) -> Command {
     let this = format!("/proc/{}/exe", process::id());
     let mut words = wrapper.iter().copied().chain([this.as_str()]);
     let mut command = Command::new(words.next().expect("there is at least this program"));
-    command.args(words).args(arguments);
+    // What a child complains of last is told in the report: that is to be why, not where.
+    command.args(words).args(arguments).env("RUST_BACKTRACE", "0");
     command
 }
 

@@ -34,7 +34,7 @@ impl Scenario {
         let Scenario { app, style, connections, size, depth, .. } = *self;
         let plan = Plan { address: subject.address, server: subject.id(), app, style, connections, size, depth, until };
         let found = plan.run();
-        if found.is_err() && std::fs::metadata(format!("/proc/{}/fd", subject.id())).is_err() {
+        if found.is_err() && std::fs::read_link(format!("/proc/{}/exe", subject.id())).is_err() {
             return Err("the server ended".to_owned());
         }
         found
