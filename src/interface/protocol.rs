@@ -23,11 +23,12 @@ pub enum AfterEof {
 /// ```
 ///
 /// `connection_made` and `connection_lost` come exactly once each. Between them `pause_writing` and
-/// `resume_writing` may come at any time, alternating, `pause_writing` first.
+/// `resume_writing` may come at any time, alternating, `pause_writing` first, and `connection_closing` at most once.
 ///
 /// All methods take `&self`, so a protocol keeps its state in cells and may call every method of its transport from
 /// inside every callback. All callbacks come from the loop, never from inside a call of yours, but for
-/// `pause_writing` (from `write`) and `resume_writing` (only ever together with a send).
+/// `pause_writing` (from `write`), `resume_writing` (only ever together with a send) and `connection_closing` (from
+/// whatever closes).
 ///
 /// # Panics
 ///
@@ -83,6 +84,10 @@ pub trait Protocol {
 
     /// The transport's buffer went down to its low-water mark.
     fn resume_writing(&self) {}
+
+    /// The transport is closing from now on: it was closed or aborted, or the connection failed. `connection_lost`
+    /// follows in a later turn. What [`Transport::is_closing`] answers when it is asked, this tells unasked.
+    fn connection_closing(&self) {}
 
     /// A protocol that is also a [`BufferedProtocol`] answers `Some(self)`, and then receives its bytes that way
     /// instead of by `data_received`.

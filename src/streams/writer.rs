@@ -97,8 +97,8 @@ impl StreamWriter {
         // Boxed, since a task has room for all that it may wait for, and mostly this is not waited for.
         let mut slow = None;
         poll_fn(move |cx| match &mut slow {
-            None if self.protocol.may_write() && !self.transport.is_closing() => Poll::Ready(Ok(())),
-            slow => poll_boxed(slow, || self.protocol.drain(&*self.transport), cx),
+            None if self.protocol.may_write() => Poll::Ready(Ok(())),
+            slow => poll_boxed(slow, || self.protocol.drain(), cx),
         })
     }
 

@@ -199,6 +199,7 @@ fn only_a_turn_names_what_calls() {
         (".data_received(", "net/socket_transport/reading.rs"),
         (".eof_received(", "net/socket_transport/reading.rs"),
         (".connection_made(", TRANSPORTS),
+        (".connection_closing(", TRANSPORTS),
         (".connection_lost(", TRANSPORTS),
     ] {
         let places: Vec<String> = sources().iter().flat_map(|file| file.places(call)).collect();

@@ -57,6 +57,8 @@ pub(crate) struct SocketTransport<C> {
     /// the step is its own.
     enlisted: Cell<bool>,
     lost_writes: LostWrites,
+    /// The protocol was told `connection_made`, or is just being told.
+    is_made: Cell<bool>,
     /// From Losing on: what went wrong, if something did.
     failure: Cell<Option<ConnectionError>>,
     /// From Losing on: whether the peer is to get all that was sent, though we have not read all of its bytes.
@@ -160,6 +162,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
             flow: FlowControl::new(),
             enlisted: Cell::new(false),
             lost_writes: LostWrites::default(),
+            is_made: Cell::new(false),
             failure: Cell::new(None),
             may_linger: Cell::new(false),
             names,
@@ -174,7 +177,12 @@ impl<C: Conduit + 'static> SocketTransport<C> {
 
     fn made(self: Rc<Self>, told: &Made) {
         let Some(protocol) = self.protocol() else { return };
+        self.is_made.set(true);
+        let was_open = self.phase.get() == Phase::Open;
         let outcome = self.call_protocol("connection_made", || protocol.connection_made(self.clone()));
+        if !was_open {
+            self.tell_closing();
+        }
         if outcome.is_ok() {
             self.start_reading();
         }
@@ -203,7 +211,8 @@ impl<C: Conduit + 'static> SocketTransport<C> {
 
     /// The connection ends now: nothing is sent or received any more, and the protocol is told in a later turn.
     fn lose(&self, ending: Ending) {
-        if matches!(self.phase.get(), Phase::Losing | Phase::Lost) {
+        let earlier = self.phase.get();
+        if matches!(earlier, Phase::Losing | Phase::Lost) {
             return;
         }
         self.phase.set(Phase::Losing);
@@ -219,6 +228,19 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         if let Some(transport) = self.this.upgrade() {
             self.event_loop.call_soon(move || transport.deliver_lost());
         }
+        if earlier == Phase::Open {
+            self.tell_closing();
+        }
+    }
+
+    /// The connection is open no longer: tells the protocol, which learns it after `connection_made` otherwise.
+    fn tell_closing(&self) {
+        if !self.is_made.get() {
+            return;
+        }
+        let Some(protocol) = self.protocol() else { return };
+        // That it panicked is reported, and the connection is lost by it.
+        let _ = self.call_protocol("connection_closing", || protocol.connection_closing());
     }
 
     /// Tells the protocol, closes the conduit, lets go of both, and is no longer counted by the server; in this

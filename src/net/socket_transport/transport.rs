@@ -52,6 +52,7 @@ impl<C: Conduit + 'static> Transport for SocketTransport<C> {
         } else {
             self.throw_away_input();
         }
+        self.tell_closing();
     }
 
     fn abort(&self) {

@@ -6,7 +6,6 @@ use super::StreamProtocol;
 use super::flow::Flags;
 use crate::errors::ConnectionError;
 use crate::executor::yield_once;
-use crate::interface::Transport;
 
 impl StreamProtocol {
     pub(super) fn failure(&self) -> Option<ConnectionError> {
@@ -15,11 +14,11 @@ impl StreamProtocol {
         failure
     }
 
-    /// Whether nothing is in the way of writing more, as far as this side knows: the connection has not ended in
-    /// any way, and the transport keeps up.
+    /// Whether nothing is in the way of writing more: the connection has not ended in any way nor is it closing, and
+    /// the transport keeps up.
     #[inline]
     pub(in crate::streams) fn may_write(&self) -> bool {
-        !self.flow.any(Flags::WRITING_PAUSED | Flags::ENDED)
+        !self.flow.any(Flags::WRITING_PAUSED | Flags::ENDED | Flags::CLOSING)
     }
 
     /// The writer is dropped without closing the connection.
@@ -37,9 +36,9 @@ impl StreamProtocol {
         self.failure().map_or(Ok(()), |error| Err(error.to_io_error()))
     }
 
-    pub(in crate::streams) async fn drain(&self, transport: &dyn Transport) -> io::Result<()> {
+    pub(in crate::streams) async fn drain(&self) -> io::Result<()> {
         self.outcome()?;
-        if transport.is_closing() {
+        if self.flow.any(Flags::CLOSING) {
             // Lets `connection_lost` run, so that a loop of writes and drains ends with it.
             yield_once().await;
         }

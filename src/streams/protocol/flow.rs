@@ -24,6 +24,8 @@ impl Flags {
     pub(super) const READER_GONE: Flags = Flags(16);
     /// Somebody else has the connection now: dropping the writer does not close it.
     pub(super) const RELEASED: Flags = Flags(32);
+    /// The transport is closing, or has closed.
+    pub(super) const CLOSING: Flags = Flags(64);
 }
 
 impl BitOr for Flags {
@@ -66,6 +68,7 @@ impl fmt::Debug for Flow {
             (Flags::LOST, "lost"),
             (Flags::READER_GONE, "reader gone"),
             (Flags::RELEASED, "released"),
+            (Flags::CLOSING, "closing"),
         ];
         f.debug_set().entries(names.iter().filter(|(flag, _)| self.any(*flag)).map(|(_, name)| name)).finish()
     }

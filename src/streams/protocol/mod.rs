@@ -220,6 +220,10 @@ impl Protocol for StreamProtocol {
         self.changed.wake_all();
     }
 
+    fn connection_closing(&self) {
+        self.flow.set(Flags::CLOSING);
+    }
+
     fn buffered(&self) -> Option<&dyn BufferedProtocol> {
         Some(self)
     }

@@ -54,6 +54,8 @@ pub(crate) struct TlsProtocol {
     phase: Cell<Phase>,
     /// The application's protocol has been told `connection_made`, so it will be told `connection_lost`.
     made: Cell<bool>,
+    /// It has been told `connection_closing`.
+    closing_told: Cell<bool>,
     ready: Ready,
     /// Received, and not yet decrypted.
     incoming: Cell<ReceiveBuffer>,
@@ -111,6 +113,7 @@ impl TlsProtocol {
             above: RefCell::new(Some(above)),
             phase: Cell::new(Phase::Handshaking),
             made: Cell::new(made),
+            closing_told: Cell::new(false),
             ready: Ready::new(),
             incoming: Cell::default(),
             outgoing: RefCell::default(),
@@ -195,6 +198,9 @@ impl TlsProtocol {
                 self.guarded("connection_made", || above.connection_made(self.face()));
             }
         }
+        if self.is_below_closing() {
+            self.tell_closing();
+        }
         let _ = self.ready.set(Ok(()));
         self.deliver();
     }
@@ -210,6 +216,7 @@ impl TlsProtocol {
         self.flush();
         // What is unread is thrown away from now on; the peer's end of the session may be in it, or behind it.
         self.deliver_soon();
+        self.tell_closing();
     }
 
     /// Breaks off when the shutdown timeout passes without a byte going out that was to.
@@ -345,6 +352,10 @@ impl Protocol for TlsProtocol {
     fn resume_writing(&self) {
         self.below_paused.set(false);
         self.flush();
+    }
+
+    fn connection_closing(&self) {
+        self.tell_closing();
     }
 
     fn buffered(&self) -> Option<&dyn BufferedProtocol> {
