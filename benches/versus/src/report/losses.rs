@@ -62,7 +62,10 @@ out a `bytes` each; for a mebibyte that is fresh memory from the kernel each tim
 `readline_into` allocate nothing.
 - **A thousand busy streams.** What is received for a stream stays in a buffer of its own until its task runs, a turn later, \
 so that many of them that are ready at once go through much memory. A look at the selector brings 64 events for that \
-reason: 1024 cost a quarter more. A callback protocol, and epoll, use one buffer for all.
+reason: 1024 cost a quarter more. A callback protocol, and epoll, use one buffer for all. A message touches eleven cache \
+lines of the server's memory that were not touched since the connection's last one, a protocol's five, tokio's six, \
+epoll's one (cachegrind); that is small beside what the kernel touches, which has 95 % of the server's time here, and 98 % \
+of epoll's (perf).
 - **A wake round trip gains little, or nothing, over tokio's.** Half of it is the measured future's own, and the `Arc` of its waker; a \
 lighter waker needs `unsafe`, which this crate forbids.
 - **Idle connections over a stream** keep a task and a reader; epoll keeps a file descriptor and a few words.
