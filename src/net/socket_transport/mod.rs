@@ -57,8 +57,6 @@ pub(crate) struct SocketTransport<C> {
     /// the step is its own.
     enlisted: Cell<bool>,
     lost_writes: LostWrites,
-    /// The protocol was told `connection_made`, or is just being told.
-    is_made: Cell<bool>,
     /// From Losing on: what went wrong, if something did.
     failure: Cell<Option<ConnectionError>>,
     /// From Losing on: whether the peer is to get all that was sent, though we have not read all of its bytes.
@@ -162,7 +160,6 @@ impl<C: Conduit + 'static> SocketTransport<C> {
             flow: FlowControl::new(),
             enlisted: Cell::new(false),
             lost_writes: LostWrites::default(),
-            is_made: Cell::new(false),
             failure: Cell::new(None),
             may_linger: Cell::new(false),
             names,
@@ -177,14 +174,12 @@ impl<C: Conduit + 'static> SocketTransport<C> {
 
     fn made(self: Rc<Self>, told: &Made) {
         let Some(protocol) = self.protocol() else { return };
-        self.is_made.set(true);
-        let was_open = self.phase.get() == Phase::Open;
         let outcome = self.call_protocol("connection_made", || protocol.connection_made(self.clone()));
-        if !was_open {
-            self.tell_closing();
-        }
         if outcome.is_ok() {
             self.start_reading();
+            if self.phase.get() != Phase::Open {
+                self.tell_closing();
+            }
         }
         // It was never told before: only this tells.
         let _ = told.set(outcome);
@@ -233,9 +228,9 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         }
     }
 
-    /// The connection is open no longer: tells the protocol, which learns it after `connection_made` otherwise.
+    /// The connection is open no longer: tells the protocol, unless that is to hear of `connection_made` before.
     fn tell_closing(&self) {
-        if !self.is_made.get() {
+        if matches!(self.reading.get(), Reading::NotYet | Reading::NotYetPaused) {
             return;
         }
         let Some(protocol) = self.protocol() else { return };
