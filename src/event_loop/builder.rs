@@ -72,7 +72,7 @@ impl Builder {
         self
     }
 
-    /// How many handles may run between two looks at the selector while there is ready work (default 61). With 1, and
+    /// How many handles may run between two looks at the selector while there is ready work (default 128). With 1, and
     /// with 0, it is asked in every turn, as asyncio does: a request and its reply on an idle loop then cost four
     /// system calls instead of three.
     pub fn handles_per_poll(mut self, handles: usize) -> Self {
