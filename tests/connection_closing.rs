@@ -1,7 +1,6 @@
 //! That a connection is closing is told once, after it was made and before it is lost, whoever closes it; and a writer
 //! that drains hears of it.
 
-use std::cell::RefCell;
 use std::io::{ErrorKind, Write};
 use std::net::{Shutdown, TcpStream};
 use std::pin::pin;
@@ -22,14 +21,14 @@ mod common;
 struct Told {
     trace: Trace,
     panics: bool,
-    at_made: RefCell<Option<fn(&dyn Transport)>>,
+    closes_at_once: bool,
 }
 
 impl Protocol for Told {
     fn connection_made(&self, transport: Rc<dyn Transport>) {
         self.trace.say("made");
-        if let Some(act) = self.at_made.take() {
-            act(&*transport);
+        if self.closes_at_once {
+            transport.close();
         }
     }
     fn data_received(&self, _data: &[u8]) {
@@ -98,8 +97,7 @@ fn closing_is_told_inside_the_call_and_long_before_a_loss_that_waits_for_the_pee
 #[test]
 fn a_connection_that_closes_before_or_while_it_is_made_is_told_in_order() {
     run(async {
-        let protocol = Rc::new(Told::default());
-        *protocol.at_made.borrow_mut() = Some(|transport| transport.close());
+        let protocol = Rc::new(Told { closes_at_once: true, ..Told::default() });
         let (_transport, _peer) = connect(Rc::clone(&protocol)).await;
         until("the loss", || protocol.trace.last_is("lost")).await;
         assert_eq!(protocol.trace.words(), ["made", "closing", "lost"]);
