@@ -163,7 +163,7 @@ fn law_11_every_wait_is_cancel_safe() {
     guarded(|| {
         let mut tally = Tally::default();
         run_clean(async {
-            for seed in 0..12 {
+            for seed in 0..30 {
                 let (near, far) = UnixStream::pair().unwrap();
                 across(near, far, 1 + seed * 1000, &mut tally).await;
                 let (near, far) = tcp_pair();
