@@ -2,10 +2,15 @@
 //! its own, and the kernel spreads the connections over them. It ends with its standard input, and says how many
 //! connections each loop took.
 //!
-//!     cargo run --release --example per_core [ADDR] [LOOPS]
+//!     cargo run --release --example per_core [ADDR] [LOOPS] [WORK]
+//!
+//! The system does most of an echo, and the load takes a core of its own. What a further loop brings is seen where there
+//! is something to do: each message is hashed `WORK` times, by default not at all.
 
 use std::cell::Cell;
 use std::env;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hint::black_box;
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -18,12 +23,13 @@ use waterwheel::{EventLoop, RemoteHandle, StreamReader, StreamWriter, get_runnin
 
 const GRACE: Duration = Duration::from_secs(1);
 
-async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
+async fn echo(mut reader: StreamReader, writer: StreamWriter, work: usize) -> io::Result<()> {
     loop {
         let data = reader.fill_buf().await?;
         if data.is_empty() {
             return Ok(());
         }
+        hash(data, work);
         writer.write(data);
         let n = data.len();
         reader.consume(n);
@@ -31,15 +37,23 @@ async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> 
     }
 }
 
+fn hash(data: &[u8], times: usize) {
+    let mut hasher = DefaultHasher::new();
+    for _ in 0..times {
+        data.hash(&mut hasher);
+    }
+    black_box(hasher.finish());
+}
+
 /// Serves until the loop is stopped, and gives how many connections there were. What one loop counts is counted in a
 /// `Cell`, since no other thread sees it.
-fn serve(address: &str, ready: &Sender<(SocketAddr, RemoteHandle)>) -> io::Result<usize> {
+fn serve(address: &str, work: usize, ready: &Sender<(SocketAddr, RemoteHandle)>) -> io::Result<usize> {
     let mut event_loop = EventLoop::new()?;
     let connections = Rc::new(Cell::new(0));
     let count = Rc::clone(&connections);
     let connected = move |reader, writer| {
         count.set(count.get() + 1);
-        echo(reader, writer)
+        echo(reader, writer, work)
     };
     let server = event_loop.run(start_server(connected, address).reuse_port(true).into_future())?;
     // Whoever started this thread is waiting for it.
@@ -57,9 +71,9 @@ struct Wheel {
 }
 
 impl Wheel {
-    fn start(address: String) -> io::Result<Wheel> {
+    fn start(address: String, work: usize) -> io::Result<Wheel> {
         let (ready, is_ready) = channel();
-        let thread = thread::spawn(move || serve(&address, &ready));
+        let thread = thread::spawn(move || serve(&address, work, &ready));
         match is_ready.recv() {
             Ok((address, remote)) => Ok(Wheel { address, remote, thread }),
             Err(_) => Err(thread.join().expect("it does not panic").expect_err("it ended before it served")),
@@ -67,13 +81,13 @@ impl Wheel {
     }
 }
 
-fn serve_on_all(address: &str, loops: usize) -> io::Result<()> {
-    let first = Wheel::start(address.to_owned())?;
+fn serve_on_all(address: &str, loops: usize, work: usize) -> io::Result<()> {
+    let first = Wheel::start(address.to_owned(), work)?;
     // Where a port was left to the system, the others take the one that the first was given.
     let address = first.address;
     let mut wheels = vec![first];
     for _ in 1..loops {
-        wheels.push(Wheel::start(address.to_string())?);
+        wheels.push(Wheel::start(address.to_string(), work)?);
     }
     println!("Serving on {address}");
     io::copy(&mut io::stdin(), &mut io::sink())?;
@@ -90,9 +104,9 @@ fn serve_on_all(address: &str, loops: usize) -> io::Result<()> {
 fn main() -> ExitCode {
     env_logger::init();
     let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8888".to_owned());
-    let loops = env::args().nth(2).and_then(|loops| loops.parse().ok());
-    let loops = loops.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
-    match serve_on_all(&address, loops) {
+    let number = |place| env::args().nth(place).and_then(|number| number.parse().ok());
+    let loops = number(2).unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
+    match serve_on_all(&address, loops, number(3).unwrap_or(0)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
