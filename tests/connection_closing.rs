@@ -20,8 +20,15 @@ mod common;
 #[derive(Default)]
 struct Told {
     trace: Trace,
-    panics: bool,
+    /// Where it panics, if anywhere.
+    panics_in: &'static str,
     closes_at_once: bool,
+}
+
+impl Told {
+    fn may_panic(&self, place: &str) {
+        assert!(self.panics_in != place, "a panic that is wanted");
+    }
 }
 
 impl Protocol for Told {
@@ -32,10 +39,11 @@ impl Protocol for Told {
         }
     }
     fn data_received(&self, _data: &[u8]) {
-        assert!(!self.panics, "a panic that is wanted");
+        self.may_panic("data");
     }
     fn connection_closing(&self) {
         self.trace.say("closing");
+        self.may_panic("closing");
     }
     fn connection_lost(&self, _error: Option<ConnectionError>) {
         self.trace.say("lost");
@@ -69,7 +77,7 @@ fn whatever_ends_a_connection_its_closing_is_told_once_and_before_the_loss() {
     run(async {
         let _incidents = Trace::of_incidents();
         for (name, end) in ends {
-            let protocol = Rc::new(Told { panics: true, ..Told::default() });
+            let protocol = Rc::new(Told { panics_in: "data", ..Told::default() });
             let (transport, peer) = connect(Rc::clone(&protocol)).await;
             end(&*transport, peer);
             until("the loss", || protocol.trace.last_is("lost")).await;
@@ -118,11 +126,34 @@ fn a_connection_that_closes_before_or_while_it_is_made_is_told_in_order() {
     });
 }
 
+/// The two ways to end a connection from our side.
+const ENDS: [fn(&dyn Transport); 2] = [|transport| transport.close(), |transport| transport.abort()];
+
+/// Ends a connection whose protocol panics when it is told of that.
+async fn check_panic(protocol: &Told, transport: &dyn Transport, end: fn(&dyn Transport)) {
+    let incidents = Trace::of_incidents();
+    // A panic of this call would be the test's own.
+    end(transport);
+    until("the loss", || protocol.trace.last_is("lost")).await;
+    assert_eq!(protocol.trace.words(), ["made", "closing", "lost"]);
+    assert_eq!(incidents.words(), ["a panic that is wanted"]);
+}
+
+#[test]
+fn who_closes_is_not_hit_by_a_panic_of_who_is_told_of_it() {
+    run(async {
+        for end in ENDS {
+            let protocol = Rc::new(Told { panics_in: "closing", ..Told::default() });
+            let (transport, _peer) = connect(Rc::clone(&protocol)).await;
+            check_panic(&protocol, &*transport, end).await;
+        }
+    });
+}
+
 #[test]
 fn a_drain_hears_of_a_transport_that_others_closed() {
     run(async {
-        let ends: [fn(&dyn Transport); 2] = [|transport| transport.close(), |transport| transport.abort()];
-        for end in ends {
+        for end in ENDS {
             let (_reader, writer, _peer) = streams(1024).await;
             writer.drain().await.unwrap();
             end(&*writer.transport());
@@ -162,7 +193,7 @@ mod over_tls {
     }
 
     #[test]
-    fn closing_is_told_once_above_the_session_too_and_a_drain_hears_of_it() {
+    fn above_a_session_it_is_the_same() {
         let authority = Authority::new();
         let identity = authority.sign(&["here.test"]);
         let server = TlsServer::new(&identity.chain, &identity.key).unwrap();
@@ -170,12 +201,17 @@ mod over_tls {
         run(async {
             let server = start_server(echo, "127.0.0.1:0").tls(server).await.unwrap();
             let address = server.local_addrs()[0];
-            let ends: [fn(&dyn Transport); 2] = [|transport| transport.close(), |transport| transport.abort()];
-            for end in ends {
-                let protocol = Rc::new(Told::default());
-                let factory = Rc::clone(&protocol);
+            let connect = async |protocol: &Rc<Told>| {
+                let factory = Rc::clone(protocol);
                 let connecting = get_running_loop().create_connection(move || factory, address).tls(client.clone());
-                let (transport, _) = connecting.server_hostname("here.test").await.unwrap();
+                connecting.server_hostname("here.test").await.unwrap().0
+            };
+            for end in ENDS {
+                let protocol = Rc::new(Told { panics_in: "closing", ..Told::default() });
+                check_panic(&protocol, &*connect(&protocol).await, end).await;
+
+                let protocol = Rc::new(Told::default());
+                let transport = connect(&protocol).await;
                 end(&*transport);
                 assert_eq!(protocol.trace.words(), ["made", "closing"]);
                 until("the loss", || protocol.trace.last_is("lost")).await;

@@ -21,6 +21,7 @@ pub(crate) enum Trigger {
     Lost,
     PauseWriting,
     ResumeWriting,
+    Closing,
     GetBuffer,
     BufferUpdated,
     /// After the connection was lost.
@@ -252,6 +253,10 @@ impl Protocol for Actor {
     fn resume_writing(&self) {
         self.scene.own.tell("resume");
         self.scene.reached(Trigger::ResumeWriting);
+    }
+
+    fn connection_closing(&self) {
+        self.scene.reached(Trigger::Closing);
     }
 
     fn buffered(&self) -> Option<&dyn BufferedProtocol> {

@@ -17,8 +17,10 @@
 //! Law 4 in short: the session is cranked under its borrow, into memory at hand; the borrow ends; then the protocol
 //! above or the transport below is spoken to.
 
-// This file has the states, the handshake and the end; `reading` and `writing` the two directions.
+// This file has the states, the handshake and the end; `reading` and `writing` the two directions; `calls` what happens
+// when the application's protocol panics.
 
+mod calls;
 mod reading;
 mod writing;
 
@@ -32,7 +34,7 @@ use super::session::{Intake, TlsSession};
 use super::transport::TlsTransport;
 use super::{TlsError, TlsErrorKind};
 use crate::constants::tls::HIGH_WATER;
-use crate::errors::{ConnectionError, protocol_panicked};
+use crate::errors::ConnectionError;
 use crate::event_loop::{LoopHandle, TimerHandle};
 use crate::flow_control::{FlowControl, LostWrites};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
@@ -288,14 +290,6 @@ impl TlsProtocol {
         }
     }
 
-    /// Calls the application. If it panics the connection is lost; the turn reports the panic.
-    fn guarded<R>(&self, method: &'static str, call: impl FnOnce() -> R) -> R {
-        let on_panic = OnPanic { tls: self, method };
-        let answer = call();
-        std::mem::forget(on_panic);
-        answer
-    }
-
     /// Has one timer run: an earlier one is taken back.
     fn arm(&self, limit: std::time::Duration, due: impl FnOnce(&TlsProtocol) + 'static) {
         self.disarm();
@@ -375,17 +369,5 @@ impl fmt::Debug for TlsProtocol {
             .field("reading_paused", &self.reading_paused.get())
             .field("below_paused", &self.below_paused.get())
             .finish_non_exhaustive()
-    }
-}
-
-struct OnPanic<'a> {
-    tls: &'a TlsProtocol,
-    method: &'static str,
-}
-
-impl Drop for OnPanic<'_> {
-    #[cold]
-    fn drop(&mut self) {
-        self.tls.break_off(protocol_panicked(self.method));
     }
 }

@@ -162,15 +162,6 @@ impl TlsProtocol {
         }
     }
 
-    /// The application's transport is closing: its protocol is told, once, if it knows of the connection.
-    pub(super) fn tell_closing(&self) {
-        if self.made.get() && !self.closing_told.replace(true) {
-            if let Some(above) = self.above() {
-                self.guarded("connection_closing", || above.connection_closing());
-            }
-        }
-    }
-
     /// All that was written and that the kernel has not taken yet.
     pub(in crate::tls) fn unsent(&self) -> usize {
         self.outgoing.borrow().len() + self.below().map_or(0, |below| below.get_write_buffer_size())

@@ -1,0 +1,43 @@
+//! Calls of the application's protocol, which may panic: it loses its connection then.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::TlsProtocol;
+use crate::errors::protocol_panicked;
+use crate::event_loop::Incident;
+
+impl TlsProtocol {
+    /// Calls the application. If it panics the connection is lost; the turn reports the panic.
+    pub(super) fn guarded<R>(&self, method: &'static str, call: impl FnOnce() -> R) -> R {
+        let on_panic = OnPanic { tls: self, method };
+        let answer = call();
+        std::mem::forget(on_panic);
+        answer
+    }
+
+    /// The application's transport is closing: its protocol is told, once, if it knows of the connection. A panic ends
+    /// here, since whoever closes may be somebody who has done nothing wrong.
+    pub(super) fn tell_closing(&self) {
+        if !self.made.get() || self.closing_told.replace(true) {
+            return;
+        }
+        let Some(above) = self.above() else { return };
+        let told = catch_unwind(AssertUnwindSafe(|| self.guarded("connection_closing", || above.connection_closing())));
+        if let Err(payload) = told {
+            let incident = Incident::new("A protocol panicked").with_panic(&payload).with_source(self);
+            self.event_loop.core().report(&incident);
+        }
+    }
+}
+
+struct OnPanic<'a> {
+    tls: &'a TlsProtocol,
+    method: &'static str,
+}
+
+impl Drop for OnPanic<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        self.tls.break_off(protocol_panicked(self.method));
+    }
+}
