@@ -161,6 +161,12 @@ pub(crate) fn pinning() -> bool {
     available_parallelism().map_or(1, usize::from) > LOAD_CORE
 }
 
+/// Whether this process is the load, and was given a core where nothing else of a run is.
+pub(crate) fn has_load_core() -> bool {
+    let cores = sched_getaffinity(None).expect("a thread's cores are known");
+    cores.count() == 1 && cores.is_set(LOAD_CORE)
+}
+
 pub(crate) fn is_installed(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|directory| Path::new(&directory).join(program).exists())

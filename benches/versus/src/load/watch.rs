@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use mio::event::Source;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::children::pinning;
+use crate::children::has_load_core;
 
 /// No server may be silent for longer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -20,7 +20,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new() -> Watch {
-        let wait = if pinning() { Duration::ZERO } else { PATIENCE };
+        let wait = if has_load_core() { Duration::ZERO } else { PATIENCE };
         Watch { poll: Poll::new().expect("epoll"), wait }
     }
 
