@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use socket2::Socket;
-use waterwheel::{Endpoint, StreamFeeder, StreamReader, StreamWriter, Transport, sleep};
+use waterwheel::{Endpoint, StreamFeeder, StreamReader, StreamWriter, Transport, sleep, yield_now};
 
 use crate::session::Session;
 
@@ -94,6 +94,9 @@ pub(crate) enum Ended {
     Truncated,
 }
 
+/// In so many turns a loss is delivered, and whoever waits for it has run.
+const TURNS_OF_AN_END: usize = 5;
+
 pub(crate) struct Peer {
     socket: RefCell<Option<Rc<Socket>>>,
     session: RefCell<Session>,
@@ -175,9 +178,15 @@ impl Peer {
                 pause().await;
             }
         }
-        if self.ended.get().is_some() && !self.session.borrow().is_plain() {
-            // Our side hears of the peer's end, as of the kernel's, before the scenario goes on.
-            sleep(Duration::from_millis(5)).await;
+        if self.ended.get().is_some() {
+            if !self.session.borrow().is_plain() {
+                // Our side hears of the peer's end, as of the kernel's, before the scenario goes on.
+                sleep(Duration::from_millis(5)).await;
+            }
+            // Who waits on our side for the end that came to the peer hears of it first, however the kernel mixes them.
+            for _ in 0..TURNS_OF_AN_END {
+                yield_now().await;
+            }
         }
         let (enough, count) = (has() >= n, has().min(n));
         // By moving: bytes one by one are slow where nothing is optimised.

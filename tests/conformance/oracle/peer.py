@@ -4,6 +4,9 @@ import asyncio
 import socket
 import struct
 
+# In so many turns a loss is delivered, and whoever waits for it has run.
+TURNS_OF_AN_END = 5
+
 
 def tcp_pair():
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -59,11 +62,18 @@ class Peer:
                 await asyncio.sleep(0.001)
                 continue
             except ConnectionError:
-                return bytes(got), "ConnectionLost"
+                return await self.ended(got, "ConnectionLost")
             if not data:
-                return bytes(got), "eof"
+                return await self.ended(got, "eof")
             got += data
         return bytes(got), None
+
+    @staticmethod
+    async def ended(got, how):
+        """Who waits on our side for the end that came to the peer hears of it first, however the kernel mixes them."""
+        for _ in range(TURNS_OF_AN_END):
+            await asyncio.sleep(0)
+        return bytes(got), how
 
     def shutdown(self):
         self.sock.shutdown(socket.SHUT_WR)
