@@ -9,7 +9,7 @@ mod processes;
 
 use std::future::Future;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::channel;
@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use certificates::{Authority, Files, Identity};
-use processes::{Process, Server, output_of};
+use processes::{Process, Server, free_address, output_of};
 use waterwheel::{StreamReader, StreamWriter, TlsClient, TlsServer, open_connection, start_server, timeout};
 
 fn run<F: Future>(main: F) -> F::Output {
@@ -100,11 +100,6 @@ fn openssl_as_client_speaks_both_versions_and_sees_our_end() {
     }
 }
 
-/// A port that was free a moment ago, for programs that cannot say which one they took.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 #[test]
 fn openssl_as_server_is_spoken_to_in_both_versions() {
     let authority = Authority::new();
@@ -115,15 +110,15 @@ fn openssl_as_server_is_spoken_to_in_both_versions() {
     let tls = TlsClient::with_roots(&authority.pem).unwrap().alpn(["other", "rev"]);
     let tls = tls.client_certificate(&client.chain, &client.key).unwrap();
     for (version, name) in [("-tls1_2", "TLSv1_2"), ("-tls1_3", "TLSv1_3")] {
-        let port = free_port();
+        let address = free_address();
         let mut command = Command::new("openssl");
         // It answers each line with its reverse.
         command.args(["s_server", "-rev", "-cert", &cert, "-key", &key, "-CAfile", &ca, "-Verify", "1", version]);
-        command.args(["-verify_return_error", "-alpn", "rev", "-accept", &format!("127.0.0.1:{port}")]);
+        command.args(["-verify_return_error", "-alpn", "rev", "-accept", &address.to_string()]);
         let _program = Process::start(&mut command);
         let (info, answer) = run(async {
             let connection = loop {
-                match open_connection(("127.0.0.1", port)).tls(&tls).server_hostname("localhost").await {
+                match open_connection(address).tls(&tls).server_hostname("localhost").await {
                     Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                         waterwheel::sleep(Duration::from_millis(5)).await;
                     }

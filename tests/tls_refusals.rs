@@ -10,7 +10,7 @@ mod processes;
 
 use std::future::Future;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use certificates::{Authority, Files, Identity, self_signed};
-use processes::{Process, Server};
+use processes::{Process, Server, free_address};
 use waterwheel::rustls::SupportedProtocolVersion;
 use waterwheel::rustls::version::{TLS12, TLS13};
 use waterwheel::{
@@ -85,8 +85,8 @@ fn python(script: &str) -> Command {
 }
 
 fn openssl_server(at: &InFiles, version: &Version, more: &[&str]) -> (Process, SocketAddr) {
-    // It cannot say which port it took.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Where it is quiet it does not say which port it took.
+    let address = free_address();
     let mut command = Command::new("openssl");
     command.args(["s_server", "-quiet", "-cert", &at.cert, "-key", &at.key, version.openssl]);
     command.args(["-accept", &address.to_string()]).args(more);

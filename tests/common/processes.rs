@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -26,6 +26,15 @@ pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         thread::sleep(MOMENT);
     }
+}
+
+/// An address that is free, for programs that cannot say which one they took. Each process has an address of the
+/// loopback net to itself here, so that nobody else takes the port before they do.
+pub(crate) fn free_address() -> SocketAddr {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let ip = Ipv4Addr::new(127, 64 | high, middle, low);
+    let listener = TcpListener::bind((ip, 0)).expect("the whole net 127/8 is ours");
+    listener.local_addr().expect("it is bound")
 }
 
 /// The path of an example, built with the profile and the target directory of the running test.
