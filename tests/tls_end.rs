@@ -254,15 +254,19 @@ fn what_was_written_before_the_peer_ended_the_session_still_goes_out_and_then_ou
     let (server, client) = both();
     run(async {
         let (tell, told) = std::sync::mpsc::channel();
+        let (go, may_read) = std::sync::mpsc::channel();
         let relay = pipe(usize::MAX, move |stream| {
             let mut peer = Peer::server(stream, server.rustls_config());
             let ended = peer.handshake().and_then(|()| peer.close_notify());
+            // Until then the kernel has no room for all.
+            let _ = may_read.recv();
             let _ = tell.send(ended.and_then(|()| peer.read_to_close_notify()).map_err(|error| error.to_string()));
             true
         });
         let (mut reader, writer) = open_connection(relay.address()).tls(client).await.unwrap();
         writer.write(&vec![7; BYTES]);
         assert!(writer.transport().get_write_buffer_size() > 0, "not all of it has gone out");
+        go.send(()).unwrap();
         assert_eq!(reader.read(1).await.unwrap(), b"");
         assert!(writer.is_closing());
         writer.wait_closed().await.unwrap();
