@@ -31,6 +31,12 @@ impl Incident {
         Incident { message, panic: None, error: None, location: None, peer: None, source: None }
     }
 
+    /// The protocol of a connection panicked; `source` is that connection.
+    #[cold]
+    pub(crate) fn of_protocol(payload: &Payload, source: &dyn fmt::Debug) -> Self {
+        Incident::new("A protocol panicked").with_panic(payload).with_source(source)
+    }
+
     #[cold]
     pub(crate) fn with_panic(mut self, payload: &Payload) -> Self {
         self.panic = Some(panic_text(&**payload).to_owned());

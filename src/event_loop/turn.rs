@@ -171,15 +171,14 @@ impl Core {
     /// Sends what was written; what panics over it (a protocol that is told to pause) is reported and the rest sent.
     pub(super) fn finish_step(&self) {
         while let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.step.send_all())) {
-            let incident = Incident::new("A protocol panicked while bytes were sent");
-            self.report(&incident.with_panic(&payload));
+            self.report_panic(Incident::new("A protocol panicked while bytes were sent"), &payload);
         }
     }
 
     /// It takes the source itself: lending it would have it in memory where nothing panics, too.
     #[cold]
     fn report_protocol(&self, source: Rc<dyn Source>, payload: &Payload) {
-        self.report_panic(Incident::new("A protocol panicked").with_source(&source), payload);
+        self.report(&Incident::of_protocol(payload, &source));
     }
 
     #[cold]

@@ -86,7 +86,8 @@ pub trait Protocol {
     fn resume_writing(&self) {}
 
     /// The transport is closing from now on: it was closed or aborted, or the connection failed. `connection_lost`
-    /// follows in a later turn. What [`Transport::is_closing`] answers when it is asked, this tells unasked.
+    /// follows in a later turn. What [`Transport::is_closing`] answers when it is asked, this tells unasked. A layer
+    /// passes it on to the protocol above it.
     fn connection_closing(&self) {}
 
     /// A protocol that is also a [`BufferedProtocol`] answers `Some(self)`, and then receives its bytes that way

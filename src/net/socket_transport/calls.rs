@@ -21,7 +21,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
 
     #[cold]
     fn protocol_panicked(&self, method: &'static str, payload: &Payload) -> ConnectionError {
-        let incident = Incident::new("A protocol panicked").with_panic(payload).with_source(self);
+        let incident = Incident::of_protocol(payload, self);
         self.event_loop.core().report(&incident.with_peer(self.names.peer.clone()));
         let error = protocol_panicked(method);
         self.lose(Ending::Failed(error.clone()));

@@ -24,8 +24,7 @@ impl TlsProtocol {
         let Some(above) = self.above() else { return };
         let told = catch_unwind(AssertUnwindSafe(|| self.guarded("connection_closing", || above.connection_closing())));
         if let Err(payload) = told {
-            let incident = Incident::new("A protocol panicked").with_panic(&payload).with_source(self);
-            self.event_loop.core().report(&incident);
+            self.event_loop.core().report(&Incident::of_protocol(&payload, self));
         }
     }
 }
