@@ -10,14 +10,21 @@ use super::announce;
 use super::dialogue::Dialogue;
 use crate::wire::{App, BULK, HTTP_ANSWER, MEBIBYTE, PONG, RECEIVED};
 
+/// A server for each application, so that the task of one does not have the size of all. It is a macro since the two
+/// runtimes ask different things of a task.
+macro_rules! serve_as_expert {
+    ($serve:ident, $app:ident) => {
+        match $app {
+            App::Echo => $serve(move |stream| echo(stream, $app.buffer_size())),
+            App::Lines => $serve(lines),
+            App::Source => $serve(source),
+            App::Http | App::Resp | App::Discard => $serve(move |stream| converse(stream, $app)),
+        }
+    };
+}
+
 pub(super) fn expert(app: App) {
-    // A server for each, so that the task of one does not have the size of all.
-    match app {
-        App::Echo => on_current_thread(move |stream| echo(stream, app.buffer_size())),
-        App::Lines => on_current_thread(lines),
-        App::Source => on_current_thread(source),
-        App::Http | App::Resp | App::Discard => on_current_thread(move |stream| converse(stream, app)),
-    }
+    serve_as_expert!(on_current_thread, app);
 }
 
 pub(super) fn newcomer(app: App) {
@@ -34,12 +41,7 @@ pub(super) fn readable(app: App) {
 }
 
 pub(super) fn local(app: App) {
-    match app {
-        App::Echo => on_local_runtime(move |stream| echo(stream, app.buffer_size())),
-        App::Lines => on_local_runtime(lines),
-        App::Source => on_local_runtime(source),
-        App::Http | App::Resp | App::Discard => on_local_runtime(move |stream| converse(stream, app)),
-    }
+    serve_as_expert!(on_local_runtime, app);
 }
 
 fn on_local_runtime<F>(answer: impl Fn(TcpStream) -> F)

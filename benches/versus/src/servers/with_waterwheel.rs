@@ -109,6 +109,7 @@ async fn echo_as_newcomer(mut reader: StreamReader, writer: StreamWriter) -> io:
     }
 }
 
+/// All but the echo, in the same way.
 async fn answer_as_newcomer(mut reader: StreamReader, writer: StreamWriter, app: App) -> io::Result<()> {
     loop {
         let request = match app {
