@@ -103,11 +103,12 @@ pub(crate) const HAPPY_EYEBALLS_DELAY: Duration = Duration::from_millis(250);
 /// when there is room.
 pub(crate) const UNIX_RETRY: Duration = Duration::from_millis(50);
 
-/// How long a connection that was closed with unread input is kept to receive and throw away what comes, and how
-/// much: closing it at once would reset the peer, which may lose the reply by that.
+/// How long a connection that we closed waits for its peer to end its side, or to send something, before its socket is
+/// closed all the same. What a closed socket receives it answers with a reset, by which the peer may lose the last bytes
+/// that we sent.
 pub(crate) const LINGER_TIME: Duration = Duration::from_secs(5);
 
-/// See [`LINGER_TIME`].
+/// How much a peer may send meanwhile; it is received and thrown away.
 pub(crate) const LINGER_BYTES: usize = 64 * 1024 * 1024;
 
 /// How long a connection whose writer was dropped may go without sending a byte before it is aborted.

@@ -41,7 +41,7 @@ impl Protocol for Told {
     fn data_received(&self, _data: &[u8]) {
         self.may_panic("data");
     }
-    fn connection_closing(&self) {
+    fn connection_closing(&self, _error: Option<ConnectionError>) {
         self.trace.say("closing");
         self.may_panic("closing");
     }

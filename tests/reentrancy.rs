@@ -169,8 +169,8 @@ impl Protocol for Either {
     fn resume_writing(&self) {
         self.protocol().resume_writing();
     }
-    fn connection_closing(&self) {
-        self.protocol().connection_closing();
+    fn connection_closing(&self, error: Option<waterwheel::ConnectionError>) {
+        self.protocol().connection_closing(error);
     }
     fn buffered(&self) -> Option<&dyn BufferedProtocol> {
         self.protocol().buffered()

@@ -250,13 +250,16 @@ fn a_close_ends_reads_that_wait_once_the_connection_is_lost() {
 }
 
 #[test]
-fn dropping_the_writer_closes_after_what_was_written() {
+fn dropping_the_writer_ends_our_side_after_what_was_written_and_the_reader_reads_on() {
     run(async {
         let (mut reader, writer, peer) = streams(1024).await;
         let data = pattern(8 << 20);
         writer.write(&data);
         drop(writer);
         assert!(read_to_end(&peer).await.unwrap() == data);
+        (&peer).write_all(b"still there").unwrap();
+        assert_eq!(reader.readexactly(11).await.unwrap(), b"still there");
+        drop(peer);
         assert_eq!(reader.read(1).await.unwrap(), b"");
     });
 }

@@ -73,8 +73,10 @@ pub trait Protocol {
         AfterEof::Close
     }
 
-    /// The connection is gone: `None` after a close of ours or of the peer's, else what went wrong. The socket is
-    /// closed when this returns.
+    /// The connection is gone: `None` after a close of ours or of the peer's, else what went wrong. When this returns the
+    /// socket is closed, or is left to the loop: if we closed first, what the peer still sends is received and thrown
+    /// away for a while, since a closed socket would answer it with a reset, and the peer could lose our last bytes by
+    /// that.
     fn connection_lost(&self, error: Option<ConnectionError>) {
         let _ = error;
     }
@@ -85,10 +87,15 @@ pub trait Protocol {
     /// The transport's buffer went down to its low-water mark.
     fn resume_writing(&self) {}
 
-    /// The transport is closing from now on: it was closed or aborted, or the connection failed. `connection_lost`
-    /// follows in a later turn. What [`Transport::is_closing`] answers when it is asked, this tells unasked. A layer
-    /// passes it on to the protocol above it.
-    fn connection_closing(&self) {}
+    /// The transport is closing from now on, and takes nothing more to send: `None` after a close or an abort, else what
+    /// went wrong. `connection_lost` follows in a later turn. What [`Transport::is_closing`] answers when it is asked,
+    /// this tells unasked. A layer passes it on to the protocol above it.
+    ///
+    /// After a send that failed there may still be input: it is delivered first, through its end, and only then comes
+    /// `connection_lost`, with the error of that send.
+    fn connection_closing(&self, error: Option<ConnectionError>) {
+        let _ = error;
+    }
 
     /// A protocol that is also a [`BufferedProtocol`] answers `Some(self)`, and then receives its bytes that way
     /// instead of by `data_received`.

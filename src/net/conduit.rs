@@ -1,7 +1,7 @@
 //! The third seam: what moves bytes.
 //!
-//! A [`Conduit`] supplies six things: receive, send, send in pieces, end our side, the names of both ends, and the
-//! number under which a selector watches it. An [`Acceptor`] supplies conduits. The operating system's sockets stand
+//! A [`Conduit`] supplies seven things: receive, send, send in pieces, end our side, make its close a reset, the names of
+//! both ends, and the number under which a selector watches it. An [`Acceptor`] supplies conduits. The operating system's sockets stand
 //! behind one implementation of each, a simulated network may stand behind another; nothing above tells them apart.
 //!
 //! A transport has the type of its conduit for a parameter, so that what it does for every message is compiled in one
@@ -12,6 +12,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::raw::c_int;
 use std::rc::Rc;
+use std::time::Duration;
 
 use socket2::{SockRef, Socket};
 
@@ -23,6 +24,8 @@ pub(crate) trait Conduit {
     fn send(&self, data: &[u8]) -> io::Result<usize>;
     fn send_pieces(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
     fn shutdown_write(&self) -> io::Result<()>;
+    /// When it is closed the peer is told by an error, where there is one for that, that what it got is not all.
+    fn reset_on_close(&self) {}
     fn peername(&self) -> Option<Address>;
     fn sockname(&self) -> Option<Address>;
     fn fd(&self) -> RawFd;
@@ -81,6 +84,13 @@ impl Conduit for Socket {
 
     fn shutdown_write(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
+    }
+
+    fn reset_on_close(&self) {
+        // The system refuses it for a connection that is broken already, whose peer has heard of that.
+        if let Err(error) = self.set_linger(Some(Duration::ZERO)) {
+            log::debug!("a connection with unsent bytes cannot be reset: {error}");
+        }
     }
 
     fn peername(&self) -> Option<Address> {

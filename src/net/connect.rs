@@ -177,7 +177,7 @@ impl ConnectOptions {
                 (layered.below, Some((layered.above, layered.ready)))
             }
         };
-        let (transport, made) = SocketTransport::open(event_loop, Rc::new(socket), names, facing_wire, None)?;
+        let (transport, made) = SocketTransport::open(event_loop, Rc::new(socket), names, facing_wire)?;
         until_made(&made, || transport.abort()).await?;
         let Some((above, ready)) = layered else { return Ok((transport, protocol)) };
         until_made(&ready, || above.abort()).await?;

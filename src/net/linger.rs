@@ -1,8 +1,9 @@
-//! Closing a socket with unread input.
+//! The end of a connection whose peer has not ended its side.
 //!
-//! The kernel answers that with a reset, and a peer that gets it may lose the reply that was sent just before. So our
-//! side is ended first, what the peer still sends is received and thrown away, and the socket is closed when the peer
-//! has ended its side too, or when it has sent or waited too long.
+//! The kernel answers input for a closed socket with a reset, and a peer that gets one may lose the reply that was sent
+//! just before, however long ago its request was read. So after our side has ended, what the peer still sends is received
+//! and thrown away, and the socket is closed when the peer has ended its side too, or when it has sent too much or
+//! nothing for too long.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -12,13 +13,14 @@ use std::rc::{Rc, Weak};
 use crate::constants::{LINGER_BYTES, LINGER_TIME};
 use crate::event_loop::{LoopHandle, TimerHandle};
 use crate::executor::Entry;
+use crate::net::clients::{Attachment, LingeringAttachment};
 use crate::net::conduit::Conduit;
 use crate::reactor::{Again, Direction, Registration, Source};
 
 /// How many receives one turn makes at the most.
 const RECEIVES_PER_TURN: usize = 4;
 
-/// A connection that its protocol is done with.
+/// A connection that its protocol is done with, and whose outgoing side has ended.
 pub(crate) struct Lingering {
     this: Weak<Lingering>,
     event_loop: LoopHandle,
@@ -27,7 +29,10 @@ pub(crate) struct Lingering {
     conduit: RefCell<Option<Rc<dyn Conduit>>>,
     /// How many more bytes are received.
     left: Cell<usize>,
+    /// Runs until it is closed.
     timer: Cell<Option<TimerHandle>>,
+    /// The server that accepted the connection counts it until it is closed.
+    attachment: Cell<Option<LingeringAttachment>>,
 }
 
 /// What throwing away found.
@@ -40,14 +45,13 @@ enum Discarded {
 }
 
 impl Lingering {
-    /// Closes a conduit that is watched under `registration`: at once if there is no unread input, else in the
-    /// background. Gives back the source that was watched.
-    pub(crate) fn close(
+    /// Lingers with a conduit that is watched under `registration`. Gives back the source that was watched.
+    pub(crate) fn begin(
         event_loop: &LoopHandle,
         registration: &Registration,
         conduit: Rc<dyn Conduit>,
+        attachment: Option<Attachment>,
     ) -> Option<Rc<dyn Source>> {
-        let reactor = &event_loop.core().reactor;
         let lingering = Rc::new_cyclic(|this| Lingering {
             this: this.clone(),
             event_loop: event_loop.clone(),
@@ -55,34 +59,29 @@ impl Lingering {
             conduit: RefCell::new(Some(conduit)),
             left: Cell::new(LINGER_BYTES),
             timer: Cell::new(None),
+            attachment: Cell::new(None),
         });
-        match lingering.discard() {
-            Discarded::Nothing | Discarded::End => reactor.unwatch(registration),
-            Discarded::Some => {
-                let earlier = reactor.hand_over(registration, lingering.clone());
-                lingering.begin();
-                earlier
-            }
+        lingering.attachment.set(attachment.map(|attachment| attachment.linger(&lingering)));
+        let earlier = event_loop.core().reactor.hand_over(registration, lingering.clone());
+        lingering.wait_for_progress();
+        if lingering.registration.want(Direction::Read) {
+            event_loop.core().executor.ready.push(Entry::Io(lingering, Direction::Read));
         }
+        earlier
     }
 
-    fn begin(&self) {
-        let conduit = self.conduit.borrow().clone();
-        if let Some(Err(error)) = conduit.map(|conduit| conduit.shutdown_write()) {
-            log::debug!("the end of the stream could not be sent: {error}");
-        }
-        let this = self.this.clone();
+    /// Closes when nothing has come for too long.
+    fn wait_for_progress(&self) {
+        let (this, left_before) = (self.this.clone(), self.left.get());
         let timer = self.event_loop.call_later(LINGER_TIME, move || {
-            if let Some(lingering) = this.upgrade() {
+            let Some(lingering) = this.upgrade() else { return };
+            if lingering.left.get() < left_before {
+                lingering.wait_for_progress();
+            } else {
                 lingering.finish();
             }
         });
         self.timer.set(Some(timer));
-        if self.registration.want(Direction::Read) {
-            if let Some(lingering) = self.this.upgrade() {
-                self.event_loop.core().executor.ready.push(Entry::Io(lingering, Direction::Read));
-            }
-        }
     }
 
     fn discard(&self) -> Discarded {
@@ -101,13 +100,15 @@ impl Lingering {
         }
     }
 
-    fn finish(&self) {
+    /// Closes now, whatever the peer still sends.
+    pub(crate) fn finish(&self) {
         if let Some(timer) = self.timer.take() {
             timer.cancel();
         }
         let source = self.event_loop.core().reactor.unwatch(&self.registration);
-        let conduit = self.conduit.take();
-        drop((conduit, source));
+        let (conduit, attachment) = (self.conduit.take(), self.attachment.take());
+        // The server hears of it when the socket is closed.
+        drop((conduit, attachment, source));
     }
 }
 
@@ -136,6 +137,7 @@ impl Source for Lingering {
     fn let_go(&self) {
         drop(self.timer.take());
         drop(self.conduit.take());
+        drop(self.attachment.take());
     }
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,7 @@
 //! Connections and servers: bytes between a conduit and a protocol.
 
 mod bind;
+mod clients;
 mod conduit;
 mod connect;
 mod create_server;

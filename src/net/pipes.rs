@@ -113,7 +113,7 @@ impl LoopHandle {
     ) -> io::Result<(Rc<dyn Transport>, Rc<P>)> {
         let pipe = Pipe::prepare(pipe, ways)?;
         let protocol = factory();
-        let (transport, made) = SocketTransport::open(self, Rc::new(pipe), Names::default(), protocol.clone(), None)?;
+        let (transport, made) = SocketTransport::open(self, Rc::new(pipe), Names::default(), protocol.clone())?;
         until_made(&made, || transport.abort()).await?;
         Ok((transport, protocol))
     }

@@ -5,18 +5,19 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::time::Duration;
 
-use slab::Slab;
 use socket2::{Domain, Socket};
 
+use crate::constants::LINGER_TIME;
 use crate::event_loop::{Incident, LoopHandle};
 use crate::executor::{Waiters, yield_once};
-use crate::interface::{ExtraInfo, Protocol, Transport};
+use crate::interface::{ExtraInfo, Protocol};
 use crate::net::bind::SocketFile;
+use crate::net::clients::Clients;
 use crate::net::conduit::{Acceptor, Conduit};
-use crate::net::layer::{Wrap, topmost};
+use crate::net::layer::Wrap;
 use crate::net::listener::Listener;
 use crate::net::socket_transport::{Names, SocketTransport};
 use crate::time::timeout;
@@ -59,26 +60,9 @@ pub(crate) struct ServerState {
     bound: RefCell<Vec<Socket>>,
     /// The listeners, in Serving.
     listeners: RefCell<Vec<Rc<Listener>>>,
-    /// The connections that are not yet lost. Each holds an [`Attachment`] to its place here.
-    clients: RefCell<Slab<Weak<SocketTransport<Socket>>>>,
-    /// Woken when the phase or the number of connections has changed.
-    changed: Waiters,
-}
-
-/// Counts a connection at its server for as long as it lives.
-pub(crate) struct Attachment {
-    server: Rc<ServerState>,
-    place: usize,
-}
-
-impl Drop for Attachment {
-    fn drop(&mut self) {
-        let gone = self.server.clients.borrow_mut().try_remove(self.place);
-        drop(gone);
-        if self.server.phase.get() == Phase::Closed {
-            self.server.changed.wake_all();
-        }
-    }
+    clients: Rc<Clients>,
+    /// Woken when it is closed.
+    closed: Waiters,
 }
 
 /// What [`Server::shutdown`] did to the connections that there were.
@@ -87,9 +71,10 @@ impl Drop for Attachment {
 pub struct ShutdownReport {
     /// These ended by themselves within the grace.
     pub finished: usize,
-    /// These were closed, with nothing left to send.
+    /// These were closed after it, and all that had been written to them was sent.
     pub closed: usize,
-    /// These were aborted, since their peers did not take what was left to send.
+    /// These were aborted after it, since their peers did not take what was left to send. Each peer that still listens
+    /// was told so by a reset.
     pub aborted: usize,
 }
 
@@ -109,8 +94,8 @@ impl Server {
             phase: Cell::new(Phase::Bound),
             bound: RefCell::new(bound),
             listeners: RefCell::default(),
-            clients: RefCell::default(),
-            changed: Waiters::default(),
+            clients: Rc::default(),
+            closed: Waiters::default(),
         };
         Server { state: Rc::new(state) }
     }
@@ -168,7 +153,7 @@ impl Server {
     pub async fn serve_forever(&self) -> io::Result<()> {
         self.state.start()?;
         let on_cancel = CloseOnDrop(&self.state);
-        self.state.changed.wait(|| (self.state.phase.get() == Phase::Closed).then_some(())).await;
+        self.state.closed.wait(|| (self.state.phase.get() == Phase::Closed).then_some(())).await;
         std::mem::forget(on_cancel);
         Ok(())
     }
@@ -182,27 +167,30 @@ impl Server {
     /// Closes the connections; each sends what it has still buffered, and ends its session where there is TLS. The
     /// listeners are not touched.
     pub fn close_clients(&self) {
-        self.state.close_clients();
+        self.state.clients.close_all();
     }
 
-    /// Closes the connections at once. The listeners are not touched.
+    /// Closes the connections at once, those with unsent bytes by a reset. The listeners are not touched.
     pub fn abort_clients(&self) {
-        self.state.clients().iter().for_each(|client| client.abort());
+        self.state.clients.abort_all();
     }
 
-    /// Waits until the server is closed and its last connection is lost.
+    /// Waits until the server is closed and its last connection is lost. The sockets of some may linger for a while
+    /// after that; [`shutdown`](Server::shutdown) waits for them too.
     ///
     /// # Cancel safety
     ///
     /// There is nothing to lose.
     pub async fn wait_closed(&self) {
-        let over = || (self.state.phase.get() == Phase::Closed && self.state.clients.borrow().is_empty()).then_some(());
-        self.state.changed.wait(over).await;
+        self.state.clients.all_lost().await;
     }
 
     /// Ends the server: closes the listeners, waits up to `grace` for the connections to end by themselves, closes
-    /// those that are left, and aborts those whose peers do not take what was written to them. It always ends, a few
-    /// turns after the grace at the latest, whatever the peers do.
+    /// those that are left, and aborts those whose peers do not take what was written to them. Then it waits for the
+    /// peers to end their sides, so that a process that exits afterwards takes no reply from anyone.
+    ///
+    /// It always ends, whatever the peers do: after the grace and five seconds more at the latest. Peers that close when
+    /// they are told the end do not keep it waiting, nor do those that nothing was ever sent to.
     ///
     /// ```
     /// use std::time::Duration;
@@ -224,24 +212,32 @@ impl Server {
     /// Dropping the future leaves the listeners closed and the connections as they are; it may be called again.
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         self.close();
-        let before = self.connections();
+        let clients = &self.state.clients;
+        let before = clients.connected();
         // Either all have ended, or the grace is over: what is left says which.
-        let _ = timeout(grace, self.wait_closed()).await;
-        let left = self.connections();
-        self.close_clients();
-        // A connection with nothing left to send is lost in the next turn.
+        let _ = timeout(grace, clients.all_lost()).await;
+        let left = clients.connected();
+        clients.close_all();
+        // The kernel has taken what it can when this is over.
         for _ in 0..2 {
             yield_once().await;
         }
-        let stuck = self.state.clients().iter().filter(|client| client.get_write_buffer_size() > 0).count();
-        self.abort_clients();
-        self.wait_closed().await;
-        ShutdownReport { finished: before.saturating_sub(left), closed: left - stuck, aborted: stuck }
+        let mut stuck = clients.transports();
+        stuck.retain(|client| client.get_write_buffer_size() > 0);
+        stuck.iter().for_each(|client| client.abort());
+        // What the others were sent is out of our hands: they only wait for their peers.
+        if timeout(LINGER_TIME, clients.all_closed()).await.is_err() {
+            clients.abort_all();
+            clients.stop_lingering();
+        }
+        clients.all_lost().await;
+        let finished = before.saturating_sub(left);
+        ShutdownReport { finished, closed: left.saturating_sub(stuck.len()), aborted: stuck.len() }
     }
 
     /// How many connections there are that are not yet lost.
     pub fn connections(&self) -> usize {
-        self.state.clients.borrow().len()
+        self.state.clients.connected()
     }
 }
 
@@ -250,7 +246,7 @@ struct CloseOnDrop<'a>(&'a Rc<ServerState>);
 impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
         self.0.close();
-        self.0.close_clients();
+        self.0.clients.close_all();
     }
 }
 
@@ -317,7 +313,8 @@ impl ServerState {
         }
         // Nobody is accepted any more. What the factory holds may well be this server.
         let assembly = self.assembly.take();
-        self.changed.wake_all();
+        self.clients.no_more_come();
+        self.closed.wake_all();
         drop((bound, listeners, assembly));
     }
 
@@ -328,15 +325,9 @@ impl ServerState {
             // Closed between the accept and now: nobody will serve this connection.
             return;
         };
-        let place = self.clients.borrow_mut().insert(Weak::new());
-        let attachment = Attachment { server: Rc::clone(self), place };
         let peer = names.peer.clone();
-        match self.open(assembly, conduit, names, attachment) {
-            Ok(transport) => {
-                if let Some(client) = self.clients.borrow_mut().get_mut(place) {
-                    *client = Rc::downgrade(&transport);
-                }
-            }
+        match self.open(assembly, conduit, names) {
+            Ok(transport) => transport.attach(self.clients.add(&transport)),
             Err(error) => {
                 let incident = Incident::new("An accepted connection could not be set up");
                 self.event_loop.core().report(&incident.with_error(error).with_peer(peer));
@@ -344,30 +335,13 @@ impl ServerState {
         }
     }
 
-    fn open(
-        &self,
-        assembly: Assembly,
-        conduit: Rc<Socket>,
-        names: Names,
-        attachment: Attachment,
-    ) -> io::Result<Rc<SocketTransport<Socket>>> {
+    fn open(&self, assembly: Assembly, conduit: Rc<Socket>, names: Names) -> io::Result<Rc<SocketTransport<Socket>>> {
         let protocol = (assembly.factory)();
         let facing_wire = match assembly.layer {
             None => protocol,
             Some(wrap) => wrap(&self.event_loop, protocol)?.below,
         };
-        let (transport, _made) =
-            SocketTransport::open(&self.event_loop, conduit, names, facing_wire, Some(attachment))?;
+        let (transport, _made) = SocketTransport::open(&self.event_loop, conduit, names, facing_wire)?;
         Ok(transport)
-    }
-
-    /// The connections as the application knows them: what is done to each is for the topmost layer to do in order.
-    fn clients(&self) -> Vec<Rc<dyn Transport>> {
-        let clients: Vec<_> = self.clients.borrow().iter().filter_map(|(_, client)| client.upgrade()).collect();
-        clients.into_iter().map(|client| topmost(client)).collect()
-    }
-
-    fn close_clients(&self) {
-        self.clients().iter().for_each(|client| client.close());
     }
 }

@@ -182,6 +182,11 @@ impl Registration {
         self.ready.get().contains(direction.bit())
     }
 
+    /// Something may be there of which no event has told yet: the next attempt finds out.
+    pub(crate) fn suspect(&self, direction: Direction) {
+        self.ready.set(self.ready.get().with(direction.bit()));
+    }
+
     /// An attempt found nothing left: the next event will say when there is something.
     #[inline]
     pub(crate) fn exhausted(&self, direction: Direction) {

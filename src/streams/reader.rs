@@ -19,6 +19,10 @@ use crate::streams::separators::{Match, NO_SEPARATOR, Search, Separators};
 /// Bytes wait here until they are read, up to about twice the limit; then the peer is held back. The limit is also
 /// the longest line, or piece before a separator, that is waited for.
 ///
+/// Dropping the reader ends its direction only: what the peer has sent, and what it still sends, is thrown away, and the
+/// writer goes on. The peer's end is still noticed. The connection is closed when the [`StreamWriter`](crate::StreamWriter) is gone
+/// too; [`StreamWriter::close`](crate::StreamWriter::close) closes it at once, whatever is still held.
+///
 /// # Cancel safety
 ///
 /// Every method may be dropped while it waits, as a [`timeout`](crate::timeout()) does: the bytes that have come are
@@ -26,7 +30,8 @@ use crate::streams::separators::{Match, NO_SEPARATOR, Search, Separators};
 ///
 /// # Errors
 ///
-/// Bytes that came before an error are always read first. Then every read gives the error, each time.
+/// Bytes that came before an error are always read first. Then every read gives the error, each time. A failed write does
+/// not end the reading: what the peer has sent can be read to its end.
 ///
 /// # Examples
 ///

@@ -9,16 +9,18 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::interface::{ExtraInfo, Transport};
-use crate::streams::background::close_in_background;
 use crate::streams::protocol::StreamProtocol;
 
 /// The writing end of a connection.
 ///
 /// [`write`](StreamWriter::write) never waits: what one step of a task writes is sent when the step ends, in one
-/// system call. [`drain`](StreamWriter::drain) waits while the peer is behind. Dropping the writer closes the
-/// connection in the background, after what was written has gone out. A peer that takes nothing of it for 30 seconds
-/// is cut off, also if [`close`](StreamWriter::close) was called before; see
-/// [`Builder::close_timeout`](crate::Builder::close_timeout).
+/// system call. [`drain`](StreamWriter::drain) waits while the peer is behind.
+///
+/// Dropping the writer ends our side: what was written goes out, then its end, and the reader reads on. Where one side
+/// cannot end alone, as with TLS, nothing ends before the reader is dropped too. When both halves are gone, or the writer
+/// is and the peer has ended its side, the connection is closed in the background, after what was written has gone
+/// out. A peer that takes nothing of it for 30 seconds is cut off, also if [`close`](StreamWriter::close) was called
+/// before; see [`Builder::close_timeout`](crate::Builder::close_timeout).
 ///
 /// All methods take `&self`, so several tasks may write, each a message at a time, and drain.
 ///
@@ -184,11 +186,7 @@ impl StreamWriter {
 
 impl Drop for StreamWriter {
     fn drop(&mut self) {
-        match self.protocol.event_loop() {
-            _ if self.protocol.is_released() => {}
-            Some(event_loop) => close_in_background(event_loop, &self.transport),
-            None => self.transport.close(),
-        }
+        self.protocol.writer_gone();
     }
 }
 

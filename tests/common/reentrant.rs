@@ -255,7 +255,7 @@ impl Protocol for Actor {
         self.scene.reached(Trigger::ResumeWriting);
     }
 
-    fn connection_closing(&self) {
+    fn connection_closing(&self, _error: Option<ConnectionError>) {
         self.scene.reached(Trigger::Closing);
     }
 

@@ -24,14 +24,14 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         let incident = Incident::of_protocol(payload, self);
         self.event_loop.core().report(&incident.with_peer(self.names.peer.clone()));
         let error = protocol_panicked(method);
-        self.lose(Ending::Failed(error.clone()));
+        self.lose(Ending::Panicked(error.clone()));
         error
     }
 
     #[cold]
     #[inline(never)]
     fn lose_by_panic(&self, method: &'static str) {
-        self.lose(Ending::Failed(protocol_panicked(method)));
+        self.lose(Ending::Panicked(protocol_panicked(method)));
     }
 }
 

@@ -3,14 +3,18 @@
 //! ```text
 //!            1          2              3              4
 //!  (opening) ──► Open ──────► Closing ──────► Losing ──────► Lost
-//!                 │                            ▲
-//!                 └────────────────────────────┘
-//!                              5
+//!                 │ │                          ▲  ▲
+//!                 │ └──────────────────────────┘  │
+//!                 │             5                 │
+//!                 └─────────► Receiving ──────────┘
+//!                       6                  7
 //! ```
 //!
-//! 1 `open`, after which `made` tells the protocol; 2 `close`; 3 `sent`, when the last byte went out; 4
+//! 1 `open`, after which `made` tells the protocol; 2 `close`; 3 `all_sent`, when the last byte went out; 4
 //! `deliver_lost`, from a turn, which tells the protocol, closes the conduit and lets go of both; 5 `lose`, at an
-//! error, an abort, or a close with nothing to send. `let_go`, when the loop closes, leads from anywhere to Lost.
+//! error, an abort, or a close with nothing to send; 6 `send_failed`: nothing more goes out, and what the peer has sent
+//! is still delivered; 7 `lose`, when the peer's side has ended too, or at a close. `let_go`, when the loop closes,
+//! leads from anywhere to Lost.
 //!
 //! Whatever a state is, every method may be called in it, from inside any callback: what is borrowed here is never
 //! borrowed while the protocol is called.
@@ -33,10 +37,10 @@ use crate::event_loop::LoopHandle;
 use crate::executor::Entry;
 use crate::flow_control::{FlowControl, LostWrites};
 use crate::interface::{Address, Protocol};
+use crate::net::clients::Attachment;
 use crate::net::conduit::{Conduit, Ways};
 use crate::net::linger::Lingering;
 use crate::net::made::Made;
-use crate::net::server::Attachment;
 use crate::outgoing::Outgoing;
 use crate::reactor::{Again, Direction, Registration, Source};
 use calls::OnPanic;
@@ -57,12 +61,11 @@ pub(crate) struct SocketTransport<C> {
     /// the step is its own.
     enlisted: Cell<bool>,
     lost_writes: LostWrites,
-    /// From Losing on: what went wrong, if something did.
+    /// From Receiving or Losing on: what went wrong, if something did.
     failure: Cell<Option<ConnectionError>>,
-    /// From Losing on: whether the peer is to get all that was sent, though we have not read all of its bytes.
-    may_linger: Cell<bool>,
+    parting: Cell<Parting>,
     names: Names,
-    /// The server that accepted the connection counts it for as long as this lives.
+    /// The server that accepted the connection counts it for as long as this is here.
     attachment: Cell<Option<Attachment>>,
 }
 
@@ -87,6 +90,10 @@ enum Phase {
     Open,
     /// `close` was called: nothing is received any more, and what is buffered still goes out. There is some.
     Closing,
+    /// A send failed, so our direction has ended: nothing is buffered, and what is written is dropped. What the peer has
+    /// sent still goes to the protocol, however long that pauses reading. When the peer's direction has ended too, the
+    /// connection is lost, with the error of the send.
+    Receiving,
     /// `connection_lost` is scheduled. Nothing is buffered, nothing is watched.
     Losing,
     /// `connection_lost` was called, or the loop closed. The conduit and the protocol are gone.
@@ -123,8 +130,23 @@ enum Ending {
     Closed,
     /// By `abort`: the socket is closed without any ado.
     Aborted,
-    /// By an error of the socket, or a panic of the protocol.
+    /// By an error of the socket. If a send had failed before, that was the first error, and stays the one that is told.
     Failed(ConnectionError),
+    /// By a panic of the protocol, whatever else had gone wrong before.
+    Panicked(ConnectionError),
+}
+
+/// How the conduit is closed, as far as it is known by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parting {
+    /// Nothing was written yet, so the peer has nothing to lose by a close.
+    NothingWritten,
+    /// Something was written. If all of it goes out before the end, the peer is to get it: the conduit lingers.
+    Lingering,
+    /// The connection was aborted, or failed, with nothing unsent: it is closed at once.
+    AtOnce,
+    /// Bytes were given up. The peer must not take what it got for all there was, so it is told by a reset.
+    Reset,
 }
 
 impl<C: Conduit + 'static> SocketTransport<C> {
@@ -138,7 +160,6 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         conduit: Rc<C>,
         names: Names,
         protocol: Rc<dyn Protocol>,
-        attachment: Option<Attachment>,
     ) -> io::Result<(Rc<SocketTransport<C>>, Made)> {
         let (fd, ways) = (conduit.fd(), conduit.ways());
         let registration = Registration::new();
@@ -161,15 +182,20 @@ impl<C: Conduit + 'static> SocketTransport<C> {
             enlisted: Cell::new(false),
             lost_writes: LostWrites::default(),
             failure: Cell::new(None),
-            may_linger: Cell::new(false),
+            parting: Cell::new(Parting::NothingWritten),
             names,
-            attachment: Cell::new(attachment),
+            attachment: Cell::new(None),
         });
         event_loop.watch(fd, transport.clone())?;
         let made = Made::new();
         let (opened, told) = (Rc::clone(&transport), made.clone());
         event_loop.call_soon(move || opened.made(&told));
         Ok((transport, made))
+    }
+
+    /// A server counts the connection until it is lost, and while its socket lingers.
+    pub(crate) fn attach(&self, attachment: Attachment) {
+        self.attachment.set(Some(attachment));
     }
 
     fn made(self: Rc<Self>, told: &Made) {
@@ -214,17 +240,21 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         self.registration.unwant(Direction::Read);
         self.registration.unwant(Direction::Write);
         self.send_last();
-        self.discard_outgoing();
-        match ending {
-            Ending::Closed => self.may_linger.set(true),
-            Ending::Aborted => {}
-            Ending::Failed(error) => self.failure.set(Some(error)),
+        self.give_up_outgoing();
+        if !matches!(ending, Ending::Closed) && self.parting.get() != Parting::Reset {
+            self.parting.set(Parting::AtOnce);
         }
-        if let Some(transport) = self.this.upgrade() {
-            self.event_loop.call_soon(move || transport.deliver_lost());
+        match ending {
+            Ending::Closed | Ending::Aborted => {}
+            Ending::Failed(error) => self.failure.set(self.failure.take().or(Some(error))),
+            Ending::Panicked(error) => self.failure.set(Some(error)),
         }
         if earlier == Phase::Open {
             self.tell_closing();
+        }
+        // What that has scheduled comes before the end.
+        if let Some(transport) = self.this.upgrade() {
+            self.event_loop.call_soon(move || transport.deliver_lost());
         }
     }
 
@@ -234,8 +264,15 @@ impl<C: Conduit + 'static> SocketTransport<C> {
             return;
         }
         let Some(protocol) = self.protocol() else { return };
+        let error = self.failure();
         // That it panicked is reported, and the connection is lost by it.
-        let _ = self.call_protocol("connection_closing", || protocol.connection_closing());
+        let _ = self.call_protocol("connection_closing", || protocol.connection_closing(error));
+    }
+
+    fn failure(&self) -> Option<ConnectionError> {
+        let failure = self.failure.take();
+        self.failure.set(failure.clone());
+        failure
     }
 
     /// Tells the protocol, closes the conduit, lets go of both, and is no longer counted by the server; in this
@@ -249,22 +286,36 @@ impl<C: Conduit + 'static> SocketTransport<C> {
             let _ = self.call_protocol("connection_lost", || protocol.connection_lost(error));
         }
         self.close_conduit();
-        drop(self.attachment.take());
         // Last, since its destructor is user code.
         drop(protocol);
     }
 
-    /// Closes the conduit. Input that nobody read must not cost the peer what we sent last.
+    /// Closes the conduit, or leaves it to linger, so that input that comes late does not cost the peer what we sent
+    /// last. The server no longer counts the connection among those that are not lost.
     fn close_conduit(&self) {
-        let Some(conduit) = self.take_conduit() else { return };
-        // A pipe's peer has no reply to lose, and what is left in a pipe may be for another reader.
-        let may_linger = self.may_linger.get() && self.ways == Ways::Both;
-        let source = if may_linger && self.reading.get() != Reading::Ended {
-            Lingering::close(&self.event_loop, &self.registration, conduit)
+        let (conduit, attachment) = (self.take_conduit(), self.attachment.take());
+        let Some(conduit) = conduit else { return };
+        if self.parting.get() == Parting::Reset {
+            conduit.reset_on_close();
+        }
+        let source = if self.should_linger() && self.end_our_side(&*conduit) {
+            Lingering::begin(&self.event_loop, &self.registration, conduit, attachment)
         } else {
             self.event_loop.core().reactor.unwatch(&self.registration)
         };
         drop(source);
+    }
+
+    /// Whether the peer has something to lose by a close: we sent something, and it may still send, which a closed
+    /// socket would answer with a reset. A pipe's peer has no reply to lose, and what is left in a pipe may be for
+    /// another reader.
+    fn should_linger(&self) -> bool {
+        self.parting.get() == Parting::Lingering && self.ways == Ways::Both && self.reading.get() != Reading::Ended
+    }
+
+    /// Tells the peer that nothing follows. Returns whether it can still be told anything.
+    fn end_our_side(&self, conduit: &C) -> bool {
+        self.writing.get() == Writing::Ended || conduit.shutdown_write().is_ok()
     }
 
     fn queue(&self, direction: Direction) {
@@ -293,9 +344,12 @@ impl<C: Conduit + 'static> Source for SocketTransport<C> {
 
     fn let_go(&self) {
         self.phase.set(Phase::Lost);
-        let conduit = self.take_conduit();
         let attachment = self.attachment.take();
-        self.discard_outgoing();
+        self.give_up_outgoing();
+        let conduit = self.take_conduit();
+        if let (Some(conduit), Parting::Reset) = (&conduit, self.parting.get()) {
+            conduit.reset_on_close();
+        }
         let protocol = self.protocol.take();
         drop(conduit);
         drop(protocol);

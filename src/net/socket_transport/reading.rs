@@ -27,6 +27,11 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         }
     }
 
+    /// Whether what the peer sends is for the protocol.
+    pub(super) fn delivers(&self) -> bool {
+        matches!(self.phase.get(), Phase::Open | Phase::Receiving)
+    }
+
     pub(super) fn pause(&self) {
         match self.reading.get() {
             Reading::NotYet => self.reading.set(Reading::NotYetPaused),
@@ -48,7 +53,17 @@ impl<C: Conduit + 'static> SocketTransport<C> {
 
     fn flow_in(&self) {
         self.reading.set(Reading::Flowing);
-        if self.phase.get() == Phase::Open && self.registration.want(Direction::Read) {
+        if self.delivers() && self.registration.want(Direction::Read) {
+            self.queue(Direction::Read);
+        }
+    }
+
+    /// A send failed, mostly since the peer has gone. What it sent before is here then, though the selector may not have
+    /// told yet: it is received before anything that is scheduled from now on, so that who hears of the failure in a
+    /// later turn knows the peer's last words.
+    pub(super) fn receive_what_has_come(&self) {
+        self.registration.suspect(Direction::Read);
+        if self.reading.get() == Reading::Flowing && self.registration.want(Direction::Read) {
             self.queue(Direction::Read);
         }
     }
@@ -191,12 +206,23 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         if self.ways == Ways::Out {
             return self.nobody_reads();
         }
+        if self.is_end_of_a_broken_connection() {
+            return self.lose(Ending::Closed);
+        }
         let on_panic = OnPanic::new(self, "eof_received");
         let after = protocol.eof_received();
         on_panic.disarm();
-        if after == AfterEof::Close || self.ways == Ways::In {
+        if after == AfterEof::Close || self.ways == Ways::In || self.phase.get() == Phase::Receiving {
             self.close();
         }
+    }
+
+    /// Whether an end of the stream that was received only says that the connection broke. The system tells an error of
+    /// a socket once: a send that was told of a reset leaves an end to the receives behind it, though the peer never
+    /// ended its side. A `BrokenPipe` is no such error: it says that nothing can be sent, and nothing else.
+    fn is_end_of_a_broken_connection(&self) -> bool {
+        let failure = self.failure();
+        failure.is_some_and(|error| error.kind() != io::ErrorKind::BrokenPipe)
     }
 
     /// The other end of a pipe that we write to is gone. That is an error if it leaves bytes unread here.

@@ -41,8 +41,10 @@ impl<C: Conduit + 'static> Transport for SocketTransport<C> {
     }
 
     fn close(&self) {
-        if self.phase.get() != Phase::Open {
-            return;
+        match self.phase.get() {
+            Phase::Open => {}
+            Phase::Receiving => return self.lose(Ending::Closed),
+            Phase::Closing | Phase::Losing | Phase::Lost => return,
         }
         self.phase.set(Phase::Closing);
         self.registration.unwant(Direction::Read);
@@ -56,9 +58,8 @@ impl<C: Conduit + 'static> Transport for SocketTransport<C> {
     }
 
     fn abort(&self) {
-        if matches!(self.phase.get(), Phase::Open | Phase::Closing) {
-            self.lose(Ending::Aborted);
-        }
+        // It does nothing where the connection is lost already.
+        self.lose(Ending::Aborted);
     }
 
     fn is_closing(&self) -> bool {
@@ -66,19 +67,19 @@ impl<C: Conduit + 'static> Transport for SocketTransport<C> {
     }
 
     fn pause_reading(&self) {
-        if self.phase.get() == Phase::Open {
+        if self.delivers() {
             self.pause();
         }
     }
 
     fn resume_reading(&self) {
-        if self.phase.get() == Phase::Open {
+        if self.delivers() {
             self.resume();
         }
     }
 
     fn is_reading(&self) -> bool {
-        self.phase.get() == Phase::Open && !matches!(self.reading.get(), Reading::Paused | Reading::NotYetPaused)
+        self.delivers() && !matches!(self.reading.get(), Reading::Paused | Reading::NotYetPaused)
     }
 
     fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>) {

@@ -2,11 +2,11 @@
 
 use std::io::{self, IoSlice};
 
-use super::{Ending, Phase, SocketTransport, Wire, Writing};
+use super::{Ending, Parting, Phase, Reading, SocketTransport, Wire, Writing};
 use crate::constants::{DIRECT_WRITE, GATHER_LIMIT};
 use crate::event_loop::Unsent;
 use crate::flow_control::Signal;
-use crate::net::conduit::Conduit;
+use crate::net::conduit::{Conduit, Ways};
 use crate::reactor::Direction;
 
 impl<C: Conduit + 'static> SocketTransport<C> {
@@ -15,7 +15,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
     #[track_caller]
     pub(super) fn accepts_writes(&self) -> bool {
         assert!(self.writing.get() == Writing::Open, "nothing can be written after write_eof(), nor to a read pipe");
-        if matches!(self.phase.get(), Phase::Losing | Phase::Lost) {
+        if matches!(self.phase.get(), Phase::Receiving | Phase::Losing | Phase::Lost) {
             self.lost_writes.count(self);
             return false;
         }
@@ -51,6 +51,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
     /// Buffers bytes, of which there must be some. Returns how many are buffered then.
     #[inline(always)]
     fn gather(&self, data: &[u8]) -> usize {
+        self.parting.set(Parting::Lingering);
         self.wire.borrow_mut().outgoing.push(data, || self.event_loop.core().buffers.take_backlog())
     }
 
@@ -86,9 +87,10 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         });
         let sent = match attempted {
             Some(Ok(sent)) => sent,
-            Some(Err(error)) => return self.lose(Ending::Failed(error.into())),
+            Some(Err(error)) => return self.send_failed(error),
             None => return,
         };
+        self.parting.set(Parting::Lingering);
         if sent == total {
             return;
         }
@@ -111,8 +113,25 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         match self.send_front() {
             Ok(true) => self.all_sent(),
             Ok(false) => self.some_left(),
-            Err(error) => self.lose(Ending::Failed(error.into())),
+            Err(error) => self.send_failed(error),
         }
+    }
+
+    /// A send failed: our direction has ended, and what was to be sent is given up. The other direction goes on to an end
+    /// of its own, if there may still be something in it.
+    #[cold]
+    fn send_failed(&self, error: io::Error) {
+        self.parting.set(Parting::Reset);
+        let more_may_come = self.ways == Ways::Both && self.reading.get() != Reading::Ended;
+        if self.phase.get() != Phase::Open || !more_may_come {
+            return self.lose(Ending::Failed(error.into()));
+        }
+        self.phase.set(Phase::Receiving);
+        self.failure.set(Some(error.into()));
+        self.registration.unwant(Direction::Write);
+        self.give_up_outgoing();
+        self.receive_what_has_come();
+        self.tell_closing();
     }
 
     /// Sends what is buffered, as far as the kernel takes it. Returns whether nothing is left. After
@@ -227,8 +246,8 @@ impl<C: Conduit + 'static> SocketTransport<C> {
     /// Sends what this step wrote before the connection was given up, as far as the kernel takes it. The protocol is
     /// told nothing: this may be its own panic.
     pub(super) fn send_last(&self) {
-        if self.has_gathered() {
-            drop(self.send_front());
+        if self.has_gathered() && self.send_front().is_err() {
+            self.parting.set(Parting::Reset);
         }
     }
 
@@ -237,9 +256,12 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         self.enlisted.get() && self.registration.is_ready(Direction::Write) && !self.nothing_buffered()
     }
 
-    pub(super) fn discard_outgoing(&self) {
+    /// Gives up what is still buffered. If that is something, the peer is told by a reset.
+    pub(super) fn give_up_outgoing(&self) {
         let outgoing = std::mem::take(&mut self.wire.borrow_mut().outgoing);
-        drop(outgoing);
+        if !outgoing.is_empty() {
+            self.parting.set(Parting::Reset);
+        }
     }
 }
 

@@ -21,14 +21,10 @@ impl StreamProtocol {
         !self.flow.any(Flags::WRITING_PAUSED | Flags::ENDED | Flags::CLOSING)
     }
 
-    /// The writer is dropped without closing the connection.
+    /// Somebody else has the connection now: dropping the writer does nothing to it.
     #[cfg(feature = "tls")]
     pub(in crate::streams) fn release(&self) {
         self.flow.set(Flags::RELEASED);
-    }
-
-    pub(in crate::streams) fn is_released(&self) -> bool {
-        self.flow.any(Flags::RELEASED)
     }
 
     #[cold]
@@ -46,9 +42,13 @@ impl StreamProtocol {
             self.outcome()?;
             return Err(io::Error::new(io::ErrorKind::ConnectionReset, "Connection lost"));
         }
-        let may_go_on = || (self.flow.any(Flags::LOST) || !self.flow.any(Flags::WRITING_PAUSED)).then_some(());
-        self.changed.wait(may_go_on).await;
+        let may_go_on = || self.flow.any(Flags::LOST) || !self.flow.any(Flags::WRITING_PAUSED) || self.has_failed();
+        self.changed.wait(|| may_go_on().then_some(())).await;
         self.outcome()
+    }
+
+    fn has_failed(&self) -> bool {
+        self.failure().is_some()
     }
 
     pub(in crate::streams) async fn wait_closed(&self) -> io::Result<()> {

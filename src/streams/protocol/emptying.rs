@@ -102,11 +102,11 @@ impl StreamProtocol {
         Poll::Pending
     }
 
-    /// The stream has ended: the reader gets what is left, or the error.
+    /// The stream has ended: the reader gets what is left, then the end or the error.
     #[cold]
     fn no_more(&self, own: &mut ReceiveBuffer) -> Poll<io::Result<bool>> {
         self.take_inbox(own);
-        Poll::Ready(self.outcome().map(|()| false))
+        Poll::Ready(if self.has_eof() { Ok(false) } else { self.outcome().map(|()| false) })
     }
 
     pub(in crate::streams) fn is_ended(&self) -> bool {
@@ -116,15 +116,15 @@ impl StreamProtocol {
     /// In a word, for reports.
     pub(super) fn describe_end(&self) -> String {
         match self.failure() {
-            Some(error) => format!("Failed({error})"),
-            None if self.is_ended() => "Eof".to_owned(),
-            None => "Open".to_owned(),
+            _ if self.has_eof() => "Eof".to_owned(),
+            Some(error) if self.is_ended() => format!("Failed({error})"),
+            _ => "Open".to_owned(),
         }
     }
 
     /// The stream ended, and well.
     pub(in crate::streams) fn has_eof(&self) -> bool {
-        self.is_ended() && self.failure().is_none()
+        self.flow.any(Flags::EOF)
     }
 
     pub(in crate::streams) fn at_eof(&self) -> bool {
@@ -132,8 +132,7 @@ impl StreamProtocol {
     }
 
     /// The reader is dropped. Bytes that still come are thrown away, so that the writer goes on.
-    pub(in crate::streams) fn reader_gone(&self, mut own: ReceiveBuffer) {
-        self.flow.set(Flags::READER_GONE);
+    pub(in crate::streams) fn throw_away_input(&self, mut own: ReceiveBuffer) {
         self.take_inbox(&mut own);
         own.consume(own.len());
         self.unread.set(0);

@@ -1,6 +1,6 @@
 //! The flags of both directions. Each is about something else, so all combinations are possible.
 //!
-//! They share a byte, because what is done for each message is only done at once if none of several is set: that is
+//! They share a word, because what is done for each message is only done at once if none of several is set: that is
 //! one load and one test.
 
 use std::cell::Cell;
@@ -9,14 +9,14 @@ use std::ops::BitOr;
 
 /// A set of flags.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Flags(u8);
+pub(super) struct Flags(u16);
 
 impl Flags {
     /// The transport's reading was paused by us, since the reader has more than it reads.
     pub(super) const READING_PAUSED: Flags = Flags(1);
     /// The transport told us to pause writing.
     pub(super) const WRITING_PAUSED: Flags = Flags(2);
-    /// No more bytes will come: the stream ended, or the connection failed.
+    /// No more bytes will come: the stream ended, or failed.
     pub(super) const ENDED: Flags = Flags(4);
     /// `connection_lost` has come.
     pub(super) const LOST: Flags = Flags(8);
@@ -26,6 +26,10 @@ impl Flags {
     pub(super) const RELEASED: Flags = Flags(32);
     /// The transport is closing, or has closed.
     pub(super) const CLOSING: Flags = Flags(64);
+    /// The stream ended well: the peer ended its side, or we closed. What fails afterwards is of no concern to the reader.
+    pub(super) const EOF: Flags = Flags(128);
+    /// The writer was dropped: our side ends, and the connection as soon as the reader is gone too.
+    pub(super) const WRITER_GONE: Flags = Flags(256);
 }
 
 impl BitOr for Flags {
@@ -39,7 +43,7 @@ impl BitOr for Flags {
 
 /// Which flags are set.
 #[derive(Default)]
-pub(super) struct Flow(Cell<u8>);
+pub(super) struct Flow(Cell<u16>);
 
 impl Flow {
     /// Whether any of `flags` is set.
@@ -69,6 +73,8 @@ impl fmt::Debug for Flow {
             (Flags::READER_GONE, "reader gone"),
             (Flags::RELEASED, "released"),
             (Flags::CLOSING, "closing"),
+            (Flags::EOF, "eof"),
+            (Flags::WRITER_GONE, "writer gone"),
         ];
         f.debug_set().entries(names.iter().filter(|(flag, _)| self.any(*flag)).map(|(_, name)| name)).finish()
     }

@@ -8,6 +8,7 @@
 mod draining;
 mod emptying;
 mod flow;
+mod halves;
 
 use std::cell::Cell;
 use std::fmt;
@@ -35,7 +36,7 @@ pub(crate) struct StreamProtocol {
     unread: Cell<usize>,
     /// Invariant: no more than half of what a `usize` may be, so that twice the limit is a number too.
     limit: usize,
-    /// What the connection failed with.
+    /// What the connection failed with. A writer is told; a reader only if the stream had not ended well before.
     failure: Cell<Option<ConnectionError>>,
     flow: Flow,
     /// The last receive would have filled a small buffer: the next one should be large.
@@ -73,6 +74,7 @@ impl StreamProtocol {
         })
     }
 
+    #[cfg(feature = "tls")]
     pub(super) fn event_loop(&self) -> Option<&LoopHandle> {
         self.event_loop.as_ref()
     }
@@ -141,15 +143,24 @@ impl StreamProtocol {
 
     /// Lets the incoming side fail, also if it has ended before.
     pub(super) fn fail(&self, error: ConnectionError) {
+        self.flow.clear(Flags::EOF);
         self.ended(Some(error));
     }
 
     /// No more bytes will come: the stream ended well, or failed.
     fn ended(&self, failure: Option<ConnectionError>) {
+        if !self.is_ended() && failure.is_none() {
+            self.flow.set(Flags::EOF);
+        }
         self.flow.set(Flags::ENDED);
-        let earlier = self.failure.replace(failure);
-        drop(earlier);
+        self.failed(failure);
         self.reader_waits.wake(self.executor());
+    }
+
+    fn failed(&self, failure: Option<ConnectionError>) {
+        if failure.is_some() {
+            drop(self.failure.replace(failure));
+        }
     }
 
     /// Sees to it that the inbox, which has bytes, has room for more.
@@ -200,6 +211,9 @@ impl Protocol for StreamProtocol {
 
     fn eof_received(&self) -> AfterEof {
         self.ended(None);
+        if self.flow.any(Flags::WRITER_GONE) {
+            self.close_transport();
+        }
         AfterEof::KeepOpen
     }
 
@@ -220,8 +234,12 @@ impl Protocol for StreamProtocol {
         self.changed.wake_all();
     }
 
-    fn connection_closing(&self) {
+    fn connection_closing(&self, error: Option<ConnectionError>) {
         self.flow.set(Flags::CLOSING);
+        if error.is_some() {
+            self.failed(error);
+            self.changed.wake_all();
+        }
     }
 
     fn buffered(&self) -> Option<&dyn BufferedProtocol> {

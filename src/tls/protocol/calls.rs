@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::TlsProtocol;
-use crate::errors::protocol_panicked;
+use crate::errors::{ConnectionError, protocol_panicked};
 use crate::event_loop::Incident;
 
 impl TlsProtocol {
@@ -15,15 +15,19 @@ impl TlsProtocol {
         answer
     }
 
-    /// The application's transport is closing: its protocol is told, once, if it knows of the connection. A panic ends
-    /// here, since whoever closes may be somebody who has done nothing wrong.
-    pub(super) fn tell_closing(&self) {
+    /// The application's transport is closing, by an error of the transport below if one is given: the protocol is told,
+    /// once, if it knows of the connection. What TLS itself found to be wrong says more. A panic ends here, since whoever
+    /// closes may be somebody who has done nothing wrong.
+    pub(super) fn tell_closing(&self, error_below: Option<ConnectionError>) {
         if !self.made.get() || self.closing_told.replace(true) {
             return;
         }
         let Some(above) = self.above() else { return };
-        let told = catch_unwind(AssertUnwindSafe(|| self.guarded("connection_closing", || above.connection_closing())));
-        if let Err(payload) = told {
+        let failure = self.failure.take();
+        self.failure.set(failure.clone());
+        let error = failure.or(error_below);
+        let tell = || self.guarded("connection_closing", || above.connection_closing(error));
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(tell)) {
             self.event_loop.core().report(&Incident::of_protocol(&payload, self));
         }
     }

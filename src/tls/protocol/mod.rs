@@ -201,7 +201,7 @@ impl TlsProtocol {
             }
         }
         if self.is_below_closing() {
-            self.tell_closing();
+            self.tell_closing(None);
         }
         let _ = self.ready.set(Ok(()));
         self.deliver();
@@ -218,7 +218,7 @@ impl TlsProtocol {
         self.flush();
         // What is unread is thrown away from now on; the peer's end of the session may be in it, or behind it.
         self.deliver_soon();
-        self.tell_closing();
+        self.tell_closing(None);
     }
 
     /// Breaks off when the shutdown timeout passes without a byte going out that was to.
@@ -290,6 +290,28 @@ impl TlsProtocol {
         }
     }
 
+    /// The transport below can send no more. While it receives, so do we: to the end of the session, or to an alert that
+    /// says why the peer has gone.
+    #[cold]
+    fn below_failed(&self, error: ConnectionError) {
+        let unsent = self.outgoing.take();
+        drop(unsent);
+        match self.phase.get() {
+            Phase::Handshaking | Phase::Open => {
+                // What the peer sent last is received before this is called. If it says more, the application is told that.
+                let this = self.this.clone();
+                self.event_loop.call_soon(move || {
+                    if let Some(tls) = this.upgrade() {
+                        tls.tell_closing(Some(error));
+                    }
+                });
+            }
+            // We have closed, so nobody waits for what the peer may still send.
+            Phase::Flushing | Phase::Notified => self.end(),
+            Phase::Ending | Phase::Lost => {}
+        }
+    }
+
     /// Has one timer run: an earlier one is taken back.
     fn arm(&self, limit: std::time::Duration, due: impl FnOnce(&TlsProtocol) + 'static) {
         self.disarm();
@@ -348,8 +370,11 @@ impl Protocol for TlsProtocol {
         self.flush();
     }
 
-    fn connection_closing(&self) {
-        self.tell_closing();
+    fn connection_closing(&self, error: Option<ConnectionError>) {
+        match error {
+            Some(error) => self.below_failed(error),
+            None => self.tell_closing(None),
+        }
     }
 
     fn buffered(&self) -> Option<&dyn BufferedProtocol> {

@@ -160,6 +160,8 @@ impl TlsProtocol {
     pub(super) fn wire_ended(&self) {
         self.wire_ended.set(true);
         match self.phase.get() {
+            // A send had failed, and that is what is told: the peer could not have been sent our end of the session.
+            Phase::Handshaking | Phase::Open if self.is_below_closing() => self.end(),
             Phase::Handshaking => self.fail(TlsErrorKind::ClosedInHandshake.into()),
             Phase::Open if self.terms.accept_truncation => self.peer_closed(),
             Phase::Open => self.fail(TlsErrorKind::Truncated.into()),

@@ -71,7 +71,7 @@ impl TlsProtocol {
             self.send_sealed();
             rest = behind;
         }
-        if !rest.is_empty() {
+        if !rest.is_empty() && !self.is_below_closing() {
             self.gather(rest);
         }
         self.signal();

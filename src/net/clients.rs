@@ -1,0 +1,121 @@
+//! The connections of a server.
+//!
+//! A connection is counted twice in its life: until it is lost for its protocol, and, if its socket is kept to linger
+//! after that, until the socket is closed. Each count ends when what was given for it is dropped, so none is forgotten.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+use slab::Slab;
+use socket2::Socket;
+
+use crate::executor::Waiters;
+use crate::interface::Transport;
+use crate::net::layer::topmost;
+use crate::net::linger::Lingering;
+use crate::net::socket_transport::SocketTransport;
+
+/// All that is left of the connections that a server accepted.
+#[derive(Default)]
+pub(crate) struct Clients {
+    /// Those that are not yet lost.
+    connected: RefCell<Slab<Weak<SocketTransport<Socket>>>>,
+    /// Those that are lost for their protocols, and whose sockets are not yet closed.
+    lingering: RefCell<Slab<Weak<Lingering>>>,
+    /// From now on it is told when a connection has ended. Before that nobody asks, and most servers have many.
+    watched: Cell<bool>,
+    changed: Waiters,
+}
+
+/// Counts a connection at its server until it is lost.
+pub(crate) struct Attachment {
+    clients: Rc<Clients>,
+    place: usize,
+}
+
+/// Counts a connection at its server while its socket lingers.
+pub(crate) struct LingeringAttachment {
+    clients: Rc<Clients>,
+    place: usize,
+}
+
+impl Clients {
+    /// Counts a connection for as long as it keeps what this returns.
+    pub(crate) fn add(self: &Rc<Self>, transport: &Rc<SocketTransport<Socket>>) -> Attachment {
+        let place = self.connected.borrow_mut().insert(Rc::downgrade(transport));
+        Attachment { clients: Rc::clone(self), place }
+    }
+
+    /// How many are not yet lost.
+    pub(crate) fn connected(&self) -> usize {
+        self.connected.borrow().len()
+    }
+
+    /// Those that are not yet lost, as the application knows them: what is done to each is for the topmost layer to do
+    /// in order.
+    pub(crate) fn transports(&self) -> Vec<Rc<dyn Transport>> {
+        let connected: Vec<_> = self.connected.borrow().iter().filter_map(|(_, client)| client.upgrade()).collect();
+        connected.into_iter().map(|client| topmost(client)).collect()
+    }
+
+    pub(crate) fn close_all(&self) {
+        self.transports().iter().for_each(|client| client.close());
+    }
+
+    pub(crate) fn abort_all(&self) {
+        self.transports().iter().for_each(|client| client.abort());
+    }
+
+    /// Closes the sockets that linger, whatever their peers still send.
+    pub(crate) fn stop_lingering(&self) {
+        let lingering: Vec<_> = self.lingering.borrow().iter().filter_map(|(_, client)| client.upgrade()).collect();
+        lingering.iter().for_each(|client| client.finish());
+    }
+
+    /// Nobody will be added, so from now on it is worth telling who waits.
+    pub(crate) fn no_more_come(&self) {
+        self.watched.set(true);
+        self.changed.wake_all();
+    }
+
+    /// Waits until `no_more_come` was called and all are lost.
+    pub(crate) async fn all_lost(&self) {
+        self.changed.wait(|| (self.watched.get() && self.connected() == 0).then_some(())).await;
+    }
+
+    /// Waits until `no_more_come` was called and the sockets of all are closed.
+    pub(crate) async fn all_closed(&self) {
+        let none = || self.watched.get() && self.connected() == 0 && self.lingering.borrow().is_empty();
+        self.changed.wait(|| none().then_some(())).await;
+    }
+}
+
+impl Clients {
+    fn one_has_ended(&self) {
+        if self.watched.get() {
+            self.changed.wake_all();
+        }
+    }
+}
+
+impl Attachment {
+    /// The connection is lost for its protocol, and its socket lingers.
+    pub(crate) fn linger(self, lingering: &Rc<Lingering>) -> LingeringAttachment {
+        let place = self.clients.lingering.borrow_mut().insert(Rc::downgrade(lingering));
+        LingeringAttachment { clients: Rc::clone(&self.clients), place }
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        drop(self.clients.connected.borrow_mut().try_remove(self.place));
+        self.clients.one_has_ended();
+    }
+}
+
+impl Drop for LingeringAttachment {
+    fn drop(&mut self) {
+        drop(self.clients.lingering.borrow_mut().try_remove(self.place));
+        self.clients.one_has_ended();
+    }
+}

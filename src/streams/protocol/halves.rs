@@ -1,0 +1,53 @@
+//! The ends of the two halves. Each half that is dropped ends its own direction, and the connection is closed when both
+//! are gone.
+
+use super::StreamProtocol;
+use super::flow::Flags;
+use crate::event_loop::Unsent;
+use crate::interface::ReceiveBuffer;
+use crate::streams::background::close_in_background;
+
+impl StreamProtocol {
+    /// The reader is dropped, with what it had in its hands.
+    pub(in crate::streams) fn reader_gone(&self, own: ReceiveBuffer) {
+        self.flow.set(Flags::READER_GONE);
+        self.throw_away_input(own);
+        if self.flow.any(Flags::WRITER_GONE) {
+            self.close_transport();
+        }
+    }
+
+    /// The writer is dropped. Our side ends at the end of this step, if the reader is still there by then: one that is
+    /// dropped in the same step, as at the end of most handlers, closes the connection at once.
+    pub(in crate::streams) fn writer_gone(&self) {
+        if self.flow.any(Flags::RELEASED) {
+            return;
+        }
+        self.flow.set(Flags::WRITER_GONE);
+        if self.flow.any(Flags::READER_GONE | Flags::ENDED | Flags::CLOSING) {
+            self.close_transport();
+        } else if let (Some(event_loop), Some(this)) = (&self.event_loop, self.this.upgrade()) {
+            event_loop.core().step.enlist(this);
+        }
+    }
+
+    /// Nobody needs the connection any more, if there still is one.
+    pub(super) fn close_transport(&self) {
+        if let (Some(event_loop), Some(transport)) = (&self.event_loop, self.transport()) {
+            close_in_background(event_loop, &transport);
+        }
+    }
+}
+
+impl Unsent for StreamProtocol {
+    /// Ends our side, of which the end is all that is still to be sent. A transport that cannot end one side alone, as with
+    /// TLS, goes on until the reader is dropped too.
+    fn send_gathered(&self) {
+        if self.flow.any(Flags::READER_GONE) {
+            return;
+        }
+        if let Some(transport) = self.transport().filter(|transport| transport.can_write_eof()) {
+            transport.write_eof();
+        }
+    }
+}
