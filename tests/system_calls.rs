@@ -13,11 +13,14 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
+#[path = "common/links.rs"]
+mod links;
 #[path = "common/processes.rs"]
 mod processes;
 #[path = "common/strace.rs"]
 mod strace;
 
+use links::until_arrived;
 use processes::PATIENCE;
 use strace::{Traced, name_of};
 
@@ -176,4 +179,32 @@ fn the_life_of_a_connection_is_seven_system_calls_and_its_share_of_the_waits() {
         assert_eq!(counts.of("recvfrom"), 2 * lives, "the message and the end: {counts:?}");
         assert!(each <= 7.2, "{each} for a connection: {counts:?}");
     }
+}
+
+#[test]
+fn after_a_failed_send_all_that_came_is_received_and_nothing_more_is_sent() {
+    // More than one receive takes, and no more than the kernel has room for.
+    const REQUEST: usize = 100_000;
+    let traced = Traced::start("failed_send", "echo_protocol", &[]);
+    let stream = connect(traced.server.address);
+    send(&stream, &request("warm-up"));
+    // The echo has come, and is not read: closing will reset the connection.
+    stream.peek(&mut [0]).expect("the server answers");
+    traced.server.while_stopped(|| {
+        send(&stream, &[b'o'; REQUEST]);
+        until_arrived(&stream);
+        drop(stream);
+    });
+    exchange(&connect(traced.server.address), &request("last"));
+
+    let calls = traced.finish();
+    let position = |text: &str| calls.iter().rposition(|call| call.contains(text)).expect("it is in the log");
+    let window = &calls[position("\"warm-up") + 1..position("\"last")];
+    let of = |name: &str| window.iter().filter(|call| name_of(call) == name).collect::<Vec<_>>();
+    let refused = of("sendto").iter().filter(|call| call.contains(" = -1 E")).count();
+    assert_eq!((of("sendto").len(), refused), (1, 1), "{window:#?}");
+    let result = |call: &&String| call.rsplit(" = ").next().and_then(|count| count.parse::<usize>().ok());
+    // The message before the last one is received in the window too.
+    let received: usize = of("recvfrom").iter().filter_map(result).sum();
+    assert!(received >= REQUEST, "{received} of {REQUEST} bytes were received: {window:#?}");
 }
