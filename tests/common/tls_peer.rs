@@ -89,7 +89,17 @@ impl Peer {
         Peer { tls: tls.into(), wire: Cut { socket, left: cut } }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    /// A server on a connected socket, of which all arrives.
+    pub(crate) fn on(socket: TcpStream, config: Arc<ServerConfig>) -> Peer {
+        Peer::server(Cut { socket, left: usize::MAX }, config)
+    }
+
+    pub(crate) fn socket(&self) -> &TcpStream {
+        &self.wire.socket
+    }
+
+    /// Sends what the engine has to say of itself, an alert among it.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         let mut out = Vec::new();
         while self.tls.wants_write() {
             self.tls.write_tls(&mut out)?;
@@ -99,6 +109,15 @@ impl Peer {
 
     pub(crate) fn handshake(&mut self) -> io::Result<()> {
         self.handshake_but_for_the_last_flight()?;
+        self.flush()
+    }
+
+    /// A server's part of the handshake up to where the client is the next to speak.
+    pub(crate) fn answer_hello(&mut self) -> io::Result<()> {
+        while !self.tls.wants_write() {
+            self.tls.read_tls(&mut self.wire.socket)?;
+            self.tls.process_new_packets().map_err(io::Error::other)?;
+        }
         self.flush()
     }
 

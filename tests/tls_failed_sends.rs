@@ -1,0 +1,236 @@
+//! A failed send below a TLS session leaves what the peer has sent: data that waits for a paused reader, the end of the
+//! session, and an alert that says why.
+
+#![cfg(all(feature = "tls", target_os = "linux"))]
+
+#[path = "common/certificates.rs"]
+mod certificates;
+#[path = "common/behaviour.rs"]
+mod common;
+#[path = "common/law_tools.rs"]
+mod law_tools;
+#[path = "common/links.rs"]
+mod links;
+#[path = "common/processes.rs"]
+mod processes;
+#[path = "common/tls_peer.rs"]
+mod tls_peer;
+
+use std::io;
+use std::net::TcpStream;
+use std::process::Command;
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use certificates::{Authority, Files};
+use common::{Recorder, pattern, run, settle, until};
+use law_tools::give_up_after;
+use links::{Link, until_arrived};
+use processes::{Process, free_address};
+use tls_peer::Peer;
+use waterwheel::{TlsClient, TlsError, TlsErrorKind, TlsServer, get_running_loop, open_connection, sleep};
+
+/// More than all buffers take for a peer that reads nothing.
+const MUCH: usize = 32 << 20;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn kind_of(error: &(dyn std::error::Error + 'static)) -> Option<TlsErrorKind> {
+    TlsError::of(error).map(TlsError::kind)
+}
+
+/// A server that does its part when told to, and then is gone, with unread what we sent: a reset.
+struct Script {
+    ours: Option<socket2::Socket>,
+    answer: Vec<u8>,
+    client: TlsClient,
+    go: Sender<()>,
+    gone: Receiver<()>,
+}
+
+impl Script {
+    /// A server that shakes hands, and when told to answers, with the end of the session behind it or without.
+    fn answering(with_end: bool) -> Script {
+        let authority = Authority::new();
+        let identity = authority.sign(&["127.0.0.1"]);
+        let server = TlsServer::new(&identity.chain, &identity.key).unwrap();
+        Script::new(&authority, server, move |mut peer, may_go, answer| {
+            peer.handshake().unwrap();
+            may_go.recv_timeout(PATIENCE).unwrap();
+            for record in answer.chunks(16 << 10) {
+                peer.write(record).unwrap();
+            }
+            if with_end {
+                peer.close_notify().unwrap();
+            }
+            until_arrived(peer.socket());
+        })
+    }
+
+    /// A server that wants a certificate which the client has not got. It says so once told to go on.
+    fn refusing() -> Script {
+        let authority = Authority::new();
+        let identity = authority.sign(&["127.0.0.1"]);
+        let server = TlsServer::requiring_client_certificates(&identity.chain, &identity.key, &authority.pem).unwrap();
+        Script::new(&authority, server, |mut peer, may_go, _| {
+            peer.answer_hello().unwrap();
+            may_go.recv_timeout(PATIENCE).unwrap();
+            assert!(peer.handshake().is_err(), "the client has no certificate");
+            peer.flush().unwrap();
+            until_arrived(peer.socket());
+        })
+    }
+
+    fn new(
+        authority: &Authority,
+        server: TlsServer,
+        act: impl FnOnce(Peer, &Receiver<()>, &[u8]) + Send + 'static,
+    ) -> Script {
+        let linked = Link::Tcp.pair();
+        let answer = pattern(linked.holds - linked.holds / 8);
+        let (go, may_go) = channel();
+        let (leave, gone) = channel();
+        let text = answer.clone();
+        thread::spawn(move || {
+            act(Peer::on(TcpStream::from(linked.peer), server.rustls_config()), &may_go, &text);
+            // The socket is closed by now.
+            let _ = leave.send(());
+        });
+        let client = TlsClient::with_roots(&authority.pem).unwrap();
+        Script { ours: Some(linked.ours), answer, client, go, gone }
+    }
+
+    /// Lets the server do its part and go, while the loop is held up.
+    fn play(&self) {
+        self.go.send(()).unwrap();
+        self.gone.recv_timeout(PATIENCE).unwrap();
+    }
+}
+
+#[test]
+fn what_waits_for_a_reader_is_read_whole_after_the_send_failed() {
+    run(async {
+        for with_end in [true, false] {
+            let mut script = Script::answering(with_end);
+            let connecting = open_connection(script.ours.take().unwrap()).limit(1024).tls(&script.client);
+            let (mut reader, writer) = connecting.server_hostname("127.0.0.1").await.unwrap();
+            writer.write(&vec![b'q'; MUCH]);
+            script.play();
+            until("the send fails", || writer.is_closing()).await;
+            settle().await;
+            let drained = give_up_after(2, writer.drain()).await.expect("it does not wait for the reader");
+            assert!(drained.is_err());
+            let answer = reader.readexactly(script.answer.len()).await;
+            assert!(answer.unwrap_or_else(|error| panic!("with its end: {with_end}, {error}")) == script.answer);
+            let end = reader.read(1).await;
+            if with_end {
+                assert_eq!(end.unwrap(), b"", "the session was ended in order");
+                assert!(reader.at_eof());
+            } else {
+                assert!(end.is_err(), "the session was not ended");
+            }
+            assert!(writer.wait_closed().await.is_err(), "with its end: {with_end}");
+        }
+    });
+}
+
+#[test]
+fn a_paused_protocol_is_told_all_that_came_and_then_of_the_failed_send() {
+    run(async {
+        let mut script = Script::answering(true);
+        let recorder = Recorder::reacting(|word, this| {
+            if word == "made" {
+                this.transport().pause_reading();
+            }
+        });
+        let (protocol, ours) = (Rc::clone(&recorder), script.ours.take().unwrap());
+        let connecting = get_running_loop().create_connection(move || protocol, ours).tls(&script.client);
+        let (transport, _) = connecting.server_hostname("127.0.0.1").await.unwrap();
+        transport.write(&vec![b'q'; MUCH]);
+        script.play();
+        until("the send fails", || transport.is_closing()).await;
+        settle().await;
+        assert_eq!(recorder.words(), ["made", "pause"], "nothing comes while it is paused, nor is the connection lost");
+        transport.resume_reading();
+        let lost = recorder.lost.wait().await;
+        assert!(*recorder.received.borrow() == script.answer, "{} bytes", recorder.received.borrow().len());
+        assert!(lost.is_some(), "the send failed");
+    });
+}
+
+#[test]
+fn an_end_of_the_session_that_has_come_stays_one_whatever_fails_then() {
+    run(async {
+        for _ in 0..20 {
+            let mut script = Script::answering(true);
+            let connecting = open_connection(script.ours.take().unwrap()).tls(&script.client);
+            let (mut reader, writer) = connecting.server_hostname("127.0.0.1").await.unwrap();
+            // This is unread when the server goes.
+            writer.write(&[b'q'; 20_000]);
+            script.play();
+            // The loop has seen nothing yet: the first that it meets is that the kernel refuses this.
+            writer.write(&[b'q'; 20_000]);
+            let all = reader.read_to_end().await;
+            assert!(all.unwrap_or_else(|error| panic!("reply and end are here: {error}")) == script.answer);
+            assert!(reader.at_eof());
+            assert!(writer.wait_closed().await.is_err());
+        }
+    });
+}
+
+#[test]
+fn an_alert_that_has_come_is_told_and_not_that_the_next_send_failed() {
+    run(async {
+        for _ in 0..20 {
+            let mut script = Script::refusing();
+            let connecting = open_connection(script.ours.take().unwrap()).tls(&script.client);
+            // With TLS 1.3 the client is done before the server has seen its certificate.
+            let (mut reader, writer) = connecting.server_hostname("127.0.0.1").await.unwrap();
+            writer.write(&[b'q'; 20_000]);
+            script.play();
+            writer.write(&[b'q'; 20_000]);
+            let error = reader.read(1).await.unwrap_err();
+            assert_eq!(kind_of(&error), Some(TlsErrorKind::Refused), "the reader is told: {error}");
+            let error = writer.wait_closed().await.unwrap_err();
+            assert_eq!(kind_of(&error), Some(TlsErrorKind::Refused), "the writer is told: {error}");
+        }
+    });
+}
+
+#[test]
+fn openssl_that_wants_a_certificate_is_understood_in_every_run() {
+    let authority = Authority::new();
+    let identity = authority.sign(&["localhost"]);
+    let files = Files::new("tls-required");
+    let ca = files.put("ca.pem", &authority.pem);
+    let (cert, key) = (files.put("cert.pem", &identity.chain), files.put("key.pem", &identity.key));
+    let address = free_address();
+    let mut command = Command::new("openssl");
+    command.args(["s_server", "-quiet", "-cert", &cert, "-key", &key, "-CAfile", &ca, "-tls1_3", "-Verify", "1"]);
+    command.args(["-verify_return_error", "-accept", &address.to_string()]);
+    let _program = Process::start(&mut command);
+    let tls = TlsClient::with_roots(&authority.pem).unwrap();
+    run(async {
+        for round in 1..=20 {
+            let (mut reader, writer) = loop {
+                match open_connection(address).tls(&tls).server_hostname("localhost").await {
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                        sleep(Duration::from_millis(5)).await;
+                    }
+                    connected => break connected.unwrap(),
+                }
+            };
+            // The loop is held up meanwhile: what it meets first is that the kernel refuses a send.
+            while !writer.is_closing() {
+                writer.write(&[b'q'; 20_000]);
+                thread::sleep(Duration::from_millis(2));
+            }
+            for error in [reader.read(1).await.unwrap_err(), writer.wait_closed().await.unwrap_err()] {
+                assert_eq!(kind_of(&error), Some(TlsErrorKind::Refused), "round {round}: {error}");
+                assert!(error.to_string().contains("ertificate"), "round {round}: {error}");
+            }
+        }
+    });
+}
