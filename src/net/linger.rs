@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::rc::{Rc, Weak};
+use std::time::Instant;
 
 use crate::constants::{LINGER_BYTES, LINGER_TIME};
 use crate::event_loop::{LoopHandle, TimerHandle};
@@ -29,6 +30,8 @@ pub(crate) struct Lingering {
     conduit: RefCell<Option<Rc<dyn Conduit>>>,
     /// How many more bytes are received.
     left: Cell<usize>,
+    /// When the last bytes came, or it began.
+    quiet_since: Cell<Instant>,
     /// Runs until it is closed.
     timer: Cell<Option<TimerHandle>>,
     /// The server that accepted the connection counts it until it is closed.
@@ -58,25 +61,27 @@ impl Lingering {
             registration: Registration::unready(),
             conduit: RefCell::new(Some(conduit)),
             left: Cell::new(LINGER_BYTES),
+            quiet_since: Cell::new(event_loop.time()),
             timer: Cell::new(None),
             attachment: Cell::new(None),
         });
         lingering.attachment.set(attachment.map(|attachment| attachment.linger(&lingering)));
         let earlier = event_loop.core().reactor.hand_over(registration, lingering.clone());
-        lingering.wait_for_progress();
+        lingering.close_when_quiet();
         if lingering.registration.want(Direction::Read) {
             event_loop.core().executor.ready.push(Entry::Io(lingering, Direction::Read));
         }
         earlier
     }
 
-    /// Closes when nothing has come for too long.
-    fn wait_for_progress(&self) {
-        let (this, left_before) = (self.this.clone(), self.left.get());
-        let timer = self.event_loop.call_later(LINGER_TIME, move || {
+    /// Closes when nothing has come for too long. The timer is not set anew for all that comes: when it is due, it looks
+    /// how long that is ago.
+    fn close_when_quiet(&self) {
+        let (this, end) = (self.this.clone(), self.quiet_since.get() + LINGER_TIME);
+        let timer = self.event_loop.call_at(end, move || {
             let Some(lingering) = this.upgrade() else { return };
-            if lingering.left.get() < left_before {
-                lingering.wait_for_progress();
+            if lingering.quiet_since.get() + LINGER_TIME > end {
+                lingering.close_when_quiet();
             } else {
                 lingering.finish();
             }
@@ -91,6 +96,7 @@ impl Lingering {
         match conduit.recv(&mut loan.memory) {
             Ok(0) => Discarded::End,
             Ok(n) => {
+                self.quiet_since.set(self.event_loop.time());
                 self.left.set(self.left.get().saturating_sub(n));
                 if self.left.get() == 0 { Discarded::End } else { Discarded::Some }
             }

@@ -106,7 +106,8 @@ impl StreamProtocol {
     #[cold]
     fn no_more(&self, own: &mut ReceiveBuffer) -> Poll<io::Result<bool>> {
         self.take_inbox(own);
-        Poll::Ready(if self.has_eof() { Ok(false) } else { self.outcome().map(|()| false) })
+        let outcome = if self.has_eof() { Ok(()) } else { self.outcome().map_err(as_received) };
+        Poll::Ready(outcome.map(|()| false))
     }
 
     pub(in crate::streams) fn is_ended(&self) -> bool {
@@ -138,4 +139,10 @@ impl StreamProtocol {
         self.unread.set(0);
         self.consumed(&mut own, 0, 0);
     }
+}
+
+/// What a reader is told of a failure. A broken pipe is about a send that failed, which is no concern of the reader's; but
+/// no end of the stream came either, so for the reader the connection was reset.
+fn as_received(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::BrokenPipe { io::ErrorKind::ConnectionReset.into() } else { error }
 }
