@@ -37,7 +37,6 @@ struct Speaker {
 impl Protocol for Speaker {
     fn connection_made(&self, transport: Rc<dyn Transport>) {
         transport.write(&pattern(self.says));
-        assert_eq!(transport.get_write_buffer_size() > 0, self.says == MUCH);
         let _ = self.transport.set(transport);
     }
 
@@ -76,7 +75,9 @@ async fn spoken_to(says: usize) -> Spoken {
     while transport.get().is_none() || !client.is_finished() {
         yield_now().await;
     }
-    Spoken { server, transport: transport.get().unwrap().clone(), client: client.join().unwrap() }
+    let transport = transport.get().unwrap().clone();
+    assert_eq!(transport.get_write_buffer_size() > 0, says == MUCH, "what the kernel does not take");
+    Spoken { server, transport, client: client.join().unwrap() }
 }
 
 /// What the client's socket sees.
