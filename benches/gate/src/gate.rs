@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use gate::counting::Counting;
 use gate::limits::{Limits, Verdict};
-use gate::traffic::{Traffic, cost_of_each};
+use gate::traffic::{Side, Traffic, cost_of_each};
 use gate::watched::Tool;
 use gate::{Figure, heap};
 
@@ -18,7 +18,8 @@ const LIMITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/limits.toml");
 const ONE: Traffic = Traffic::Echo { connections: 1, depth: 1 };
 const FIFTY: Traffic = Traffic::Echo { connections: 50, depth: 1 };
 const LINES: Traffic = Traffic::Echo { connections: 50, depth: 16 };
-const LIVES: Traffic = Traffic::Lives { together: 100 };
+const LIVES: Traffic = Traffic::Lives { together: 100, ended_by: Side::Client };
+const ANSWERED: Traffic = Traffic::Lives { together: 100, ended_by: Side::Server };
 
 /// Section and key of the limit; the server, and what is done to it in how many rounds.
 const WATCHED: &[(&str, Tool, &str, Traffic, usize)] = &[
@@ -32,6 +33,7 @@ const WATCHED: &[(&str, Tool, &str, Traffic, usize)] = &[
     ("system_calls.message_of_50", Tool::Strace, "fill_buf", FIFTY, 20),
     ("system_calls.line", Tool::Strace, "readline", LINES, 20),
     ("system_calls.connection", Tool::Strace, "fill_buf", LIVES, 5),
+    ("system_calls.connection_answered_once", Tool::Strace, "once", ANSWERED, 5),
 ];
 
 fn main() -> ExitCode {

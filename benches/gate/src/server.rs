@@ -29,6 +29,7 @@ pub fn serve(kind: &str, connections: usize) {
             "read" => serve_streams(read).await,
             "readline" => serve_streams(readline).await,
             "readline_into" => serve_streams(readline_into).await,
+            "once" => serve_streams(once).await,
             "protocol" => serve_protocol().await,
             _ => panic!("there is no server {kind}"),
         }
@@ -102,6 +103,13 @@ async fn readline_into(mut reader: StreamReader, writer: StreamWriter) -> io::Re
         writer.write(&line);
         writer.drain().await?;
     }
+}
+
+/// Answers one message, and ends the connection.
+async fn once(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
+    let data = reader.read(16 * 1024).await?;
+    writer.write(&data);
+    Ok(())
 }
 
 #[derive(Default)]

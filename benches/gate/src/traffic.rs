@@ -20,7 +20,14 @@ pub enum Traffic {
     /// On each of so many connections, so many lines of 64 bytes are sent together, and echoed.
     Echo { connections: usize, depth: usize },
     /// So many clients connect, have one message echoed, and end.
-    Lives { together: usize },
+    Lives { together: usize, ended_by: Side },
+}
+
+/// Who ends a connection first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Client,
+    Server,
 }
 
 /// What a server of this kind needs for each message, or for each life of a connection.
@@ -34,7 +41,7 @@ impl Traffic {
     fn in_a_round(self) -> usize {
         match self {
             Traffic::Echo { connections, depth } => connections * depth,
-            Traffic::Lives { together } => together,
+            Traffic::Lives { together, .. } => together,
         }
     }
 
@@ -45,9 +52,9 @@ impl Traffic {
                 echo(&server, connections, depth, rounds);
                 server.total()
             }
-            Traffic::Lives { together } => {
+            Traffic::Lives { together, ended_by } => {
                 let server = Watched::start(tool, program, kind, together * rounds);
-                lives(&server, together, rounds);
+                lives(&server, together, ended_by, rounds);
                 server.total()
             }
         }
@@ -70,20 +77,25 @@ fn echo(server: &Watched, connections: usize, depth: usize, rounds: usize) {
     server.while_stopped(|| drop(streams));
 }
 
-fn lives(server: &Watched, together: usize, rounds: usize) {
+fn lives(server: &Watched, together: usize, ended_by: Side, rounds: usize) {
     let message = batch(1);
-    for _ in 0..rounds {
+    for round in 0..rounds {
         let streams = server.while_stopped(|| {
             let streams = connect(server.address, together);
             streams.iter().for_each(|stream| send(stream, &message));
             streams
         });
         streams.iter().for_each(|stream| expect(stream, &message));
-        server.while_stopped(|| {
-            streams.iter().for_each(|stream| stream.shutdown(Shutdown::Write).expect("it is open"));
-        });
-        for mut stream in streams {
+        let end = || streams.iter().for_each(|stream| stream.shutdown(Shutdown::Write).expect("it is open"));
+        if ended_by == Side::Client {
+            server.while_stopped(end);
+        }
+        for mut stream in &streams {
             assert_eq!(stream.read(&mut [0]).expect("the server ends the stream"), 0);
+        }
+        // The last round ends the server, however it is ended.
+        if ended_by == Side::Server && round + 1 < rounds {
+            server.while_stopped(end);
         }
     }
 }
