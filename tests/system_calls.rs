@@ -9,7 +9,6 @@
 
 #![cfg(target_os = "linux")]
 
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
@@ -22,45 +21,7 @@ mod strace;
 
 use links::until_arrived;
 use processes::PATIENCE;
-use strace::{Traced, name_of};
-
-/// System calls by name, in a window of the log.
-#[derive(Debug)]
-struct Counts(BTreeMap<String, usize>);
-
-impl Counts {
-    /// Counts the lines after the last one with `begin`, up to the last one with `end`, which is included.
-    #[track_caller]
-    fn between(calls: &[String], begin: &str, end: &str) -> Counts {
-        let last = |text| calls.iter().rposition(|call| call.contains(text)).unwrap_or_else(|| panic!("no {text:?}"));
-        let (begin, end) = (last(begin), last(end));
-        assert!(begin < end, "the window is in order");
-        let mut counts = BTreeMap::new();
-        for call in &calls[begin + 1..=end] {
-            *counts.entry(name_of(call).to_owned()).or_default() += 1;
-        }
-        if cfg!(debug_assertions) {
-            // Whether what is about to be closed is open at all.
-            counts.remove("fcntl");
-        }
-        Counts(counts)
-    }
-
-    fn of(&self, name: &str) -> usize {
-        self.0.get(name).copied().unwrap_or(0)
-    }
-
-    fn total(&self) -> usize {
-        self.0.values().sum()
-    }
-
-    /// Prints what was measured, for whoever runs the test with `--nocapture`, and gives it.
-    fn per(&self, what: &str, times: usize) -> f64 {
-        let each = self.total() as f64 / times as f64;
-        println!("{each:.3} system calls per {what}: {:?} for {times}", self.0);
-        each
-    }
-}
+use strace::{Counts, Traced, name_of};
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the server listens");

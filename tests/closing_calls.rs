@@ -1,0 +1,104 @@
+//! What the end of a connection costs in system calls, where our side closes first: nothing was sent, and nothing more is
+//! done than close; or something was, and the connection lingers.
+//!
+//! The servers are tests of this file that are run in processes of their own, under strace.
+
+#![cfg(target_os = "linux")]
+
+#[path = "common/processes.rs"]
+mod processes;
+#[path = "common/strace.rs"]
+mod strace;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use processes::PATIENCE;
+use strace::{Counts, Traced, name_of};
+use waterwheel::{ClientConnected, StreamReader, StreamWriter, start_server, timeout};
+
+/// How many clients there are between the first and the last.
+const ORDINARY: usize = 100;
+
+/// A window of the log has these, and the end of the first and the beginning of the last, which make up one more.
+const LIVES: usize = ORDINARY + 1;
+
+fn serve<M>(handler: impl ClientConnected<M>) {
+    waterwheel::run(async {
+        let server = start_server(handler, "127.0.0.1:0").await.unwrap();
+        println!("\nServing on {}", server.local_addrs()[0]);
+        // It is killed long before.
+        let _ = timeout(Duration::from_secs(120), server.serve_forever()).await;
+    });
+}
+
+#[test]
+#[ignore = "a server for the tests of this file, which run it under strace"]
+fn server_that_drops_both_halves_in_one_step() {
+    serve(async |mut reader: StreamReader, writer: StreamWriter| {
+        let _ = reader.read(64).await;
+        drop((reader, writer));
+    });
+}
+
+#[test]
+#[ignore = "a server for the tests of this file, which run it under strace"]
+fn server_that_replies_and_closes_first() {
+    serve(async |mut reader: StreamReader, writer: StreamWriter| {
+        let request = reader.read(64).await.unwrap_or_default();
+        writer.write(&request);
+        drop((reader, writer));
+    });
+}
+
+/// The server's system calls, while one client after the other sends a request, reads to the end and closes.
+fn calls_of(server: &str, expected: impl Fn(&str) -> String) -> Vec<String> {
+    let program = std::env::current_exe().unwrap();
+    let program = [program.to_str().unwrap(), "--exact", server, "--ignored", "--nocapture"];
+    let traced = Traced::command(server, &program, &[]);
+    for number in 0..ORDINARY + 2 {
+        let text = match number {
+            0 => "warm-up",
+            n if n <= ORDINARY => "ordinary",
+            _ => "last",
+        };
+        let mut stream = TcpStream::connect(traced.server.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(format!("{text:.<64}").as_bytes()).unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        assert_eq!(reply, expected(text), "{server}");
+    }
+    traced.finish()
+}
+
+/// One life after the other, from one accept to the next.
+fn lives(calls: &[String]) -> Counts {
+    Counts::between(calls, "\"warm-up", "\"last")
+}
+
+#[test]
+fn both_halves_dropped_in_one_step_with_nothing_sent_are_one_close_and_no_more() {
+    let calls = calls_of("server_that_drops_both_halves_in_one_step", |_| String::new());
+    let counts = lives(&calls);
+    let each = counts.per("connection that is closed with nothing sent", LIVES);
+    assert_eq!(["close", "epoll_ctl", "setsockopt"].map(|name| counts.of(name)), [LIVES; 3], "{counts:?}");
+    assert_eq!((counts.of("shutdown"), counts.of("sendto")), (0, 0), "{counts:?}");
+    // An accept and one in vain, the two settings, two waits, the request, the close, and a look for unread input.
+    assert!(each <= 9.05, "{each} for a connection: {counts:?}");
+}
+
+#[test]
+fn a_reply_before_a_close_costs_the_end_of_our_side_and_one_receive_of_the_peers() {
+    let calls = calls_of("server_that_replies_and_closes_first", |text| format!("{text:.<64}"));
+    let counts = lives(&calls);
+    let each = counts.per("connection that is closed after a reply", LIVES);
+    let once = ["close", "epoll_ctl", "setsockopt", "sendto"];
+    assert_eq!(once.map(|name| counts.of(name)), [LIVES; 4], "{counts:?}");
+    assert_eq!(counts.of("shutdown"), LIVES, "each lingers: {counts:?}");
+    // As with nothing sent, and the reply, the end of our side, the wait for the peer's, and its receive.
+    assert!(each <= 13.05, "{each} for a connection: {counts:?}");
+    let refused = calls.iter().find(|call| name_of(call) == "shutdown" && call.contains(" = -1 "));
+    assert_eq!(refused, None);
+}
