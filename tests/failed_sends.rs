@@ -178,20 +178,28 @@ fn a_protocol_is_told_all_that_came_however_long_it_pauses_and_then_of_the_faile
 #[test]
 fn a_large_write_that_fails_at_once_leaves_what_came() {
     run(async {
+        let writes: [(&str, fn(&StreamWriter)); 3] = [
+            ("in one", |writer| writer.write(&vec![b'q'; 1 << 20])),
+            ("in pieces", |writer| writer.writelines([[b'q'; 20_000], [b'r'; 20_000]])),
+            ("gathered", |writer| (0..100).for_each(|_| writer.write(&[b'q'; 1000]))),
+        ];
         for link in Link::BOTH {
-            let mut linked = link.pair();
-            let answer = pattern(linked.holds);
-            let (mut reader, writer) = open_connection(linked.ours).limit(1024).await.unwrap();
-            writer.write(b"question");
-            settle().await;
-            linked.peer.write_all(&answer).unwrap();
-            until_arrived(&linked.peer);
-            // With the question unread this is a reset, or for a Unix socket the end of all writing.
-            drop(linked.peer);
-            writer.write(&vec![b'q'; 1 << 20]);
-            assert!(writer.is_closing(), "{link:?}: the kernel refuses it in the call");
-            let read = reader.readexactly(answer.len()).await;
-            assert!(read.unwrap_or_else(|error| panic!("{link:?}: {error}")) == answer, "{link:?}");
+            for (how, write) in writes {
+                let mut linked = link.pair();
+                let answer = pattern(linked.holds);
+                let (mut reader, writer) = open_connection(linked.ours).limit(1024).await.unwrap();
+                writer.write(b"question");
+                settle().await;
+                linked.peer.write_all(&answer).unwrap();
+                until_arrived(&linked.peer);
+                // With the question unread this is a reset, or for a Unix socket the end of all writing.
+                drop(linked.peer);
+                write(&writer);
+                assert!(writer.is_closing(), "{link:?}, {how}: the kernel refuses it in the call");
+                let read = reader.readexactly(answer.len()).await;
+                assert!(read.unwrap_or_else(|error| panic!("{link:?}, {how}: {error}")) == answer, "{link:?}, {how}");
+                assert!(writer.wait_closed().await.is_err(), "{link:?}, {how}");
+            }
         }
     });
 }

@@ -2,7 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 
@@ -86,5 +86,31 @@ fn interrupted_system_calls_are_made_again_and_nothing_is_lost() {
             let failed = injected(&calls, name);
             assert!(failed >= 50, "EINTR was injected only {failed} times into {name} of {program}");
         }
+    }
+}
+
+#[test]
+fn a_send_that_fails_leaves_what_the_peer_goes_on_to_send() {
+    const REST: usize = 1_000_000;
+    for error in ["EPIPE", "ECONNRESET", "ENETUNREACH"] {
+        let inject = format!("inject=sendto:error={error}:when=2");
+        let options = ["-e", "trace=execve,sendto,recvfrom,close", "-e", &inject];
+        let traced = Traced::start(&format!("send_{error}"), "echo_protocol", &options);
+        let mut stream = connect(traced.server.address);
+        stream.write_all(b"first").expect("the server reads");
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer).expect("the server answers");
+        stream.write_all(b"second").expect("the server reads");
+        stream.write_all(&vec![b'r'; REST]).unwrap_or_else(|refused| panic!("{error}: the rest is refused: {refused}"));
+        stream.shutdown(Shutdown::Write).expect("our side is open");
+        let end = stream.read_to_end(&mut Vec::new()).map_err(|error| error.kind());
+        assert_eq!(end, Err(ErrorKind::ConnectionReset), "{error}: an answer was given up, which is no clean end");
+
+        let calls = traced.finish();
+        assert_eq!(injected(&calls, "sendto"), 1, "{error}");
+        assert_eq!(calls.iter().filter(|call| name_of(call) == "sendto").count(), 2, "{error}: nothing more is sent");
+        let received = calls.iter().filter(|call| name_of(call) == "recvfrom");
+        let received = received.filter_map(|call| call.rsplit(" = ").next()?.parse::<usize>().ok()).sum::<usize>();
+        assert_eq!(received, 11 + REST, "{error}");
     }
 }

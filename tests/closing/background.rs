@@ -110,6 +110,39 @@ fn a_peer_that_takes_nothing_is_cut_off_after_the_close_timeout() {
 }
 
 #[test]
+fn a_reader_that_was_kept_does_not_keep_a_peer_that_takes_nothing() {
+    alone(|| {
+        let (mut event_loop, clock) = with_clock(Duration::from_secs(7));
+        event_loop.run(async {
+            let outcome = Rc::new(Cell::new(None));
+            let told = Rc::clone(&outcome);
+            let server = start(move |mut reader: StreamReader, writer: StreamWriter| {
+                let told = Rc::clone(&told);
+                async move {
+                    writer.write(&pattern(32 * MIB));
+                    drop(writer);
+                    told.set(Some(reader.read_to_end().await.map_err(|error| error.kind())));
+                }
+            })
+            .await;
+            let client = plain_client(server.local_addrs()[0]);
+            while server.connections() == 0 {
+                yield_now().await;
+            }
+            let start = clock.elapsed();
+            sleep(Duration::from_secs(6)).await;
+            assert_eq!(server.connections(), 1);
+            assert!(outcome.take().is_none(), "the peer is neither at its end nor cut off");
+            sleep(Duration::from_secs(10)).await;
+            assert_eq!(server.connections(), 0);
+            assert!(clock.elapsed() - start < Duration::from_secs(17));
+            assert!(outcome.take().is_some(), "the reader hears of it");
+            drop(client);
+        });
+    });
+}
+
+#[test]
 fn a_peer_that_takes_a_little_each_time_is_not_cut_off() {
     alone(|| {
         let (mut event_loop, clock) = with_clock(Duration::from_secs(7));
