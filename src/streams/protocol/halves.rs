@@ -5,7 +5,7 @@ use super::StreamProtocol;
 use super::flow::Flags;
 use crate::event_loop::Unsent;
 use crate::interface::ReceiveBuffer;
-use crate::streams::background::close_in_background;
+use crate::streams::background::{bound_sending, close_in_background};
 
 impl StreamProtocol {
     /// The reader is dropped, with what it had in its hands.
@@ -46,8 +46,10 @@ impl Unsent for StreamProtocol {
         if self.flow.any(Flags::READER_GONE) {
             return;
         }
-        if let Some(transport) = self.transport().filter(|transport| transport.can_write_eof()) {
+        let (Some(event_loop), Some(transport)) = (&self.event_loop, self.transport()) else { return };
+        if transport.can_write_eof() {
             transport.write_eof();
         }
+        bound_sending(event_loop, &transport);
     }
 }
