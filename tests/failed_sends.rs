@@ -41,11 +41,12 @@ async fn answered_early(link: Link) -> (StreamReader, StreamWriter, Vec<u8>) {
     (reader, writer, answer)
 }
 
-/// After all that came there is the end, or the reset that was behind it.
+/// After all that came there is the end, or what ended the connection: the kernel tells of a reset once, and here it has
+/// told the send.
 fn is_an_end(end: &io::Result<Vec<u8>>) -> bool {
     match end {
         Ok(rest) => rest.is_empty(),
-        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+        Err(error) => FAILED_SEND.contains(&error.kind()),
     }
 }
 
