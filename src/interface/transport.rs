@@ -42,20 +42,24 @@ pub trait Transport {
     /// comes, in a later turn at the earliest.
     fn close(&self);
 
-    /// Closes without waiting for what the kernel did not take yet.
+    /// Closes without waiting for what the kernel did not take yet. If there is any of that, a TCP peer gets a reset, so
+    /// that it does not take a part for the whole.
     fn abort(&self);
 
     /// Whether the transport is closing or closed.
     fn is_closing(&self) -> bool;
 
     /// Stops receiving; no `data_received` follows until [`resume_reading`](Transport::resume_reading). Neither the
-    /// end of the stream nor a reset is noticed meanwhile, unless something is written.
+    /// end of the stream nor a reset is noticed meanwhile. If something is written then, and cannot be sent, the
+    /// protocol is told by [`connection_closing`](Protocol::connection_closing), and the connection is lost only when
+    /// reading was resumed and has come to its end, or after a [`close`](Transport::close).
     fn pause_reading(&self);
 
     /// Receives again.
     fn resume_reading(&self);
 
-    /// Whether the transport is neither paused nor closing.
+    /// Whether what comes is delivered: reading is not paused, and nobody has closed. A transport that is closing because
+    /// a send failed still reads.
     fn is_reading(&self) -> bool;
 
     /// Sets the marks, in bytes, over and under which the protocol is told to pause and to resume. A missing low

@@ -93,7 +93,8 @@ impl StreamWriter {
     ///
     /// # Errors
     ///
-    /// What the connection failed with, or `ConnectionReset` if it was closed before.
+    /// What the connection failed with, as soon as a send has failed, or `ConnectionReset` if it was closed before. What
+    /// the peer had sent by then can still be read.
     #[inline]
     pub fn drain(&self) -> impl Future<Output = io::Result<()>> {
         // Boxed, since a task has room for all that it may wait for, and mostly this is not waited for.
