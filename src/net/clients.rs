@@ -7,21 +7,20 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use slab::Slab;
-use socket2::Socket;
 
+use crate::event_loop::LoopHandle;
 use crate::executor::Waiters;
 use crate::interface::Transport;
 use crate::net::layer::topmost;
-use crate::net::linger::Lingering;
-use crate::net::socket_transport::SocketTransport;
+use crate::reactor::Source;
 
 /// All that is left of the connections that a server accepted.
 #[derive(Default)]
 pub(crate) struct Clients {
     /// Those that are not yet lost.
-    connected: RefCell<Slab<Weak<SocketTransport<Socket>>>>,
+    connected: RefCell<Slab<Weak<dyn Transport>>>,
     /// Those that are lost for their protocols, and whose sockets are not yet closed.
-    lingering: RefCell<Slab<Weak<Lingering>>>,
+    lingering: RefCell<Slab<Weak<dyn Source>>>,
     /// From now on it is told when a connection has ended. Before that nobody asks, and most servers have many.
     watched: Cell<bool>,
     changed: Waiters,
@@ -41,7 +40,7 @@ pub(crate) struct LingeringAttachment {
 
 impl Clients {
     /// Counts a connection for as long as it keeps what this returns.
-    pub(crate) fn add(self: &Rc<Self>, transport: &Rc<SocketTransport<Socket>>) -> Attachment {
+    pub(crate) fn add(self: &Rc<Self>, transport: &Rc<dyn Transport>) -> Attachment {
         let place = self.connected.borrow_mut().insert(Rc::downgrade(transport));
         Attachment { clients: Rc::clone(self), place }
     }
@@ -67,9 +66,12 @@ impl Clients {
     }
 
     /// Closes the sockets that linger, whatever their peers still send.
-    pub(crate) fn stop_lingering(&self) {
+    pub(crate) fn stop_lingering(&self, event_loop: &LoopHandle) {
         let lingering: Vec<_> = self.lingering.borrow().iter().filter_map(|(_, client)| client.upgrade()).collect();
-        lingering.iter().for_each(|client| client.finish());
+        for client in lingering {
+            drop(event_loop.core().reactor.unwatch(client.registration()));
+            client.let_go();
+        }
     }
 
     /// Nobody will be added, so from now on it is worth telling who waits.
@@ -100,7 +102,7 @@ impl Clients {
 
 impl Attachment {
     /// The connection is lost for its protocol, and its socket lingers.
-    pub(crate) fn linger(self, lingering: &Rc<Lingering>) -> LingeringAttachment {
+    pub(crate) fn linger(self, lingering: &Rc<dyn Source>) -> LingeringAttachment {
         let place = self.clients.lingering.borrow_mut().insert(Rc::downgrade(lingering));
         LingeringAttachment { clients: Rc::clone(&self.clients), place }
     }

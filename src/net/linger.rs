@@ -65,8 +65,9 @@ impl Lingering {
             timer: Cell::new(None),
             attachment: Cell::new(None),
         });
-        lingering.attachment.set(attachment.map(|attachment| attachment.linger(&lingering)));
-        let earlier = event_loop.core().reactor.hand_over(registration, lingering.clone());
+        let source: Rc<dyn Source> = lingering.clone();
+        lingering.attachment.set(attachment.map(|attachment| attachment.linger(&source)));
+        let earlier = event_loop.core().reactor.hand_over(registration, source);
         lingering.close_when_quiet();
         if lingering.registration.want(Direction::Read) {
             event_loop.core().executor.ready.push(Entry::Io(lingering, Direction::Read));
@@ -106,15 +107,10 @@ impl Lingering {
         }
     }
 
-    /// Closes now, whatever the peer still sends.
-    pub(crate) fn finish(&self) {
-        if let Some(timer) = self.timer.take() {
-            timer.cancel();
-        }
+    fn finish(&self) {
         let source = self.event_loop.core().reactor.unwatch(&self.registration);
-        let (conduit, attachment) = (self.conduit.take(), self.attachment.take());
-        // The server hears of it when the socket is closed.
-        drop((conduit, attachment, source));
+        self.let_go();
+        drop(source);
     }
 }
 
@@ -141,8 +137,11 @@ impl Source for Lingering {
     }
 
     fn let_go(&self) {
-        drop(self.timer.take());
+        if let Some(timer) = self.timer.take() {
+            timer.cancel();
+        }
         drop(self.conduit.take());
+        // Last: the server hears of it when the socket is closed.
         drop(self.attachment.take());
     }
 

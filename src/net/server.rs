@@ -13,7 +13,7 @@ use socket2::{Domain, Socket};
 use crate::constants::LINGER_TIME;
 use crate::event_loop::{Incident, LoopHandle};
 use crate::executor::{Waiters, yield_once};
-use crate::interface::{ExtraInfo, Protocol};
+use crate::interface::{ExtraInfo, Protocol, Transport};
 use crate::net::bind::SocketFile;
 use crate::net::clients::Clients;
 use crate::net::conduit::{Acceptor, Conduit};
@@ -228,7 +228,7 @@ impl Server {
         // What the others were sent is out of our hands: they only wait for their peers.
         if timeout(LINGER_TIME, clients.all_closed()).await.is_err() {
             clients.abort_all();
-            clients.stop_lingering();
+            clients.stop_lingering(&self.state.event_loop);
         }
         clients.all_lost().await;
         let finished = before.saturating_sub(left);
@@ -327,7 +327,10 @@ impl ServerState {
         };
         let peer = names.peer.clone();
         match self.open(assembly, conduit, names) {
-            Ok(transport) => transport.attach(self.clients.add(&transport)),
+            Ok(transport) => {
+                let client: Rc<dyn Transport> = transport.clone();
+                transport.attach(self.clients.add(&client));
+            }
             Err(error) => {
                 let incident = Incident::new("An accepted connection could not be set up");
                 self.event_loop.core().report(&incident.with_error(error).with_peer(peer));

@@ -5,6 +5,7 @@ use std::io;
 use std::process::exit;
 use std::rc::Rc;
 
+use crate::traffic::MESSAGE;
 use waterwheel::{ConnectionError, Protocol, StreamReader, StreamWriter, Transport, get_running_loop, start_server};
 
 thread_local! {
@@ -107,7 +108,8 @@ async fn readline_into(mut reader: StreamReader, writer: StreamWriter) -> io::Re
 
 /// Answers one message, and ends the connection.
 async fn once(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
-    let data = reader.read(16 * 1024).await?;
+    // No other server calls this: what only one of them calls is inlined there, and counted so.
+    let data = reader.readexactly(MESSAGE).await?;
     writer.write(&data);
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::watched::{PATIENCE, Tool, Watched};
 const FEW: usize = 10;
 
 /// How large a message is.
-const MESSAGE: usize = 64;
+pub const MESSAGE: usize = 64;
 
 /// What clients do in each round.
 #[derive(Debug, Clone, Copy)]
