@@ -163,7 +163,7 @@ fn closing_or_aborting_from_inside_a_pause_is_legal() {
             assert!(transport.is_closing());
             match common::read_to_end(&peer).await {
                 Ok(got) => assert!(!abort && got == data),
-                Err(error) => assert!(abort && error.kind() == std::io::ErrorKind::ConnectionReset, "{error}"),
+                Err(error) => assert!(abort && error.kind() == ErrorKind::ConnectionReset, "{error}"),
             }
             assert_eq!(recorder.lost.wait().await, None);
             assert_eq!(recorder.words().iter().filter(|word| word.starts_with("lost")).count(), 1);
