@@ -8,6 +8,8 @@
 //! | [`JoinError`] | whoever awaits a [`Task`](crate::Task) |
 //! | [`TimedOut`] | whoever awaits a [`timeout`](crate::timeout()) |
 //!
+//! Those of names, of connecting and of TLS are inside an `io::Error`: `LookUpError`, `ConnectError`, `TlsError`.
+//!
 //! Each is small, `#[non_exhaustive]` where it may grow, and converts into `io::Error`, so that `?` works in a
 //! function that returns `io::Result`.
 
@@ -47,10 +49,10 @@ impl fmt::Display for ReadError {
                 write!(f, "{} bytes read on a total of {expected} expected bytes", partial.len())
             }
             ReadError::IncompleteRead { partial, expected: None } => {
-                write!(f, "{} bytes read on a total of undefined expected bytes", partial.len())
+                write!(f, "{} bytes read, and the stream ended before the separator", partial.len())
             }
             ReadError::LimitOverrun { consumed } => {
-                write!(f, "no separator within the limit: {consumed} bytes searched")
+                write!(f, "no separator in {consumed} bytes, which is over the limit: .limit() sets a larger one")
             }
             ReadError::Io(error) => error.fmt(f),
         }
@@ -123,9 +125,10 @@ impl From<ConnectionError> for io::Error {
     }
 }
 
+/// With the text, since this is what is printed of an error that ends a program by way of `main`.
 impl fmt::Debug for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ConnectionError").field(&self.0).finish()
+        write!(f, "ConnectionError({:?}: {self})", self.kind())
     }
 }
 
@@ -233,6 +236,27 @@ pub(crate) fn protocol_panicked(method: &str) -> ConnectionError {
 /// What a connection fails with whose protocol lent a buffer that nothing can be received into.
 pub(crate) fn buffer_without_room() -> ConnectionError {
     io::Error::new(io::ErrorKind::InvalidInput, "get_buffer() gave a buffer without room").into()
+}
+
+/// The error of one type in another error: itself, or inside an `io::Error`, a [`ConnectionError`] or a [`ReadError`],
+/// however they are nested.
+pub(crate) fn find_in<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = if let Some(error) = error.downcast_ref::<io::Error>() {
+            error.get_ref().map(|inner| inner as &(dyn Error + 'static))
+        } else if let Some(ConnectionError(shared)) = error.downcast_ref() {
+            Some(&**shared)
+        } else if let Some(ReadError::Io(inner)) = error.downcast_ref() {
+            Some(inner)
+        } else {
+            None
+        };
+    }
+    None
 }
 
 /// What every operation on a loop that was dropped answers.

@@ -97,7 +97,8 @@ pub use interface::{
     Transport,
 };
 pub use net::{
-    ConnectError, CreateConnection, CreateDatagramEndpoint, CreateServer, Endpoint, Family, Server, ShutdownReport,
+    ConnectError, CreateConnection, CreateDatagramEndpoint, CreateServer, Endpoint, Family, LookUpError,
+    LookUpErrorKind, Server, ShutdownReport,
 };
 pub use promise::Promise;
 pub use reactor::{Bell, Events, Readiness, Selector, Token};

@@ -150,7 +150,7 @@ fn an_address_that_is_none_is_one_readable_line_and_a_failure() {
     for name in TAKE_AN_ADDRESS {
         for (address, expected) in [
             ("nowhere", r#""nowhere" is not of the form "host:port""#),
-            ("127.0.0.1:65536", r#""127.0.0.1:65536" is not of the form "host:port""#),
+            ("127.0.0.1:65536", r#""127.0.0.1:65536" has an invalid port: "65536" is no number from 0 to 65535"#),
         ] {
             let Run { success, lines, errors } = run(name, &[address]);
             assert_eq!((success, lines, errors), (false, vec![], format!("{expected}\n")), "{name} {address}");

@@ -57,7 +57,7 @@ fn bind(address: SocketAddr, options: SocketOptions) -> io::Result<Socket> {
 }
 
 /// This machine has no such address, or not even the family.
-fn is_unavailable(error: &io::Error) -> bool {
+pub(crate) fn is_unavailable(error: &io::Error) -> bool {
     // EAFNOSUPPORT has no `ErrorKind`: its number on Linux, and on the BSDs.
     const NO_FAMILY: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 97 } else { 47 };
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_FAMILY)

@@ -33,8 +33,9 @@ impl LoopHandle {
     /// # Errors
     ///
     /// If no address could be connected to, an error that names them all, with a
-    /// [`ConnectError`](crate::ConnectError) inside; if the name was not found; an endpoint that is none; a socket
-    /// that is not of a stream; a closed loop.
+    /// [`ConnectError`](crate::ConnectError) inside; if the name was not found, with a
+    /// [`LookUpError`](crate::LookUpError) inside; an endpoint that is none; a socket that is not of a stream; a closed
+    /// loop.
     pub fn create_connection<'f, P: Protocol + 'static>(
         &self,
         factory: impl FnOnce() -> Rc<P> + 'f,
@@ -166,7 +167,7 @@ impl ConnectOptions {
         event_loop: &LoopHandle,
         factory: impl FnOnce() -> Rc<P>,
     ) -> io::Result<(Rc<dyn Transport>, Rc<P>)> {
-        let layer = std::mem::take(&mut self.layer).prepare(self.to.0.host().as_deref())?;
+        let layer = std::mem::take(&mut self.layer).prepare(self.to.0.host()?.as_deref())?;
         let socket = self.dial(event_loop).await?;
         let names = Names { peer: socket.peername(), local: socket.sockname().map(Rc::new) };
         let protocol = factory();

@@ -26,8 +26,9 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// What the system says of binding and listening, with the address; if a name was not found; an endpoint that is
-    /// none; a socket that is not of a stream; a closed loop.
+    /// What the system says of binding and listening, with the address; if a name was not found, with a
+    /// [`LookUpError`](crate::LookUpError) inside; an endpoint that is none; a socket that is not of a stream; a closed
+    /// loop.
     pub fn create_server<P: Protocol + 'static>(
         &self,
         factory: impl Fn() -> Rc<P> + 'static,

@@ -10,7 +10,9 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::constants::UNIX_RETRY;
+use crate::errors::find_in;
 use crate::event_loop::LoopHandle;
+use crate::net::bind::is_unavailable;
 use crate::net::conduit::prepare;
 use crate::net::endpoint::unix_address;
 use crate::net::race::race;
@@ -18,8 +20,11 @@ use crate::net::watch::Watch;
 use crate::reactor::Direction;
 use crate::time::sleep;
 
-/// No address could be connected to: each that was tried, with what went wrong. It is the inner error of the
-/// `io::Error` that the attempt to connect gives.
+/// No address could be connected to: each that was tried, with what went wrong. It is inside the `io::Error` that the
+/// attempt to connect gives; take it out with [`ConnectError::of`].
+///
+/// The `io::Error` has the kind of all attempts, if they agree, else `Other`. Attempts at a family of addresses that
+/// this machine cannot use at all do not count, unless there were no others.
 #[derive(Debug)]
 #[doc(alias = "all_errors")]
 pub struct ConnectError {
@@ -30,6 +35,11 @@ impl ConnectError {
     /// The addresses in the order in which they were tried, each with its error.
     pub fn attempts(&self) -> &[(SocketAddr, io::Error)] {
         &self.attempts
+    }
+
+    /// The failed attempts in `error`, if they are in it, however deep.
+    pub fn of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a ConnectError> {
+        find_in(error)
     }
 }
 
@@ -51,12 +61,27 @@ impl std::error::Error for ConnectError {
 
 impl From<ConnectError> for io::Error {
     fn from(error: ConnectError) -> Self {
-        // The kind of all, if they agree; a race that failed in several ways has none in particular.
-        let mut kinds = error.attempts.iter().map(|(_, error)| error.kind());
-        let first = kinds.next().unwrap_or(io::ErrorKind::Other);
-        let kind = if kinds.all(|kind| kind == first) { first } else { io::ErrorKind::Other };
-        io::Error::new(kind, error)
+        io::Error::new(common_kind(&error.attempts), error)
     }
+}
+
+/// The kind of all attempts, if they agree; a race that failed in several ways has none in particular.
+///
+/// A family of addresses of which no attempt got beyond this machine says nothing of the host: many machines have no
+/// IPv6, and there `localhost` is refused at one address and cannot be tried at the other. Such attempts count only
+/// where there are no others.
+fn common_kind(attempts: &[(SocketAddr, io::Error)]) -> io::ErrorKind {
+    let is_usable = |ipv4: bool| attempts.iter().any(|(to, error)| to.is_ipv4() == ipv4 && !is_out_of_reach(error));
+    let usable = [is_usable(true), is_usable(false)];
+    let counts = |to: &SocketAddr| usable == [false, false] || usable[usize::from(!to.is_ipv4())];
+    let mut kinds = attempts.iter().filter(|(to, _)| counts(to)).map(|(_, error)| error.kind());
+    let first = kinds.next().unwrap_or(io::ErrorKind::Other);
+    if kinds.all(|kind| kind == first) { first } else { io::ErrorKind::Other }
+}
+
+/// There is no way from this machine to the address.
+fn is_out_of_reach(error: &io::Error) -> bool {
+    is_unavailable(error) || error.kind() == io::ErrorKind::NetworkUnreachable
 }
 
 /// Races the addresses for a connected socket. Where local addresses are given, each attempt binds to the first one
@@ -163,4 +188,45 @@ fn set_nodelay(socket: &Socket) {
 fn is_in_progress(error: &io::Error) -> bool {
     let number = if cfg!(any(target_os = "linux", target_os = "android")) { 115 } else { 36 };
     error.raw_os_error() == Some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kind of an error that such attempts make.
+    fn kind_of(attempts: &[(&str, io::Error)]) -> io::ErrorKind {
+        let again = |error: &io::Error| match error.raw_os_error() {
+            Some(number) => io::Error::from_raw_os_error(number),
+            None => error.kind().into(),
+        };
+        let attempts = attempts.iter().map(|(to, error)| (SocketAddr::new(to.parse().unwrap(), 1), again(error)));
+        io::Error::from(ConnectError { attempts: attempts.collect() }).kind()
+    }
+
+    #[test]
+    fn a_family_that_the_machine_lacks_does_not_count() {
+        use io::ErrorKind::{
+            AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable, Other, TimedOut,
+        };
+        let no_family = || io::Error::from_raw_os_error(if cfg!(target_os = "linux") { 97 } else { 47 });
+        let refused = || io::Error::from(ConnectionRefused);
+        for lacking in [no_family(), AddrNotAvailable.into(), NetworkUnreachable.into()] {
+            let kind = lacking.kind();
+            let again = || if kind == no_family().kind() { no_family() } else { io::Error::from(kind) };
+            assert_eq!(kind_of(&[("127.0.0.1", refused()), ("::1", again())]), ConnectionRefused, "{lacking}");
+            assert_eq!(kind_of(&[("::1", again()), ("127.0.0.1", refused())]), ConnectionRefused, "{lacking}");
+            assert_eq!(kind_of(&[("127.0.0.1", again()), ("::1", refused())]), ConnectionRefused, "{lacking}");
+            let mixed = [("127.0.0.1", refused()), ("127.0.0.2", TimedOut.into()), ("::1", again())];
+            assert_eq!(kind_of(&mixed), Other, "{lacking}");
+            // Nobody else has anything to say.
+            assert_eq!(kind_of(&[("::1", again())]), kind, "{lacking}");
+            assert_eq!(kind_of(&[("127.0.0.1", again()), ("::1", again())]), kind, "{lacking}");
+        }
+        // The family is there, and one of its addresses cannot be reached: that is an answer as any other.
+        let reached = [("127.0.0.1", refused()), ("192.0.2.1", NetworkUnreachable.into())];
+        assert_eq!(kind_of(&reached), Other);
+        assert_eq!(kind_of(&[("127.0.0.1", refused()), ("::1", HostUnreachable.into())]), Other);
+        assert_eq!(kind_of(&[]), Other);
+    }
 }

@@ -60,13 +60,11 @@ impl Target {
         let (hosts, port) = match self {
             Target::Address(address) => return of_family(vec![address], hints.family, &address.ip()),
             Target::Hosts(hosts, port) => (hosts, port),
-            Target::Invalid(reason) => return Err(io::Error::new(io::ErrorKind::InvalidInput, reason)),
-            Target::Unix(_) | Target::Socket(_) => {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "an internet address was expected"));
-            }
+            Target::Invalid(reason) => return Err(invalid(&reason)),
+            Target::Unix(_) | Target::Socket(_) => return Err(invalid("an internet address was expected")),
         };
         if hosts.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no host was given"));
+            return Err(invalid("no host was given"));
         }
         let mut addresses = Vec::new();
         for host in hosts {
@@ -79,12 +77,28 @@ impl Target {
         Ok(addresses)
     }
 
-    /// The name or address, as far as it is one, that a client may expect its server to go by.
-    pub(crate) fn host(&self) -> Option<String> {
+    /// The name or address, if there is one, that a client may expect its server to go by. An empty host is none: it
+    /// stands for this machine, and names nobody.
+    ///
+    /// # Errors
+    ///
+    /// If it is no endpoint at all.
+    pub(crate) fn host(&self) -> io::Result<Option<String>> {
         match self {
-            Target::Hosts(hosts, _) => hosts.first().cloned(),
-            Target::Address(address) => Some(address.ip().to_string()),
-            Target::Unix(_) | Target::Socket(_) | Target::Invalid(_) => None,
+            Target::Hosts(hosts, _) => Ok(hosts.first().filter(|host| !host.is_empty()).cloned()),
+            Target::Address(address) => Ok(Some(address.ip().to_string())),
+            Target::Unix(_) | Target::Socket(_) => Ok(None),
+            Target::Invalid(reason) => Err(invalid(reason)),
+        }
+    }
+
+    /// Hosts as they are given beside a port.
+    fn hosts(hosts: Vec<String>, port: u16) -> Target {
+        match hosts.iter().find(|host| host.starts_with('[')) {
+            Some(host) => Target::Invalid(format!(
+                "the host {host:?} is given beside its port: the brackets belong into a text with both only"
+            )),
+            None => Target::Hosts(hosts, port),
         }
     }
 
@@ -93,10 +107,14 @@ impl Target {
             return Target::Address(address);
         }
         match split(text) {
-            Some((host, port)) => Target::Hosts(vec![host.to_owned()], port),
-            None => Target::Invalid(format!("{text:?} is not of the form \"host:port\"")),
+            Ok((host, port)) => Target::hosts(vec![host.to_owned()], port),
+            Err(reason) => Target::Invalid(format!("{text:?} {reason}")),
         }
     }
+}
+
+fn invalid(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, reason)
 }
 
 /// The name of a Unix socket with this path.
@@ -117,14 +135,28 @@ pub(crate) fn unix_address(path: &Path) -> io::Result<SockAddr> {
 
 /// The host and the port of `"host:port"` or `"[host]:port"`. Only a host in brackets may have colons: nobody could
 /// say whether `"::1:80"` has a port.
-fn split(text: &str) -> Option<(&str, u16)> {
-    let (host, port) = text.rsplit_once(':')?;
+///
+/// # Errors
+///
+/// What is wrong with the text, to be put behind it.
+fn split(text: &str) -> Result<(&str, u16), String> {
+    const FORM: &str = "is not of the form \"host:port\"";
+    let (host, port) = text.rsplit_once(':').ok_or(FORM)?;
     let host = match host.strip_prefix('[') {
-        Some(rest) => rest.strip_suffix(']')?,
-        None if host.contains(':') => return None,
+        Some(rest) => rest.strip_suffix(']').ok_or(FORM)?,
+        None if is_ipv6(host) || is_ipv6(text) => {
+            return Err(format!("{FORM}: an IPv6 address stands in brackets, as in \"[::1]:80\""));
+        }
+        None if host.contains(':') => return Err(FORM.to_owned()),
         None => host,
     };
-    Some((host, port.parse().ok()?))
+    let port = port.parse().map_err(|_| format!("has an invalid port: {port:?} is no number from 0 to 65535"))?;
+    Ok((host, port))
+}
+
+fn is_ipv6(text: &str) -> bool {
+    let (address, _scope) = text.split_once('%').unwrap_or((text, ""));
+    address.parse::<Ipv6Addr>().is_ok()
 }
 
 impl From<&str> for Endpoint {
@@ -148,31 +180,31 @@ impl From<&String> for Endpoint {
 
 impl From<(&str, u16)> for Endpoint {
     fn from((host, port): (&str, u16)) -> Self {
-        Endpoint(Target::Hosts(vec![host.to_owned()], port))
+        Endpoint(Target::hosts(vec![host.to_owned()], port))
     }
 }
 
 impl From<(String, u16)> for Endpoint {
     fn from((host, port): (String, u16)) -> Self {
-        Endpoint(Target::Hosts(vec![host], port))
+        Endpoint(Target::hosts(vec![host], port))
     }
 }
 
 impl From<(&String, u16)> for Endpoint {
     fn from((host, port): (&String, u16)) -> Self {
-        Endpoint(Target::Hosts(vec![host.clone()], port))
+        Endpoint(Target::hosts(vec![host.clone()], port))
     }
 }
 
 impl<H: Into<String>> From<(Vec<H>, u16)> for Endpoint {
     fn from((hosts, port): (Vec<H>, u16)) -> Self {
-        Endpoint(Target::Hosts(hosts.into_iter().map(Into::into).collect(), port))
+        Endpoint(Target::hosts(hosts.into_iter().map(Into::into).collect(), port))
     }
 }
 
 impl<H: Into<String>, const N: usize> From<([H; N], u16)> for Endpoint {
     fn from((hosts, port): ([H; N], u16)) -> Self {
-        Endpoint(Target::Hosts(hosts.into_iter().map(Into::into).collect(), port))
+        Endpoint(Target::hosts(hosts.into_iter().map(Into::into).collect(), port))
     }
 }
 
@@ -227,9 +259,19 @@ mod tests {
             (Endpoint::from(("::1", 80)), "Endpoint([\"::1\"], 80)"),
             (Endpoint::from((["a", "b"], 80)), "Endpoint([\"a\", \"b\"], 80)"),
             (Endpoint::from("[fe80::1%lo]:80"), "Endpoint([\"fe80::1%lo\"], 80)"),
-            (Endpoint::from("::1:80"), "Endpoint(invalid: \"::1:80\" is not of the form \"host:port\")"),
+            (
+                Endpoint::from("::1:80"),
+                "Endpoint(invalid: \"::1:80\" is not of the form \"host:port\": an IPv6 address stands in brackets, as in \"[::1]:80\")",
+            ),
             (Endpoint::from("nowhere"), "Endpoint(invalid: \"nowhere\" is not of the form \"host:port\")"),
-            (Endpoint::from("host:65536"), "Endpoint(invalid: \"host:65536\" is not of the form \"host:port\")"),
+            (
+                Endpoint::from("http://host:80"),
+                "Endpoint(invalid: \"http://host:80\" is not of the form \"host:port\")",
+            ),
+            (
+                Endpoint::from("host:65536"),
+                "Endpoint(invalid: \"host:65536\" has an invalid port: \"65536\" is no number from 0 to 65535)",
+            ),
         ] {
             assert_eq!(format!("{endpoint:?}"), expected);
         }

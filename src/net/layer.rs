@@ -32,7 +32,8 @@ pub(crate) fn topmost(mut transport: Rc<dyn Transport>) -> Rc<dyn Transport> {
 /// Puts a layer under the application's protocol. Called once for each connection.
 pub(crate) type Wrap = Rc<dyn Fn(&LoopHandle, Rc<dyn Protocol>) -> io::Result<Layered>>;
 
-/// Checks the settings of a layer, for a connection to a host or, without one, for a server or a nameless peer.
+/// Checks the settings of a layer, for a connection to a host or, without one, for a server or a nameless peer. The
+/// host is never empty.
 pub(crate) type Prepare = Box<dyn FnOnce(LayerSettings, Option<&str>) -> io::Result<Wrap>>;
 
 /// What the builders were told of a layer, in any order.

@@ -11,6 +11,7 @@ mod endpoint;
 mod layer;
 mod linger;
 mod listener;
+mod look_up_error;
 mod made;
 mod pipes;
 mod race;
@@ -30,5 +31,6 @@ pub use endpoint::Endpoint;
 pub(crate) use layer::topmost;
 #[cfg(feature = "tls")]
 pub(crate) use layer::{LayerSettings, Layered, Prepare, Wrap};
+pub use look_up_error::{LookUpError, LookUpErrorKind};
 pub use resolve::Family;
 pub use server::{Server, ShutdownReport};

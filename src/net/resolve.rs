@@ -7,10 +7,11 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use dns_lookup::{AddrInfoHints, getaddrinfo};
+use dns_lookup::{AddrInfoHints, LookupError, getaddrinfo};
 use socket2::{Domain, Type};
 
 use crate::event_loop::LoopHandle;
+use crate::net::look_up_error::LookUpError;
 
 /// Which kind of internet addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -125,11 +126,11 @@ fn ask_system(host: &str, port: u16, hints: Hints) -> io::Result<Vec<SocketAddr>
         socktype: Type::STREAM.into(),
         protocol: hints.proto,
     };
-    let failed = |error: io::Error| io::Error::new(error.kind(), format!("the name {host:?} was not found: {error}"));
-    let found = getaddrinfo(Some(host), None, Some(hints)).map_err(|error| failed(error.into()))?;
+    let failed = |error: LookupError| io::Error::from(LookUpError::new(host, error));
+    let found = getaddrinfo(Some(host), None, Some(hints)).map_err(failed)?;
     let mut addresses = Vec::new();
     for info in found {
-        let mut address = info.map_err(failed)?.sockaddr;
+        let mut address = info.map_err(|error| failed(error.into()))?.sockaddr;
         address.set_port(port);
         if !addresses.contains(&address) {
             addresses.push(address);

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
-use waterwheel::{EventLoop, open_connection, sleep, spawn, start_server};
+use waterwheel::{EventLoop, LookUpError, LookUpErrorKind, open_connection, sleep, spawn, start_server};
 
 use super::common::{alone, open_descriptors, run_alone, until, worker_threads};
 use super::options::tell_origin;
@@ -69,6 +69,9 @@ fn unknown_names_are_errors_and_the_loop_turns_meanwhile() {
             let error = look_up.await.unwrap().unwrap_err();
             let expected = format!("the name \"host-{n}.invalid\" was not found: ");
             assert!(error.to_string().starts_with(&expected), "{error}");
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            let inner = LookUpError::of(&error).expect("it is inside");
+            assert_eq!((inner.host(), inner.kind()), (&*format!("host-{n}.invalid"), LookUpErrorKind::NoSuchName));
         }
         // A thread that an earlier test had just started may show up late, and end.
         until("there are threads, but few", || (1..=16).contains(&worker_threads())).await;

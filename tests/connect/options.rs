@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 
 use waterwheel::{
-    Address, ConnectError, Family, Protocol, ReadError, StreamReader, StreamWriter, Transport, get_running_loop,
-    open_connection, start_server,
+    Address, ConnectError, Endpoint, Family, LookUpError, LookUpErrorKind, Protocol, ReadError, StreamReader,
+    StreamWriter, Transport, get_running_loop, open_connection, start_server,
 };
 
 use super::common::{Refusing, open_descriptors, run_alone, until_descriptors};
@@ -85,7 +85,8 @@ fn proto_and_flags_go_to_the_look_up() {
         assert!(error.to_string().starts_with("the name \"some.name\" was not found: "), "{error}");
         // There is no stream over UDP.
         let error = open_connection(("127.1", port)).proto(UDP).await.unwrap_err();
-        assert!(error.to_string().starts_with("the name \"127.1\" was not found: "), "{error}");
+        assert!(error.to_string().starts_with("the name \"127.1\" could not be looked up: "), "{error}");
+        assert_eq!(LookUpError::of(&error).map(LookUpError::kind), Some(LookUpErrorKind::Other));
     });
 }
 
@@ -150,14 +151,63 @@ fn when_all_addresses_fail_the_error_has_each_in_order() {
 }
 
 #[test]
+fn an_address_that_cannot_be_tried_from_here_does_not_hide_that_the_host_refuses() {
+    run_alone(|| async {
+        let refusing = Refusing::new();
+        let port = refusing.address.port();
+        // What is bound to an address of one family has no way to the other: so it is on a machine that lacks one.
+        for (host, local, own) in [("localhost", "127.0.0.1:0", "127.0.0.1"), ("localhost", "[::1]:0", "::1")] {
+            let _six = Refusing::at(&format!("[::1]:{port}"));
+            let error = open_connection((host, port)).local_addr(local).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}");
+            let failed = ["127.0.0.1", "::1"].map(|host| {
+                let kind = if host == own { ErrorKind::ConnectionRefused } else { ErrorKind::AddrNotAvailable };
+                (SocketAddr::new(host.parse().unwrap(), port), kind)
+            });
+            assert_eq!(attempts(&error), failed);
+            let of = ConnectError::of(&error).expect("it is inside");
+            assert_eq!(of.attempts().len(), 2);
+        }
+    });
+}
+
+#[test]
 fn what_is_no_endpoint_is_refused_with_its_text() {
     run_alone(|| async {
-        let refused =
-            ["", "nowhere", "host:", "host:port", "host:65536", "host:-1", "::1", "fe80::1", "::1:80", "[::1]"];
-        for text in refused {
+        let (form, port) = ("is not of the form \"host:port\"", "has an invalid port");
+        let refused = [
+            ("", form),
+            ("nowhere", form),
+            ("http://host:80", form),
+            ("[::1]", form),
+            ("host:", port),
+            ("host:port", port),
+            ("host:65536", port),
+            ("localhost:99999", port),
+            ("host:-1", port),
+            ("[::1]:65536", port),
+            ("::1", "brackets"),
+            ("fe80::1", "brackets"),
+            ("fe80::1%lo:80", "brackets"),
+            ("::1:80", "brackets"),
+        ];
+        for (text, words) in refused {
             let error = open_connection(text).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput, "{text:?}: {error}");
             assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        // Here the port stands beside the host, so brackets are no part of it.
+        let beside: [Endpoint; 4] = [
+            ("[::1]", 80).into(),
+            ("[::1]".to_owned(), 80).into(),
+            (["127.0.0.1", "[::1]"], 80).into(),
+            "[[::1]]:80".into(),
+        ];
+        for endpoint in beside {
+            let error = start_server(tell_origin, endpoint).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+            assert!(error.to_string().contains("[::1]") && error.to_string().contains("brackets"), "{error}");
         }
         let error = open_connection((Vec::<String>::new(), 80)).await.unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::InvalidInput, "no host was given"));
