@@ -11,8 +11,6 @@ use rustls::client::Resumption;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -20,6 +18,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::any_name::AnyName;
 use super::errors::bad_config;
+use super::pem::{certificates_of, private_key_of};
 
 /// How a client speaks TLS. The server's certificate is always verified; TLS 1.2 and 1.3 are spoken.
 ///
@@ -259,28 +258,17 @@ where
     protocols.into_iter().map(|name| name.as_ref().to_vec()).collect()
 }
 
-fn chain_of(pem: &[u8]) -> io::Result<Vec<CertificateDer<'static>>> {
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match chain {
-        Ok(chain) if chain.is_empty() => Err(bad_config("there is no certificate in the PEM text")),
-        chain => chain.map_err(bad_config),
-    }
-}
-
 fn roots_of(pem: &[u8]) -> io::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    for certificate in chain_of(pem)? {
+    for certificate in certificates_of(pem, "the roots")? {
         roots.add(certificate).map_err(bad_config)?;
     }
     Ok(roots)
 }
 
 fn identity_of(chain: &[u8], key: &[u8]) -> io::Result<CertifiedKey> {
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
-        pem::Error::NoItemsFound => bad_config("there is no private key in the PEM text"),
-        error => bad_config(error),
-    })?;
-    CertifiedKey::from_der(chain_of(chain)?, key, &provider()).map_err(bad_config)
+    let (chain, key) = (certificates_of(chain, "the chain")?, private_key_of(key)?);
+    CertifiedKey::from_der(chain, key, &provider()).map_err(bad_config)
 }
 
 impl fmt::Debug for TlsClient {

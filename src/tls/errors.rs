@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use rustls::{AlertDescription, CertificateError};
 
-use crate::errors::ConnectionError;
+use crate::errors::{ConnectionError, find_in};
 
 /// Why a TLS connection failed. It is inside the `io::Error`, or the [`ConnectionError`], that reports it; take it out
 /// with [`TlsError::of`]. Where rustls found the fault, its error is the `source`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TlsError {
     kind: TlsErrorKind,
     engine: Option<rustls::Error>,
@@ -21,7 +21,7 @@ pub struct TlsError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsErrorKind {
-    /// Nobody whom we trust has signed the peer's certificate. A self-signed one is a case of it.
+    /// Nobody whom we trust has signed the peer's certificate. A self-signed one that is not trusted is a case of it.
     UnknownIssuer,
     /// The certificate is for other names or addresses.
     WrongName,
@@ -29,7 +29,8 @@ pub enum TlsErrorKind {
     Expired,
     /// The certificate is not valid yet.
     NotYetValid,
-    /// Another fault of the peer's certificate, or it has none.
+    /// Another fault of the peer's certificate, or it has none. One that is self-signed as an authority's (CA:TRUE) is
+    /// a case of it, whether or not it is trusted.
     BadCertificate,
     /// Both sides named application protocols (ALPN), and have none in common.
     NoCommonAlpn,
@@ -58,22 +59,7 @@ impl TlsError {
     /// The TLS error in `error`, if there is one in it: in an `io::Error` or a [`ConnectionError`], however they are
     /// nested.
     pub fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a TlsError> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(found) = error.downcast_ref() {
-                return Some(found);
-            }
-            let inner: Option<&'a (dyn Error + Send + Sync + 'static)> =
-                if let Some(error) = error.downcast_ref::<io::Error>() {
-                    error.get_ref()
-                } else if let Some(error) = error.downcast_ref::<ConnectionError>() {
-                    error.get_ref()
-                } else {
-                    None
-                };
-            next = inner.map(|inner| inner as &'a (dyn Error + 'static));
-        }
-        None
+        find_in(error)
     }
 
     pub(super) fn io_kind(&self) -> io::ErrorKind {
@@ -144,10 +130,34 @@ impl fmt::Display for TlsError {
         match &self.engine {
             Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) | None => Ok(()),
             // Its text is that of a debugger; what it holds has a better one.
-            Some(rustls::Error::InvalidCertificate(CertificateError::Other(fault))) => write!(f, ": {}", fault.0),
+            Some(rustls::Error::InvalidCertificate(CertificateError::Other(fault))) => match words_for(&*fault.0) {
+                Some(words) => write!(f, ": {words}"),
+                None => write!(f, ": {}", fault.0),
+            },
             Some(rustls::Error::InvalidCertificate(fault)) => write!(f, ": {fault}"),
             Some(error) => write!(f, ": {error}"),
         }
+    }
+}
+
+/// What is wrong with certificates that are often made, for which the engine has no more than the name of the fault.
+fn words_for(fault: &(dyn Error + 'static)) -> Option<&'static str> {
+    match fault.downcast_ref()? {
+        webpki::Error::CaUsedAsEndEntity => Some(
+            "it is an authority's (CA:TRUE), as self-signed ones often are by default; a peer's own must have CA:FALSE",
+        ),
+        webpki::Error::UnsupportedCertVersion => Some(
+            "it is of an old version, which cannot say for which names it is; one of version 3 with a subjectAltName is \
+             needed",
+        ),
+        _ => None,
+    }
+}
+
+/// With the text, since this is what is printed of an error that ends a program by way of `main`.
+impl fmt::Debug for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TlsError({:?}: {self})", self.kind)
     }
 }
 

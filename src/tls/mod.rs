@@ -8,6 +8,7 @@ mod any_name;
 mod config;
 mod errors;
 mod info;
+mod pem;
 mod protocol;
 mod recipe;
 mod session;

@@ -108,9 +108,14 @@ impl Files {
 
     /// Writes a file and gives its path.
     pub(crate) fn put(&self, name: &str, text: &str) -> String {
-        let path = self.directory.join(name);
+        let path = self.path(name);
         fs::write(&path, text).expect("a temporary file can be written");
-        path.to_str().expect("temporary paths are plain").to_owned()
+        path
+    }
+
+    /// The path of a file, whether or not it is there.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.directory.join(name).to_str().expect("temporary paths are plain").to_owned()
     }
 }
 
