@@ -99,22 +99,6 @@ fn a_host_name_and_an_address_are_verified_without_being_asked() {
 }
 
 #[test]
-fn an_empty_name_is_not_verified_but_the_issuer_is() {
-    let authority = Authority::new();
-    run(async {
-        let server = serve(server_of(&authority.sign(&["elsewhere.test"])), &Rc::default()).await;
-        let address = server.local_addrs()[0];
-        let client = TlsClient::with_roots(&authority.pem).unwrap();
-        let (mut reader, writer) = open_connection(address).tls(client).server_hostname("").await.unwrap();
-        assert_eq!(echoed(&mut reader, &writer, b"hello\n").await, b"hello\n");
-
-        let stranger = TlsClient::with_roots(Authority::new().pem).unwrap();
-        let error = open_connection(address).tls(stranger).server_hostname("").await.unwrap_err();
-        assert_eq!(TlsError::of(&error).map(TlsError::kind), Some(TlsErrorKind::UnknownIssuer));
-    });
-}
-
-#[test]
 fn what_must_fail_fails_with_its_cause_and_without_a_byte() {
     let authority = Authority::new();
     let good = authority.sign(&["localhost"]);

@@ -53,8 +53,12 @@ macro_rules! client_options {
         }
 
         /// The name, or address, that the server's certificate must have. By default it is the host that is connected
-        /// to; for a path or a ready socket it must be given. With an empty one no name is verified, only who has
-        /// signed the certificate.
+        /// to, the first one of several. For an empty host, a path or a ready socket it must be given; an empty name
+        /// counts as none. Without one, connecting is an `InvalidInput` error: only
+        /// [`TlsClient::danger_accept_invalid_hostnames`](crate::TlsClient::danger_accept_invalid_hostnames) gives up
+        /// the check.
+        ///
+        /// A name beyond ASCII is given in the form in which certificates have it, which begins with `xn--`.
         pub fn server_hostname(mut self, name: impl Into<String>) -> Self {
             self.options.layer.settings.server_hostname = Some(name.into());
             self

@@ -1,4 +1,4 @@
-//! An empty server name: the chain of certificates is verified, the name is not.
+//! Verifying without a name, where a user has given up the name: the chain of certificates is verified as ever.
 
 use std::sync::Arc;
 

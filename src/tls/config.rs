@@ -20,7 +20,8 @@ use super::any_name::AnyName;
 use super::errors::bad_config;
 use super::pem::{certificates_of, private_key_of};
 
-/// How a client speaks TLS. The server's certificate is always verified; TLS 1.2 and 1.3 are spoken.
+/// How a client speaks TLS. The server's certificate is always verified: who has signed it, when it is valid, and for
+/// which names. TLS 1.2 and 1.3 are spoken.
 ///
 /// Make one and keep it: a clone is cheap, and connections made with clones of one `TlsClient` resume each other's
 /// sessions.
@@ -40,9 +41,19 @@ use super::pem::{certificates_of, private_key_of};
 #[doc(alias = "create_default_context")]
 pub struct TlsClient {
     config: Arc<ClientConfig>,
-    /// What `config` verifies with; unknown if the configuration was given.
-    verifier: Option<Arc<dyn ServerCertVerifier>>,
+    verification: Verification,
     accept_truncation: bool,
+}
+
+/// What the configuration of a client verifies of a server.
+#[derive(Clone)]
+enum Verification {
+    /// The certificate and the name, by this verifier.
+    Full(Arc<dyn ServerCertVerifier>),
+    /// The certificate only: the user has given up the name.
+    AnyName,
+    /// What a configuration says that was given. It is taken to want a name.
+    Given,
 }
 
 impl TlsClient {
@@ -81,10 +92,10 @@ impl TlsClient {
             .map_err(bad_config)?
             .with_webpki_verifier(verifier.clone())
             .with_no_client_auth();
-        Ok(TlsClient { config: Arc::new(config), verifier: Some(verifier), accept_truncation: false })
+        Ok(TlsClient { config: Arc::new(config), verification: Verification::Full(verifier), accept_truncation: false })
     }
 
-    /// Offers application protocols, the best first.
+    /// Offers application protocols, the best first; each name has 1 to 255 bytes. With an empty list none is offered.
     #[doc(alias = "set_alpn_protocols")]
     pub fn alpn<I>(mut self, protocols: I) -> Self
     where
@@ -120,17 +131,50 @@ impl TlsClient {
         self.accept_truncation
     }
 
-    /// The configuration for a connection whose server's name is not to be verified.
-    pub(super) fn for_any_name(&self) -> io::Result<Arc<ClientConfig>> {
-        let Some(verifier) = self.verifier.clone() else {
-            return Err(bad_config("a rustls configuration that was given needs a server_hostname to verify"));
-        };
-        let mut config = (*self.config).clone();
-        config.enable_sni = false;
-        // A session whose name was not verified must not be resumed by one whose name is to be.
-        config.resumption = Resumption::disabled();
-        config.dangerous().set_certificate_verifier(Arc::new(AnyName(verifier)));
-        Ok(Arc::new(config))
+    /// Gives up the check of the server's name: any certificate is taken that was signed by somebody whom this client
+    /// trusts, for whatever name it is. Who has such a certificate, for any name at all, can then pass for every
+    /// server. Where the trusted roots are the platform's, that is everybody; it is only safe with roots that sign
+    /// nobody else's certificates.
+    ///
+    /// The certificate itself is verified as ever. A `server_hostname`, or the host that is connected to, is still sent
+    /// to the server, and is not verified; with an empty one, or none, nothing is sent. Sessions are not resumed.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if this client was made from a [`rustls::ClientConfig`], whose verifier cannot be changed here.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example() -> std::io::Result<()> {
+    /// use waterwheel::{TlsClient, open_unix_connection};
+    ///
+    /// let own_authority = std::fs::read("our-ca.pem")?;
+    /// let client = TlsClient::with_roots(own_authority)?.danger_accept_invalid_hostnames()?;
+    /// let (reader, writer) = open_unix_connection("/run/service").tls(client).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "check_hostname")]
+    pub fn danger_accept_invalid_hostnames(mut self) -> io::Result<Self> {
+        match self.verification {
+            Verification::Full(verifier) => {
+                let config = Arc::make_mut(&mut self.config);
+                config.dangerous().set_certificate_verifier(Arc::new(AnyName(verifier)));
+                // A session whose name was not verified must not be resumed by one whose name is to be.
+                config.resumption = Resumption::disabled();
+                self.verification = Verification::AnyName;
+            }
+            Verification::AnyName => {}
+            Verification::Given => {
+                return Err(bad_config("a rustls configuration that was given has a verifier of its own"));
+            }
+        }
+        Ok(self)
+    }
+
+    pub(super) fn verifies_name(&self) -> bool {
+        !matches!(self.verification, Verification::AnyName)
     }
 
     /// The configuration that it stands for, to be changed or used elsewhere.
@@ -141,7 +185,7 @@ impl TlsClient {
 
 impl From<Arc<ClientConfig>> for TlsClient {
     fn from(config: Arc<ClientConfig>) -> Self {
-        TlsClient { config, verifier: None, accept_truncation: false }
+        TlsClient { config, verification: Verification::Given, accept_truncation: false }
     }
 }
 
@@ -207,7 +251,8 @@ impl TlsServer {
         Ok(TlsServer { config: Arc::new(config), accept_truncation: false })
     }
 
-    /// Accepts these application protocols, the best first. A client that names others only is refused.
+    /// Accepts these application protocols, the best first; each name has 1 to 255 bytes. A client that names others
+    /// only is refused. With an empty list, as without this call, no client is asked for its protocols.
     #[doc(alias = "set_alpn_protocols")]
     pub fn alpn<I>(mut self, protocols: I) -> Self
     where
@@ -273,7 +318,10 @@ fn identity_of(chain: &[u8], key: &[u8]) -> io::Result<CertifiedKey> {
 
 impl fmt::Debug for TlsClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsClient").field("alpn", &names(&self.config.alpn_protocols)).finish_non_exhaustive()
+        f.debug_struct("TlsClient")
+            .field("alpn", &names(&self.config.alpn_protocols))
+            .field("verifies_name", &self.verifies_name())
+            .finish_non_exhaustive()
     }
 }
 

@@ -43,6 +43,7 @@ impl TlsInfo {
     }
 
     /// The server's name: on the client the one that was verified, on the server the one that the client asked for.
+    /// `None` on a client that [gave up verifying it](crate::TlsClient::danger_accept_invalid_hostnames).
     #[doc(alias = "server_hostname")]
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()

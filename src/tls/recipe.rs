@@ -78,11 +78,12 @@ enum Side {
 }
 
 impl Recipe {
-    /// Checks the settings. An empty `server_hostname` means that no name is verified.
+    /// Checks the settings.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if a client has no server name or a bad one, a server has one, or a timeout is 0.
+    /// `InvalidInput` if a client that verifies names has none, or an empty or a bad one, if a server has one, if a
+    /// timeout is 0, and for names of application protocols that no handshake can carry.
     pub(crate) fn new(
         role: TlsRole,
         server_hostname: Option<String>,
@@ -99,11 +100,8 @@ impl Recipe {
             accept_truncation,
         };
         let side = match (role, server_hostname) {
-            (TlsRole::Client(client), Some(name)) => client_side(&client, name)?,
-            (TlsRole::Client(_), None) => {
-                return Err(bad_config("without a host to connect to a server_hostname is needed"));
-            }
-            (TlsRole::Server(server), None) => Side::Server { config: server.rustls_config() },
+            (TlsRole::Client(client), name) => client_side(&client, name)?,
+            (TlsRole::Server(server), None) => server_side(&server)?,
             (TlsRole::Server(_), Some(_)) => return Err(bad_config("only a client has a server_hostname")),
         };
         Ok(Recipe { side, terms })
@@ -120,15 +118,49 @@ impl Recipe {
     }
 }
 
-fn client_side(client: &TlsClient, name: String) -> io::Result<Side> {
-    if name.is_empty() {
-        // rustls wants some name; this one is never sent, since it is an address, nor verified.
-        let nobody = ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED));
-        return Ok(Side::Client { config: client.for_any_name()?, name: nobody, told_name: None });
+fn client_side(client: &TlsClient, name: Option<String>) -> io::Result<Side> {
+    let config = client.rustls_config();
+    check_alpn(&config.alpn_protocols)?;
+    match name.filter(|name| !name.is_empty()) {
+        Some(name) => {
+            let parsed = parse_name(&name)?;
+            // What was not verified is not told: somebody might rely on it.
+            Ok(Side::Client { config, name: parsed, told_name: client.verifies_name().then_some(name) })
+        }
+        // Nothing absent is a permission.
+        None if client.verifies_name() => {
+            Err(bad_config("no name is given for which to verify the server's certificate: set server_hostname"))
+        }
+        None => {
+            // rustls wants some name; this one is never sent, since it is an address, nor verified.
+            let nobody = ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED));
+            Ok(Side::Client { config, name: nobody, told_name: None })
+        }
     }
-    let parsed =
-        ServerName::try_from(name.clone()).map_err(|error| bad_config(format!("the name {name:?}: {error}")))?;
-    Ok(Side::Client { config: client.rustls_config(), name: parsed, told_name: Some(name) })
+}
+
+fn server_side(server: &TlsServer) -> io::Result<Side> {
+    let config = server.rustls_config();
+    check_alpn(&config.alpn_protocols)?;
+    Ok(Side::Server { config })
+}
+
+fn parse_name(name: &str) -> io::Result<ServerName<'static>> {
+    ServerName::try_from(name.to_owned()).map_err(|error| {
+        if name.is_ascii() {
+            return bad_config(format!("the server_hostname {name:?}: {error}"));
+        }
+        let advice = "certificates have names beyond ASCII in the form that begins with \"xn--\" (IDNA): give that one";
+        bad_config(format!("the server_hostname {name:?}: {advice}"))
+    })
+}
+
+fn check_alpn(protocols: &[Vec<u8>]) -> io::Result<()> {
+    // There is one byte for the length of a name, and a name of no length is against the standard.
+    if protocols.iter().all(|name| (1..=255).contains(&name.len())) {
+        return Ok(());
+    }
+    Err(bad_config("the name of an application protocol (alpn) has 1 to 255 bytes"))
 }
 
 fn positive(what: &str, timeout: Duration) -> io::Result<Duration> {

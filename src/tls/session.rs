@@ -20,7 +20,7 @@ use crate::interface::ReceiveBuffer;
 
 pub(super) struct TlsSession {
     engine: Connection,
-    /// The name that a client verifies.
+    /// The name that a client verifies, if it verifies one.
     server_name: Option<String>,
     /// The engine has decrypted bytes that were not read yet.
     has_plaintext: bool,
@@ -45,7 +45,7 @@ pub(super) enum Intake {
 }
 
 impl TlsSession {
-    /// A client's side. Without a name to show to others it is told as `None`.
+    /// A client's side. `told_name` is the name if it is verified, for those who ask about the connection.
     pub(super) fn client(
         config: Arc<ClientConfig>,
         server_name: ServerName<'static>,

@@ -73,7 +73,11 @@ impl UpgradeOptions {
 /// The methods of a builder whose field `options` is an [`UpgradeOptions`].
 macro_rules! upgrade_options {
     () => {
-        /// The name that the server's certificate must have. An empty one means that the name is not verified.
+        /// The name, or address, that the server's certificate must have. A client needs one; an empty one counts as
+        /// none. Only [`TlsClient::danger_accept_invalid_hostnames`](crate::TlsClient::danger_accept_invalid_hostnames)
+        /// gives up the check.
+        ///
+        /// A name beyond ASCII is given in the form in which certificates have it, which begins with `xn--`.
         pub fn server_hostname(mut self, name: impl Into<String>) -> Self {
             self.options.server_hostname = Some(name.into());
             self
