@@ -263,3 +263,30 @@ pub(crate) fn find_in<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) 
 pub(crate) fn loop_is_closed() -> io::Error {
     io::Error::other("the event loop is closed")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_of_a_lost_connection_out_of_main_has_its_text() {
+        for error in [io::Error::from_raw_os_error(32), io::ErrorKind::BrokenPipe.into(), io::Error::other("a reason")]
+        {
+            let text = error.to_string();
+            let lost = ConnectionError::from(error);
+            assert_eq!(format!("{lost:?}"), format!("ConnectionError({:?}: {text})", lost.kind()));
+        }
+    }
+
+    #[test]
+    fn an_error_is_found_however_deep_it_is() {
+        let lost = ConnectionError::from(io::Error::from(TimedOut));
+        let also_held = lost.clone();
+        for error in [io::Error::from(lost), ReadError::from(also_held.to_io_error()).into()] {
+            assert_eq!(find_in::<TimedOut>(&error), Some(&TimedOut));
+            assert!(find_in::<ReadError>(&error).is_none());
+        }
+        assert_eq!(find_in::<TimedOut>(&ReadError::Io(TimedOut.into())), Some(&TimedOut));
+        assert_eq!(find_in::<TimedOut>(&io::Error::from(io::ErrorKind::TimedOut)), None);
+    }
+}

@@ -109,8 +109,13 @@ fn a_pem_text_without_what_is_wanted_says_what_it_has() {
 
     let certificate = openssl(&files, "x509 -in @cert.pem -outform der");
     assert_bad(TlsClient::with_roots(&certificate), &["no certificate", "DER"]);
+    let binary_key = openssl(&files, "ec -in @key.pem -outform der");
+    assert_bad(TlsServer::new(&chain, binary_key), &["no private key", "DER"]);
     let utf_16: Vec<u8> = "\u{feff}".encode_utf16().chain(chain.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     assert_bad(TlsClient::with_roots(utf_16), &["no certificate", "UTF-16"]);
+
+    let other = Authority::new().sign(&["localhost"]);
+    assert_bad(TlsServer::new(&chain, &other.key), &["private key", "first certificate"]);
 
     // Only a part of a chain would be less than was meant.
     let cut = format!("{chain}{}", chain.trim_end().trim_end_matches("-----END CERTIFICATE-----"));

@@ -96,7 +96,7 @@ impl Target {
     fn hosts(hosts: Vec<String>, port: u16) -> Target {
         match hosts.iter().find(|host| host.starts_with('[')) {
             Some(host) => Target::Invalid(format!(
-                "the host {host:?} is given beside its port: the brackets belong into a text with both only"
+                "the host {host:?} has brackets, which are for a text with a port, as \"[::1]:80\": give it without"
             )),
             None => Target::Hosts(hosts, port),
         }

@@ -313,7 +313,12 @@ fn roots_of(pem: &[u8]) -> io::Result<RootCertStore> {
 
 fn identity_of(chain: &[u8], key: &[u8]) -> io::Result<CertifiedKey> {
     let (chain, key) = (certificates_of(chain, "the chain")?, private_key_of(key)?);
-    CertifiedKey::from_der(chain, key, &provider()).map_err(bad_config)
+    CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            bad_config("the private key is not that of the chain's first certificate")
+        }
+        error => bad_config(error),
+    })
 }
 
 impl fmt::Debug for TlsClient {

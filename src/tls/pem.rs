@@ -76,8 +76,10 @@ fn what_it_is(text: &[u8]) -> String {
     let reason = match text {
         text if text.trim_ascii().is_empty() => "it is empty",
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it is in UTF-16; save it in ASCII or UTF-8",
-        // A sequence whose length takes two bytes, as everything of this kind begins.
-        [0x30, 0x82, ..] => "it is in DER, the binary form; convert it to PEM with openssl",
+        // All of them are sequences, whose tag is also the digit 0.
+        [0x30, ..] if std::str::from_utf8(text).is_err() => {
+            "it is in DER, the binary form; convert it to PEM with openssl"
+        }
         text if is_path(text) => "it is a path; give what is in the file, as by std::fs::read",
         _ => "no line of it begins with -----BEGIN",
     };
