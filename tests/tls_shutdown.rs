@@ -141,7 +141,7 @@ fn with_a_client_that_never_ends_it_is_over_at_the_grace_and_the_bound() {
                 let (shutting_down, report) = (Rc::clone(&server), Rc::new(Cell::new(None)));
                 let told = Rc::clone(&report);
                 drop(spawn(async move { told.set(Some(shutting_down.shutdown(Duration::from_secs(10)).await)) }));
-                // It begins, and its time with it.
+                // It has begun before the clock goes on.
                 clock.settle().await;
                 clock.put(Duration::from_secs(9)).await;
                 assert_eq!(report.get(), None, "it has ten seconds");
