@@ -75,8 +75,6 @@ mod outgoing;
 mod promise;
 mod reactor;
 mod runner;
-#[cfg(feature = "tls")]
-mod secure;
 mod streams;
 mod task;
 pub mod testing;
@@ -105,8 +103,6 @@ pub use reactor::{Bell, Events, Readiness, Selector, Token};
 pub use runner::run;
 #[cfg(feature = "tls")]
 pub use rustls;
-#[cfg(feature = "tls")]
-pub use secure::{StartTlsStreams, start_tls};
 pub use streams::{
     ClientConnected, Coroutine, FallibleCoroutine, OpenConnection, Plain, Separators, StartServer, StreamFeeder,
     StreamReader, StreamWriter, open_connection, open_unix_connection, start_server, start_unix_server,
@@ -114,4 +110,4 @@ pub use streams::{
 pub use task::{Task, YieldNow, spawn, yield_now};
 pub use time::{Sleep, Timeout, sleep, sleep_until, timeout};
 #[cfg(feature = "tls")]
-pub use tls::{StartTls, TlsClient, TlsError, TlsErrorKind, TlsInfo, TlsRole, TlsServer};
+pub use tls::{StartTls, StartTlsStreams, TlsClient, TlsError, TlsErrorKind, TlsInfo, TlsRole, TlsServer, start_tls};

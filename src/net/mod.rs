@@ -32,5 +32,7 @@ pub(crate) use layer::topmost;
 #[cfg(feature = "tls")]
 pub(crate) use layer::{LayerSettings, Layered, Prepare, Wrap};
 pub use look_up_error::{LookUpError, LookUpErrorKind};
+#[cfg(feature = "tls")]
+pub(crate) use made::Made;
 pub use resolve::Family;
 pub use server::{Server, ShutdownReport};

@@ -1,25 +1,26 @@
 //! TLS between transport and protocol.
 //!
-//! Towards the wire it is a [`Protocol`](crate::Protocol), towards the application a [`Transport`](crate::Transport),
-//! and nothing else knows of it. `session` turns bytes into bytes; `protocol` moves them and keeps time; `transport` is
-//! the application's side of `protocol`.
+//! Towards the wire it is a [`Protocol`](crate::Protocol), towards the application a [`Transport`](crate::Transport).
+//! `session` turns bytes into bytes; `protocol` moves them and keeps time; `transport` is
+//! the application's side of `protocol`; `options` and `start_tls` put it under connections, servers and streams, none of
+//! which knows of it.
 
 mod any_name;
 mod config;
 mod errors;
 mod info;
+mod options;
 mod pem;
 mod protocol;
-mod recipe;
 mod session;
+mod session_factory;
+mod start_tls;
 mod transport;
 mod upgrade;
 
 pub use config::{TlsClient, TlsServer};
 pub use errors::{TlsError, TlsErrorKind};
 pub use info::TlsInfo;
-pub(crate) use protocol::TlsProtocol;
-pub(crate) use recipe::Recipe;
-pub use recipe::TlsRole;
+pub use session_factory::TlsRole;
+pub use start_tls::{StartTlsStreams, start_tls};
 pub use upgrade::StartTls;
-pub(crate) use upgrade::{Upgrade, UpgradeOptions, upgrade_options};

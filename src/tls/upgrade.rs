@@ -5,13 +5,14 @@ use std::future::{Future, IntoFuture};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
 
-use super::protocol::{Ready, TlsProtocol};
+use super::TlsRole;
+use super::protocol::TlsProtocol;
+use super::session_factory::SessionFactory;
 use super::transport::TlsTransport;
-use super::{Recipe, TlsRole};
 use crate::event_loop::LoopHandle;
 use crate::interface::{Protocol, Transport};
+use crate::net::{LayerSettings, Made};
 
 impl LoopHandle {
     /// Starts TLS on a connection, and gives the transport to use from then on. `protocol` is the one in charge, which
@@ -54,19 +55,17 @@ pub struct StartTls {
 #[derive(Debug)]
 pub(crate) struct UpgradeOptions {
     role: TlsRole,
-    pub(crate) server_hostname: Option<String>,
-    pub(crate) handshake_timeout: Option<Duration>,
-    pub(crate) shutdown_timeout: Option<Duration>,
+    pub(super) settings: LayerSettings,
 }
 
 impl UpgradeOptions {
     pub(crate) fn new(role: TlsRole) -> Self {
-        UpgradeOptions { role, server_hostname: None, handshake_timeout: None, shutdown_timeout: None }
+        UpgradeOptions { role, settings: LayerSettings::default() }
     }
 
     /// Checks them.
-    pub(crate) fn recipe(self) -> io::Result<Recipe> {
-        Recipe::new(self.role, self.server_hostname, self.handshake_timeout, self.shutdown_timeout)
+    pub(super) fn sessions(self) -> io::Result<SessionFactory> {
+        SessionFactory::new(self.role, self.settings)
     }
 }
 
@@ -79,21 +78,11 @@ macro_rules! upgrade_options {
         ///
         /// A name beyond ASCII is given in the form in which certificates have it, which begins with `xn--`.
         pub fn server_hostname(mut self, name: impl Into<String>) -> Self {
-            self.options.server_hostname = Some(name.into());
+            self.options.settings.server_hostname = Some(name.into());
             self
         }
 
-        /// How long the handshake may take; 60 seconds by default.
-        pub fn tls_handshake_timeout(mut self, limit: std::time::Duration) -> Self {
-            self.options.handshake_timeout = Some(limit);
-            self
-        }
-
-        /// How long closing may wait for the peer without any progress; 30 seconds by default.
-        pub fn tls_shutdown_timeout(mut self, limit: std::time::Duration) -> Self {
-            self.options.shutdown_timeout = Some(limit);
-            self
-        }
+        $crate::tls::options::tls_timeouts!(options.settings);
     };
 }
 pub(crate) use upgrade_options;
@@ -108,8 +97,8 @@ impl IntoFuture for StartTls {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let recipe = self.options.recipe()?;
-            let upgrade = Upgrade::begin(&self.event_loop, &recipe, self.transport, self.protocol, true, &[])?;
+            let sessions = self.options.sessions()?;
+            let upgrade = Upgrade::begin(&self.event_loop, &sessions, self.transport, self.protocol, true, &[])?;
             let transport: Rc<dyn Transport> = upgrade.done().await?;
             Ok(transport)
         })
@@ -127,7 +116,7 @@ impl fmt::Debug for StartTls {
 
 /// A handshake in the middle of a connection. Dropping it aborts the connection.
 pub(crate) struct Upgrade {
-    ready: Ready,
+    ready: Made,
     transport: Option<Rc<TlsTransport>>,
 }
 
@@ -136,7 +125,7 @@ impl Upgrade {
     /// already; `early` bytes were received before.
     pub(crate) fn begin(
         event_loop: &LoopHandle,
-        recipe: &Recipe,
+        sessions: &SessionFactory,
         below: Rc<dyn Transport>,
         above: Rc<dyn Protocol>,
         made: bool,
@@ -145,7 +134,7 @@ impl Upgrade {
         if below.is_closing() {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the connection is closing or closed"));
         }
-        let tls = TlsProtocol::new(event_loop, recipe, above, made)?;
+        let tls = TlsProtocol::new(event_loop, sessions, above, made)?;
         let upgrade = Upgrade { ready: tls.ready(), transport: Some(tls.face()) };
         below.set_protocol(tls.clone());
         tls.begin(Rc::clone(&below), early);

@@ -5,7 +5,7 @@ use crate::source_tree::SourceFile;
 
 /// From low to high. A module may import from itself and from those before it. A new top-level module gets its place
 /// here, as low as what it needs allows.
-pub(crate) const ORDER: [&str; 22] = [
+pub(crate) const ORDER: [&str; 21] = [
     "errors",
     "constants",
     "interface",
@@ -21,10 +21,9 @@ pub(crate) const ORDER: [&str; 22] = [
     "task",
     "time",
     "signals",
-    "tls",
     "net",
     "streams",
-    "secure",
+    "tls",
     "runner",
     "sim",
     "testing",

@@ -29,8 +29,8 @@ use std::fmt;
 use std::io;
 use std::rc::{Rc, Weak};
 
-use super::recipe::{Recipe, Terms};
 use super::session::{Intake, TlsSession};
+use super::session_factory::{Policy, SessionFactory};
 use super::transport::TlsTransport;
 use super::{TlsError, TlsErrorKind};
 use crate::constants::tls::HIGH_WATER;
@@ -38,17 +38,14 @@ use crate::errors::ConnectionError;
 use crate::event_loop::{LoopHandle, TimerHandle};
 use crate::flow_control::{FlowControl, LostWrites};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
+use crate::net::Made;
 use crate::outgoing::Outgoing;
-use crate::promise::Promise;
-
-/// Told when the handshake is done and `connection_made` has returned, or why that never came.
-pub(crate) type Ready = Promise<Result<(), ConnectionError>>;
 
 pub(crate) struct TlsProtocol {
     this: Weak<TlsProtocol>,
     event_loop: LoopHandle,
     session: RefCell<TlsSession>,
-    terms: Terms,
+    policy: Policy,
     /// The face that is turned to the application. It knows the transport below.
     face: Rc<TlsTransport>,
     /// The application's protocol; `None` once it was told `connection_lost`.
@@ -58,7 +55,8 @@ pub(crate) struct TlsProtocol {
     made: Cell<bool>,
     /// It has been told `connection_closing`.
     closing_told: Cell<bool>,
-    ready: Ready,
+    /// Told when the handshake is done and `connection_made` has returned, or why that never came.
+    ready: Made,
     /// Received, and not yet decrypted.
     incoming: Cell<ReceiveBuffer>,
     /// Written, and not yet encrypted.
@@ -101,22 +99,22 @@ impl TlsProtocol {
     /// TLS starts in the middle of one.
     pub(crate) fn new(
         event_loop: &LoopHandle,
-        recipe: &Recipe,
+        sessions: &SessionFactory,
         above: Rc<dyn Protocol>,
         made: bool,
     ) -> io::Result<Rc<TlsProtocol>> {
-        let session = recipe.session()?;
+        let session = sessions.session()?;
         Ok(Rc::new_cyclic(|this| TlsProtocol {
             this: this.clone(),
             event_loop: event_loop.clone(),
             session: RefCell::new(session),
-            terms: recipe.terms,
+            policy: sessions.policy,
             face: TlsTransport::new(this.clone()),
             above: RefCell::new(Some(above)),
             phase: Cell::new(Phase::Handshaking),
             made: Cell::new(made),
             closing_told: Cell::new(false),
-            ready: Ready::new(),
+            ready: Made::new(),
             incoming: Cell::default(),
             outgoing: RefCell::default(),
             flow: FlowControl::new(),
@@ -135,7 +133,7 @@ impl TlsProtocol {
         Rc::clone(&self.face)
     }
 
-    pub(crate) fn ready(&self) -> Ready {
+    pub(crate) fn ready(&self) -> Made {
         self.ready.clone()
     }
 
@@ -167,7 +165,7 @@ impl TlsProtocol {
     pub(super) fn begin(&self, below: Rc<dyn Transport>, early: &[u8]) {
         self.face.set_below(below);
         self.take_over_pause();
-        let limit = self.terms.handshake_timeout;
+        let limit = self.policy.handshake_timeout;
         self.arm(limit, move |tls| {
             if tls.phase.get() == Phase::Handshaking {
                 tls.break_off(TlsError::from(TlsErrorKind::HandshakeTimedOut(limit)).into());
@@ -223,7 +221,7 @@ impl TlsProtocol {
 
     /// Breaks off when the shutdown timeout passes without a byte going out that was to.
     fn bound_shutdown(&self, unsent_before: usize) {
-        let limit = self.terms.shutdown_timeout;
+        let limit = self.policy.shutdown_timeout;
         self.arm(limit, move |tls| {
             let unsent = tls.unsent();
             if unsent > 0 && unsent < unsent_before {

@@ -2,33 +2,35 @@
 
 use std::rc::Rc;
 
+use super::protocol::TlsProtocol;
+use super::session_factory::SessionFactory;
+use super::{TlsClient, TlsRole, TlsServer};
 use crate::interface::Protocol;
 use crate::net::{CreateConnection, CreateServer, LayerSettings, Layered, Prepare, Wrap};
 use crate::streams::{OpenConnection, StartServer};
-use crate::tls::{Recipe, TlsClient, TlsProtocol, TlsRole, TlsServer};
 
 /// What the builders keep until they know where to connect to.
 fn prepare(role: TlsRole) -> Prepare {
     Box::new(move |settings, host| {
-        let LayerSettings { server_hostname, handshake_timeout, shutdown_timeout } = settings;
-        let server_hostname = server_hostname.or(host.map(str::to_owned));
-        Ok(wrap(Recipe::new(role, server_hostname, handshake_timeout, shutdown_timeout)?))
+        let server_hostname = settings.server_hostname.or(host.map(str::to_owned));
+        Ok(wrap(SessionFactory::new(role, LayerSettings { server_hostname, ..settings })?))
     })
 }
 
-fn wrap(recipe: Recipe) -> Wrap {
+fn wrap(sessions: SessionFactory) -> Wrap {
     Rc::new(move |event_loop, protocol| {
-        let tls = TlsProtocol::new(event_loop, &recipe, protocol, false)?;
+        let tls = TlsProtocol::new(event_loop, &sessions, protocol, false)?;
         Ok(Layered { above: tls.face(), ready: tls.ready(), below: tls })
     })
 }
 
-macro_rules! timeouts {
-    () => {
+/// The methods of a builder that has its [`LayerSettings`] at this place.
+macro_rules! tls_timeouts {
+    ($($settings:ident).+) => {
         /// How long the TLS handshake may take; 60 seconds by default.
         #[doc(alias = "ssl_handshake_timeout")]
         pub fn tls_handshake_timeout(mut self, limit: std::time::Duration) -> Self {
-            self.options.layer.settings.handshake_timeout = Some(limit);
+            self.$($settings).+.handshake_timeout = Some(limit);
             self
         }
 
@@ -36,11 +38,12 @@ macro_rules! timeouts {
         /// is lost with a `TimedOut` error.
         #[doc(alias = "ssl_shutdown_timeout")]
         pub fn tls_shutdown_timeout(mut self, limit: std::time::Duration) -> Self {
-            self.options.layer.settings.shutdown_timeout = Some(limit);
+            self.$($settings).+.shutdown_timeout = Some(limit);
             self
         }
     };
 }
+pub(super) use tls_timeouts;
 
 macro_rules! client_options {
     () => {
@@ -64,7 +67,7 @@ macro_rules! client_options {
             self
         }
 
-        timeouts!();
+        tls_timeouts!(options.layer.settings);
     };
 }
 
@@ -78,7 +81,7 @@ macro_rules! server_options {
             self
         }
 
-        timeouts!();
+        tls_timeouts!(options.layer.settings);
     };
 }
 

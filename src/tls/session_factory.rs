@@ -12,6 +12,7 @@ use super::errors::bad_config;
 use super::session::TlsSession;
 use super::{TlsClient, TlsError, TlsServer};
 use crate::constants::tls::{HANDSHAKE_TIMEOUT, SHUTDOWN_TIMEOUT};
+use crate::net::LayerSettings;
 
 /// Which side of TLS to be: made from a [`TlsClient`], a [`TlsServer`], or the rustls configuration of either.
 #[derive(Debug, Clone)]
@@ -60,16 +61,16 @@ impl From<Arc<ServerConfig>> for TlsRole {
 
 /// How long things may take, and what is let pass.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Terms {
+pub(super) struct Policy {
     pub(super) handshake_timeout: Duration,
     pub(super) shutdown_timeout: Duration,
     pub(super) accept_truncation: bool,
 }
 
 /// Makes the sessions of one client or of one server.
-pub(crate) struct Recipe {
+pub(crate) struct SessionFactory {
     side: Side,
-    pub(super) terms: Terms,
+    pub(super) policy: Policy,
 }
 
 enum Side {
@@ -77,34 +78,32 @@ enum Side {
     Server { config: Arc<ServerConfig> },
 }
 
-impl Recipe {
+impl SessionFactory {
     /// Checks the settings.
     ///
     /// # Errors
     ///
     /// `InvalidInput` if a client that verifies names has none, or an empty or a bad one, if a server has one, if a
     /// timeout is 0, and for names of application protocols that no handshake can carry.
-    pub(crate) fn new(
-        role: TlsRole,
-        server_hostname: Option<String>,
-        handshake_timeout: Option<Duration>,
-        shutdown_timeout: Option<Duration>,
-    ) -> io::Result<Recipe> {
+    pub(crate) fn new(role: TlsRole, settings: LayerSettings) -> io::Result<SessionFactory> {
         let accept_truncation = match &role {
             TlsRole::Client(client) => client.accepts_truncation(),
             TlsRole::Server(server) => server.accepts_truncation(),
         };
-        let terms = Terms {
-            handshake_timeout: positive("tls_handshake_timeout", handshake_timeout.unwrap_or(HANDSHAKE_TIMEOUT))?,
-            shutdown_timeout: positive("tls_shutdown_timeout", shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT))?,
+        let policy = Policy {
+            handshake_timeout: positive(
+                "tls_handshake_timeout",
+                settings.handshake_timeout.unwrap_or(HANDSHAKE_TIMEOUT),
+            )?,
+            shutdown_timeout: positive("tls_shutdown_timeout", settings.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT))?,
             accept_truncation,
         };
-        let side = match (role, server_hostname) {
+        let side = match (role, settings.server_hostname) {
             (TlsRole::Client(client), name) => client_side(&client, name)?,
             (TlsRole::Server(server), None) => server_side(&server)?,
             (TlsRole::Server(_), Some(_)) => return Err(bad_config("only a client has a server_hostname")),
         };
-        Ok(Recipe { side, terms })
+        Ok(SessionFactory { side, policy })
     }
 
     pub(super) fn session(&self) -> io::Result<TlsSession> {

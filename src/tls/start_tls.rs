@@ -6,8 +6,9 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use super::upgrade::{Upgrade, UpgradeOptions, upgrade_options};
+use super::{TlsError, TlsErrorKind, TlsRole};
 use crate::streams::{StreamProtocol, StreamReader, StreamWriter, pair, take_apart};
-use crate::tls::{TlsError, TlsErrorKind, TlsRole, Upgrade, UpgradeOptions, upgrade_options};
 
 /// Starts TLS on a connection that both sides have spoken plainly on, and gives the reader and the writer to use from
 /// then on. What was written before goes out in plain before the handshake.
@@ -75,7 +76,7 @@ impl IntoFuture for StartTlsStreams {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let recipe = self.options.recipe()?;
+            let sessions = self.options.sessions()?;
             let plain = take_apart(self.reader, self.writer);
             let unread = plain.unread.filled();
             if !unread.is_empty() && !self.hand_over_unread {
@@ -87,7 +88,7 @@ impl IntoFuture for StartTlsStreams {
             let secure = StreamProtocol::new(Some(plain.event_loop.clone()), plain.limit, None);
             // The plain pair is gone, so nobody waits for the plain protocol, and the new one knows no connection yet.
             let (above, below) = (Rc::clone(&secure), plain.transport());
-            let upgrade = Upgrade::begin(&plain.event_loop, &recipe, below, above, false, unread)?;
+            let upgrade = Upgrade::begin(&plain.event_loop, &sessions, below, above, false, unread)?;
             plain.keep_open();
             let transport = upgrade.done().await?;
             Ok(pair(secure, transport))

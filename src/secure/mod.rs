@@ -1,6 +1,0 @@
-//! Where TLS meets connections, servers and streams: neither of them knows of the other.
-
-mod options;
-mod start_tls;
-
-pub use start_tls::{StartTlsStreams, start_tls};
