@@ -112,9 +112,12 @@ fn a_reply_before_a_close_costs_the_end_of_our_side_and_one_receive_of_the_peers
     let calls = calls_of("server_that_replies_and_closes_first", |text| format!("{text:.<64}"));
     let counts = lives(&calls);
     let each = counts.per("connection that is closed after a reply", LIVES);
-    let once = ["close", "epoll_ctl", "setsockopt", "sendto"];
-    assert_eq!(once.map(|name| counts.of(name)), [LIVES; 4], "{counts:?}");
-    assert_eq!(counts.of("shutdown"), LIVES, "each lingers: {counts:?}");
+    assert_eq!(counts.of("sendto"), LIVES, "{counts:?}");
+    // When a client has ended is seen at the next look: the ends of the first and of the last ordinary one may lie on
+    // either side of the window's ends.
+    for name in ["shutdown", "close"] {
+        assert!((LIVES - 1..=LIVES + 1).contains(&counts.of(name)), "each lingers and is closed: {name}, {counts:?}");
+    }
     // As with nothing sent, and the reply, the end of our side, the wait for the peer's, and its receive.
     assert!(each <= 13.05, "{each} for a connection: {counts:?}");
     let refused = calls.iter().find(|call| name_of(call) == "shutdown" && call.contains(" = -1 "));

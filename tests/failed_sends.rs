@@ -23,6 +23,9 @@ use waterwheel::{StreamReader, StreamWriter, get_running_loop, open_connection, 
 /// More than the kernel takes for a peer that reads nothing.
 const MUCH: usize = 32 << 20;
 
+/// Something done with a writer, and what it is called.
+type Act = (&'static str, fn(&StreamWriter));
+
 /// What a failed send may say: a reset tells it once, and from then on, as of a peer that is gone, it is a broken pipe.
 const FAILED_SEND: [ErrorKind; 2] = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
 
@@ -179,7 +182,7 @@ fn a_protocol_is_told_all_that_came_however_long_it_pauses_and_then_of_the_faile
 #[test]
 fn a_large_write_that_fails_at_once_leaves_what_came() {
     run(async {
-        let writes: [(&str, fn(&StreamWriter)); 3] = [
+        let writes: [Act; 3] = [
             ("in one", |writer| writer.write(&vec![b'q'; 1 << 20])),
             ("in pieces", |writer| writer.writelines([[b'q'; 20_000], [b'r'; 20_000]])),
             ("gathered", |writer| (0..100).for_each(|_| writer.write(&[b'q'; 1000]))),
@@ -209,8 +212,7 @@ fn a_large_write_that_fails_at_once_leaves_what_came() {
 #[test]
 fn after_a_failed_send_close_abort_and_dropping_both_halves_end_it_at_once() {
     run(async {
-        let ends: [(&str, fn(&StreamWriter)); 2] =
-            [("close", |writer| writer.close()), ("abort", |writer| writer.transport().abort())];
+        let ends: [Act; 2] = [("close", |writer| writer.close()), ("abort", |writer| writer.transport().abort())];
         for link in Link::BOTH {
             for (name, end) in ends {
                 let (_reader, writer, _) = answered_early(link).await;
