@@ -87,12 +87,7 @@ fn a_reader_that_waits_when_the_writer_is_dropped_reads_on() {
 fn a_handler_whose_inner_function_forgets_the_writer_reads_all() {
     run(async {
         // The shape in which it is met: the async block takes the reader alone, so the writer goes at once.
-        fn inner(
-            mut reader: StreamReader,
-            _writer: StreamWriter,
-        ) -> impl Future<Output = io::Result<Vec<u8>>> + 'static {
-            async move { reader.read_to_end().await }
-        }
+        let inner = |mut reader: StreamReader, _writer: StreamWriter| async move { reader.read_to_end().await };
         let outcome = Rc::new(RefCell::new(None));
         let told = Rc::clone(&outcome);
         let server = start_server(
