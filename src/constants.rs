@@ -103,6 +103,11 @@ pub(crate) const HAPPY_EYEBALLS_DELAY: Duration = Duration::from_millis(250);
 /// when there is room.
 pub(crate) const UNIX_RETRY: Duration = Duration::from_millis(50);
 
+/// How often, once a millisecond, a server asks for the lock under which it binds to a Unix path. Whoever has it needs
+/// well under a millisecond. One who was stopped in the middle of it, or took it out of malice, must not hold up others
+/// for ever.
+pub(crate) const DIRECTORY_LOCK_ATTEMPTS: u32 = 5_000;
+
 /// How long a connection that we closed waits for its peer to end its side, or to send something, before its socket is
 /// closed all the same. What a closed socket receives it answers with a reset, by which the peer may lose the last bytes
 /// that we sent.

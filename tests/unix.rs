@@ -4,6 +4,8 @@
 mod common;
 #[path = "unix/files.rs"]
 mod files;
+#[path = "unix/starters.rs"]
+mod starters;
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;

@@ -2,69 +2,12 @@
 
 use std::any::Any;
 use std::fmt;
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::rc::Rc;
 
-use socket2::{SockAddr, SockRef};
+use socket2::SockRef;
 
-/// The name of one end of a connection.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Address {
-    /// An internet address and port.
-    Inet(SocketAddr),
-    /// A Unix socket's name: a path, an abstract name, or no name at all.
-    Unix(Rc<SockAddr>),
-}
-
-impl Address {
-    /// The internet address, if it is one.
-    pub fn as_inet(&self) -> Option<SocketAddr> {
-        match self {
-            Address::Inet(address) => Some(*address),
-            Address::Unix(_) => None,
-        }
-    }
-
-    /// The path, if it is the name of a Unix socket that has one.
-    pub fn as_path(&self) -> Option<&Path> {
-        match self {
-            Address::Inet(_) => None,
-            Address::Unix(name) => name.as_pathname(),
-        }
-    }
-
-    /// The address of a socket's name, if it is of a kind that is known here. Once for each connection: not inlined.
-    #[inline(never)]
-    pub(crate) fn from_sock_addr(name: SockAddr) -> Option<Address> {
-        match name.as_socket() {
-            Some(address) => Some(Address::Inet(address)),
-            None if name.is_unix() => Some(Address::Unix(Rc::new(name))),
-            None => None,
-        }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Address::Inet(address) => address.fmt(f),
-            Address::Unix(name) => match (name.as_pathname(), name.as_abstract_namespace()) {
-                (Some(path), _) => path.display().fmt(f),
-                (_, Some(name)) => write!(f, "@{}", String::from_utf8_lossy(name)),
-                _ => f.write_str("(unnamed)"),
-            },
-        }
-    }
-}
-
-impl fmt::Debug for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+use crate::interface::Address;
 
 /// The names of both ends of a connection, and its socket. The names were taken when the connection was made and
 /// stay readable after it is closed.

@@ -1,15 +1,11 @@
-//! Bound sockets: for every address of a server, and for a Unix path.
+//! Bound sockets, for every internet address of a server.
 
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::net::conduit::prepare;
-use crate::net::endpoint::unix_address;
 
 /// The options of a listening socket.
 #[derive(Debug, Clone, Copy)]
@@ -70,65 +66,6 @@ pub(crate) fn adopt_listener(socket: Socket) -> io::Result<Socket> {
     }
     prepare(&socket)?;
     Ok(socket)
-}
-
-/// Binds to a Unix path. The socket of a server that is gone is replaced; one of a live server, and anything that is
-/// no socket, is left alone and an error.
-pub(crate) fn bind_unix(path: &Path) -> io::Result<Socket> {
-    let failed = |error: io::Error| {
-        let text = format!("cannot bind to {}: {error}", path.display());
-        io::Error::new(error.kind(), text)
-    };
-    let address = unix_address(path).map_err(failed)?;
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    prepare(&socket)?;
-    match socket.bind(&address) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_dead(path, &address) => {
-            fs::remove_file(path).map_err(failed)?;
-            socket.bind(&address).map_err(failed)?;
-        }
-        bound => bound.map_err(failed)?,
-    }
-    Ok(socket)
-}
-
-/// Whether the path is a socket that nobody listens at.
-fn is_dead(path: &Path, address: &SockAddr) -> bool {
-    let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
-    let Ok(probe) = Socket::new(Domain::UNIX, Type::STREAM, None) else { return false };
-    if !is_socket || prepare(&probe).is_err() {
-        return false;
-    }
-    probe.connect(address).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-}
-
-/// The file of a Unix server, to be removed when the server closes, if it is still the same one.
-#[derive(Debug)]
-pub(crate) struct SocketFile {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
-}
-
-impl SocketFile {
-    /// The file that a socket is bound to; `None` if it has an abstract name, or is no Unix socket.
-    pub(crate) fn of(socket: &Socket) -> Option<SocketFile> {
-        let name = socket.local_addr().ok()?;
-        let path = name.as_pathname()?;
-        let metadata = fs::symlink_metadata(path).ok()?;
-        Some(SocketFile { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() })
-    }
-
-    /// Removes the file, unless another one has taken its place or it is gone.
-    pub(crate) fn remove(&self) {
-        let Ok(metadata) = fs::symlink_metadata(&self.path) else { return };
-        if (metadata.dev(), metadata.ino()) != (self.device, self.inode) {
-            return;
-        }
-        if let Err(error) = fs::remove_file(&self.path) {
-            log::error!("the Unix socket {} could not be removed: {error}", self.path.display());
-        }
-    }
 }
 
 #[cfg(test)]

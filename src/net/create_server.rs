@@ -7,15 +7,18 @@ use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use socket2::Type;
+
 use crate::constants::DEFAULT_BACKLOG;
 use crate::errors::loop_is_closed;
 use crate::event_loop::LoopHandle;
 use crate::interface::Protocol;
-use crate::net::bind::{SocketFile, SocketOptions, adopt_listener, bind_all, bind_unix};
+use crate::net::bind::{SocketOptions, adopt_listener, bind_all};
 use crate::net::endpoint::{Endpoint, Target};
 use crate::net::layer::LayerOptions;
 use crate::net::resolve::{Hints, Purpose};
 use crate::net::server::{Assembly, Factory, Server};
+use crate::net::unix_path::bind_unix;
 
 impl LoopHandle {
     /// Listens, and makes a protocol with `factory` for each connection that is accepted.
@@ -42,8 +45,10 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// What the system says, with the path; a path that is too long. If a live server listens there, or if there is
-    /// a file that is no socket, that is `AddrInUse`; what a dead server left is replaced.
+    /// What the system says, with the path; a path that is too long. `AddrInUse` if the path is that of a socket that
+    /// somebody has open, whether or not it listens yet, or of anything that is no socket. What a dead server left is
+    /// replaced. Of several servers that start at one path at the same time, one takes it and all others get
+    /// `AddrInUse`.
     pub fn create_unix_server<P: Protocol + 'static>(
         &self,
         factory: impl Fn() -> Rc<P> + 'static,
@@ -116,8 +121,9 @@ macro_rules! serve_options {
             self
         }
 
-        /// Whether the file of a Unix server is removed when the server closes, if it is still the same file. The
-        /// default is true.
+        /// Whether the path to which a Unix server has bound is removed when the server closes, if the same socket is
+        /// still there. The default is true. The path of a socket that was handed over ready is never removed: it
+        /// belongs to whoever bound it.
         pub fn cleanup_socket(mut self, remove: bool) -> Self {
             self.options.cleanup_socket = remove;
             self
@@ -175,12 +181,18 @@ impl ServeOptions {
             return Err(loop_is_closed());
         }
         let layer = self.layer.prepare(None)?;
-        let bound = match self.at.0 {
-            Target::Socket(socket) => vec![adopt_listener(socket)?],
-            Target::Unix(path) => vec![bind_unix(&path)?],
-            inet => bind_all(&inet.addresses(event_loop, self.hints, Purpose::Listen).await?, self.socket)?,
+        let (bound, file) = match self.at.0 {
+            // Its path, if it has one, is of whoever bound it: it may be there for the next process that is handed it.
+            Target::Socket(socket) => (vec![adopt_listener(socket)?], None),
+            Target::Unix(path) => {
+                let (socket, file) = bind_unix(&path, Type::STREAM).await?;
+                (vec![socket], file.filter(|_| self.cleanup_socket))
+            }
+            inet => {
+                let addresses = inet.addresses(event_loop, self.hints, Purpose::Listen).await?;
+                (bind_all(&addresses, self.socket)?, None)
+            }
         };
-        let file = bound.first().and_then(SocketFile::of).filter(|_| self.cleanup_socket);
         let server = Server::new(event_loop, Assembly { factory, layer }, bound, file, self.backlog);
         if self.start_serving {
             server.start_serving().await?;

@@ -12,9 +12,9 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use crate::constants::UNIX_RETRY;
 use crate::errors::find_in;
 use crate::event_loop::LoopHandle;
+use crate::interface::Address;
 use crate::net::bind::is_unavailable;
 use crate::net::conduit::prepare;
-use crate::net::endpoint::unix_address;
 use crate::net::race::race;
 use crate::net::watch::Watch;
 use crate::reactor::Direction;
@@ -147,7 +147,7 @@ pub(crate) async fn dial_unix(path: &Path) -> io::Result<Socket> {
         let text = format!("connect to {} failed: {error}", path.display());
         io::Error::new(error.kind(), text)
     };
-    let address = unix_address(path).map_err(failed)?;
+    let address = Address::unix(path).map_err(failed)?.to_sock_addr();
     let mut pause = Duration::from_millis(1);
     loop {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;

@@ -3,11 +3,10 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, TcpStream};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use socket2::{SockAddr, Socket};
+use socket2::Socket;
 
 use crate::event_loop::LoopHandle;
 use crate::net::resolve::{Hints, Purpose, of_family, resolve};
@@ -115,22 +114,6 @@ impl Target {
 
 fn invalid(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)
-}
-
-/// The name of a Unix socket with this path.
-///
-/// # Errors
-///
-/// If there is no such name: the system would make up one for an empty path, and cut others off at a zero or where
-/// they get too long.
-pub(crate) fn unix_address(path: &Path) -> io::Result<SockAddr> {
-    let refused = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-    match path.as_os_str().as_bytes() {
-        [] => refused("the path is empty"),
-        [0, ..] => SockAddr::unix(path),
-        bytes if bytes.contains(&0) => refused("the path has a zero byte in it"),
-        _ => SockAddr::unix(path),
-    }
 }
 
 /// The host and the port of `"host:port"` or `"[host]:port"`. Only a host in brackets may have colons: nobody could

@@ -7,6 +7,7 @@ mod connect;
 mod create_server;
 mod datagram;
 mod dial;
+mod directory_lock;
 mod endpoint;
 mod layer;
 mod linger;
@@ -18,6 +19,7 @@ mod race;
 mod resolve;
 mod server;
 mod socket_transport;
+mod unix_path;
 mod watch;
 
 pub(crate) use connect::ConnectOptions;

@@ -14,12 +14,12 @@ use crate::constants::LINGER_TIME;
 use crate::event_loop::{Incident, LoopHandle};
 use crate::executor::{Waiters, yield_once};
 use crate::interface::{ExtraInfo, Protocol, Transport};
-use crate::net::bind::SocketFile;
 use crate::net::clients::Clients;
 use crate::net::conduit::{Acceptor, Conduit};
 use crate::net::layer::Wrap;
 use crate::net::listener::Listener;
 use crate::net::socket_transport::{Names, SocketTransport};
+use crate::net::unix_path::SocketFile;
 use crate::time::timeout;
 
 /// Makes the protocol of each connection.
@@ -53,7 +53,7 @@ pub(crate) struct ServerState {
     /// `None` once the server is closed.
     assembly: RefCell<Option<Assembly>>,
     backlog: u32,
-    /// The file of a Unix server that is to be removed by `close`.
+    /// The file at the path that this server has bound, if `close` is to remove it.
     file: Cell<Option<SocketFile>>,
     phase: Cell<Phase>,
     /// The sockets, in Bound.

@@ -79,8 +79,10 @@ pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<
 ///
 /// # Errors
 ///
-/// What the system says, with the path; a path that is too long; a limit of 0. If a live server listens there, or if
-/// there is a file that is no socket, that is `AddrInUse`; what a dead server left is replaced.
+/// What the system says, with the path; a path that is too long; a limit of 0. `AddrInUse` if the path is that of a
+/// socket that somebody has open, whether or not it listens yet, or of anything that is no socket. What a dead server
+/// left is replaced. Of several servers that start at one path at the same time, one takes it and all others get
+/// `AddrInUse`.
 ///
 /// # Cancel safety, panics
 ///

@@ -141,17 +141,37 @@ fn the_file_goes_with_the_loop_and_with_a_server_that_never_served() {
 }
 
 #[test]
-fn a_listener_that_was_made_elsewhere_is_served_and_its_file_is_cleaned_up_as_asked() {
+fn the_path_of_a_listener_that_was_made_elsewhere_is_never_removed() {
     run_alone(|| async {
         let dir = TempDir::new();
         for clean in [true, false] {
             let path = dir.file(&format!("ready {clean}"));
             let listener = UnixListener::bind(&path).unwrap();
+            let kept = listener.try_clone().unwrap();
             let server = start_server(echo, listener).cleanup_socket(clean).await.unwrap();
             assert!(answers(&path).await);
             assert_eq!(server.sockets()[0].sockname().unwrap().as_path(), Some(&*path));
             drop(server);
-            assert_eq!(path.exists(), !clean);
+            // Whoever handed it over serves on, or hands it to the next.
+            let server = start_server(echo, kept).await.unwrap();
+            assert!(answers(&path).await);
+            drop(server);
+            assert!(path.exists());
         }
+    });
+}
+
+#[test]
+fn a_relative_path_is_removed_from_where_it_was_bound() {
+    run_alone(|| async {
+        let dir = TempDir::new();
+        let before = std::env::current_dir().unwrap();
+        std::env::set_current_dir(dir.path()).unwrap();
+        let server = start_unix_server(echo, "relative").await;
+        std::env::set_current_dir(before).unwrap();
+        let path = dir.file("relative");
+        assert!(answers(&path).await);
+        drop(server.unwrap());
+        assert!(!path.exists());
     });
 }

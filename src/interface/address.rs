@@ -1,0 +1,100 @@
+//! The names of sockets, of whatever family.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::rc::Rc;
+
+use socket2::SockAddr;
+
+/// The name of a socket: of one end of a connection, or of who sent a datagram.
+#[derive(Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Address {
+    /// An internet address and port.
+    Inet(SocketAddr),
+    /// A Unix socket's name: a path, an abstract name, or no name at all.
+    Unix(Rc<SockAddr>),
+}
+
+impl Address {
+    /// The name of a Unix socket with this path. A path that begins with a zero byte is a name of Linux's abstract
+    /// namespace.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if there is no such name: the system would make up one for an empty path, and cut others off at
+    /// a zero or where they get too long.
+    pub fn unix(path: impl AsRef<Path>) -> io::Result<Address> {
+        let path = path.as_ref();
+        let refused = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        match path.as_os_str().as_bytes() {
+            [] => return refused("the path is empty"),
+            [first, ..] if *first == 0 => {}
+            bytes if bytes.contains(&0) => return refused("the path has a zero byte in it"),
+            _ => {}
+        }
+        Ok(Address::Unix(Rc::new(SockAddr::unix(path)?)))
+    }
+
+    /// The internet address, if it is one.
+    pub fn as_inet(&self) -> Option<SocketAddr> {
+        match self {
+            Address::Inet(address) => Some(*address),
+            Address::Unix(_) => None,
+        }
+    }
+
+    /// The path, if it is the name of a Unix socket that has one.
+    pub fn as_path(&self) -> Option<&Path> {
+        match self {
+            Address::Inet(_) => None,
+            Address::Unix(name) => name.as_pathname(),
+        }
+    }
+
+    /// What the system calls it.
+    pub(crate) fn to_sock_addr(&self) -> SockAddr {
+        match self {
+            Address::Inet(address) => SockAddr::from(*address),
+            Address::Unix(name) => SockAddr::clone(name),
+        }
+    }
+
+    /// The address of a socket's name, if it is of a kind that is known here. Once for each connection: not inlined.
+    #[inline(never)]
+    pub(crate) fn from_sock_addr(name: SockAddr) -> Option<Address> {
+        match name.as_socket() {
+            Some(address) => Some(Address::Inet(address)),
+            None if name.is_unix() => Some(Address::Unix(Rc::new(name))),
+            None => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Address::Inet(address)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Inet(address) => address.fmt(f),
+            Address::Unix(name) => match (name.as_pathname(), name.as_abstract_namespace()) {
+                (Some(path), _) => path.display().fmt(f),
+                (_, Some(name)) => write!(f, "@{}", String::from_utf8_lossy(name)),
+                _ => f.write_str("(unnamed)"),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,97 @@
+//! The path of a Unix socket: taking it, and giving it back.
+//!
+//! To bind, the path must be free, so what a dead socket left there is removed before. Looking, removing and binding are
+//! one step, which one socket at a time takes ([`DirectoryLock`]). Otherwise two that saw the same dead one would both
+//! remove what they find, and the second would remove the first.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{self, Path, PathBuf};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::interface::Address;
+use crate::net::conduit::prepare;
+use crate::net::directory_lock::DirectoryLock;
+
+/// A new socket of this type, bound to a path or to an abstract name, and the file that there is of it now. What a
+/// socket left there that nobody has open any more is replaced.
+///
+/// # Errors
+///
+/// `AddrInUse` if the path is that of a socket that somebody has open, whether or not it listens, or of anything that
+/// is no socket: both are left alone. What the system says. Each names the path.
+///
+/// # Cancel safety
+///
+/// The path is taken in the last step, when nothing is waited for any more.
+pub(crate) async fn bind_unix(path: &Path, kind: Type) -> io::Result<(Socket, Option<SocketFile>)> {
+    let failed = |error: io::Error| {
+        let text = format!("cannot bind to {}: {error}", path.display());
+        io::Error::new(error.kind(), text)
+    };
+    let address = Address::unix(path).map_err(failed)?;
+    let name = address.to_sock_addr();
+    let socket = Socket::new(Domain::UNIX, kind, None)?;
+    prepare(&socket)?;
+    if address.as_path().is_none() {
+        socket.bind(&name).map_err(failed)?;
+        return Ok((socket, None));
+    }
+    let _alone = DirectoryLock::of_parent(path).await.map_err(failed)?;
+    match socket.bind(&name) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_dead(path, &name).map_err(failed)? => {
+            remove_if_there(path).map_err(failed)?;
+            socket.bind(&name).map_err(failed)?;
+        }
+        bound => bound.map_err(failed)?,
+    }
+    Ok((socket, SocketFile::at(path)))
+}
+
+/// Whether the path is that of a socket that nobody has open.
+///
+/// Connecting a datagram socket finds that out of every type of socket, and without side effects: one of another type
+/// refuses by its type, whether or not it listens, and is brought no client.
+fn is_dead(path: &Path, name: &SockAddr) -> io::Result<bool> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    let probe = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
+    Ok(is_socket && probe.connect(name).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+/// The file that a socket of ours made by being bound. It is to be removed before that socket is closed, while nobody
+/// can take the path for one that is free.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl SocketFile {
+    fn at(path: &Path) -> Option<SocketFile> {
+        let metadata = fs::symlink_metadata(path).ok()?;
+        // The working directory may be another one by then.
+        let path = path::absolute(path).ok()?;
+        Some(SocketFile { path, device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    /// Removes the file, unless another one has taken its place or it is gone.
+    pub(crate) fn remove(&self) {
+        let Ok(metadata) = fs::symlink_metadata(&self.path) else { return };
+        if (metadata.dev(), metadata.ino()) != (self.device, self.inode) {
+            return;
+        }
+        if let Err(error) = remove_if_there(&self.path) {
+            log::error!("the Unix socket {} could not be removed: {error}", self.path.display());
+        }
+    }
+}
