@@ -266,17 +266,135 @@ fn a_device_is_read_until_it_is_paused() {
 }
 
 #[test]
-fn regular_files_and_what_cannot_be_waited_for_are_refused() {
+fn regular_files_are_refused() {
     run(|handle| async move {
         let factory = || Recorder::new(AfterEof::Close);
-        let regular = File::open(std::env::current_exe().unwrap()).unwrap();
-        let error = handle.connect_read_pipe(factory, regular).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-        assert!(error.to_string().contains("not regular files"), "{error}");
-        let null = File::options().write(true).open("/dev/null").unwrap();
-        let error = handle.connect_write_pipe(factory, null).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{error}");
+        let regular = || File::open(std::env::current_exe().unwrap()).unwrap();
+        for error in [
+            handle.connect_read_pipe(factory, regular()).await.unwrap_err(),
+            handle.connect_write_pipe(factory, regular()).await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+            assert!(error.to_string().contains("not regular files"), "{error}");
+        }
     });
+}
+
+fn device(path: &str) -> File {
+    File::options().read(true).write(true).open(path).unwrap()
+}
+
+#[test]
+fn a_device_that_makes_nobody_wait_takes_all_that_is_written() {
+    for path in ["/dev/null", "/dev/zero"] {
+        run(|handle| async move {
+            let factory = || Recorder::new(AfterEof::Close);
+            let (transport, protocol) = handle.connect_write_pipe(factory, device(path)).await.unwrap();
+            for _ in 0..3 {
+                transport.write(b"small");
+                transport.write(&vec![0; 1_000_000]);
+                assert_eq!(transport.get_write_buffer_size(), 0, "nothing is in the way");
+                transport.writelines(&[io::IoSlice::new(b"many "), io::IoSlice::new(b"pieces")]);
+                turns(2).await;
+            }
+            assert_eq!(protocol.story(), "made", "it is no pipe that nobody reads");
+            transport.write(b"at last");
+            transport.write_eof();
+            assert_eq!(protocol.lost.wait().await, None);
+            assert_eq!(protocol.story(), "made lost(None)");
+        });
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_device_without_room_is_told_as_that() {
+    run(|handle| async move {
+        let factory = || Recorder::new(AfterEof::Close);
+        for size in [1, 1_000_000] {
+            let (transport, protocol) = handle.connect_write_pipe(factory, device("/dev/full")).await.unwrap();
+            transport.write(&vec![0; size]);
+            assert_eq!(protocol.lost.wait().await, Some(io::ErrorKind::StorageFull));
+        }
+    });
+}
+
+#[test]
+fn the_device_that_is_empty_ends_at_once_and_the_one_that_is_endless_leaves_others_their_turns() {
+    run(|handle| async move {
+        let factory = || Recorder::new(AfterEof::KeepOpen);
+        let (_transport, protocol) = handle.connect_read_pipe(factory, device("/dev/null")).await.unwrap();
+        assert_eq!(protocol.lost.wait().await, None);
+        assert_eq!(protocol.story(), "made eof lost(None)");
+
+        let (transport, protocol) = handle.connect_read_pipe(factory, device("/dev/zero")).await.unwrap();
+        for turn in 1..=5 {
+            yield_now().await;
+            assert!(protocol.received.borrow().len() <= (turn + 1) * 256 * 1024, "one receive in a turn");
+        }
+        assert!(protocol.received.borrow().len() > 100_000);
+        transport.pause_reading();
+        let length = protocol.received.borrow().len();
+        turns(3).await;
+        assert_eq!(protocol.received.borrow().len(), length);
+        transport.resume_reading();
+        turns(3).await;
+        assert!(protocol.received.borrow().len() > length);
+        transport.close();
+        assert_eq!(protocol.lost.wait().await, None);
+    });
+}
+
+#[test]
+fn dropping_the_loop_frees_the_protocol_of_a_device_that_makes_nobody_wait() {
+    let mut event_loop = EventLoop::new().unwrap();
+    let handle = event_loop.handle();
+    let factory = || Recorder::new(AfterEof::Close);
+    let (_transport, protocol) = event_loop.run(handle.connect_write_pipe(factory, device("/dev/null"))).unwrap();
+    drop(event_loop);
+    assert_eq!(Rc::strong_count(&protocol), 1);
+    assert_eq!(protocol.story(), "made");
+}
+
+/// Says the path of a new terminal, then everything that is written to it, up to a line.
+const TERMINAL: &str = "import os, pty, tty
+master, slave = pty.openpty()
+tty.setraw(slave)
+print(os.ttyname(slave), flush=True)
+os.write(master, b'typed\\n')
+said = b''
+while not said.endswith(b'\\n'):
+    said += os.read(master, 1000)
+print(said.decode(), end='', flush=True)";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_is_waited_for_both_ways() {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::fs::OpenOptionsExt;
+
+    const O_NOCTTY: i32 = 0x100;
+    let mut python = Command::new("python3");
+    let mut python = python.args(["-c", TERMINAL]).stdout(Stdio::piped()).spawn().expect("this test needs Python");
+    let mut said = BufReader::new(python.stdout.take().unwrap()).lines();
+    let path = said.next().unwrap().unwrap();
+    run(|handle| async move {
+        let terminal = File::options().read(true).write(true).custom_flags(O_NOCTTY).open(path).unwrap();
+        let factory = || Recorder::new(AfterEof::Close);
+        let (output, sink) = handle.connect_write_pipe(factory, terminal.try_clone().unwrap()).await.unwrap();
+        let (input, source) = handle.connect_read_pipe(factory, terminal).await.unwrap();
+        while *source.received.borrow() != b"typed\n" {
+            sleep(Duration::from_millis(1)).await;
+        }
+        output.write(b"shown\n");
+        turns(3).await;
+        for (transport, protocol) in [(output, sink), (input, source)] {
+            transport.close();
+            assert_eq!(protocol.lost.wait().await, None);
+        }
+    });
+    assert_eq!(said.next().unwrap().unwrap(), "shown");
+    assert!(python.wait().unwrap().success());
 }
 
 #[test]

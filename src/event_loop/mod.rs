@@ -215,6 +215,16 @@ impl LoopHandle {
         self.core.descriptors.superseded(fd);
         Ok(())
     }
+
+    /// As [`watch`](LoopHandle::watch), for a descriptor that is ready at any time: the reactor only keeps the source.
+    pub(crate) fn keep_ready(&self, fd: RawFd, source: Rc<dyn Source>) -> io::Result<()> {
+        if self.is_closed() {
+            return Err(loop_is_closed());
+        }
+        self.core.reactor.keep_ready(fd, source);
+        self.core.descriptors.superseded(fd);
+        Ok(())
+    }
 }
 
 impl From<Rc<Core>> for LoopHandle {

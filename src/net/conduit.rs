@@ -35,6 +35,10 @@ pub(crate) trait Conduit {
     fn ways(&self) -> Ways {
         Ways::Both
     }
+    /// Whether an attempt never has to wait, so that no selector can say when one is worth it.
+    fn is_always_ready(&self) -> bool {
+        false
+    }
 }
 
 /// Which ways bytes can go through a conduit.

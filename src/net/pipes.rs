@@ -1,4 +1,4 @@
-//! Pipes as transports: one end of a FIFO, a terminal, or a socket that is used one way.
+//! Pipes as transports: one end of a FIFO, a terminal or another device, or a socket that is used one way.
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
@@ -13,12 +13,14 @@ use crate::interface::{Address, Protocol, Transport};
 use crate::net::conduit::{Conduit, Ways};
 use crate::net::made::until_made;
 use crate::net::socket_transport::{Names, SocketTransport};
+use crate::net::watch::Watch;
 
 impl LoopHandle {
     /// Receives what comes through a pipe: the read end of a FIFO, a terminal or another character device, or a
     /// socket. The transport owns it, and closes it at its end.
     ///
-    /// After `eof_received`, whatever it answers, comes `connection_lost(None)`. Nothing can be written.
+    /// After `eof_received`, whatever it answers, comes `connection_lost(None)`. Nothing can be written. A device that
+    /// never makes anybody wait is read once in each turn: `/dev/null` ends at once, `/dev/zero` never does.
     ///
     /// The pipe is made non-blocking. That belongs to the open file and not to the descriptor: a duplicate shares it,
     /// and so does another process that inherited it. A shell whose terminal was left so sets it right by itself.
@@ -29,8 +31,9 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for anything else, such as a regular file: it is always ready, which no selector can wait for.
-    /// What the system says, for a device that cannot be waited for either, as `/dev/null`. A closed loop.
+    /// `InvalidInput` for anything else, such as a regular file: reading and writing one may block, which no selector
+    /// can tell. What the system says of a device that the selector refuses, unless it is one that never makes anybody
+    /// wait, as `/dev/null`. A closed loop.
     ///
     /// # Examples
     ///
@@ -111,7 +114,7 @@ impl LoopHandle {
         pipe: OwnedFd,
         ways: Ways,
     ) -> io::Result<(Rc<dyn Transport>, Rc<P>)> {
-        let pipe = Pipe::prepare(pipe, ways)?;
+        let pipe = Pipe::prepare(self, pipe, ways)?;
         let protocol = factory();
         let (transport, made) = SocketTransport::open(self, Rc::new(pipe), Names::default(), protocol.clone())?;
         until_made(&made, || transport.abort()).await?;
@@ -124,7 +127,21 @@ impl LoopHandle {
 enum Kind {
     Fifo,
     Socket,
+    /// It can be waited for, as a terminal.
     Device,
+    /// It never makes anybody wait, as `/dev/null`.
+    ReadyDevice,
+}
+
+impl Kind {
+    fn of_device(event_loop: &LoopHandle, device: &File) -> io::Result<Kind> {
+        match Watch::new(event_loop, device.as_raw_fd()) {
+            Ok(_) => Ok(Kind::Device),
+            // What epoll says of those that have no notion of readiness.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Kind::ReadyDevice),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 struct Pipe {
@@ -134,13 +151,13 @@ struct Pipe {
 }
 
 impl Pipe {
-    fn prepare(pipe: OwnedFd, ways: Ways) -> io::Result<Pipe> {
+    fn prepare(event_loop: &LoopHandle, pipe: OwnedFd, ways: Ways) -> io::Result<Pipe> {
         let file = File::from(pipe);
         let file_type = file.metadata()?.file_type();
         let kind = match () {
             () if file_type.is_fifo() => Kind::Fifo,
             () if file_type.is_socket() => Kind::Socket,
-            () if file_type.is_char_device() => Kind::Device,
+            () if file_type.is_char_device() => Kind::of_device(event_loop, &file)?,
             () => {
                 let text = "only pipes, sockets and character devices can be waited for, not regular files";
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
@@ -165,7 +182,7 @@ impl Pipe {
                 Err(_) => Ok(0),
             },
             // A terminal is readable because someone types.
-            Kind::Device => Err(io::ErrorKind::WouldBlock.into()),
+            Kind::Device | Kind::ReadyDevice => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 }
@@ -179,11 +196,18 @@ impl Conduit for Pipe {
     }
 
     fn send(&self, data: &[u8]) -> io::Result<usize> {
-        (&self.file).write(data)
+        match self.kind {
+            // Nobody would tell when the rest may be sent, so all of it is sent now.
+            Kind::ReadyDevice => (&self.file).write_all(data).map(|()| data.len()),
+            Kind::Fifo | Kind::Socket | Kind::Device => (&self.file).write(data),
+        }
     }
 
     fn send_pieces(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&self.file).write_vectored(pieces)
+        match self.kind {
+            Kind::ReadyDevice => pieces.iter().map(|piece| self.send(piece)).sum(),
+            Kind::Fifo | Kind::Socket | Kind::Device => (&self.file).write_vectored(pieces),
+        }
     }
 
     fn shutdown_write(&self) -> io::Result<()> {
@@ -209,5 +233,9 @@ impl Conduit for Pipe {
 
     fn ways(&self) -> Ways {
         self.ways
+    }
+
+    fn is_always_ready(&self) -> bool {
+        self.kind == Kind::ReadyDevice
     }
 }

@@ -61,6 +61,15 @@ impl Reactor {
         registered
     }
 
+    /// Takes in a source whose descriptor is ready at any time, for which no selector can wait. It is believed to be
+    /// ready, and no attempt of the source's may find that nothing is left.
+    pub(crate) fn keep_ready(&self, fd: RawFd, source: Rc<dyn Source>) {
+        let token = self.table.borrow_mut().seat(fd, Rc::clone(&source));
+        source.registration().watched_as(token);
+        source.registration().believe_ready(Direction::Read);
+        source.registration().believe_ready(Direction::Write);
+    }
+
     /// Forgets a source and gives it back. The selector is not told: its descriptor is about to be closed, which
     /// says the same without a system call, and an event that still comes finds the seat empty or held by a later
     /// generation.

@@ -1,6 +1,6 @@
 //! From edges to levels: the one place where an edge-triggered event becomes a lasting fact.
 //!
-//! Rule 1: a readiness bit is set by an event and cleared only by the attempt that found nothing left
+//! Rule 1: a readiness bit is set by an event, or where none can come by [`Registration::believe_ready`], and cleared only by the attempt that found nothing left
 //! ([`Registration::exhausted`]). Rule 2: nobody asks the selector again; whoever stops before that attempt leaves
 //! the bit set, and being [`wanted`](Registration::want) again later finds it. So no stop loses an edge.
 //!
@@ -102,6 +102,11 @@ impl Registration {
     /// is waiting behind. It is what a hang-up means too.
     pub(crate) fn doubt_short_receives(&self) {
         self.ready.set(self.ready.get().with(Readiness::HANG_UP));
+    }
+
+    /// An attempt is to be made though no event says that it is worth one, where none would come.
+    pub(crate) fn believe_ready(&self, direction: Direction) {
+        self.ready.set(self.ready.get().with(direction.bit()));
     }
 
     pub(super) fn watched_as(&self, token: Token) {

@@ -161,7 +161,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         names: Names,
         protocol: Rc<dyn Protocol>,
     ) -> io::Result<(Rc<SocketTransport<C>>, Made)> {
-        let (fd, ways) = (conduit.fd(), conduit.ways());
+        let (fd, ways, is_always_ready) = (conduit.fd(), conduit.ways(), conduit.is_always_ready());
         let registration = Registration::new();
         if ways != Ways::Both {
             // Behind one way may be a terminal.
@@ -186,7 +186,11 @@ impl<C: Conduit + 'static> SocketTransport<C> {
             names,
             attachment: Cell::new(None),
         });
-        event_loop.watch(fd, transport.clone())?;
+        if is_always_ready {
+            event_loop.keep_ready(fd, transport.clone())?;
+        } else {
+            event_loop.watch(fd, transport.clone())?;
+        }
         let made = Made::new();
         let (opened, told) = (Rc::clone(&transport), made.clone());
         event_loop.call_soon(move || opened.made(&told));
