@@ -5,10 +5,9 @@
 use std::cell::OnceCell;
 use std::env;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
-use waterwheel::{ConnectionError, DatagramProtocol, DatagramTransport, Promise, get_running_loop};
+use waterwheel::{Address, ConnectionError, DatagramProtocol, DatagramTransport, Promise, get_running_loop};
 
 #[derive(Default)]
 struct EchoServer {
@@ -20,7 +19,7 @@ impl DatagramProtocol for EchoServer {
         let _ = self.transport.set(transport); // it comes once
     }
 
-    fn datagram_received(&self, data: &[u8], from: SocketAddr) {
+    fn datagram_received(&self, data: &[u8], from: &Address) {
         println!("Server received {:?}", String::from_utf8_lossy(data));
         let transport = self.transport.get().expect("datagrams come after connection_made");
         transport.sendto(data, Some(from)).expect("an endpoint without a peer sends anywhere");
@@ -38,7 +37,7 @@ impl DatagramProtocol for EchoClient {
         transport.sendto(self.message.as_bytes(), None).expect("an endpoint with a peer needs no address");
     }
 
-    fn datagram_received(&self, data: &[u8], _from: SocketAddr) {
+    fn datagram_received(&self, data: &[u8], _from: &Address) {
         println!("Client received {:?}", String::from_utf8_lossy(data));
         let _ = self.answer.set(Ok(())); // only the first counts
     }
@@ -52,7 +51,7 @@ async fn udp_echo(message: String) -> io::Result<()> {
     let event_loop = get_running_loop();
     let endpoint = event_loop.create_datagram_endpoint(Rc::<EchoServer>::default).local_addr("127.0.0.1:0");
     let (server, _) = endpoint.await?;
-    let address = server.extra_info().sockname().and_then(|name| name.as_inet()).expect("it is bound");
+    let address = server.extra_info().sockname().and_then(Address::as_inet).expect("it is bound");
 
     let client = Rc::new(EchoClient { message, answer: Promise::new() });
     let (transport, client) = event_loop.create_datagram_endpoint(|| client).remote_addr(address).await?;

@@ -99,8 +99,8 @@ pub(crate) const IDLE_THREAD: Duration = Duration::from_secs(10);
 /// How long one connection attempt may take before the next address is tried beside it (RFC 8305).
 pub(crate) const HAPPY_EYEBALLS_DELAY: Duration = Duration::from_millis(250);
 
-/// The longest pause between two attempts to connect to a Unix server whose queue is full: the kernel tells nobody
-/// when there is room.
+/// The longest pause between two attempts to connect to a Unix server whose queue is full, or to send to a Unix socket
+/// whose queue is: the kernel tells nobody when there is room.
 pub(crate) const UNIX_RETRY: Duration = Duration::from_millis(50);
 
 /// How often, once a millisecond, a server asks for the lock under which it binds to a Unix path. Whoever has it needs

@@ -8,9 +8,10 @@ use std::os::unix::net::UnixDatagram;
 use std::rc::Rc;
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
 use waterwheel::{
-    ConnectionError, DatagramProtocol, DatagramTransport, EventLoop, Family, LoopHandle, Promise, get_running_loop,
-    sleep, yield_now,
+    Address, ConnectionError, DatagramProtocol, DatagramTransport, EventLoop, Family, LoopHandle, Promise,
+    get_running_loop, sleep, yield_now,
 };
 
 const EMSGSIZE: i32 = if cfg!(target_os = "linux") { 90 } else { 40 };
@@ -18,7 +19,7 @@ const EMSGSIZE: i32 = if cfg!(target_os = "linux") { 90 } else { 40 };
 /// Keeps what it is told.
 #[derive(Default)]
 struct Recorder {
-    received: RefCell<Vec<(Vec<u8>, SocketAddr)>>,
+    received: RefCell<Vec<(Vec<u8>, Address)>>,
     errors: RefCell<Vec<io::Error>>,
     story: RefCell<Vec<&'static str>>,
     transport: OnceCell<Rc<dyn DatagramTransport>>,
@@ -32,8 +33,8 @@ impl DatagramProtocol for Recorder {
         self.story.borrow_mut().push("made");
         self.transport.set(transport).expect("made comes once");
     }
-    fn datagram_received(&self, data: &[u8], from: SocketAddr) {
-        self.received.borrow_mut().push((data.to_vec(), from));
+    fn datagram_received(&self, data: &[u8], from: &Address) {
+        self.received.borrow_mut().push((data.to_vec(), from.clone()));
         let count = self.received.borrow().len();
         if self.close_at.get() == Some(count) {
             self.transport.get().unwrap().close();
@@ -95,8 +96,7 @@ async fn with_slow_peer() -> (Endpoint, UnixDatagram) {
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
     let factory = Rc::<Recorder>::default;
-    let socket = UdpSocket::from(OwnedFd::from(ours));
-    let endpoint = get_running_loop().create_datagram_endpoint(factory).socket(socket).await.unwrap();
+    let endpoint = get_running_loop().create_datagram_endpoint(factory).socket(ours).await.unwrap();
     (endpoint, theirs)
 }
 
@@ -128,11 +128,11 @@ fn datagrams_arrive_whole_and_in_order_the_empty_ones_too() {
         }
         until(|| receiver.received.borrow().len() == messages.len()).await;
         assert_eq!(receiver.payloads(), messages);
-        let from = receiver.received.borrow()[0].1;
-        assert_eq!(from, address(&*client));
-        server.sendto(b"answer", Some(from)).unwrap();
+        let from = receiver.received.borrow()[0].1.clone();
+        assert_eq!(from, address(&*client).into());
+        server.sendto(b"answer", Some(&from)).unwrap();
         until(|| !sender.received.borrow().is_empty()).await;
-        assert_eq!(*sender.received.borrow(), [(b"answer".to_vec(), address(&*server))]);
+        assert_eq!(*sender.received.borrow(), [(b"answer".to_vec(), address(&*server).into())]);
     });
 }
 
@@ -153,11 +153,14 @@ fn addresses_that_do_not_fit_the_endpoint_are_errors() {
     run(|_| async {
         let (server, _) = local().await;
         let (client, receiver) = connected_to(&*server).await;
-        let elsewhere = SocketAddr::from(([127, 0, 0, 1], 9));
-        for refused in [client.sendto(b"x", Some(elsewhere)), server.sendto(b"x", None)] {
+        let elsewhere = SocketAddr::from(([127, 0, 0, 1], 9)).into();
+        let path = Address::unix("/tmp/of another family").unwrap();
+        for refused in
+            [client.sendto(b"x", Some(&elsewhere)), server.sendto(b"x", None), server.sendto(b"x", Some(&path))]
+        {
             assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::InvalidInput);
         }
-        client.sendto(b"x", Some(address(&*server))).unwrap();
+        client.sendto(b"x", Some(&address(&*server).into())).unwrap();
         assert_eq!(client.extra_info().peername().unwrap().as_inet(), Some(address(&*server)));
         assert!(receiver.errors.borrow().is_empty());
     });
@@ -309,12 +312,14 @@ fn contradictory_and_missing_options_are_errors() {
         let new = || handle.create_datagram_endpoint(Rc::<Recorder>::default);
         let socket = || UdpSocket::bind("127.0.0.1:0").unwrap();
         let stream = UdpSocket::from(OwnedFd::from(std::os::unix::net::UnixStream::pair().unwrap().0));
+        let packets = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap().0;
         for (endpoint, expected) in [
             (new(), "needs a local address"),
             (new().local_addr("127.0.0.1:0").remote_addr("[::1]:9"), "different families"),
             (new().socket(socket()).local_addr("127.0.0.1:0"), "no other option"),
             (new().socket(socket()).reuse_port(true), "no other option"),
             (new().socket(stream), "a datagram socket was expected"),
+            (new().socket(packets), "a datagram socket was expected"),
             (new().local_addr("nowhere"), "not of the form"),
         ] {
             let error = endpoint.await.map(|_| ()).unwrap_err();
@@ -329,12 +334,45 @@ fn contradictory_and_missing_options_are_errors() {
 }
 
 #[test]
+fn a_ready_socket_is_used_as_it_is_and_closed_at_the_end() {
+    run(|handle| async move {
+        let (ready, peer) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        let (at, theirs) = (ready.local_addr().unwrap(), peer.local_addr().unwrap());
+        let (transport, recorder) =
+            handle.create_datagram_endpoint(Rc::<Recorder>::default).socket(ready).await.unwrap();
+        assert_eq!(address(&*transport), at);
+        peer.send_to(b"hello", at).unwrap();
+        until(|| !recorder.received.borrow().is_empty()).await;
+        assert_eq!(*recorder.received.borrow(), [(b"hello".to_vec(), theirs.into())]);
+        transport.close();
+        assert!(recorder.lost.wait().await.is_none());
+        UdpSocket::bind(at).expect("the address is free again");
+    });
+}
+
+#[test]
+fn a_socket_has_the_options_that_were_asked_for_and_no_others() {
+    run(|handle| async move {
+        let new = || handle.create_datagram_endpoint(Rc::<Recorder>::default).local_addr("127.0.0.1:0");
+        for (endpoint, port, broadcast) in
+            [(new(), false, false), (new().reuse_port(true), true, false), (new().allow_broadcast(true), false, true)]
+        {
+            let (transport, _) = endpoint.await.unwrap();
+            let info = transport.extra_info();
+            let socket = info.socket().unwrap();
+            assert_eq!((socket.reuse_port().unwrap(), socket.broadcast().unwrap()), (port, broadcast));
+            assert!(!socket.reuse_address().unwrap(), "two endpoints would share the address without being asked");
+        }
+    });
+}
+
+#[test]
 fn an_endpoint_of_a_family_alone_sends_anywhere() {
     run(|handle| async move {
         let (server, receiver) = local().await;
         let factory = Rc::<Recorder>::default;
         let (client, _) = handle.create_datagram_endpoint(factory).family(Family::V4).await.unwrap();
-        client.sendto(b"hello", Some(address(&*server))).unwrap();
+        client.sendto(b"hello", Some(&address(&*server).into())).unwrap();
         until(|| receiver.received.borrow().len() == 1).await;
         assert!(client.extra_info().peername().is_none());
     });
@@ -358,9 +396,9 @@ fn a_broadcaster_remembers_its_remote_and_hears_everyone() {
         let endpoint = handle.create_datagram_endpoint(Rc::<Recorder>::default).allow_broadcast(true);
         let (client, recorder) = endpoint.local_addr("127.0.0.1:0").remote_addr(address(&*server)).await.unwrap();
         client.sendto(b"to the remote", None).unwrap();
-        stranger.sendto(b"from a stranger", Some(address(&*client))).unwrap();
+        stranger.sendto(b"from a stranger", Some(&address(&*client).into())).unwrap();
         until(|| receiver.received.borrow().len() == 1 && recorder.received.borrow().len() == 1).await;
-        assert_eq!(recorder.received.borrow()[0].1, address(&*stranger));
+        assert_eq!(recorder.received.borrow()[0].1, address(&*stranger).into());
         assert!(client.extra_info().socket().unwrap().broadcast().unwrap());
     });
 }
@@ -374,6 +412,6 @@ fn dropping_the_loop_closes_its_endpoints_and_frees_their_protocols() {
     assert_eq!(Rc::strong_count(&protocol), 1);
     assert_eq!(*protocol.story.borrow(), ["made"]);
     UdpSocket::bind(at).expect("the address is free again");
-    transport.sendto(b"harmless", Some(at)).unwrap();
+    transport.sendto(b"harmless", Some(&at.into())).unwrap();
     transport.close();
 }

@@ -2,6 +2,8 @@
 
 #[path = "common/connections.rs"]
 mod common;
+#[path = "unix/datagrams.rs"]
+mod datagrams;
 #[path = "unix/files.rs"]
 mod files;
 #[path = "unix/starters.rs"]
@@ -71,6 +73,24 @@ fn a_path_may_be_given_in_every_form_that_a_path_has() {
             drop(server);
             until_descriptors(before).await;
         }
+    });
+}
+
+#[test]
+fn a_path_is_an_endpoint_and_a_text_is_none_of_a_unix_socket() {
+    run_alone(|| async {
+        let dir = TempDir::new();
+        let path = dir.file("endpoint");
+        let server = start_server(echo, &*path).await.unwrap();
+        for to in [waterwheel::Endpoint::from(&path), path.clone().into()] {
+            let (mut reader, writer) = waterwheel::open_connection(to).await.unwrap();
+            writer.write(b"there?\n");
+            assert_eq!(reader.readline().await.unwrap(), b"there?\n");
+        }
+        let error = waterwheel::open_connection(path.to_str().unwrap()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        drop(server);
+        assert!(!path.exists());
     });
 }
 

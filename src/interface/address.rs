@@ -1,9 +1,15 @@
 //! The names of sockets, of whatever family.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+#[cfg(target_os = "android")]
+use std::os::android::net::SocketAddrExt;
+#[cfg(target_os = "linux")]
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -55,6 +61,15 @@ impl Address {
         }
     }
 
+    pub(crate) fn is_unix(&self) -> bool {
+        matches!(self, Address::Unix(_))
+    }
+
+    /// Whether it says nothing: a Unix socket that was never bound has no name.
+    pub(crate) fn is_unnamed(&self) -> bool {
+        matches!(self, Address::Unix(name) if name.is_unnamed())
+    }
+
     /// What the system calls it.
     pub(crate) fn to_sock_addr(&self) -> SockAddr {
         match self {
@@ -80,6 +95,23 @@ impl From<SocketAddr> for Address {
     }
 }
 
+impl From<net::SocketAddr> for Address {
+    /// One that std gives, of a Unix socket.
+    fn from(name: net::SocketAddr) -> Self {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let abstract_name = name.as_abstract_name().map(|name| [b"\0", name].concat());
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let abstract_name: Option<Vec<u8>> = None;
+        let path = match &abstract_name {
+            Some(bytes) => Path::new(OsStr::from_bytes(bytes)),
+            None => name.as_pathname().unwrap_or(Path::new("")),
+        };
+        // An empty path makes a name that says nothing, and so does one that is too long to be said here.
+        let name = SockAddr::unix(path).or_else(|_| SockAddr::unix("")).expect("the empty path is not too long");
+        Address::Unix(Rc::new(name))
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -96,5 +128,24 @@ impl fmt::Display for Address {
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_std_gives_is_the_one_that_its_path_makes() {
+        let path = net::SocketAddr::from_pathname("/tmp/some socket").unwrap();
+        assert_eq!(Address::from(path), Address::unix("/tmp/some socket").unwrap());
+        let (unnamed, _) = net::UnixDatagram::pair().unwrap();
+        let unnamed = Address::from(unnamed.local_addr().unwrap());
+        assert!(unnamed.is_unnamed() && unnamed.as_path().is_none());
+        #[cfg(target_os = "linux")]
+        {
+            let name = net::SocketAddr::from_abstract_name(b"some\0name").unwrap();
+            assert_eq!(Address::from(name), Address::unix("\0some\0name").unwrap());
+        }
     }
 }

@@ -1,11 +1,10 @@
 //! The waist for datagrams: messages that come whole, in any order, or not at all.
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crate::errors::ConnectionError;
-use crate::interface::ExtraInfo;
+use crate::interface::{Address, ExtraInfo};
 
 /// The receiver of a datagram endpoint's events.
 ///
@@ -27,9 +26,8 @@ use crate::interface::ExtraInfo;
 ///
 /// ```
 /// use std::cell::OnceCell;
-/// use std::net::SocketAddr;
 /// use std::rc::Rc;
-/// use waterwheel::{DatagramProtocol, DatagramTransport};
+/// use waterwheel::{Address, DatagramProtocol, DatagramTransport};
 ///
 /// #[derive(Default)]
 /// struct Echo {
@@ -40,7 +38,7 @@ use crate::interface::ExtraInfo;
 ///     fn connection_made(&self, transport: Rc<dyn DatagramTransport>) {
 ///         let _ = self.transport.set(transport);
 ///     }
-///     fn datagram_received(&self, data: &[u8], from: SocketAddr) {
+///     fn datagram_received(&self, data: &[u8], from: &Address) {
 ///         let transport = self.transport.get().expect("datagrams come after connection_made");
 ///         transport.sendto(data, Some(from)).expect("an endpoint without a peer sends anywhere");
 ///     }
@@ -52,8 +50,9 @@ pub trait DatagramProtocol {
         let _ = transport;
     }
 
-    /// A datagram arrived, whole; it may be empty.
-    fn datagram_received(&self, data: &[u8], from: SocketAddr) {
+    /// A datagram arrived, whole; it may be empty. `from` is where answers go, unless it is a Unix socket without a name:
+    /// only an endpoint that is connected to that can answer it.
+    fn datagram_received(&self, data: &[u8], from: &Address) {
         let _ = (data, from);
     }
 
@@ -83,9 +82,10 @@ pub trait DatagramTransport {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if there is no address, or one that is not the remote address. What the network says of the
-    /// datagram comes to [`error_received`](DatagramProtocol::error_received) in a later turn.
-    fn sendto(&self, data: &[u8], to: Option<SocketAddr>) -> io::Result<()>;
+    /// `InvalidInput` if there is no address, one that is not the remote address, one of another family than the
+    /// socket's, or a Unix socket without a name. What the system says of the datagram comes to
+    /// [`error_received`](DatagramProtocol::error_received) in a later turn.
+    fn sendto(&self, data: &[u8], to: Option<&Address>) -> io::Result<()>;
 
     /// Closes: nothing is received any more, what is queued still goes out, then `connection_lost(None)` comes, in a
     /// later turn at the earliest.

@@ -61,11 +61,21 @@ pub(crate) fn is_unavailable(error: &io::Error) -> bool {
 
 /// Takes a socket that the caller made and bound.
 pub(crate) fn adopt_listener(socket: Socket) -> io::Result<Socket> {
-    if socket.r#type()? != Type::STREAM {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a stream socket was expected"));
-    }
+    check_listener(socket.domain()?, socket.r#type()?)?;
     prepare(&socket)?;
     Ok(socket)
+}
+
+/// mio fails to accept a connection whose peer's name is of another family, and that connection is lost.
+fn check_listener(family: Domain, kind: Type) -> io::Result<()> {
+    if kind != Type::STREAM {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a stream socket was expected"));
+    }
+    if ![Domain::IPV4, Domain::IPV6, Domain::UNIX].contains(&family) {
+        let text = "a listener of the internet or a Unix one was expected";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -81,5 +91,15 @@ mod tests {
         let no_family = if cfg!(any(target_os = "linux", target_os = "android")) { 97 } else { 47 };
         assert!(is_unavailable(&io::Error::from_raw_os_error(no_family)));
         assert!(!is_unavailable(&io::ErrorKind::AddrInUse.into()));
+    }
+
+    #[test]
+    fn listeners_are_streams_of_the_internet_or_unix_ones() {
+        for family in [Domain::IPV4, Domain::IPV6, Domain::UNIX] {
+            check_listener(family, Type::STREAM).unwrap();
+            assert_eq!(check_listener(family, Type::DGRAM).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
+        // A family that no system has; that of virtual machines, where there is one, is no other case.
+        assert_eq!(check_listener(Domain::from(250), Type::STREAM).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 }

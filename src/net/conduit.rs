@@ -53,7 +53,7 @@ pub(crate) enum Ways {
 
 /// Sends to a peer that is gone must be an error, not a signal that kills the process. std sees to that for plain
 /// writes but not for vectored ones, so all our sends say it themselves.
-const NO_SIGNAL: c_int = if cfg!(any(target_os = "linux", target_os = "android")) {
+pub(crate) const NO_SIGNAL: c_int = if cfg!(any(target_os = "linux", target_os = "android")) {
     0x4000
 } else if cfg!(target_os = "freebsd") {
     0x2_0000

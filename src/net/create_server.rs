@@ -186,7 +186,13 @@ impl ServeOptions {
             Target::Socket(socket) => (vec![adopt_listener(socket)?], None),
             Target::Unix(path) => {
                 let (socket, file) = bind_unix(&path, Type::STREAM).await?;
-                (vec![socket], file.filter(|_| self.cleanup_socket))
+                match file {
+                    Some(file) if !self.cleanup_socket => {
+                        file.leave();
+                        (vec![socket], None)
+                    }
+                    file => (vec![socket], file),
+                }
             }
             inet => {
                 let addresses = inet.addresses(event_loop, self.hints, Purpose::Listen).await?;

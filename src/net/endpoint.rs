@@ -11,12 +11,15 @@ use socket2::Socket;
 use crate::event_loop::LoopHandle;
 use crate::net::resolve::{Hints, Purpose, of_family, resolve};
 
-/// Where to connect to or to listen at: a host and port, an address, or a socket that is ready (asyncio's `sock=`).
+/// Where to connect to or to listen at: a host and port, an address, the path of a Unix socket, or a socket that is
+/// ready (asyncio's `sock=`). A text is a host and port, a [`Path`] is a path; one that begins with a zero byte is a name
+/// of Linux's abstract namespace.
 ///
 /// Nobody names it; whatever converts into it may be given where an endpoint is wanted:
 ///
 /// ```no_run
 /// # async fn examples() -> std::io::Result<()> {
+/// use std::path::Path;
 /// use waterwheel::{open_connection, start_server};
 /// # let handler = |_, _| {};
 ///
@@ -25,6 +28,7 @@ use crate::net::resolve::{Hints, Purpose, of_family, resolve};
 /// open_connection(std::net::TcpStream::connect("127.0.0.1:8888")?).await?;
 /// start_server(handler, (["127.0.0.1", "::1"], 8888)).await?;
 /// start_server(handler, ("", 8888)).await?; // every interface
+/// start_server(handler, Path::new("/run/echo.sock")).await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -212,6 +216,9 @@ endpoint_from! {
     Socket: socket => Target::Socket(socket);
     TcpStream: socket => Target::Socket(socket.into());
     TcpListener: socket => Target::Socket(socket.into());
+    PathBuf: path => Target::Unix(path);
+    &PathBuf: path => Target::Unix(path.clone());
+    &Path: path => Target::Unix(path.to_owned());
     UnixStream: socket => Target::Socket(socket.into());
     UnixListener: socket => Target::Socket(socket.into());
 }
@@ -241,6 +248,7 @@ mod tests {
             (Endpoint::from(":80"), "Endpoint([\"\"], 80)"),
             (Endpoint::from(("::1", 80)), "Endpoint([\"::1\"], 80)"),
             (Endpoint::from((["a", "b"], 80)), "Endpoint([\"a\", \"b\"], 80)"),
+            (Endpoint::from(Path::new("/run/socket")), "Endpoint(/run/socket)"),
             (Endpoint::from("[fe80::1%lo]:80"), "Endpoint([\"fe80::1%lo\"], 80)"),
             (
                 Endpoint::from("::1:80"),

@@ -13,19 +13,22 @@ use socket2::{Domain, Type};
 use crate::event_loop::LoopHandle;
 use crate::net::look_up_error::LookUpError;
 
-/// Which kind of internet addresses.
+/// Which kind of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 #[doc(alias = "AF_INET")]
 #[doc(alias = "AF_INET6")]
+#[doc(alias = "AF_UNIX")]
 pub enum Family {
-    /// Both.
+    /// Whatever the endpoint stands for.
     #[default]
     Any,
     /// IPv4 only.
     V4,
     /// IPv6 only.
     V6,
+    /// Paths and abstract names only. No host has an address of it.
+    Unix,
 }
 
 impl Family {
@@ -34,6 +37,7 @@ impl Family {
             Family::Any => true,
             Family::V4 => ip.is_ipv4(),
             Family::V6 => ip.is_ipv6(),
+            Family::Unix => false,
         }
     }
 
@@ -42,6 +46,7 @@ impl Family {
             Family::Any => 0,
             Family::V4 => Domain::IPV4.into(),
             Family::V6 => Domain::IPV6.into(),
+            Family::Unix => Domain::UNIX.into(),
         }
     }
 }

@@ -303,9 +303,7 @@ impl ServerState {
         if self.phase.replace(Phase::Closed) == Phase::Closed {
             return;
         }
-        if let Some(file) = self.file.take() {
-            file.remove();
-        }
+        drop(self.file.take());
         let bound = self.bound.take();
         let listeners = self.listeners.take();
         for listener in &listeners {

@@ -67,8 +67,8 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The file that a socket of ours made by being bound. It is to be removed before that socket is closed, while nobody
-/// can take the path for one that is free.
+/// The file that a socket of ours made by being bound. Dropping this removes it, unless another one has taken its place
+/// or it is gone. That is to happen before the socket is closed, while nobody can take the path for one that is free.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
@@ -84,10 +84,20 @@ impl SocketFile {
         Some(SocketFile { path, device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// Removes the file, unless another one has taken its place or it is gone.
-    pub(crate) fn remove(&self) {
-        let Ok(metadata) = fs::symlink_metadata(&self.path) else { return };
-        if (metadata.dev(), metadata.ino()) != (self.device, self.inode) {
+    /// Leaves the file where it is, for good.
+    pub(crate) fn leave(mut self) {
+        // No file has that.
+        self.path.clear();
+    }
+
+    fn is_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == (self.device, self.inode))
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if !self.is_there() {
             return;
         }
         if let Err(error) = remove_if_there(&self.path) {

@@ -4,38 +4,43 @@
 //! `connection_lost` was called, lost. What differs is that a datagram goes alone. So nothing is gathered, an error
 //! concerns one datagram and not the endpoint, and there is no end of a stream.
 
-// This file has the states, opening, receiving and the end; `queue` the sending; `endpoint` the making of sockets.
+// This file has the states, opening, receiving and the end; `queue` the sending; `socket` what there is of different
+// sockets; `endpoint` what a user says of one, and `open` how that makes a socket.
 
 mod endpoint;
+mod open;
 mod queue;
+mod socket;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 use std::rc::{Rc, Weak};
-
-use socket2::SockRef;
+use std::time::Duration;
 
 use crate::constants::DATAGRAMS_PER_TURN;
 use crate::errors::{ConnectionError, protocol_panicked};
-use crate::event_loop::LoopHandle;
+use crate::event_loop::{LoopHandle, TimerHandle};
 use crate::executor::Entry;
 use crate::flow_control::{FlowControl, LostWrites};
 use crate::interface::{Address, DatagramProtocol, DatagramTransport, ExtraInfo};
 use crate::net::made::Made;
+use crate::net::unix_path::SocketFile;
 use crate::reactor::{Again, Direction, Registration, Source};
 
 pub use endpoint::CreateDatagramEndpoint;
 use queue::Queue;
+use socket::DatagramSocket;
 
-struct UdpTransport {
-    this: Weak<UdpTransport>,
+struct DatagramSocketTransport {
+    this: Weak<DatagramSocketTransport>,
     event_loop: LoopHandle,
     registration: Registration,
     /// `None` from Lost on.
-    socket: RefCell<Option<Rc<UdpSocket>>>,
+    socket: RefCell<Option<Rc<DatagramSocket>>>,
+    /// The file at the path that the endpoint has bound. It goes when the socket does.
+    file: Cell<Option<SocketFile>>,
     /// `None` from Lost on: that cuts the cycle between the two.
     protocol: RefCell<Option<Rc<dyn DatagramProtocol>>>,
     phase: Cell<Phase>,
@@ -45,10 +50,25 @@ struct UdpTransport {
     /// What `connection_lost` will be told, in Losing.
     lost_with: Cell<Option<ConnectionError>>,
     /// Where all datagrams go, if the endpoint was made for one peer.
-    remote: Option<SocketAddr>,
+    remote: Option<Address>,
     /// The kernel knows the peer.
     connected: bool,
-    local: Option<SocketAddr>,
+    local: Option<Address>,
+    /// Runs while a Unix peer's queue is full and the kernel will not say when there is room.
+    retry: Cell<Option<TimerHandle>>,
+    /// How long that is from the next attempt on that fails. It doubles until one does not.
+    retry_after: Cell<Duration>,
+}
+
+const FIRST_RETRY: Duration = Duration::from_millis(1);
+
+/// A socket that is bound or connected, and what is known of it.
+struct Opened {
+    // First, so that it is dropped before the socket is closed.
+    file: Option<SocketFile>,
+    socket: DatagramSocket,
+    /// Where all datagrams go, if the kernel does not know it.
+    remote: Option<Address>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +82,7 @@ enum Phase {
     Lost,
 }
 
-impl UdpTransport {
+impl DatagramSocketTransport {
     /// Opens a transport on a socket. `connection_made` comes in the next turn; receiving starts after it.
     ///
     /// # Errors
@@ -70,12 +90,12 @@ impl UdpTransport {
     /// If the selector refuses the descriptor. The socket is closed then.
     fn open(
         event_loop: &LoopHandle,
-        socket: UdpSocket,
-        remote: Option<SocketAddr>,
+        opened: Opened,
         protocol: Rc<dyn DatagramProtocol>,
-    ) -> io::Result<(Rc<UdpTransport>, Made)> {
-        let fd = socket.as_raw_fd();
-        let transport = Rc::new_cyclic(|this| UdpTransport {
+    ) -> io::Result<(Rc<DatagramSocketTransport>, Made)> {
+        let Opened { file, socket, remote } = opened;
+        let (fd, peer) = (socket.as_fd().as_raw_fd(), socket.peername());
+        let transport = Rc::new_cyclic(|this| DatagramSocketTransport {
             this: this.clone(),
             event_loop: event_loop.clone(),
             registration: Registration::new(),
@@ -84,9 +104,12 @@ impl UdpTransport {
             flow: FlowControl::new(),
             lost_writes: LostWrites::default(),
             lost_with: Cell::new(None),
-            remote: remote.or_else(|| socket.peer_addr().ok()),
-            connected: SockRef::from(&socket).peer_addr().is_ok(),
-            local: socket.local_addr().ok(),
+            connected: peer.is_some(),
+            remote: peer.or(remote),
+            local: socket.sockname(),
+            retry: Cell::new(None),
+            retry_after: Cell::new(FIRST_RETRY),
+            file: Cell::new(file),
             socket: RefCell::new(Some(Rc::new(socket))),
             protocol: RefCell::new(Some(protocol)),
         });
@@ -137,8 +160,8 @@ impl UdpTransport {
             // The protocol may have closed it over the last one.
             let socket = self.socket.borrow().clone();
             let Some(socket) = socket.filter(|_| self.phase.get() == Phase::Open) else { return Again::No };
-            match socket.recv_from(&mut loan.memory) {
-                Ok((n, from)) => protocol.datagram_received(&loan.memory[..n], from),
+            match socket.recv(&mut loan.memory, &mut Vec::new()) {
+                Ok((data, from)) => protocol.datagram_received(data, &from),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.registration.exhausted(Direction::Read);
                     return Again::No;
@@ -159,6 +182,9 @@ impl UdpTransport {
         self.registration.unwant(Direction::Read);
         self.registration.unwant(Direction::Write);
         drop(self.queue.take());
+        if let Some(timer) = self.retry.take() {
+            timer.cancel();
+        }
         self.lost_with.set(error);
         if let Some(transport) = self.this.upgrade() {
             self.event_loop.call_soon(move || transport.deliver_lost());
@@ -170,15 +196,18 @@ impl UdpTransport {
         self.phase.set(Phase::Lost);
         let source = self.event_loop.core().reactor.unwatch(&self.registration);
         let socket = self.socket.take();
+        // Declared after the socket, so dropped before it, also by a panic.
+        let file = self.file.take();
         let protocol = self.protocol.take();
         if let Some(protocol) = &protocol {
             protocol.connection_lost(self.lost_with.take());
         }
+        drop(file);
         drop((protocol, socket, source));
     }
 }
 
-impl Source for UdpTransport {
+impl Source for DatagramSocketTransport {
     fn registration(&self) -> &Registration {
         &self.registration
     }
@@ -200,6 +229,7 @@ impl Source for UdpTransport {
 
     fn let_go(&self) {
         self.phase.set(Phase::Lost);
+        drop(self.file.take());
         let socket = self.socket.take();
         let protocol = self.protocol.take();
         drop(self.queue.take());
@@ -212,8 +242,8 @@ impl Source for UdpTransport {
     }
 }
 
-impl DatagramTransport for UdpTransport {
-    fn sendto(&self, data: &[u8], to: Option<SocketAddr>) -> io::Result<()> {
+impl DatagramTransport for DatagramSocketTransport {
+    fn sendto(&self, data: &[u8], to: Option<&Address>) -> io::Result<()> {
         let to = self.destination(to)?;
         match self.phase.get() {
             Phase::Open => self.send_or_queue(data, to),
@@ -257,15 +287,15 @@ impl DatagramTransport for UdpTransport {
     fn extra_info(&self) -> ExtraInfo {
         let socket = self.socket.borrow().clone();
         ExtraInfo {
-            peername: self.remote.map(Address::Inet),
-            sockname: self.local.map(Address::Inet),
+            peername: self.remote.clone(),
+            sockname: self.local.clone(),
             socket: socket.map(|socket| -> Rc<dyn AsFd> { socket }),
             layer: None,
         }
     }
 }
 
-impl fmt::Debug for UdpTransport {
+impl fmt::Debug for DatagramSocketTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatagramTransport")
             .field("phase", &self.phase.get())

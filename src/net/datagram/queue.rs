@@ -2,15 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 
-use super::{Phase, UdpTransport};
-use crate::constants::{DATAGRAM_OVERHEAD, DATAGRAMS_PER_TURN};
+use super::{DatagramSocketTransport, FIRST_RETRY, Phase};
+use crate::constants::{DATAGRAM_OVERHEAD, DATAGRAMS_PER_TURN, UNIX_RETRY};
 use crate::flow_control::Signal;
+use crate::interface::Address;
 use crate::reactor::{Again, Direction};
 
 /// Where a datagram goes; `None` is to the peer that the kernel knows.
-type Destination = Option<SocketAddr>;
+type Destination = Option<Address>;
 
 #[derive(Default)]
 pub(super) struct Queue {
@@ -47,43 +47,70 @@ enum Sent {
     Failed(io::Error),
 }
 
-impl UdpTransport {
-    pub(super) fn destination(&self, to: Option<SocketAddr>) -> io::Result<Destination> {
+impl DatagramSocketTransport {
+    /// # Errors
+    ///
+    /// If the address does not fit the endpoint.
+    pub(super) fn destination<'a>(&'a self, to: Option<&'a Address>) -> io::Result<Option<&'a Address>> {
         let invalid = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        match (to, self.remote) {
+        match (to, &self.remote) {
             (Some(to), Some(remote)) if to != remote => {
                 invalid(format!("this endpoint sends to {remote}, not to {to}"))
             }
-            (Some(to), None) if self.connected => invalid(format!("this endpoint has one peer, which is not {to}")),
-            (None, None) if !self.connected => invalid("this endpoint has no peer: an address is needed".to_owned()),
+            (None, None) => invalid("this endpoint has no peer: an address is needed".to_owned()),
+            (Some(to), None) if to.is_unix() != self.is_unix() => {
+                invalid(format!("this endpoint is of another family than {to}"))
+            }
+            (Some(to), None) if to.is_unnamed() => invalid("a socket without a name cannot be sent to".to_owned()),
             _ if self.connected => Ok(None),
-            (to, remote) => Ok(to.or(remote)),
+            (to, remote) => Ok(to.or(remote.as_ref())),
         }
     }
 
-    pub(super) fn send_or_queue(&self, data: &[u8], to: Destination) {
+    fn is_unix(&self) -> bool {
+        self.local.as_ref().is_some_and(Address::is_unix)
+    }
+
+    pub(super) fn send_or_queue(&self, data: &[u8], to: Option<&Address>) {
         if self.queue.borrow().is_empty() {
             match self.send(data, to) {
                 Sent::Done => return,
                 Sent::Failed(error) => return self.report_later(error),
                 Sent::Later => {}
             }
-            self.registration.exhausted(Direction::Write);
-            self.want(Direction::Write);
+            self.wait_for_room();
         }
-        self.queue.borrow_mut().push(data, to);
+        self.queue.borrow_mut().push(data, to.cloned());
         self.grew();
     }
 
-    fn send(&self, data: &[u8], to: Destination) -> Sent {
+    /// The kernel takes nothing now. It says when it does, unless this is a Unix socket that sends to one that it is not
+    /// connected to: then it says nothing of that one's full queue, and says of each attempt that failed that another is
+    /// worth it, which must not be believed.
+    #[cold]
+    fn wait_for_room(&self) {
+        self.registration.exhausted(Direction::Write);
+        if self.connected || !self.is_unix() {
+            return self.want(Direction::Write);
+        }
+        self.registration.unwant(Direction::Write);
+        let pause = self.retry_after.get();
+        self.retry_after.set((pause * 2).min(UNIX_RETRY));
+        let this = self.this.clone();
+        let timer = self.event_loop.call_later(pause, move || {
+            if let Some(transport) = this.upgrade() {
+                transport.registration.believe_ready(Direction::Write);
+                transport.want(Direction::Write);
+            }
+        });
+        self.retry.set(Some(timer));
+    }
+
+    fn send(&self, data: &[u8], to: Option<&Address>) -> Sent {
         let socket = self.socket.borrow();
         let Some(socket) = &*socket else { return Sent::Done };
         loop {
-            let sent = match to {
-                Some(to) => socket.send_to(data, to),
-                None => socket.send(data),
-            };
-            match sent {
+            match socket.send(data, to) {
                 Ok(_) => return Sent::Done,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Sent::Later,
@@ -108,13 +135,14 @@ impl UdpTransport {
     pub(super) fn send_queued(&self) -> Again {
         for _ in 0..DATAGRAMS_PER_TURN {
             let sent = match self.queue.borrow().datagrams.front() {
-                Some((data, to)) => self.send(data, *to),
+                Some((data, to)) => self.send(data, to.as_ref()),
                 None => break,
             };
             if matches!(sent, Sent::Later) {
-                self.registration.exhausted(Direction::Write);
+                self.wait_for_room();
                 break;
             }
+            self.retry_after.set(FIRST_RETRY);
             self.queue.borrow_mut().pop();
             if let Sent::Failed(error) = sent {
                 if let Some(protocol) = self.protocol() {
