@@ -33,6 +33,16 @@ impl Address {
     ///
     /// `InvalidInput` if there is no such name: the system would make up one for an empty path, and cut others off at
     /// a zero or where they get too long.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use waterwheel::Address;
+    ///
+    /// assert_eq!(Address::unix("/run/echo.sock")?.to_string(), "/run/echo.sock");
+    /// assert_eq!(Address::unix("\0echo")?.to_string(), "@echo");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn unix(path: impl AsRef<Path>) -> io::Result<Address> {
         let path = path.as_ref();
         let refused = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));

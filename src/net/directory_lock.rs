@@ -1,14 +1,17 @@
-//! A lock by which one process, and one thread of it, at a time does something in a directory.
+//! A lock by which one at a time, of all processes and of their threads, does something in a directory.
 //!
 //! It leaves no file behind and dies with its holder, since it is a descriptor: on Linux a socket whose abstract name
-//! says the directory, on Apple's systems and the BSDs the directory itself, opened for one alone. Other systems have
-//! nothing like it that can be had here.
+//! says the directory, on Apple's systems and the BSDs the directory itself, opened exclusively. Other systems have
+//! nothing like it that can be had here, and do without.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::constants::DIRECTORY_LOCK_ATTEMPTS;
 use crate::time::sleep;
@@ -16,7 +19,7 @@ use crate::time::sleep;
 /// Held until dropped.
 #[must_use]
 pub(crate) struct DirectoryLock {
-    /// `None` where the system has no such lock, or refuses to give it: the holder is as good as it was without.
+    /// `None` if the system refuses to give it: then the holder is no worse off than without one.
     _held: Option<OwnedFd>,
 }
 
@@ -25,16 +28,15 @@ impl DirectoryLock {
     ///
     /// # Errors
     ///
-    /// If there is no such directory. `AddrInUse` if somebody else has the lock for longer than anybody needs it.
+    /// `AddrInUse` if somebody else has the lock for longer than anybody needs it.
     pub(crate) async fn of_parent(path: &Path) -> io::Result<DirectoryLock> {
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        let metadata = fs::metadata(directory)?;
         for _ in 0..DIRECTORY_LOCK_ATTEMPTS {
-            match system::hold(directory, &metadata) {
-                Ok(held) => return Ok(DirectoryLock { _held: held }),
+            match hold(directory) {
+                Ok(held) => return Ok(DirectoryLock { _held: Some(held) }),
                 Err(error) if matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::WouldBlock) => {}
                 Err(error) => {
                     log::debug!("the directory {} could not be locked: {error}", directory.display());
@@ -47,65 +49,33 @@ impl DirectoryLock {
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod system {
-    use std::fs::Metadata;
-    use std::io;
-    use std::os::fd::OwnedFd;
-    use std::os::unix::fs::MetadataExt;
-    use std::path::Path;
-
-    use socket2::{Domain, SockAddr, Socket, Type};
-
-    /// An abstract name can be had once in each network namespace, so processes that share a directory but not that
-    /// do not hear of each other.
-    pub(super) fn hold(_directory: &Path, metadata: &Metadata) -> io::Result<Option<OwnedFd>> {
-        let name = format!("\0waterwheel/binding/{:x}/{:x}", metadata.dev(), metadata.ino());
-        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        socket.bind(&SockAddr::unix(name)?)?;
-        Ok(Some(socket.into()))
-    }
+/// A descriptor that only one can have at a time.
+fn hold(directory: &Path) -> io::Result<OwnedFd> {
+    if cfg!(any(target_os = "linux", target_os = "android")) { hold_name(directory) } else { hold_open(directory) }
 }
 
-#[cfg(any(
-    target_vendor = "apple",
-    target_os = "freebsd",
-    target_os = "netbsd",
-    target_os = "openbsd",
-    target_os = "dragonfly"
-))]
-mod system {
-    use std::fs::{File, Metadata};
-    use std::io;
-    use std::os::fd::OwnedFd;
-    use std::os::unix::fs::OpenOptionsExt;
-    use std::path::Path;
-
-    const O_NONBLOCK: i32 = 0x4;
-    const O_EXLOCK: i32 = 0x20;
-
-    pub(super) fn hold(directory: &Path, _metadata: &Metadata) -> io::Result<Option<OwnedFd>> {
-        let opened = File::options().read(true).custom_flags(O_NONBLOCK | O_EXLOCK).open(directory)?;
-        Ok(Some(opened.into()))
-    }
+/// An abstract name can be had once in each network namespace, so processes that share a directory but not that do not
+/// hear of each other.
+fn hold_name(directory: &Path) -> io::Result<OwnedFd> {
+    let metadata = fs::metadata(directory)?;
+    let name = format!("\0waterwheel/binding/{:x}/{:x}", metadata.dev(), metadata.ino());
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(name)?)?;
+    Ok(socket.into())
 }
 
-#[cfg(not(any(
-    target_os = "linux",
-    target_os = "android",
-    target_vendor = "apple",
-    target_os = "freebsd",
-    target_os = "netbsd",
-    target_os = "openbsd",
-    target_os = "dragonfly"
-)))]
-mod system {
-    use std::fs::Metadata;
-    use std::io;
-    use std::os::fd::OwnedFd;
-    use std::path::Path;
-
-    pub(super) fn hold(_directory: &Path, _metadata: &Metadata) -> io::Result<Option<OwnedFd>> {
-        Ok(None)
-    }
+fn hold_open(directory: &Path) -> io::Result<OwnedFd> {
+    /// `O_EXLOCK | O_NONBLOCK`, where there is the former.
+    const EXCLUSIVELY: i32 = if cfg!(any(
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "dragonfly"
+    )) {
+        0x20 | 0x4
+    } else {
+        0
+    };
+    Ok(File::options().read(true).custom_flags(EXCLUSIVELY).open(directory)?.into())
 }

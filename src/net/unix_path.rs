@@ -15,8 +15,8 @@ use crate::interface::Address;
 use crate::net::conduit::prepare;
 use crate::net::directory_lock::DirectoryLock;
 
-/// A new socket of this type, bound to a path or to an abstract name, and the file that there is of it now. What a
-/// socket left there that nobody has open any more is replaced.
+/// A new socket of this type, bound to a path or to an abstract name, and the file that this made if it is a path. What
+/// a socket left there that nobody has open any more is replaced.
 ///
 /// # Errors
 ///
@@ -52,8 +52,8 @@ pub(crate) async fn bind_unix(path: &Path, kind: Type) -> io::Result<(Socket, Op
 
 /// Whether the path is that of a socket that nobody has open.
 ///
-/// Connecting a datagram socket finds that out of every type of socket, and without side effects: one of another type
-/// refuses by its type, whether or not it listens, and is brought no client.
+/// An attempt to connect a datagram socket tells it of sockets of every type, and without side effects: one that is open
+/// and of another type refuses the wrong type, whether or not it listens, and is brought no client.
 fn is_dead(path: &Path, name: &SockAddr) -> io::Result<bool> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
     let probe = Socket::new(Domain::UNIX, Type::DGRAM, None)?;

@@ -219,6 +219,13 @@ fn a_server_waits_for_one_that_is_just_binding_in_the_directory_and_no_longer_th
         let elsewhere = start_unix_server(echo, other.file("socket")).await.unwrap();
         waterwheel::sleep(Duration::from_millis(10)).await;
         assert!(!starting.is_finished());
+        let before = open_descriptors();
+        let given_up = dir.file("given up");
+        let task = waterwheel::spawn(async move { start_unix_server(echo, given_up).await.map(drop) });
+        waterwheel::yield_now().await;
+        task.cancel();
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert!(open_descriptors() == before && !dir.file("given up").exists());
         python.kill().unwrap();
         let server = starting.await.unwrap().unwrap();
         python.wait().unwrap();
