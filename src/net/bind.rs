@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::net::conduit::prepare;
+use crate::net::conduit::{family_of, prepare};
 
 /// The options of a listening socket.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +61,7 @@ pub(crate) fn is_unavailable(error: &io::Error) -> bool {
 
 /// Takes a socket that the caller made and bound.
 pub(crate) fn adopt_listener(socket: Socket) -> io::Result<Socket> {
-    check_listener(socket.domain()?, socket.r#type()?)?;
+    check_listener(family_of(&socket)?, socket.r#type()?)?;
     prepare(&socket)?;
     Ok(socket)
 }

@@ -14,7 +14,7 @@ use std::os::raw::c_int;
 use std::rc::Rc;
 use std::time::Duration;
 
-use socket2::{SockRef, Socket};
+use socket2::{Domain, SockRef, Socket};
 
 use crate::interface::Address;
 
@@ -68,6 +68,11 @@ pub(crate) fn prepare(socket: &Socket) -> io::Result<()> {
     #[cfg(target_vendor = "apple")]
     socket.set_nosigpipe(true)?;
     socket.set_nonblocking(true)
+}
+
+/// What kind of addresses a socket has. Its name says that on every system, and its options only on Linux.
+pub(crate) fn family_of(socket: &Socket) -> io::Result<Domain> {
+    Ok(socket.local_addr()?.domain())
 }
 
 impl Conduit for Socket {

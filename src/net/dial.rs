@@ -14,7 +14,7 @@ use crate::errors::find_in;
 use crate::event_loop::LoopHandle;
 use crate::interface::Address;
 use crate::net::bind::is_unavailable;
-use crate::net::conduit::prepare;
+use crate::net::conduit::{family_of, prepare};
 use crate::net::race::race;
 use crate::net::watch::Watch;
 use crate::reactor::Direction;
@@ -176,7 +176,7 @@ pub(crate) fn adopt(socket: Socket) -> io::Result<Socket> {
 
 fn set_nodelay(socket: &Socket) {
     // A Unix socket has no such option, and a reset connection no longer: neither is a reason to fail.
-    let inet = socket.domain().is_ok_and(|domain| domain == Domain::IPV4 || domain == Domain::IPV6);
+    let inet = family_of(socket).is_ok_and(|domain| domain == Domain::IPV4 || domain == Domain::IPV6);
     if inet {
         if let Err(error) = socket.set_tcp_nodelay(true) {
             log::debug!("TCP_NODELAY: {error}");

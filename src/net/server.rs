@@ -15,7 +15,7 @@ use crate::event_loop::{Incident, LoopHandle};
 use crate::executor::{Waiters, yield_once};
 use crate::interface::{ExtraInfo, Protocol, Transport};
 use crate::net::clients::Clients;
-use crate::net::conduit::{Acceptor, Conduit};
+use crate::net::conduit::{Acceptor, Conduit, family_of};
 use crate::net::layer::Wrap;
 use crate::net::listener::Listener;
 use crate::net::socket_transport::{Names, SocketTransport};
@@ -291,7 +291,7 @@ impl ServerState {
             let name = socket.sockname().map(|name| format!(" at {name}")).unwrap_or_default();
             io::Error::new(error.kind(), format!("cannot listen{name}: {error}"))
         })?;
-        let acceptor: Box<dyn Acceptor> = if socket.domain()? == Domain::UNIX {
+        let acceptor: Box<dyn Acceptor> = if family_of(&socket)? == Domain::UNIX {
             Box::new(mio::net::UnixListener::from_std(socket.into()))
         } else {
             Box::new(mio::net::TcpListener::from_std(socket.into()))

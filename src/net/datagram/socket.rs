@@ -10,7 +10,7 @@ use std::os::unix::net::UnixDatagram;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::interface::Address;
-use crate::net::conduit::{Conduit, NO_SIGNAL, prepare};
+use crate::net::conduit::{Conduit, NO_SIGNAL, family_of, prepare};
 
 pub(super) enum DatagramSocket {
     Inet(UdpSocket),
@@ -24,7 +24,7 @@ impl DatagramSocket {
     ///
     /// If it is not one for datagrams, or of a family whose senders could not be told.
     pub(super) fn adopt(socket: Socket) -> io::Result<DatagramSocket> {
-        let (family, kind) = (socket.domain()?, socket.r#type()?);
+        let (family, kind) = (family_of(&socket)?, socket.r#type()?);
         if kind != Type::DGRAM || ![Domain::IPV4, Domain::IPV6, Domain::UNIX].contains(&family) {
             let text = "a datagram socket was expected, of the internet or a Unix one";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
