@@ -43,7 +43,8 @@ use step::StepEnd;
 pub(crate) use step::Unsent;
 
 /// An event loop, as its owner sees it. It stays on its thread, and dropping it closes it: every task, connection,
-/// timer and callback is dropped before `drop` returns, without further calls to protocols.
+/// timer and callback is dropped before `drop` returns, without further calls to protocols. It may also stand in a
+/// `thread_local!` of yours, and be dropped with its thread or at the end of the process.
 ///
 /// ```
 /// let mut event_loop = waterwheel::EventLoop::new()?;

@@ -1,13 +1,12 @@
 //! Which loop runs on this thread.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::{Core, LoopHandle, Phase};
-use crate::executor;
+use crate::executor::{self, Current};
 
 thread_local! {
-    static RUNNING: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+    static RUNNING: Current<Core> = const { Current::nothing() };
 }
 
 /// The loop that runs on this thread.
@@ -24,7 +23,8 @@ pub fn get_running_loop() -> LoopHandle {
 
 /// The loop that runs on this thread, if one does.
 pub fn try_get_running_loop() -> Option<LoopHandle> {
-    RUNNING.try_with(|running| running.borrow().clone().map(LoopHandle::from)).ok().flatten()
+    let core = RUNNING.with(|running| running.with(Rc::clone));
+    core.map(LoopHandle::from)
 }
 
 /// Makes the loop the running one of this thread until the guard is dropped.
@@ -46,7 +46,7 @@ pub(super) fn enter(core: &Rc<Core>) -> Running {
 
 /// Makes the loop reachable by `get_running_loop` for as long as it closes: destructors ask for it.
 pub(super) fn lend_thread(core: &Rc<Core>) -> Running {
-    let outer = RUNNING.replace(Some(Rc::clone(core)));
+    let outer = RUNNING.with(|running| running.replace(Some(Rc::clone(core))));
     Running { core: Rc::clone(core), outer, _executor: executor::enter(&core.executor) }
 }
 
@@ -61,6 +61,7 @@ impl Drop for Running {
         if self.core.phase.get() == Phase::Running {
             self.core.phase.set(Phase::Idle);
         }
-        drop(RUNNING.replace(self.outer.take()));
+        let inner = RUNNING.with(|running| running.replace(self.outer.take()));
+        drop(inner);
     }
 }

@@ -21,7 +21,7 @@ use std::task::Context;
 pub(crate) use mailbox::{Letter, Mailbox};
 pub(crate) use node::{Body, Payload, TaskNode, Unheard};
 pub(crate) use ready::{Entry, ReadyQueue};
-pub(crate) use running::{Entered, enter};
+pub(crate) use running::{Current, Entered, enter};
 pub(crate) use waiter::{Waiter, WaiterCell, Waiters, YieldOnce, yield_once};
 pub(crate) use waker::LentWaker;
 
