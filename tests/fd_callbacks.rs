@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use waterwheel::{EventLoop, LoopHandle, get_running_loop, open_connection, sleep, yield_now};
 
+#[path = "fd_callbacks/reused_numbers.rs"]
+mod reused_numbers;
+
 type Story = Rc<RefCell<Vec<&'static str>>>;
 
 /// Both ends of a connection, non-blocking; the first is to be watched.
@@ -238,36 +241,6 @@ fn a_descriptor_of_a_transport_is_refused_until_the_transport_is_closed() {
         writer.close();
         writer.wait_closed().await.unwrap();
         assert_eq!(receive(&theirs), b"still there");
-    });
-}
-
-#[test]
-fn a_callback_forgotten_at_a_closed_number_does_not_disturb_the_connection_that_gets_it() {
-    run(|handle| async move {
-        let dropped = Rc::new(Cell::new(false));
-        // A number that is free again is given soon, but another test of this process may be quicker to get it.
-        let recycled = (0..100).find_map(|_| {
-            let (ours, _theirs) = UnixStream::pair().unwrap();
-            let (fd, guard) = (ours.as_raw_fd(), OnDrop(Rc::clone(&dropped)));
-            let reader = move || {
-                let _guard = &guard;
-            };
-            handle.add_reader(&ours, reader).unwrap();
-            drop(ours);
-            let mut pairs: Vec<_> = (0..10).map(|_| UnixStream::pair().unwrap()).collect();
-            let Some(at) = pairs.iter().position(|(end, _)| end.as_raw_fd() == fd) else {
-                assert!(handle.remove_reader(&fd), "the loop was not told that the number was closed");
-                return None;
-            };
-            dropped.set(false);
-            Some((fd, pairs.swap_remove(at)))
-        });
-        let (fd, (end, peer)) = recycled.expect("the number is given again");
-        let (mut reader, _writer) = open_connection(end).await.unwrap();
-        assert!(dropped.get());
-        assert!(!handle.remove_reader(&fd));
-        send(&peer, b"hello\n");
-        assert_eq!(reader.readline().await.unwrap(), b"hello\n");
     });
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   add, or begin_wait ──► watched ──► the last callback removed and the last wait over ──► forgotten
-//!                           │    ▲
+//!                           │    ▲ └──► found to be closed: its callbacks dropped, its waits ended ──► abandoned
 //!                     ready │    │ asked anew
 //!                           ▼    │
 //!                     callback, then waits
@@ -95,6 +95,12 @@ impl Side {
         self.waiting.get() > 0 || self.has_callback()
     }
 
+    /// Those who wait for the event that comes next have had it.
+    fn count_event(&self) {
+        self.events.set(self.events.get() + 1);
+        self.waiting.set(0);
+    }
+
     fn has_callback(&self) -> bool {
         let slot = self.callback.take();
         let has = !matches!(slot, Slot::Empty);
@@ -104,18 +110,23 @@ impl Side {
 }
 
 impl Descriptor {
-    /// The descriptor of this number, watched from now on if it was not.
+    /// The descriptor of this number, which hears of this direction from now on, of what holds already too.
     ///
     /// # Errors
     ///
     /// If the loop is closed, a transport has it, or the selector refuses it.
-    pub(super) fn watched(event_loop: &LoopHandle, fd: RawFd) -> io::Result<Rc<Descriptor>> {
+    pub(super) fn hearing(event_loop: &LoopHandle, fd: RawFd, direction: Direction) -> io::Result<Rc<Descriptor>> {
         if event_loop.is_closed() {
             return Err(loop_is_closed());
         }
         let core = event_loop.core();
         if let Some(descriptor) = core.descriptors.get(fd) {
-            return Ok(descriptor);
+            let Err(error) = descriptor.want(direction) else { return Ok(descriptor) };
+            descriptor.abandon();
+            // An open descriptor of this number that the selector does not know is another one, watched as such below.
+            if error.kind() != io::ErrorKind::NotFound {
+                return Err(error);
+            }
         }
         // Asked here and not left to the selector, for some (kqueue) would hand the descriptor over without a word.
         if let Some(holder) = core.reactor.holder_of(fd) {
@@ -132,6 +143,10 @@ impl Descriptor {
         });
         core.reactor.watch(fd, descriptor.clone())?;
         core.descriptors.0.borrow_mut().insert(fd, Rc::clone(&descriptor));
+        if let Err(error) = descriptor.want(direction) {
+            descriptor.settle();
+            return Err(error);
+        }
         Ok(descriptor)
     }
 
@@ -142,12 +157,10 @@ impl Descriptor {
         }
     }
 
-    /// Puts a callback in place of what was there; that is dropped now.
-    pub(super) fn add(&self, direction: Direction, callback: UserCallback) -> io::Result<()> {
+    /// Puts a callback in place of what was there; that is dropped now. The descriptor must be hearing of the direction.
+    pub(super) fn add(&self, direction: Direction, callback: UserCallback) {
         let earlier = self.side(direction).callback.replace(Slot::Idle(callback));
-        let asked = self.want(direction);
         drop(earlier);
-        asked
     }
 
     /// Returns whether there was one.
@@ -158,18 +171,11 @@ impl Descriptor {
         // Its closure is dropped here, when all is in order again.
     }
 
-    /// The number of the event that someone waits for from now on.
-    pub(super) fn begin_wait(&self, direction: Direction) -> io::Result<u64> {
+    /// The number of the event that someone waits for from now on. The descriptor must be hearing of the direction.
+    pub(super) fn begin_wait(&self, direction: Direction) -> u64 {
         let side = self.side(direction);
         side.waiting.set(side.waiting.get() + 1);
-        let number = side.events.get();
-        match self.want(direction) {
-            Ok(()) => Ok(number),
-            Err(error) => {
-                self.end_wait(direction, number);
-                Err(error)
-            }
-        }
+        side.events.get()
     }
 
     pub(super) async fn event_after(&self, direction: Direction, number: u64) {
@@ -191,24 +197,7 @@ impl Descriptor {
         self.registration.exhausted(direction);
         // What was believed has just been forgotten, so it cannot be due.
         let _ = self.registration.want(direction);
-        let asked = self.event_loop.core().reactor.ask_anew(self.fd, &self.registration);
-        match asked {
-            // The number had been closed without being removed, and the selector has forgotten it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.watch_again(),
-            asked => asked,
-        }
-    }
-
-    fn watch_again(&self) -> io::Result<()> {
-        let reactor = &self.event_loop.core().reactor;
-        let source = reactor.unwatch(&self.registration);
-        let this = self.this.upgrade().expect("whoever calls holds it");
-        let watched = reactor.watch(self.fd, this);
-        drop(source);
-        if watched.is_err() {
-            self.abandon();
-        }
-        watched
+        self.event_loop.core().reactor.ask_anew(self.fd, &self.registration)
     }
 
     /// Wants what is still wanted; if that is nothing, the selector is told, for the descriptor stays open.
@@ -231,12 +220,18 @@ impl Descriptor {
         }
     }
 
-    /// It is closed. Nothing comes of it any more.
+    /// It was closed before it was removed, and nothing comes of it any more. Its callbacks are dropped, and its waits
+    /// are over: those who waited try again, and are told what the number is now.
     fn abandon(&self) {
         log::debug!("descriptor {} was closed before it was removed", self.fd);
         if let Some(this) = self.this.upgrade() {
             self.event_loop.core().descriptors.forget(&this);
+            self.registration.want_nothing();
             let source = self.event_loop.core().reactor.unwatch(&self.registration);
+            for side in [&self.read, &self.write] {
+                side.count_event();
+                side.waiters.wake_all();
+            }
             self.let_go();
             drop(source);
         }
@@ -284,8 +279,7 @@ impl Source for Descriptor {
 
     fn ready(&self, direction: Direction) -> Again {
         let side = self.side(direction);
-        side.events.set(side.events.get() + 1);
-        side.waiting.set(0);
+        side.count_event();
         self.registration.exhausted(direction);
         let removed = self.call(direction);
         self.settle();

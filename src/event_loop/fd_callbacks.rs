@@ -16,8 +16,9 @@ impl LoopHandle {
     /// is dropped.
     ///
     /// The descriptor stays yours. It should be non-blocking, and must be [removed](LoopHandle::remove_reader)
-    /// before it is closed: the loop only knows its number, which may be anyone's next. A number that the system
-    /// has given to a connection of this loop meanwhile is noticed, and the callback dropped.
+    /// before it is closed: the loop only knows its number, which may be anyone's next. If it was closed all the same,
+    /// that is noticed when the number is added again, or is given to a connection of this loop: then what was added
+    /// for the closed one is dropped.
     ///
     /// A descriptor may have a reader and a writer; if both are to be called, the reader is first. Both may add and
     /// remove readers and writers, themselves included; what is removed is not called any more, even where it was
@@ -153,12 +154,9 @@ impl LoopHandle {
         closure: Box<dyn FnMut()>,
         added_at: &'static Location<'static>,
     ) -> io::Result<()> {
-        let descriptor = Descriptor::watched(self, fd.as_raw_fd())?;
-        let added = descriptor.add(direction, UserCallback { closure, added_at });
-        if added.is_err() {
-            descriptor.remove(direction);
-        }
-        added
+        let descriptor = Descriptor::hearing(self, fd.as_raw_fd(), direction)?;
+        descriptor.add(direction, UserCallback { closure, added_at });
+        Ok(())
     }
 
     fn remove_fd_callback(&self, fd: &impl AsRawFd, direction: Direction) -> bool {
@@ -167,8 +165,8 @@ impl LoopHandle {
     }
 
     async fn fd_event(&self, fd: &impl AsFd, direction: Direction) -> io::Result<()> {
-        let descriptor = Descriptor::watched(self, fd.as_fd().as_raw_fd())?;
-        let number = descriptor.begin_wait(direction)?;
+        let descriptor = Descriptor::hearing(self, fd.as_fd().as_raw_fd(), direction)?;
+        let number = descriptor.begin_wait(direction);
         let wait = FdWait { descriptor, direction, number };
         wait.descriptor.event_after(direction, number).await;
         if self.is_closed() { Err(loop_is_closed()) } else { Ok(()) }

@@ -108,6 +108,7 @@ impl Lingering {
     }
 
     fn finish(&self) {
+        self.registration.want_nothing();
         let source = self.event_loop.core().reactor.unwatch(&self.registration);
         self.let_go();
         drop(source);

@@ -89,6 +89,7 @@ impl Listener {
         if let Some(timer) = self.rest.take() {
             timer.cancel();
         }
+        self.registration.want_nothing();
         let source = self.event_loop.core().reactor.unwatch(&self.registration);
         let acceptor = self.acceptor.take();
         drop((acceptor, source));

@@ -47,6 +47,7 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let reactor = &self.event_loop.core().reactor;
+        self.source.registration.want_nothing();
         if reactor.unwatch(&self.source.registration).is_some() {
             if let Err(error) = reactor.deregister(self.fd) {
                 log::debug!("descriptor {} could not be taken out of the selector: {error}", self.fd);

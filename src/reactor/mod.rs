@@ -70,9 +70,10 @@ impl Reactor {
         source.registration().believe_ready(Direction::Write);
     }
 
-    /// Forgets a source and gives it back. The selector is not told: its descriptor is about to be closed, which
-    /// says the same without a system call, and an event that still comes finds the seat empty or held by a later
-    /// generation.
+    /// Takes a source out of the table and gives it back. The selector is not told: its descriptor is about to be
+    /// closed, which says the same without a system call, and an event that still comes finds the seat empty or held by
+    /// a later generation. A source that stands in the queue is called all the same, unless it
+    /// [wants nothing](Registration::want_nothing) any more.
     pub(crate) fn unwatch(&self, registration: &Registration) -> Option<Rc<dyn Source>> {
         let token = registration.unwatched()?;
         self.table.borrow_mut().vacate(token)

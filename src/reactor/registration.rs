@@ -113,8 +113,8 @@ impl Registration {
         self.token.set(Some(token));
     }
 
+    /// It is watched no longer. What is wanted stays wanted.
     pub(super) fn unwatched(&self) -> Option<Token> {
-        self.wanted.set(Readiness::NONE);
         self.token.take()
     }
 
@@ -156,6 +156,11 @@ impl Registration {
     #[inline]
     pub(crate) fn unwant(&self, direction: Direction) {
         self.wanted.set(self.wanted.get().without(direction.bit()));
+    }
+
+    /// Does not want to be called at all, even if it stands in the queue.
+    pub(crate) fn want_nothing(&self) {
+        self.wanted.set(Readiness::NONE);
     }
 
     /// Whether the source is ready in a direction that it wants and is not queued for it yet; it counts as queued
