@@ -46,7 +46,8 @@
 //! * **Every wait is cancel-safe.** Drop any future of this crate where it waits, as [`timeout()`] does: no byte is
 //!   lost, and the object can be used again.
 //! * **Errors** are `io::Error`, or a small type that converts into it. What nobody awaits is an [`Incident`], which
-//!   [`LoopHandle::set_exception_handler`] hears of, or else the log.
+//!   [`LoopHandle::set_exception_handler`] hears of, or else the log; while the program has installed no logger, it is
+//!   printed on standard error.
 //! * **Panics** stay where they are: of a callback, a protocol or a task. The loop goes on.
 //! * **TLS** comes with the feature `tls`: `.tls(..)` on whatever connects or serves, and `start_tls` in the middle.
 //!
@@ -74,6 +75,7 @@ mod net;
 mod outgoing;
 mod promise;
 mod reactor;
+mod report;
 mod runner;
 mod streams;
 mod task;

@@ -8,14 +8,16 @@ use super::{Core, LoopHandle};
 use crate::errors::{ConnectionError, panic_text};
 use crate::executor::{Payload, Unheard};
 use crate::interface::Address;
+use crate::report;
 
 pub(super) type ExceptionHandler = Rc<dyn Fn(&Incident)>;
 
 /// Something that went wrong where nobody awaits it: a callback or protocol that panicked, a task whose panic nobody
 /// took, a handler of a connection that failed, a server that ran out of descriptors.
 ///
-/// [`set_exception_handler`](LoopHandle::set_exception_handler) says who hears of it; by default it is logged as an
-/// error.
+/// [`set_exception_handler`](LoopHandle::set_exception_handler) says who hears of it. By default it is logged as an
+/// error, by the crate [`log`]. While the program has installed no logger, it is printed on standard error in the same
+/// words, as asyncio does; a logger that was told to be silent is obeyed.
 #[non_exhaustive]
 pub struct Incident {
     message: &'static str,
@@ -129,15 +131,15 @@ impl fmt::Debug for Incident {
 }
 
 impl LoopHandle {
-    /// Says who hears of [`Incident`]s, instead of the log.
+    /// Says who hears of [`Incident`]s, instead of the log or standard error.
     ///
-    /// A handler that panics itself is reported to the log, with the incident it was given.
+    /// A handler that panics itself is reported there, with the incident it was given.
     pub fn set_exception_handler(&self, handler: impl Fn(&Incident) + 'static) {
         let earlier = self.core().exception_handler.replace(Some(Rc::new(handler)));
         drop(earlier);
     }
 
-    /// Incidents go to the log again, as they did at first.
+    /// Incidents go to the log or standard error again, as they did at first.
     #[doc(alias = "set_exception_handler")]
     pub fn reset_exception_handler(&self) {
         let earlier = self.core().exception_handler.take();
@@ -150,12 +152,11 @@ impl Core {
     pub(crate) fn report(&self, incident: &Incident) {
         let handler = self.exception_handler.borrow().clone();
         let Some(handler) = handler else {
-            log::error!("{incident}");
-            return;
+            return report::error(format_args!("{incident}"));
         };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| handler(incident))) {
             let text = panic_text(&*payload);
-            log::error!("Unhandled panic in the exception handler: {text}\nwhile it was told: {incident}");
+            report::error(format_args!("The exception handler panicked: {text}\nwhile it was told: {incident}"));
         }
     }
 

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 use crate::errors::panic_text;
 use crate::executor::running;
 use crate::executor::{Executor, NO_SEAT, TaskNode};
+use crate::report;
 
 /// Someone to wake.
 #[derive(Default)]
@@ -52,7 +53,7 @@ impl Waiter {
 #[cold]
 fn wake_foreign(waker: Waker) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-        log::error!("a waker panicked: {}", panic_text(&*payload));
+        report::error(format_args!("A waker panicked: {}", panic_text(&*payload)));
     }
 }
 

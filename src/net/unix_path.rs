@@ -14,6 +14,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::interface::Address;
 use crate::net::conduit::prepare;
 use crate::net::directory_lock::DirectoryLock;
+use crate::report;
 
 /// A new socket of this type, bound to a path or to an abstract name, and the file that this made if it is a path. What
 /// a socket left there that nobody has open any more is replaced.
@@ -101,7 +102,7 @@ impl Drop for SocketFile {
             return;
         }
         if let Err(error) = remove_if_there(&self.path) {
-            log::error!("the Unix socket {} could not be removed: {error}", self.path.display());
+            report::error(format_args!("The Unix socket {} could not be removed: {error}", self.path.display()));
         }
     }
 }

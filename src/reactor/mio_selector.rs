@@ -9,6 +9,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Poll, Waker};
 
 use crate::reactor::{Bell, Events, Readiness, Selector, Token};
+use crate::report;
 
 /// No seat has this token: a table of 2^32 seats would have to be full.
 const BELL: mio::Token = mio::Token(usize::MAX);
@@ -90,7 +91,7 @@ struct MioBell(Waker);
 impl Bell for MioBell {
     fn ring(&self) {
         if let Err(error) = self.0.wake() {
-            log::error!("the event loop could not be woken: {error}");
+            report::error(format_args!("The event loop could not be woken: {error}"));
         }
     }
 }
