@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::rc::Rc;
+use std::time::Duration;
 
 use common::{Trace, read_to_end, run, settle, until};
 use waterwheel::{
@@ -89,6 +90,41 @@ fn a_handler_that_fails_is_reported_with_the_peer_and_its_connection_closed_afte
         }
         let (_, incidents) = serve_one(|_, _| async { Err::<(), _>(Own) }).await;
         assert_eq!(incidents, ["The handler of a connection failed: of my own"]);
+    });
+}
+
+#[test]
+fn a_handler_whose_error_panics_when_it_is_to_be_shown_or_dropped_is_reported_with_the_peer_and_its_connection_closed()
+{
+    struct Unspeakable;
+    impl fmt::Display for Unspeakable {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("no words")
+        }
+    }
+    struct Clinging;
+    impl fmt::Display for Clinging {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("never told")
+        }
+    }
+    impl Drop for Clinging {
+        fn drop(&mut self) {
+            panic!("no end");
+        }
+    }
+    run(async {
+        let (got, incidents) = serve_one(|_reader, writer: StreamWriter| async move {
+            writer.write(b"so far");
+            // Kept by the loop, so that nothing but the report closes the connection.
+            get_running_loop().call_later(Duration::from_secs(3600), move || drop(writer));
+            Err::<(), _>(Unspeakable)
+        })
+        .await;
+        assert_eq!(got, b"so far");
+        assert_eq!(incidents, ["The handler of a connection failed, and its error panicked: no words"]);
+        let (_, incidents) = serve_one(|_, _| async { Err::<(), _>(Clinging) }).await;
+        assert_eq!(incidents, ["The handler of a connection failed, and its error panicked: no end"]);
     });
 }
 

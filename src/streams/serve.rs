@@ -149,6 +149,13 @@ impl fmt::Debug for StartServer {
 /// A handler that fails or panics is reported as an [`Incident`] with the peer's address, and its connection is
 /// closed: what it wrote before still goes out.
 #[doc(alias = "client_connected_cb")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be called for each connection of a server",
+    label = "not a handler of connections",
+    note = "a handler is a function or closure that takes `(StreamReader, StreamWriter)`, in this order",
+    note = "it returns `()`, or is async and returns `()` or `Result<(), E>`, where `E` implements `Display`",
+    note = "it is an `Fn` that owns what it uses: use `move`, and `Rc<Cell<..>>` for what it changes"
+)]
 pub trait ClientConnected<M>: 'static {
     /// Handles a new connection.
     fn call(&self, event_loop: &LoopHandle, reader: StreamReader, writer: StreamWriter);
@@ -200,18 +207,26 @@ where
 
 /// What a handler's coroutine may end with.
 trait Outcome {
-    fn failure(self) -> Option<io::Error>;
+    fn failure(self) -> Option<Incident>;
 }
 
 impl Outcome for () {
-    fn failure(self) -> Option<io::Error> {
+    fn failure(self) -> Option<Incident> {
         None
     }
 }
 
 impl<E: fmt::Display> Outcome for Result<(), E> {
-    fn failure(self) -> Option<io::Error> {
-        self.err().map(|error| io::Error::other(error.to_string()))
+    fn failure(self) -> Option<Incident> {
+        let error = self.err()?;
+        // Its text, and its drop, are the user's code.
+        let incident = match catch_unwind(AssertUnwindSafe(move || error.to_string())) {
+            Ok(text) => Incident::new("The handler of a connection failed").with_error(io::Error::other(text)),
+            Err(payload) => {
+                Incident::new("The handler of a connection failed, and its error panicked").with_panic(&payload)
+            }
+        };
+        Some(incident)
     }
 }
 
@@ -249,9 +264,8 @@ impl<C: Future<Output: Outcome>> Future for Handler<C> {
         match catch_unwind(AssertUnwindSafe(|| this.coroutine.poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => {
-                if let Some(error) = output.failure() {
-                    let incident = Incident::new("The handler of a connection failed");
-                    failed(this.transport, incident.with_error(error));
+                if let Some(incident) = output.failure() {
+                    failed(this.transport, incident);
                 }
                 Poll::Ready(())
             }
