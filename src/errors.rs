@@ -17,7 +17,7 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Why a read of a line, of a separator or of an exact count gave no result.
 #[derive(Debug)]
@@ -71,6 +71,12 @@ impl Error for ReadError {
 impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
         ReadError::Io(error)
+    }
+}
+
+impl From<TimedOut> for ReadError {
+    fn from(error: TimedOut) -> Self {
+        ReadError::Io(error.into())
     }
 }
 
@@ -150,8 +156,8 @@ pub enum JoinError {
     /// The task was cancelled, or its loop closed, before it finished.
     #[doc(alias = "CancelledError")]
     Cancelled,
-    /// The task panicked; this is the panic's payload, for [`std::panic::resume_unwind`].
-    Panicked(Box<dyn Any + Send + 'static>),
+    /// The task panicked with this.
+    Panicked(PanicPayload),
 }
 
 impl JoinError {
@@ -164,13 +170,64 @@ impl JoinError {
     pub fn is_panic(&self) -> bool {
         matches!(self, JoinError::Panicked(_))
     }
+
+    /// What the task panicked with, for [`std::panic::resume_unwind`].
+    ///
+    /// # Panics
+    ///
+    /// If the task did not panic.
+    #[track_caller]
+    pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
+        match self {
+            JoinError::Panicked(payload) => payload.into_inner(),
+            error => panic!("into_panic() of a task that did not panic: {error}"),
+        }
+    }
+}
+
+/// What a task panicked with. As text it is the panic's message, if that has one.
+///
+/// The payload of a panic need not be `Sync`, and errors have to be, to go through `?` into a
+/// `Box<dyn Error + Send + Sync>`. So it is locked away until someone takes it.
+pub struct PanicPayload(
+    // Boxed, since every task has room for its error and few ever panic.
+    Box<Mutex<Box<dyn Any + Send + 'static>>>,
+);
+
+impl PanicPayload {
+    pub(crate) fn new(payload: Box<dyn Any + Send + 'static>) -> Self {
+        PanicPayload(Box::new(Mutex::new(payload)))
+    }
+
+    /// The payload itself, for [`std::panic::resume_unwind`], or to be downcast.
+    pub fn into_inner(self) -> Box<dyn Any + Send + 'static> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A copy, so that nothing is locked while a writer of the user's gets it.
+    fn text(&self) -> String {
+        let payload = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        panic_text(&**payload).to_owned()
+    }
+}
+
+impl fmt::Debug for PanicPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text(), f)
+    }
+}
+
+impl fmt::Display for PanicPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
 }
 
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             JoinError::Cancelled => f.write_str("Cancelled"),
-            JoinError::Panicked(payload) => f.debug_tuple("Panicked").field(&panic_text(&**payload)).finish(),
+            JoinError::Panicked(payload) => f.debug_tuple("Panicked").field(payload).finish(),
         }
     }
 }
@@ -179,7 +236,7 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             JoinError::Cancelled => f.write_str("the task was cancelled"),
-            JoinError::Panicked(payload) => write!(f, "the task panicked: {}", panic_text(&**payload)),
+            JoinError::Panicked(payload) => write!(f, "the task panicked: {payload}"),
         }
     }
 }
@@ -188,11 +245,7 @@ impl Error for JoinError {}
 
 impl From<JoinError> for io::Error {
     fn from(error: JoinError) -> Self {
-        // The payload is `Send` but not `Sync`, which an `io::Error` asks for: the text goes over, not the payload.
-        match error {
-            JoinError::Cancelled => io::Error::other("the task was cancelled"),
-            panicked => io::Error::other(panicked.to_string()),
-        }
+        io::Error::other(error)
     }
 }
 

@@ -28,7 +28,7 @@
 //! | callbacks on datagrams, on pipes | [`LoopHandle::create_datagram_endpoint`], [`LoopHandle::connect_read_pipe`], [`LoopHandle::connect_write_pipe`] | the same for other things than connections |
 //! | callbacks on a descriptor of your own | [`LoopHandle::add_reader`], [`LoopHandle::readable`] | the loop says when, you read |
 //! | callbacks and timers | [`LoopHandle::call_soon`], [`LoopHandle::call_later`] | the loop itself |
-//! | tasks | [`spawn`], [`Task`], [`sleep()`], [`timeout()`], [`yield_now`] | coroutines on the loop |
+//! | tasks | [`spawn`], [`Task`], [`sleep()`], [`timeout()`], [`timeout_at`], [`yield_now`] | coroutines on the loop |
 //! | both | [`Promise`] | a callback sets it, a coroutine awaits it |
 //!
 //! Each layer is built on the public face of the one below. A stream is a protocol; a task is stepped by the same
@@ -86,7 +86,7 @@ mod timers;
 #[cfg(feature = "tls")]
 mod tls;
 
-pub use errors::{ConnectionError, JoinError, ReadError, TimedOut};
+pub use errors::{ConnectionError, JoinError, PanicPayload, ReadError, TimedOut};
 pub use event_loop::{
     Builder, Clock, EventLoop, Incident, LoopHandle, RemoteHandle, SystemClock, TimerHandle, get_running_loop,
     try_get_running_loop,
@@ -110,6 +110,6 @@ pub use streams::{
     StreamReader, StreamWriter, open_connection, open_unix_connection, start_server, start_unix_server,
 };
 pub use task::{Task, YieldNow, spawn, yield_now};
-pub use time::{Sleep, Timeout, sleep, sleep_until, timeout};
+pub use time::{Sleep, Timeout, sleep, sleep_until, timeout, timeout_at};
 #[cfg(feature = "tls")]
 pub use tls::{StartTls, StartTlsStreams, TlsClient, TlsError, TlsErrorKind, TlsInfo, TlsRole, TlsServer, start_tls};

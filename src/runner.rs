@@ -1,6 +1,6 @@
 //! Running a program: a loop for one main future.
 
-use std::future::Future;
+use std::future::IntoFuture;
 
 use crate::event_loop::EventLoop;
 
@@ -27,7 +27,7 @@ use crate::event_loop::EventLoop;
 /// ```
 #[doc(alias = "asyncio.run")]
 #[track_caller]
-pub fn run<F: Future>(main: F) -> F::Output {
+pub fn run<F: IntoFuture>(main: F) -> F::Output {
     let mut event_loop = match EventLoop::new() {
         Ok(event_loop) => event_loop,
         Err(error) => panic!("no event loop could be made: {error}"),

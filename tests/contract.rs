@@ -10,7 +10,7 @@ use waterwheel::{
     AfterEof, ConnectionError, EventLoop, ExtraInfo, Handle, Incident, JoinError, LoopHandle, Protocol, ReadError,
     RemoteHandle, Server, StreamFeeder, StreamReader, StreamWriter, Task, TimedOut, TimerHandle, Transport,
     get_running_loop, open_connection, open_unix_connection, sleep, sleep_until, spawn, start_server,
-    start_unix_server, timeout, try_get_running_loop, yield_now,
+    start_unix_server, timeout, timeout_at, try_get_running_loop, yield_now,
 };
 
 #[derive(Default)]
@@ -73,6 +73,49 @@ fn the_loop_has_what_programs_call() -> io::Result<()> {
     handle.stop();
     event_loop.run_forever();
     Ok(())
+}
+
+/// What is awaited with options is no future itself: whoever takes futures takes it all the same.
+#[test]
+fn what_is_to_be_awaited_goes_wherever_futures_go() {
+    let mut event_loop = EventLoop::new().unwrap();
+    let server = event_loop.run(start_server(fallible, "127.0.0.1:0").limit(1000)).unwrap();
+    let address = server.local_addrs()[0];
+    event_loop
+        .run(async {
+            let second = Duration::from_secs(1);
+            let (_reader, _writer) = timeout(second * 10, open_connection(address)).await??;
+            let deadline = get_running_loop().time() + second * 10;
+            let (_reader, _writer) = timeout_at(deadline, open_connection(address).limit(10)).await??;
+            let (_reader, _writer) = spawn(open_connection(address)).await??;
+            let (_reader, _writer) = get_running_loop().create_task(open_connection(address)).await??;
+            Ok::<(), io::Error>(())
+        })
+        .unwrap();
+    drop(event_loop);
+    assert!(waterwheel::run(open_connection(address)).is_err(), "the server is gone with its loop");
+}
+
+/// `?` puts each of these into the error that most programs use.
+#[test]
+fn errors_may_be_shared_between_threads() {
+    fn shared<E: std::error::Error + Send + Sync + 'static>() {}
+    shared::<JoinError>();
+    shared::<ReadError>();
+    shared::<ConnectionError>();
+    shared::<TimedOut>();
+    async fn program() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        spawn(async { panic!("out of order") }).await?;
+        Ok(())
+    }
+    let error = waterwheel::run(program()).unwrap_err();
+    assert_eq!(error.to_string(), "the task panicked: out of order");
+    let error = *error.downcast::<JoinError>().expect("it is still what it was");
+    assert_eq!(format!("{error:?}"), r#"Panicked("out of order")"#);
+    let error = io::Error::from(error);
+    assert_eq!(error.to_string(), "the task panicked: out of order");
+    let inner = error.into_inner().expect("the task's error is inside").downcast::<JoinError>().unwrap();
+    assert_eq!(inner.into_panic().downcast_ref(), Some(&"out of order"));
 }
 
 #[test]

@@ -247,7 +247,9 @@ fn a_panic_is_kept_for_who_awaits_the_task() {
         assert_eq!(error.to_string(), "the task panicked: kept");
         let error = spawn(async { panic_any(7_u32) }).await.unwrap_err();
         let JoinError::Panicked(payload) = error else { panic!("{error:?}") };
-        assert_eq!(payload.downcast_ref(), Some(&7_u32));
+        assert_eq!(payload.into_inner().downcast_ref(), Some(&7_u32));
+        let error = spawn(async { panic_any(8_u32) }).await.unwrap_err();
+        assert_eq!(error.into_panic().downcast_ref(), Some(&8_u32));
         assert!(incidents.words().is_empty());
     });
 }

@@ -7,7 +7,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use waterwheel::testing::ManualClock;
-use waterwheel::{EventLoop, Promise, get_running_loop, sleep, spawn, timeout, yield_now};
+use waterwheel::{
+    EventLoop, Promise, ReadError, StreamReader, TimedOut, get_running_loop, sleep, spawn, timeout, timeout_at,
+    yield_now,
+};
 
 #[path = "common/behaviour.rs"]
 mod common;
@@ -123,6 +126,34 @@ fn timing_out_becomes_an_io_error_of_its_own_kind() {
     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
     assert_eq!(error.to_string(), "the time ran out");
     assert!(error.raw_os_error().is_none());
+}
+
+#[test]
+fn timing_out_goes_through_the_question_mark_of_whoever_reads() {
+    async fn line(reader: &mut StreamReader) -> Result<Vec<u8>, ReadError> {
+        timeout(SECOND, reader.readline()).await?
+    }
+    let (error, _) = seconds_of(async {
+        let (mut reader, _feeder) = StreamReader::new(100);
+        line(&mut reader).await.unwrap_err()
+    });
+    let ReadError::Io(error) = error else { panic!("{error:?}") };
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    assert!(error.get_ref().is_some_and(|inner| inner.is::<TimedOut>()), "{error:?}");
+}
+
+#[test]
+fn several_futures_may_share_one_deadline() {
+    let ((), seconds) = seconds_of(async {
+        let deadline = get_running_loop().time() + SECOND * 5;
+        assert_eq!(timeout_at(deadline, sleep(SECOND * 2)).await, Ok(()));
+        assert!(timeout_at(deadline, pending::<()>()).await.is_err());
+        // What is done is never timed out, however late it is.
+        assert_eq!(timeout_at(deadline, async { 7 }).await, Ok(7));
+        assert!(timeout_at(deadline, pending::<()>()).await.is_err());
+        assert!(format!("{:?}", get_running_loop()).contains("timers: 0"));
+    });
+    assert_eq!(seconds, 5);
 }
 
 #[test]

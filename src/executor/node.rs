@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::errors::JoinError;
+use crate::errors::{JoinError, PanicPayload};
 use crate::executor::{Executor, LentWaker, NO_SEAT, WaiterCell};
 
 /// What a panic leaves.
@@ -199,7 +199,7 @@ impl TaskNode {
                 None
             }
             Ok(Poll::Ready(())) => self.finish(body, None),
-            Err(payload) => self.finish(body, Some(JoinError::Panicked(payload))),
+            Err(payload) => self.finish_panicked(body, payload),
         }
     }
 
@@ -229,6 +229,11 @@ impl TaskNode {
     fn end(body: &mut Pin<Box<dyn Body>>, error: JoinError) -> Option<Unheard> {
         let payload = body.as_mut().end(error)?;
         Some(Unheard { payload, spawned_at: body.spawned_at() })
+    }
+
+    #[cold]
+    fn finish_panicked(self: &Rc<Self>, body: Pin<Box<dyn Body>>, payload: Payload) -> Option<Unheard> {
+        self.finish(body, Some(JoinError::Panicked(PanicPayload::new(payload))))
     }
 
     fn finish(self: &Rc<Self>, mut body: Pin<Box<dyn Body>>, error: Option<JoinError>) -> Option<Unheard> {

@@ -34,6 +34,7 @@ pub(crate) struct Assembly {
 
 /// A server, until it is dropped: that closes the listeners, and leaves the connections open.
 #[doc(alias = "AbstractServer")]
+#[must_use = "dropping a server closes its listeners: keep it, and await `serve_forever()` or `wait_closed()`"]
 pub struct Server {
     state: Rc<ServerState>,
 }

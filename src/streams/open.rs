@@ -36,6 +36,19 @@ use crate::streams::{StreamReader, StreamWriter};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A peer that does not answer is waited for as long as the system does, which may be minutes.
+/// [`timeout`](crate::timeout()) sets a limit of time:
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use waterwheel::{open_connection, timeout};
+///
+/// # async fn example() -> std::io::Result<()> {
+/// let (reader, writer) = timeout(Duration::from_secs(5), open_connection("example.org:80")).await??;
+/// # Ok(())
+/// # }
+/// ```
 #[doc(alias = "asyncio.open_connection")]
 pub fn open_connection(to: impl Into<Endpoint>) -> OpenConnection {
     OpenConnection { options: ConnectOptions::new(to.into()), limit: DEFAULT_LIMIT }

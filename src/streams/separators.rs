@@ -13,6 +13,10 @@ use memchr::{memchr, memmem};
 /// assert_eq!(reader.readuntil([";", ","]).await.unwrap(), b"b;");
 /// # });
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no separator, nor several",
+    note = "a separator is text or bytes, as `\"\\r\\n\"` or `b\"\\r\\n\"`; several are an array, a slice, a `Vec` or a tuple of them"
+)]
 pub trait Separators {
     /// Shows each separator.
     fn visit<'a>(&'a self, show: &mut dyn FnMut(&'a [u8]));

@@ -69,7 +69,7 @@ impl<F: Future + 'static> Body for TaskBody<F> {
     fn take_panic(self: Pin<&mut Self>) -> Option<Payload> {
         let StageProjection::Finished { result } = self.project().stage.project() else { return None };
         match result.take_if(|result| matches!(result, Err(JoinError::Panicked(_)))) {
-            Some(Err(JoinError::Panicked(payload))) => Some(payload),
+            Some(Err(JoinError::Panicked(payload))) => Some(payload.into_inner()),
             _ => None,
         }
     }

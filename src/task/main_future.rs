@@ -1,6 +1,6 @@
 //! The main future: polled where it stands, so it may borrow from its caller's stack.
 
-use std::future::Future;
+use std::future::IntoFuture;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
@@ -19,10 +19,10 @@ impl EventLoop {
     /// if the selector fails. A panic of `main` comes out here, and the loop can be run again.
     #[doc(alias = "run_until_complete")]
     #[track_caller]
-    pub fn run<F: Future>(&mut self, main: F) -> F::Output {
+    pub fn run<F: IntoFuture>(&mut self, main: F) -> F::Output {
         let running = self.enter();
         let core = self.core();
-        let mut main = pin!(Some(main));
+        let mut main = pin!(Some(main.into_future()));
         let mut outcome = None;
         let node = core.executor.seat_main();
         node.wake();

@@ -4,7 +4,7 @@ mod body;
 mod main_future;
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -19,8 +19,15 @@ impl LoopHandle {
     ///
     /// On a closed loop the task is cancelled before it begins.
     #[track_caller]
-    pub fn create_task<F: Future + 'static>(&self, future: F) -> Task<F::Output> {
-        let body = Box::pin(body::TaskBody::new(future, Location::caller()));
+    pub fn create_task<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: IntoFuture<IntoFuture: 'static>,
+    {
+        self.start(future.into_future(), Location::caller())
+    }
+
+    fn start<F: Future + 'static>(&self, future: F, spawned_at: &'static Location<'static>) -> Task<F::Output> {
+        let body = Box::pin(body::TaskBody::new(future, spawned_at));
         let node = self.core().executor.spawn(body);
         Task { node, event_loop: self.clone(), take: body::take_result::<F::Output> }
     }
@@ -49,7 +56,10 @@ impl LoopHandle {
 #[doc(alias = "create_task")]
 #[doc(alias = "ensure_future")]
 #[track_caller]
-pub fn spawn<F: Future + 'static>(future: F) -> Task<F::Output> {
+pub fn spawn<F>(future: F) -> Task<F::Output>
+where
+    F: IntoFuture<IntoFuture: 'static>,
+{
     get_running_loop().create_task(future)
 }
 

@@ -1,14 +1,14 @@
 //! A future that may take only so long.
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
 use crate::errors::TimedOut;
-use crate::time::{Sleep, sleep};
+use crate::time::{Sleep, sleep, sleep_until};
 
 /// Gives the future's output, or [`TimedOut`] if it takes longer than `duration`, counted from the first poll. The
 /// future is dropped together with the `Timeout`, not before.
@@ -37,13 +37,52 @@ use crate::time::{Sleep, sleep};
 ///     assert_eq!(timeout(Duration::ZERO, async { 7 }).await, Ok(7));
 /// });
 /// ```
+///
+/// A connection that is to be there within five seconds, and a line from it within a minute:
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// use waterwheel::{ReadError, open_connection, timeout};
+///
+/// # async fn example() -> Result<(), ReadError> {
+/// let (mut reader, writer) = timeout(Duration::from_secs(5), open_connection("example.org:80")).await??;
+/// let line = timeout(Duration::from_secs(60), reader.readline()).await??;
+/// # Ok(())
+/// # }
+/// ```
 #[doc(alias = "wait_for")]
-pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
-    Timeout { future, sleep: sleep(duration) }
+pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
+    Timeout { future: future.into_future(), sleep: sleep(duration) }
+}
+
+/// Gives the future's output, or [`TimedOut`] if it is not there by `deadline`, by the loop's clock. Several futures
+/// may share one deadline; all else is as with [`timeout`].
+///
+/// # Cancel safety, errors
+///
+/// As [`timeout`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use waterwheel::{get_running_loop, timeout_at};
+///
+/// # waterwheel::run(async {
+/// // Both together may take five seconds.
+/// let deadline = get_running_loop().time() + Duration::from_secs(5);
+/// let one = timeout_at(deadline, async { 1 }).await?;
+/// let other = timeout_at(deadline, async { 2 }).await?;
+/// # assert_eq!(one + other, 3);
+/// # Ok::<(), waterwheel::TimedOut>(())
+/// # }).unwrap();
+/// ```
+pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
+    Timeout { future: future.into_future(), sleep: sleep_until(deadline) }
 }
 
 pin_project! {
-    /// The future of [`timeout`].
+    /// The future of [`timeout`] and [`timeout_at`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless awaited"]
     pub struct Timeout<F> {
