@@ -42,6 +42,7 @@ impl<const HIGH: usize> FlowControl<HIGH> {
     /// # Panics
     ///
     /// If `low` is over `high`. Nothing has changed then.
+    #[track_caller]
     pub(crate) fn set_limits(&self, high: Option<usize>, low: Option<usize>) {
         let high = high.unwrap_or_else(|| low.map_or(HIGH, |low| low.saturating_mul(4)));
         let low = low.unwrap_or(high / 4);

@@ -153,7 +153,7 @@ impl EventLoop {
 
     /// A handle to this loop.
     pub fn handle(&self) -> LoopHandle {
-        LoopHandle { core: Rc::clone(&self.core) }
+        LoopHandle::of(Rc::clone(&self.core))
     }
 
     /// Runs until [`stop`](LoopHandle::stop) is called. May be called again; what is still scheduled then goes on.
@@ -163,6 +163,7 @@ impl EventLoop {
     /// # Panics
     ///
     /// If a loop runs on this thread already, or if the selector fails.
+    #[track_caller]
     pub fn run_forever(&mut self) {
         let _running = running::enter(&self.core);
         self.core.run_turns(&mut |_main, _lent| unreachable!("nobody seated a main future"));
@@ -191,17 +192,22 @@ impl AsFd for EventLoop {
     /// # Panics
     ///
     /// If the loop was built on a selector that has none, or if the system has no descriptor left to duplicate it.
+    #[track_caller]
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd
-            .get_or_init(|| {
-                let duplicate = self.core.reactor.with_selector(|selector| selector.try_clone_fd());
-                duplicate.expect("the loop's selector has no descriptor to give")
-            })
-            .as_fd()
+        if self.fd.get().is_none() {
+            let duplicate = self.core.reactor.with_selector(|selector| selector.try_clone_fd());
+            // Nobody has set it meanwhile.
+            let _ = self.fd.set(duplicate.expect("the loop's selector has no descriptor to give"));
+        }
+        self.fd.get().expect("it was just set").as_fd()
     }
 }
 
 impl LoopHandle {
+    fn of(core: Rc<Core>) -> Self {
+        LoopHandle { core }
+    }
+
     #[inline]
     pub(crate) fn core(&self) -> &Rc<Core> {
         &self.core
@@ -225,12 +231,6 @@ impl LoopHandle {
         self.core.reactor.keep_ready(fd, source);
         self.core.descriptors.superseded(fd);
         Ok(())
-    }
-}
-
-impl From<Rc<Core>> for LoopHandle {
-    fn from(core: Rc<Core>) -> Self {
-        LoopHandle { core }
     }
 }
 

@@ -24,7 +24,7 @@ pub fn get_running_loop() -> LoopHandle {
 /// The loop that runs on this thread, if one does.
 pub fn try_get_running_loop() -> Option<LoopHandle> {
     let core = RUNNING.with(|running| running.with(Rc::clone));
-    core.map(LoopHandle::from)
+    core.map(LoopHandle::of)
 }
 
 /// Makes the loop the running one of this thread until the guard is dropped.

@@ -102,6 +102,7 @@ pub trait DatagramTransport {
     /// # Panics
     ///
     /// If the low mark is over the high one.
+    #[track_caller]
     fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>);
 
     /// The marks, as `(low, high)`.

@@ -87,6 +87,7 @@ impl ReceiveBuffer {
     ///
     /// If there was less room than that.
     #[inline]
+    #[track_caller]
     pub fn advance(&mut self, n: usize) {
         assert!(n <= self.room().len(), "more bytes received than there was room for");
         if let Some(block) = &mut self.block {
@@ -100,18 +101,21 @@ impl ReceiveBuffer {
     ///
     /// If fewer are filled.
     #[inline]
+    #[track_caller]
     pub fn consume(&mut self, n: usize) {
         self.drop_front(n);
     }
 
     /// As [`consume`](ReceiveBuffer::consume); says how many are left.
     #[inline(always)]
+    #[track_caller]
     pub(crate) fn drop_front(&mut self, n: usize) -> usize {
         self.take_front(n).1
     }
 
     /// As [`consume`](ReceiveBuffer::consume); lends the bytes that are taken, and says how many are left.
     #[inline(always)]
+    #[track_caller]
     pub(crate) fn take_front(&mut self, n: usize) -> (&[u8], usize) {
         let len = self.len();
         assert!(n <= len, "more bytes consumed than there are");

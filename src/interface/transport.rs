@@ -7,6 +7,9 @@ use crate::interface::{ExtraInfo, Protocol};
 
 /// The mover of a connection's bytes.
 ///
+/// Methods that panic for misuse name the line that called them: the attribute stands here, since only then does it
+/// reach through `dyn Transport`, and implementations inherit it.
+///
 /// All methods take `&self`, none blocks, none fails because of the peer: what goes wrong arrives at the protocol's
 /// [`connection_lost`](Protocol::connection_lost). After the connection is lost every call is harmless.
 #[doc(alias = "WriteTransport")]
@@ -19,6 +22,7 @@ pub trait Transport {
     /// # Panics
     ///
     /// After [`write_eof`](Transport::write_eof): those bytes could never be sent.
+    #[track_caller]
     fn write(&self, data: &[u8]);
 
     /// Sends several pieces, in order, as one [`write`](Transport::write) of them all would.
@@ -26,6 +30,7 @@ pub trait Transport {
     /// # Panics
     ///
     /// As [`write`](Transport::write).
+    #[track_caller]
     fn writelines(&self, parts: &[IoSlice<'_>]);
 
     /// Whether this kind of transport can end its side alone.
@@ -36,6 +41,7 @@ pub trait Transport {
     /// # Panics
     ///
     /// If [`can_write_eof`](Transport::can_write_eof) is false, as it is with TLS: nobody would ever see that end.
+    #[track_caller]
     fn write_eof(&self);
 
     /// Closes: reading stops now, what is buffered still goes out, then the protocol's `connection_lost(None)`
@@ -69,6 +75,7 @@ pub trait Transport {
     /// # Panics
     ///
     /// If the low mark is over the high one.
+    #[track_caller]
     fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>);
 
     /// The marks, as `(low, high)`.

@@ -31,6 +31,7 @@ impl StreamFeeder {
     /// # Panics
     ///
     /// After [`feed_eof`](StreamFeeder::feed_eof).
+    #[track_caller]
     pub fn feed_data(&self, data: &[u8]) {
         assert!(!self.protocol.has_eof(), "feed_data() after feed_eof()");
         self.protocol.feed(data);

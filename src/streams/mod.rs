@@ -24,5 +24,5 @@ pub use writer::StreamWriter;
 #[cfg(feature = "tls")]
 pub(crate) use {
     protocol::{StreamProtocol, pair},
-    take_apart::take_apart,
+    take_apart::{assert_of_one_connection, take_apart},
 };

@@ -77,6 +77,7 @@ impl StreamReader {
     /// # Panics
     ///
     /// If the limit is 0.
+    #[track_caller]
     pub fn new(limit: usize) -> (StreamReader, StreamFeeder) {
         assert!(limit > 0, "the limit of a reader must be over 0");
         let protocol = StreamProtocol::new(None, limit, None);
@@ -261,6 +262,7 @@ impl StreamReader {
     ///
     /// If it lent fewer.
     #[inline]
+    #[track_caller]
     pub fn consume(&mut self, n: usize) {
         let left = self.buffer.drop_front(n);
         self.protocol.consumed(&mut self.buffer, n, left);

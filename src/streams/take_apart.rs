@@ -17,14 +17,16 @@ pub(crate) struct Remains {
     writer: StreamWriter,
 }
 
-/// Takes a reader and its writer apart.
-///
-/// # Panics
-///
-/// If they are of different connections, or the reader is fed by hand.
+/// Panics if the two are of different connections, or the reader is fed by hand.
+#[track_caller]
+pub(crate) fn assert_of_one_connection(reader: &StreamReader, writer: &StreamWriter) {
+    let of_one = Rc::ptr_eq(reader.protocol(), writer.protocol());
+    assert!(of_one, "the reader and the writer are of different connections");
+}
+
+/// Takes a reader and its writer apart, which must be of one connection.
 pub(crate) fn take_apart(mut reader: StreamReader, writer: StreamWriter) -> Remains {
     let protocol = reader.protocol();
-    assert!(Rc::ptr_eq(protocol, writer.protocol()), "the reader and the writer are of different connections");
     let event_loop = protocol.event_loop().expect("a writer is of a connection of a loop").clone();
     let (limit, is_ended) = (protocol.limit(), protocol.is_ended());
     Remains { event_loop, unread: reader.take_unread(), limit, is_ended, writer }

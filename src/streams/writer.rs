@@ -65,6 +65,7 @@ impl StreamWriter {
     ///
     /// After [`write_eof`](StreamWriter::write_eof).
     #[inline]
+    #[track_caller]
     pub fn write(&self, data: &[u8]) {
         self.transport.write(data);
     }
@@ -74,6 +75,7 @@ impl StreamWriter {
     /// # Panics
     ///
     /// As [`write`](StreamWriter::write).
+    #[track_caller]
     pub fn writelines<I>(&self, parts: I)
     where
         I: IntoIterator,
@@ -134,6 +136,7 @@ impl StreamWriter {
     /// # Panics
     ///
     /// If [`can_write_eof`](StreamWriter::can_write_eof) is false, as it is with TLS.
+    #[track_caller]
     pub fn write_eof(&self) {
         self.transport.write_eof();
     }

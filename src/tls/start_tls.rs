@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::upgrade::{Upgrade, UpgradeOptions, upgrade_options};
 use super::{TlsError, TlsErrorKind, TlsRole};
-use crate::streams::{StreamProtocol, StreamReader, StreamWriter, pair, take_apart};
+use crate::streams::{StreamProtocol, StreamReader, StreamWriter, assert_of_one_connection, pair, take_apart};
 
 /// Starts TLS on a connection that both sides have spoken plainly on, and gives the reader and the writer to use from
 /// then on. What was written before goes out in plain before the handshake.
@@ -29,7 +29,7 @@ use crate::streams::{StreamProtocol, StreamReader, StreamWriter, pair, take_apar
 ///
 /// # Panics
 ///
-/// When awaited with a reader and a writer of different connections, or with a reader that is fed by hand.
+/// Given a reader and a writer of different connections, or a reader that is fed by hand.
 ///
 /// # Examples
 ///
@@ -46,7 +46,9 @@ use crate::streams::{StreamProtocol, StreamReader, StreamWriter, pair, take_apar
 /// # }
 /// ```
 #[doc(alias = "StreamWriter.start_tls")]
+#[track_caller]
 pub fn start_tls(reader: StreamReader, writer: StreamWriter, role: impl Into<TlsRole>) -> StartTlsStreams {
+    assert_of_one_connection(&reader, &writer);
     StartTlsStreams { reader, writer, options: UpgradeOptions::new(role.into()), hand_over_unread: false }
 }
 

@@ -60,7 +60,6 @@ impl Transport for TlsTransport {
         false
     }
 
-    #[track_caller]
     fn write_eof(&self) {
         panic!("a TLS stream has no half that could end alone: close() ends both; see can_write_eof()");
     }

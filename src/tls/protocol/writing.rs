@@ -172,6 +172,7 @@ impl TlsProtocol {
     }
 
     /// Sets our marks. Low ones go for the transport below too: else it would hold more than was asked for.
+    #[track_caller]
     pub(in crate::tls) fn set_limits(&self, high: Option<usize>, low: Option<usize>) {
         self.flow.set_limits(high, low);
         if let Some(below) = self.below() {
