@@ -69,6 +69,7 @@ impl Clients {
     pub(crate) fn stop_lingering(&self, event_loop: &LoopHandle) {
         let lingering: Vec<_> = self.lingering.borrow().iter().filter_map(|(_, client)| client.upgrade()).collect();
         for client in lingering {
+            client.registration().want_nothing();
             drop(event_loop.core().reactor.unwatch(client.registration()));
             client.let_go();
         }
