@@ -205,14 +205,15 @@ impl<C: Conduit + 'static> SocketTransport<C> {
     fn made(self: Rc<Self>, told: &Made) {
         let Some(protocol) = self.protocol() else { return };
         let outcome = self.call_protocol("connection_made", || protocol.connection_made(self.clone()));
-        if outcome.is_ok() {
+        let is_made = outcome.is_ok();
+        // It was never told before: only this tells. Whoever waits for it goes on before the first data comes.
+        let _ = told.set(outcome);
+        if is_made {
             self.start_reading();
             if self.phase.get() != Phase::Open {
                 self.tell_closing();
             }
         }
-        // It was never told before: only this tells.
-        let _ = told.set(outcome);
     }
 
     #[inline]
