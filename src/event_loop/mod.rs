@@ -12,6 +12,7 @@ mod close;
 mod descriptor;
 mod fd_callbacks;
 mod incident;
+mod pace;
 mod running;
 mod schedule;
 mod spin;
@@ -37,6 +38,7 @@ pub use builder::Builder;
 pub use clock::{Clock, SystemClock};
 use descriptor::Descriptors;
 pub use incident::Incident;
+use pace::Pace;
 pub use running::{get_running_loop, try_get_running_loop};
 pub use schedule::{RemoteHandle, TimerHandle};
 use step::StepEnd;
@@ -93,13 +95,12 @@ pub(crate) struct Core {
     pub(crate) step: StepEnd,
     phase: Cell<Phase>,
     stopping: Cell<bool>,
-    handles_per_poll: usize,
+    /// When the selector is looked at though there is work.
+    pace: Pace,
     /// How long to look without blocking before the selector may block.
     spin: Duration,
     /// How long a connection that closes in the background may make no progress.
     pub(crate) close_timeout: Duration,
-    /// How many handles ran since the selector was last asked.
-    since_poll: Cell<usize>,
     exception_handler: RefCell<Option<incident::ExceptionHandler>>,
     /// For what can only block.
     pub(crate) threads: Threads,

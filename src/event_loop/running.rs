@@ -39,8 +39,7 @@ pub(super) fn enter(core: &Rc<Core>) -> Running {
         "an event loop is already running on this thread: spawn a task on it instead of running another one inside it",
     );
     core.phase.set(Phase::Running);
-    // Time has passed and sockets have moved since the last run: the first turn looks, whatever it finds ready.
-    core.since_poll.set(core.handles_per_poll);
+    core.pace.begin(core.now());
     lend_thread(core)
 }
 

@@ -1,8 +1,8 @@
 //! One turn. This is the event loop.
 //!
 //! 1. Decide how long to wait: not at all while something is ready, else until the next deadline, else for ever.
-//!    Cancelled timers are gone by then. While something is ready and few handles ran since the last look, the
-//!    selector is not asked at all.
+//!    Cancelled timers are gone by then. While something is ready, nobody has yielded, and little ran since the last
+//!    look, the selector is not asked at all.
 //! 2. Wait: ask the selector once. A loop that was built to spin first asks for a while without blocking.
 //! 3. Collect: append the sources that became ready, then what other threads sent, then the timers that are due.
 //! 4. Run exactly the batch that is ready now. What it schedules runs in the next turn.
@@ -48,7 +48,7 @@ impl Core {
     #[inline]
     fn turn(&self, batch: &mut Vec<Entry>, lent: &mut LentWaker, main: &mut PollMain<'_>) {
         let idle = self.executor.ready.is_empty();
-        let look = idle || self.since_poll.get() >= self.handles_per_poll;
+        let look = idle || self.executor.has_yielded() || self.is_poll_due();
         if look {
             self.wait(idle && !self.stopping.get());
         }
@@ -63,12 +63,19 @@ impl Core {
         let wait = if may_block { self.until_next_deadline() } else { Some(Duration::ZERO) };
         let timeout = self.clock.blocking(wait);
         let came = if may_block && !self.spin.is_zero() { self.spin(timeout) } else { self.reactor.wait(timeout) };
-        self.since_poll.set(0);
+        self.executor.forget_yields();
         match came {
             Ok(true) => self.collect_events(),
             Ok(false) => self.clock.slept(wait.unwrap_or_default()),
             Err(error) => panic!("the event loop cannot go on, its selector failed: {error}"),
         }
+        self.pace.polled(may_block);
+    }
+
+    /// Whether enough ran since the last look for another, though there is work.
+    #[inline]
+    fn is_poll_due(&self) -> bool {
+        self.pace.is_to_be_checked() && self.pace.is_poll_due(|| self.now())
     }
 
     fn collect_events(&self) {
@@ -106,7 +113,7 @@ impl Core {
 
     fn run_batch(&self, batch: &mut Vec<Entry>, lent: &mut LentWaker, main: &mut PollMain<'_>) {
         self.executor.ready.swap_batch(batch);
-        self.since_poll.set(self.since_poll.get() + batch.len());
+        self.pace.ran(batch.len());
         if batch.capacity() > SPARE_ENTRIES {
             shrink_after_burst(batch);
         }

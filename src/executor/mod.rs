@@ -44,6 +44,8 @@ pub(crate) struct Executor {
     /// The names that tasks were given, by seat. Most have none, so nodes have no room for one.
     names: RefCell<HashMap<u32, String>>,
     polled: Polled,
+    /// Somebody lets the others run: the next turn looks at the selector too, so that what is on its way arrives.
+    yielded: Cell<bool>,
     closed: Cell<bool>,
 }
 
@@ -73,6 +75,7 @@ impl Executor {
             vacant: RefCell::new(Vec::new()),
             names: RefCell::default(),
             polled: Polled::nobody(),
+            yielded: Cell::new(false),
             closed: Cell::new(false),
         })
     }
@@ -125,6 +128,16 @@ impl Executor {
         if let Some(Some(node)) = seats.nodes.get(seat as usize) {
             node.wake();
         }
+    }
+
+    /// Whether somebody has yielded since [`forget_yields`](Executor::forget_yields) was called.
+    #[inline]
+    pub(crate) fn has_yielded(&self) -> bool {
+        self.yielded.get()
+    }
+
+    pub(crate) fn forget_yields(&self) {
+        self.yielded.set(false);
     }
 
     /// The task that is being polled, if it came with the waker that it is polled with.

@@ -217,9 +217,19 @@ impl<F> Drop for Wait<'_, F> {
     }
 }
 
-/// Lets one turn pass: the task runs again in the next one.
+/// Lets one turn pass: the task runs again in the next one, which looks at the selector.
 pub(crate) fn yield_once() -> YieldOnce {
     YieldOnce { yielded: false }
+}
+
+/// Has whoever is polling polled again in the next turn, which looks at the selector. The caller returns `Pending`.
+#[inline]
+fn yield_to_others(cx: &Context<'_>) {
+    let own = running::with(|executor| {
+        executor.yielded.set(true);
+        executor.own_waiter(cx)
+    });
+    own.flatten().unwrap_or_else(|| Waiter::foreign(cx.waker())).wake();
 }
 
 /// The future of [`yield_once`].
@@ -237,7 +247,7 @@ impl Future for YieldOnce {
             return Poll::Ready(());
         }
         self.yielded = true;
-        Waiter::of(cx).wake();
+        yield_to_others(cx);
         Poll::Pending
     }
 }

@@ -13,7 +13,7 @@ use crate::timers::TimerKey;
 /// Waits for `duration`, and never less.
 ///
 /// The time counts from the first poll, as that of asyncio's `sleep` does. Zero lets everything else that is ready
-/// run once. A duration that the clock cannot add is taken for thirty years.
+/// run once, as [`yield_now`](crate::yield_now) does. A duration that the clock cannot add is taken for thirty years.
 ///
 /// # Cancel safety
 ///
@@ -28,7 +28,8 @@ pub fn sleep(duration: Duration) -> Sleep {
     Sleep { state }
 }
 
-/// Waits until `deadline` by the loop's clock, and never less; one that has passed is over at once.
+/// Waits until `deadline` by the loop's clock, and never less. One that has passed lets everything else that is ready
+/// run once, as [`sleep`] for zero does: whoever is behind its time does not hold up the others.
 ///
 /// # Cancel safety, panics
 ///
@@ -48,7 +49,7 @@ enum State {
     For(Duration),
     /// Not polled yet: the deadline is known.
     Until(Instant),
-    /// Zero time: one turn passes.
+    /// Zero time, or a deadline that has passed: one turn passes.
     Yield(YieldOnce),
     /// The timer is in the loop, or has fired.
     Armed(LoopHandle, TimerKey),
@@ -57,12 +58,7 @@ enum State {
 }
 
 impl Sleep {
-    fn arm(&mut self, cx: &Context<'_>, deadline: impl FnOnce(&LoopHandle) -> Option<Instant>) -> Poll<()> {
-        let event_loop = get_running_loop();
-        let Some(deadline) = deadline(&event_loop) else {
-            self.state = State::Over;
-            return Poll::Ready(());
-        };
+    fn arm(&mut self, cx: &Context<'_>, event_loop: LoopHandle, deadline: Instant) -> Poll<()> {
         self.state = match event_loop.core().wake_at(deadline, Waiter::of(cx)) {
             Some(key) => State::Armed(event_loop, key),
             None => State::Over,
@@ -85,12 +81,17 @@ impl Future for Sleep {
                 Poll::Ready(())
             }
             State::For(duration) => {
-                let duration = *duration;
-                self.arm(cx, |event_loop| Some(event_loop.core().deadline_after(duration)))
+                let event_loop = get_running_loop();
+                let deadline = event_loop.core().deadline_after(*duration);
+                self.arm(cx, event_loop, deadline)
             }
             State::Until(deadline) => {
-                let deadline = *deadline;
-                self.arm(cx, |event_loop| (deadline > event_loop.time()).then_some(deadline))
+                let (event_loop, deadline) = (get_running_loop(), *deadline);
+                if deadline > event_loop.time() {
+                    return self.arm(cx, event_loop, deadline);
+                }
+                self.state = State::Yield(yield_once());
+                self.poll(cx)
             }
             State::Yield(once) => Pin::new(once).poll(cx),
             State::Over => Poll::Ready(()),

@@ -94,24 +94,25 @@ fn wake_by_waker(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// A task that awaits a promise, and another that sets it.
+/// Two tasks, each of which sets a promise that the other awaits.
 #[divan::bench]
 fn wake_by_promise(bencher: Bencher<'_, '_>) {
     let mut event_loop = event_loop();
-    bencher.counter(ItemsCount::new(TIMES)).bench_local(|| {
+    bencher.counter(ItemsCount::new(2 * TIMES)).bench_local(|| {
         event_loop.run(async {
-            let promises: Rc<[Promise<()>]> = (0..TIMES).map(|_| Promise::new()).collect();
-            let awaited = Rc::clone(&promises);
-            let waiting = spawn(async move {
-                for promise in &*awaited {
-                    promise.wait().await;
+            let promises: Rc<[[Promise<()>; 2]]> = (0..TIMES).map(|_| [Promise::new(), Promise::new()]).collect();
+            let asked = Rc::clone(&promises);
+            let answering = spawn(async move {
+                for [question, answer] in &*asked {
+                    question.wait().await;
+                    answer.set(()).expect("it is set once");
                 }
             });
-            for promise in &*promises {
-                yield_now().await;
-                promise.set(()).expect("it is set once");
+            for [question, answer] in &*promises {
+                question.set(()).expect("it is set once");
+                answer.wait().await;
             }
-            waiting.await.expect("it ends well");
+            answering.await.expect("it ends well");
         });
     });
 }
