@@ -21,6 +21,16 @@ pub(crate) const HANDLES_PER_CLOCK: usize = 64;
 /// The same for the second reading after a wait: what came may be of another kind than what was before.
 pub(crate) const HANDLES_PER_CLOCK_AFTER_WAIT: usize = 8;
 
+/// How many operations (a read, a drain) a task may complete in one step: then it lets the others run. The cheapest of
+/// them takes 20 nanoseconds.
+pub(crate) const OPERATIONS_PER_STEP: i32 = 512;
+
+/// How many operations a system call in the middle of a step counts for. A send of 64 KiB takes 10 to 20 microseconds.
+pub(crate) const OPERATIONS_PER_SYSTEM_CALL: i32 = 256;
+
+/// Who was refused an operation so often in one step is not going to end it.
+pub(crate) const MOST_REFUSALS: i32 = 1024;
+
 /// A ready queue with room for more than this is given up once it is mostly empty.
 pub(crate) const SPARE_ENTRIES: usize = 1024;
 

@@ -3,6 +3,7 @@
 //! It knows no clock and no socket. Tasks are woken by [`TaskNode::wake`] on the loop's thread, which is a flag and
 //! a push; by a [`std::task::Waker`], which any thread may hold; the [`mailbox`](Mailbox) is the way in from others.
 
+mod budget;
 mod mailbox;
 mod node;
 mod polled;
@@ -18,6 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 
+pub(crate) use budget::{costly_operation, count_system_call, operation, poll_operation, take_operation};
 pub(crate) use mailbox::{Letter, Mailbox};
 pub(crate) use node::{Body, Payload, TaskNode, Unheard};
 pub(crate) use ready::{Entry, ReadyQueue};

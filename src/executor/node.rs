@@ -22,7 +22,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::errors::{JoinError, PanicPayload};
-use crate::executor::{Executor, LentWaker, NO_SEAT, WaiterCell};
+use crate::executor::{Executor, LentWaker, NO_SEAT, WaiterCell, budget};
 
 /// What a panic leaves.
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -206,6 +206,7 @@ impl TaskNode {
     /// Polls with the waker of this seat or, as long as it has none, with one that is lent. A panic is given back.
     #[inline]
     fn poll<R>(&self, lent: &mut LentWaker, poll: impl FnOnce(&mut Context<'_>) -> R) -> Result<R, Payload> {
+        budget::begin_step();
         let polled = &self.executor.polled;
         let result = catch_unwind(AssertUnwindSafe(|| {
             if let Some(waker) = self.waker.get() {

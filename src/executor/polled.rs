@@ -19,6 +19,11 @@ impl Polled {
         Polled { seat: Cell::new(0), waker: Cell::new(ptr::null()) }
     }
 
+    /// Whether a task is being polled.
+    pub(super) fn is_somebody(&self) -> bool {
+        !self.waker.get().is_null()
+    }
+
     /// Polls the task in a seat, with this waker.
     #[inline]
     pub(super) fn during<R>(&self, seat: u32, waker: &Waker, poll: impl FnOnce(&mut Context<'_>) -> R) -> R {

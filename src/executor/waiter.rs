@@ -6,11 +6,11 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use crate::errors::panic_text;
 use crate::executor::running;
-use crate::executor::{Executor, NO_SEAT, TaskNode};
+use crate::executor::{Executor, NO_SEAT, TaskNode, poll_operation};
 use crate::report;
 
 /// Someone to wake.
@@ -201,6 +201,7 @@ impl<R, F: FnMut() -> Option<R>> Future for Wait<'_, F> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        ready!(poll_operation(cx));
         if let Some(answer) = (self.ready)() {
             return Poll::Ready(answer);
         }
@@ -224,7 +225,7 @@ pub(crate) fn yield_once() -> YieldOnce {
 
 /// Has whoever is polling polled again in the next turn, which looks at the selector. The caller returns `Pending`.
 #[inline]
-fn yield_to_others(cx: &Context<'_>) {
+pub(super) fn yield_to_others(cx: &Context<'_>) {
     let own = running::with(|executor| {
         executor.yielded.set(true);
         executor.own_waiter(cx)

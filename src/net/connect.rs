@@ -12,6 +12,7 @@ use socket2::Socket;
 
 use crate::constants::HAPPY_EYEBALLS_DELAY;
 use crate::event_loop::LoopHandle;
+use crate::executor::costly_operation;
 use crate::interface::{Protocol, Transport};
 use crate::net::conduit::Conduit;
 use crate::net::dial::{adopt, dial, dial_unix};
@@ -167,6 +168,8 @@ impl ConnectOptions {
         event_loop: &LoopHandle,
         factory: impl FnOnce() -> Rc<P>,
     ) -> io::Result<(Rc<dyn Transport>, Rc<P>)> {
+        // What is refused at once may be tried again at once.
+        costly_operation().await;
         let layer = std::mem::take(&mut self.layer).prepare(self.to.0.host()?.as_deref())?;
         let socket = self.dial(event_loop).await?;
         let names = Names { peer: socket.peername(), local: socket.sockname().map(Rc::new) };

@@ -12,6 +12,7 @@ use socket2::Type;
 use crate::constants::DEFAULT_BACKLOG;
 use crate::errors::loop_is_closed;
 use crate::event_loop::LoopHandle;
+use crate::executor::costly_operation;
 use crate::interface::Protocol;
 use crate::net::bind::{SocketOptions, adopt_listener, bind_all};
 use crate::net::endpoint::{Endpoint, Target};
@@ -180,6 +181,8 @@ impl ServeOptions {
         if event_loop.is_closed() {
             return Err(loop_is_closed());
         }
+        // What is refused at once may be tried again at once.
+        costly_operation().await;
         let layer = self.layer.prepare(None)?;
         let (bound, file) = match self.at.0 {
             // Its path, if it has one, is of whoever bound it: it may be there for the next process that is handed it.

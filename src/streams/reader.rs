@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::constants::{GROWTH, LARGE_BUFFER, LEAST_ROOM, SMALL_BUFFER};
 use crate::errors::ReadError;
+use crate::executor::{operation, poll_operation, take_operation};
 use crate::interface::ReceiveBuffer;
 use crate::streams::feeder::StreamFeeder;
 use crate::streams::newline::newline;
@@ -113,6 +114,7 @@ impl StreamReader {
     /// If the connection failed.
     #[doc(alias = "read(-1)")]
     pub async fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
+        operation().await;
         while self.more().await? {}
         Ok(self.take_much(self.buffer.len()))
     }
@@ -197,6 +199,7 @@ impl StreamReader {
     /// [`ReadError::IncompleteRead`] with what was there, if the stream ends first. [`ReadError::Io`] if the
     /// connection failed first; what was there stays in the reader.
     pub async fn readexactly(&mut self, n: usize) -> Result<Vec<u8>, ReadError> {
+        operation().await;
         while self.buffer.len() < n {
             self.make_room_for(n);
             if !self.more().await? {
@@ -290,10 +293,18 @@ impl StreamReader {
     fn poll_some(&mut self, wanted: usize, cx: &Context<'_>) -> Poll<io::Result<()>> {
         if !self.buffer.has_memory() {
             ready!(self.protocol.poll_first(&mut self.buffer, cx))?;
-        } else if self.buffer.len() < wanted {
-            self.take_what_came();
+        } else if self.buffer.len() < wanted || !take_operation() {
+            ready!(self.poll_at_hand(cx));
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// There is something at hand. Gets what came since, too.
+    #[inline(never)]
+    fn poll_at_hand(&mut self, cx: &Context<'_>) -> Poll<()> {
+        ready!(poll_operation(cx));
+        self.take_what_came();
+        Poll::Ready(())
     }
 
     /// Moves what was received since behind what the buffer has left; false if that was nothing.
@@ -332,7 +343,7 @@ impl StreamReader {
     ) -> Poll<Result<T, ReadError>> {
         let at_hand = self.buffer.filled();
         match newline(at_hand) {
-            Some(place) if place <= limit => {
+            Some(place) if place <= limit && take_operation() => {
                 let kept = keep(&at_hand[..=place]);
                 self.consume(place + 1);
                 Poll::Ready(Ok(kept))
@@ -354,6 +365,7 @@ impl StreamReader {
         limit: usize,
         cx: &Context<'_>,
     ) -> Poll<Result<usize, ReadError>> {
+        ready!(poll_operation(cx));
         // The first line of what has come, or nothing has.
         if *searched == 0 && !self.buffer.has_memory() {
             ready!(self.protocol.poll_first(&mut self.buffer, cx))?;
@@ -388,6 +400,7 @@ impl StreamReader {
     }
 
     async fn separator_end(&mut self, separator: impl Separators, limit: usize) -> Result<usize, ReadError> {
+        operation().await;
         match self.search(separator, limit).await {
             Ok(found) => Ok(found.end),
             Err(Miss::Eof) => Err(self.incomplete(None)),

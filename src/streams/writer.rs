@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use crate::executor::take_operation;
 use crate::interface::{ExtraInfo, Transport};
 use crate::streams::protocol::StreamProtocol;
 
@@ -102,7 +103,7 @@ impl StreamWriter {
         // Boxed, since a task has room for all that it may wait for, and mostly this is not waited for.
         let mut slow = None;
         poll_fn(move |cx| match &mut slow {
-            None if self.protocol.may_write() => Poll::Ready(Ok(())),
+            None if take_operation() && self.protocol.may_write() => Poll::Ready(Ok(())),
             slow => poll_boxed(slow, || self.protocol.drain(), cx),
         })
     }

@@ -29,4 +29,5 @@ mod law_10;
 mod law_11;
 mod law_11_others;
 mod law_12_13;
+mod law_14;
 mod law_15;

@@ -11,6 +11,7 @@ use socket2::Socket;
 use super::DatagramSocketTransport;
 use super::open::Options;
 use crate::event_loop::LoopHandle;
+use crate::executor::costly_operation;
 use crate::interface::{DatagramProtocol, DatagramTransport};
 use crate::net::endpoint::Endpoint;
 use crate::net::made::until_made;
@@ -136,6 +137,8 @@ impl<'f, P: DatagramProtocol + 'static> IntoFuture for CreateDatagramEndpoint<'f
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
+            // What is refused at once may be tried again at once.
+            costly_operation().await;
             let opened = self.options.open(&self.event_loop).await?;
             let protocol = (self.factory)();
             let (transport, made) = DatagramSocketTransport::open(&self.event_loop, opened, protocol.clone())?;

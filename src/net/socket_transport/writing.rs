@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use super::{Ending, Parting, Phase, Reading, SocketTransport, Wire, Writing};
 use crate::constants::{DIRECT_WRITE, GATHER_LIMIT};
 use crate::event_loop::Unsent;
+use crate::executor::count_system_call;
 use crate::flow_control::Signal;
 use crate::net::conduit::{Conduit, Ways};
 use crate::reactor::Direction;
@@ -80,6 +81,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
 
     /// Hands a large write to the kernel without copying it; what it does not take is kept.
     fn write_straight(&self, parts: &[IoSlice<'_>]) {
+        count_system_call();
         let total: usize = parts.iter().map(|part| part.len()).sum();
         let attempted = self.wire.borrow().conduit.as_deref().map(|conduit| match parts {
             [one] => attempt(|| conduit.send(one)),
@@ -201,6 +203,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
     /// Sends in the middle of a step.
     #[cold]
     pub(super) fn send_now(&self) {
+        count_system_call();
         self.send_outgoing();
     }
 

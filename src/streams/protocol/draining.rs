@@ -5,7 +5,7 @@ use std::io;
 use super::StreamProtocol;
 use super::flow::Flags;
 use crate::errors::ConnectionError;
-use crate::executor::yield_once;
+use crate::executor::{operation, yield_once};
 
 impl StreamProtocol {
     pub(super) fn failure(&self) -> Option<ConnectionError> {
@@ -33,6 +33,7 @@ impl StreamProtocol {
     }
 
     pub(in crate::streams) async fn drain(&self) -> io::Result<()> {
+        operation().await;
         self.outcome()?;
         if self.flow.any(Flags::CLOSING) {
             // Lets `connection_lost` run, so that a loop of writes and drains ends with it.

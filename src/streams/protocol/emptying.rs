@@ -1,10 +1,11 @@
 //! The incoming side of a stream, as the reader empties it.
 
 use std::io;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::StreamProtocol;
 use super::flow::Flags;
+use crate::executor::{poll_operation, take_operation};
 use crate::interface::ReceiveBuffer;
 
 impl StreamProtocol {
@@ -83,8 +84,25 @@ impl StreamProtocol {
         if !inbox.has_memory() {
             return self.poll_wait(own, cx);
         }
+        if !take_operation() {
+            return self.poll_first_again(own, inbox, cx);
+        }
         // It has no memory, so there is nothing to drop, nor to find that out.
         std::mem::forget(std::mem::replace(own, inbox));
+        Poll::Ready(Ok(true))
+    }
+
+    /// The step has no operation left for what is in the inbox.
+    #[cold]
+    fn poll_first_again(
+        &self,
+        own: &mut ReceiveBuffer,
+        inbox: ReceiveBuffer,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<bool>> {
+        self.inbox.set(inbox);
+        ready!(poll_operation(cx));
+        self.take_inbox(own);
         Poll::Ready(Ok(true))
     }
 
@@ -93,7 +111,7 @@ impl StreamProtocol {
     fn poll_wait(&self, own: &mut ReceiveBuffer, cx: &Context<'_>) -> Poll<io::Result<bool>> {
         if self.flow.any(Flags::ENDED | Flags::READING_PAUSED) {
             if self.flow.any(Flags::ENDED) {
-                return self.no_more(own);
+                return self.no_more(own, cx);
             }
             // Whoever waits wants bytes, however many are there already.
             self.resume_reading();
@@ -104,7 +122,8 @@ impl StreamProtocol {
 
     /// The stream has ended: the reader gets what is left, then the end or the error.
     #[cold]
-    fn no_more(&self, own: &mut ReceiveBuffer) -> Poll<io::Result<bool>> {
+    fn no_more(&self, own: &mut ReceiveBuffer, cx: &Context<'_>) -> Poll<io::Result<bool>> {
+        ready!(poll_operation(cx));
         self.take_inbox(own);
         let outcome = if self.has_eof() { Ok(()) } else { self.outcome().map_err(as_received) };
         Poll::Ready(outcome.map(|()| false))
