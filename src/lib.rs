@@ -77,6 +77,7 @@ mod promise;
 mod reactor;
 mod report;
 mod runner;
+mod slots;
 mod streams;
 mod task;
 pub mod testing;

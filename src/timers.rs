@@ -4,7 +4,7 @@
 //! cost next to nothing (most timers are timeouts that never fire), a cancelled timer is gone at once (it neither
 //! holds memory nor shortens the wait), and equal deadlines come in the order in which they were armed.
 //!
-//! The plan is a heap of four children per node that knows where each timer stands: every slot of the slab carries
+//! The plan is a heap of four children per node that knows where each timer stands: every slot of the table carries
 //! its place in the heap, so a cancelled timer is taken out of the middle. A new deadline is nearly always among
 //! the latest, so arming and cancelling it touch one or two nodes of the bottom. Taking out the first is dear: one of
 //! the bottom takes its place, which sinks through all levels, and at each it moves a node whose slot is somewhere in
@@ -12,12 +12,15 @@
 
 use std::time::{Duration, Instant};
 
-use slab::Slab;
+use crate::slots::Slots;
 
 const CHILDREN: usize = 4;
 
 /// Room for this many timers is never given back.
 const KEPT: usize = 1024;
+
+/// So many timers have their slots in one vector, half a megabyte at the most: beyond it, finding a slot costs more.
+const NEAR: usize = 16 * 1024;
 
 /// When more than one in so many timers is due, and not just a [`FEW`], the rest that is due is sorted. Both ways cost
 /// about the same there, since sorting has the heap of those that are not due made anew.
@@ -36,7 +39,7 @@ pub(crate) struct TimerKey {
 pub(crate) struct Timers<T> {
     /// Invariant: no node is before its parent, and `slots[node.slot].place` is the node's index.
     heap: Vec<Node>,
-    slots: Slab<Slot<T>>,
+    slots: Slots<Slot<T>, NEAR>,
     /// The number of the next timer: the order among equal deadlines. It wraps.
     next_number: u32,
     /// Deadlines are counted from here.
@@ -72,7 +75,7 @@ struct Slot<T> {
 impl<T> Timers<T> {
     /// No timers. `base` is any time, best one that is not long ago: three hundred years around it can be told apart.
     pub(crate) fn new(base: Instant) -> Self {
-        Timers { heap: Vec::new(), slots: Slab::new(), next_number: 0, base }
+        Timers { heap: Vec::new(), slots: Slots::new(), next_number: 0, base }
     }
 
     #[inline]
@@ -104,7 +107,7 @@ impl<T> Timers<T> {
         let number = self.next_number;
         self.next_number = number.wrapping_add(1);
         let when = self.since_base(when);
-        let slot = self.slots.insert(Slot { place: place as u32, number, payload }) as u32;
+        let slot = self.slots.insert(Slot { place: place as u32, number, payload });
         self.heap.push(Node { when, number, slot });
         self.rise(place);
         TimerKey { slot, number }
@@ -126,7 +129,7 @@ impl<T> Timers<T> {
     /// The payload of an armed timer.
     pub(crate) fn payload_mut(&mut self, key: TimerKey) -> Option<&mut T> {
         self.place_of(key)?;
-        Some(&mut self.slots[key.slot as usize].payload)
+        Some(&mut self.slots[key.slot].payload)
     }
 
     /// The earliest deadline.
@@ -167,7 +170,7 @@ impl<T> Timers<T> {
 
     fn take_sorted<E: From<T>>(&mut self, time: i64, into: &mut Vec<E>) {
         let due = self.extract_until(time);
-        into.extend(due.into_iter().map(|node| E::from(self.slots.remove(node.slot as usize).payload)));
+        into.extend(due.into_iter().map(|node| E::from(self.remove_slot(node.slot))));
         self.give_memory_back();
     }
 
@@ -204,20 +207,23 @@ impl<T> Timers<T> {
     }
 
     fn place_of(&self, key: TimerKey) -> Option<usize> {
-        let slot = self.slots.get(key.slot as usize)?;
+        let slot = self.slots.get(key.slot)?;
         (slot.number == key.number).then_some(slot.place as usize)
     }
 
     fn take(&mut self, place: usize) -> T {
         let node = self.heap.swap_remove(place);
-        if place < self.heap.len() {
-            // The last node came here. It belongs further down or, if it came from another branch, further up.
-            self.rise(place);
-            self.sink(self.slots[self.heap[place].slot as usize].place as usize);
+        // The last node came here. It belongs further up, if it is from another branch, or else perhaps further down.
+        if place < self.heap.len() && !self.rise(place) {
+            self.sink(place);
         }
-        let payload = self.slots.remove(node.slot as usize).payload;
+        let payload = self.remove_slot(node.slot);
         self.give_memory_back();
         payload
+    }
+
+    fn remove_slot(&mut self, slot: u32) -> T {
+        self.slots.remove(slot).expect("every node has a slot").payload
     }
 
     #[inline]
@@ -225,14 +231,12 @@ impl<T> Timers<T> {
         if self.heap.len() * 4 < self.heap.capacity() && self.heap.capacity() > KEPT {
             self.heap.shrink_to(self.heap.len() * 2);
         }
-        if self.heap.is_empty() && self.slots.capacity() > KEPT {
-            // Slots can only go when none is in use, since keys name them.
-            self.slots = Slab::new();
-        }
     }
 
-    fn rise(&mut self, mut place: usize) {
-        let node = self.heap[place];
+    /// Moves a node up to where it belongs. Returns whether it moved; its slot is written only then.
+    fn rise(&mut self, start: usize) -> bool {
+        let node = self.heap[start];
+        let mut place = start;
         while place > 0 {
             let parent = (place - 1) / CHILDREN;
             if !node.is_before(&self.heap[parent]) {
@@ -241,9 +245,13 @@ impl<T> Timers<T> {
             self.put(place, self.heap[parent]);
             place = parent;
         }
-        self.put(place, node);
+        if place != start {
+            self.put(place, node);
+        }
+        place != start
     }
 
+    /// Moves a node down to where it belongs, and notes its place, moved or not.
     fn sink(&mut self, mut place: usize) {
         let node = self.heap[place];
         loop {
@@ -263,7 +271,7 @@ impl<T> Timers<T> {
 
     fn put(&mut self, place: usize, node: Node) {
         self.heap[place] = node;
-        self.slots[node.slot as usize].place = place as u32;
+        self.slots[node.slot].place = place as u32;
     }
 }
 
@@ -371,7 +379,7 @@ mod tests {
             timers.cancel(key);
         }
         assert_eq!(timers.len(), 0);
-        assert!(timers.heap.capacity() <= KEPT && timers.slots.capacity() <= KEPT);
+        assert!(timers.heap.capacity() <= KEPT && timers.slots.is_empty());
     }
 
     /// The naive twin: an ordered map from (deadline, number) to name.

@@ -24,6 +24,7 @@ use super::{Incident, LoopHandle};
 use crate::errors::loop_is_closed;
 use crate::executor::{Payload, Waiters};
 use crate::reactor::{Again, Direction, Registration, Source};
+use crate::slots::shrink_map;
 
 /// The watched descriptors by number. None of its methods drops or calls what is a user's.
 #[derive(Default)]
@@ -38,6 +39,7 @@ impl Descriptors {
         let mut table = self.0.borrow_mut();
         if table.get(&descriptor.fd).is_some_and(|current| Rc::ptr_eq(current, descriptor)) {
             table.remove(&descriptor.fd);
+            shrink_map(&mut table);
         }
     }
 

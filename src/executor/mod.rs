@@ -10,6 +10,7 @@ mod polled;
 mod ready;
 mod running;
 mod waiter;
+mod waiters;
 mod waker;
 
 use std::cell::{Cell, RefCell};
@@ -24,10 +25,12 @@ pub(crate) use mailbox::{Letter, Mailbox};
 pub(crate) use node::{Body, Payload, TaskNode, Unheard};
 pub(crate) use ready::{Entry, ReadyQueue};
 pub(crate) use running::{Current, Entered, enter};
-pub(crate) use waiter::{Waiter, WaiterCell, Waiters, YieldOnce, yield_once};
+pub(crate) use waiter::{Waiter, WaiterCell, YieldOnce, yield_once};
+pub(crate) use waiters::Waiters;
 pub(crate) use waker::LentWaker;
 
 use crate::reactor::Bell;
+use crate::slots::{Slots, shrink_map};
 use polled::Polled;
 
 /// How many nodes of finished tasks are kept for tasks to come.
@@ -40,8 +43,9 @@ const NO_SEAT: u32 = u32::MAX;
 pub(crate) struct Executor {
     pub(crate) ready: ReadyQueue,
     pub(crate) mailbox: Arc<Mailbox>,
-    seats: RefCell<Seats>,
-    /// Nodes without a task. Each still has its seat in `nodes`.
+    /// The nodes by the numbers of their seats.
+    seats: RefCell<Slots<Rc<TaskNode>>>,
+    /// Nodes without a task. Each still has its seat.
     vacant: RefCell<Vec<Rc<TaskNode>>>,
     /// The names that tasks were given, by seat. Most have none, so nodes have no room for one.
     names: RefCell<HashMap<u32, String>>,
@@ -49,23 +53,6 @@ pub(crate) struct Executor {
     /// Somebody lets the others run: the next turn looks at the selector too, so that what is on its way arrives.
     yielded: Cell<bool>,
     closed: Cell<bool>,
-}
-
-/// The nodes by number. It is a slab, in half the memory of one: a missing node costs no more than a pointer.
-#[derive(Default)]
-struct Seats {
-    nodes: Vec<Option<Rc<TaskNode>>>,
-    /// The numbers without a node.
-    free: Vec<u32>,
-}
-
-impl Seats {
-    /// Gives the seat up; a loop that closes has done so for all already.
-    fn remove(&mut self, seat: u32) -> Option<Rc<TaskNode>> {
-        let node = self.nodes.get_mut(seat as usize)?.take()?;
-        self.free.push(seat);
-        Some(node)
-    }
 }
 
 impl Executor {
@@ -104,7 +91,9 @@ impl Executor {
     /// A node's task is over and nobody holds its handle: the seat is free.
     pub(crate) fn vacate(&self, node: &Rc<TaskNode>) {
         if !self.names.borrow().is_empty() {
-            self.names.borrow_mut().remove(&node.seat());
+            let mut names = self.names.borrow_mut();
+            names.remove(&node.seat());
+            shrink_map(&mut names);
         }
         let mut vacant = self.vacant.borrow_mut();
         if vacant.len() < KEPT_NODES && !self.closed.get() {
@@ -127,7 +116,7 @@ impl Executor {
     pub(crate) fn wake_seat(&self, seat: u32) {
         // Borrowed as if to change them: that counts nobody, and costs half.
         let seats = self.seats.borrow_mut();
-        if let Some(Some(node)) = seats.nodes.get(seat as usize) {
+        if let Some(node) = seats.get(seat) {
             node.wake();
         }
     }
@@ -147,8 +136,7 @@ impl Executor {
     fn own_waiter(&self, cx: &Context<'_>) -> Option<Waiter> {
         let seat = self.polled.seat_of(cx)?;
         let seats = self.seats.borrow();
-        let node = seats.nodes.get(seat as usize)?.as_ref()?;
-        Some(Waiter::Task(Rc::clone(node)))
+        Some(Waiter::Task(Rc::clone(seats.get(seat)?)))
     }
 
     pub(crate) fn set_name(&self, node: &TaskNode, name: String) {
@@ -162,7 +150,7 @@ impl Executor {
 
     /// Every task that is not over.
     pub(crate) fn live_tasks(&self) -> Vec<Rc<TaskNode>> {
-        self.seats.borrow().nodes.iter().flatten().filter(|node| node.is_live()).cloned().collect()
+        self.seats.borrow().values().filter(|node| node.is_live()).cloned().collect()
     }
 
     /// From now on nothing is seated, and the mailbox takes no letter. Those that nobody collected are given back, to
@@ -180,14 +168,8 @@ impl Executor {
     }
 
     fn new_node(self: &Rc<Self>) -> Rc<TaskNode> {
-        let mut seats = self.seats.borrow_mut();
-        let seat = seats.free.pop().unwrap_or_else(|| {
-            let seat = u32::try_from(seats.nodes.len()).expect("fewer than 2^32 tasks");
-            seats.nodes.push(None);
-            seat
-        });
-        let node = TaskNode::new(self, seat);
-        seats.nodes[seat as usize] = Some(Rc::clone(&node));
-        node
+        let mut made = None;
+        self.seats.borrow_mut().insert_with(|seat| Rc::clone(made.insert(TaskNode::new(self, seat))));
+        made.expect("the table asked for an entry")
     }
 }

@@ -6,11 +6,11 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 
 use crate::errors::panic_text;
 use crate::executor::running;
-use crate::executor::{Executor, NO_SEAT, TaskNode, poll_operation};
+use crate::executor::{Executor, NO_SEAT, TaskNode};
 use crate::report;
 
 /// Someone to wake.
@@ -130,91 +130,6 @@ impl Default for WaiterCell {
 impl fmt::Debug for WaiterCell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("WaiterCell")
-    }
-}
-
-/// Room for any number of waiters. None costs no memory beyond a pointer.
-#[derive(Default)]
-pub(crate) struct Waiters(Cell<Option<Box<List>>>);
-
-#[derive(Default)]
-struct List {
-    /// In the order in which they began to wait.
-    waiting: Vec<(u64, Waiter)>,
-    /// Never goes back, so that a ticket whose waiter was woken names nobody else.
-    next_ticket: u64,
-}
-
-impl Waiters {
-    /// Wakes all, in the order in which they began to wait.
-    pub(crate) fn wake_all(&self) {
-        let Some(mut list) = self.0.take() else { return };
-        let woken = std::mem::take(&mut list.waiting);
-        self.0.set(Some(list));
-        for (_, waiter) in woken {
-            waiter.wake();
-        }
-    }
-
-    /// Waits until `ready` answers something, asking it before each wait. Any number may wait; each alone may give
-    /// up, by dropping the future.
-    pub(crate) fn wait<R, F: FnMut() -> Option<R>>(&self, ready: F) -> Wait<'_, F> {
-        Wait { waiters: self, ready, ticket: None }
-    }
-
-    fn put(&self, ticket: Option<u64>, waiter: Waiter) -> u64 {
-        let mut list = self.0.take().unwrap_or_default();
-        if let Some((number, place)) = list.waiting.iter_mut().find(|(number, _)| Some(*number) == ticket) {
-            let number = *number;
-            let earlier = std::mem::replace(place, waiter);
-            // Dropping a foreign waker is user code, which may come back here.
-            self.0.set(Some(list));
-            drop(earlier);
-            return number;
-        }
-        let number = list.next_ticket;
-        list.next_ticket += 1;
-        list.waiting.push((number, waiter));
-        self.0.set(Some(list));
-        number
-    }
-
-    fn remove(&self, ticket: u64) {
-        let Some(mut list) = self.0.take() else { return };
-        let place = list.waiting.iter().position(|(number, _)| *number == ticket);
-        let waiter = place.map(|place| list.waiting.remove(place));
-        self.0.set(Some(list));
-        drop(waiter);
-    }
-}
-
-/// The future of [`Waiters::wait`].
-pub(crate) struct Wait<'a, F> {
-    waiters: &'a Waiters,
-    ready: F,
-    ticket: Option<u64>,
-}
-
-impl<F> Unpin for Wait<'_, F> {}
-
-impl<R, F: FnMut() -> Option<R>> Future for Wait<'_, F> {
-    type Output = R;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
-        ready!(poll_operation(cx));
-        if let Some(answer) = (self.ready)() {
-            return Poll::Ready(answer);
-        }
-        self.ticket = Some(self.waiters.put(self.ticket, Waiter::of(cx)));
-        Poll::Pending
-    }
-}
-
-impl<F> Drop for Wait<'_, F> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            self.waiters.remove(ticket);
-        }
     }
 }
 

@@ -95,7 +95,9 @@ impl Clients {
 
 impl Clients {
     fn one_has_ended(&self) {
-        if self.watched.get() {
+        // All who wait want the last one to be lost: waking each of them for every connection would cost connections times
+        // waiters.
+        if self.watched.get() && self.connected() == 0 {
             self.changed.wake_all();
         }
     }

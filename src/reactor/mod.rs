@@ -9,14 +9,14 @@ mod registration;
 mod selector;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use slab::Slab;
-
 use crate::errors::loop_is_closed;
+use crate::slots::{Slots, shrink_map};
 
 pub(crate) use mio_selector::MioSelector;
 pub(crate) use registration::{Again, Direction, Registration, Source};
@@ -32,7 +32,11 @@ pub(crate) struct Reactor {
 
 /// Invariant: a source is in here exactly while its registration is watched.
 struct Table {
-    seats: Slab<Seat>,
+    seats: Slots<Seat>,
+    /// The seats by descriptor, once someone has asked for one: most programs never do, and have no memory for it.
+    /// Invariant: if it is there it has, for each descriptor in the table, the seat of whoever came last with it. An
+    /// earlier one with that number has been closed unheard.
+    index: Option<HashMap<RawFd, u32>>,
     /// Goes up with every source, so that an event for an earlier holder of a seat is recognised.
     next_generation: u32,
 }
@@ -45,7 +49,7 @@ struct Seat {
 
 impl Reactor {
     pub(crate) fn new(selector: Box<dyn Selector>) -> Self {
-        let table = Table { seats: Slab::new(), next_generation: 0 };
+        let table = Table { seats: Slots::new(), index: None, next_generation: 0 };
         Reactor { selector: RefCell::new(selector), table: RefCell::new(table), events: Cell::default() }
     }
 
@@ -98,11 +102,11 @@ impl Reactor {
         self.selector.borrow_mut().reregister(fd, token, wanted)
     }
 
-    /// Who watches this descriptor. It looks through the whole table, which spares every connection an entry in an
-    /// index that is hardly ever asked.
+    /// Who watches this descriptor. The first call makes the index of the table that it looks into.
     pub(crate) fn holder_of(&self, fd: RawFd) -> Option<Rc<dyn Source>> {
-        let table = self.table.borrow();
-        table.seats.iter().find(|(_, seat)| seat.fd == fd).map(|(_, seat)| Rc::clone(&seat.source))
+        let mut table = self.table.borrow_mut();
+        let seat = table.index().get(&fd).copied();
+        seat.and_then(|seat| table.seats.get(seat)).map(|seat| Rc::clone(&seat.source))
     }
 
     /// Takes a descriptor that stays open out of the selector, as [`unwatch`](Reactor::unwatch) does not.
@@ -151,8 +155,9 @@ impl Reactor {
 
     /// Empties the table, for a loop that closes.
     pub(crate) fn take_all(&self) -> Vec<Rc<dyn Source>> {
-        let seats = std::mem::take(&mut self.table.borrow_mut().seats);
-        seats.into_iter().map(|(_, seat)| seat.source).collect()
+        let mut table = self.table.borrow_mut();
+        table.index = None;
+        std::mem::take(&mut table.seats).into_values().map(|seat| seat.source).collect()
     }
 
     pub(crate) fn with_selector<R>(&self, look: impl FnOnce(&dyn Selector) -> R) -> R {
@@ -164,13 +169,36 @@ impl Table {
     fn seat(&mut self, fd: RawFd, source: Rc<dyn Source>) -> Token {
         let generation = self.next_generation;
         self.next_generation = generation.wrapping_add(1);
-        let index = self.seats.insert(Seat { generation, fd, source });
-        Token::new(index as u32, generation)
+        let seat = self.seats.insert(Seat { generation, fd, source });
+        if let Some(index) = &mut self.index {
+            index.insert(fd, seat);
+        }
+        Token::new(seat, generation)
     }
 
     fn vacate(&mut self, token: Token) -> Option<Rc<dyn Source>> {
         self.at(token)?;
-        Some(self.seats.remove(token.index()).source)
+        let seat = self.seats.remove(token.index())?;
+        if self.index.is_some() {
+            self.forget(seat.fd, token.index());
+        }
+        Some(seat.source)
+    }
+
+    #[cold]
+    fn index(&mut self) -> &HashMap<RawFd, u32> {
+        let seats = &self.seats;
+        self.index.get_or_insert_with(|| seats.iter().map(|(seat, entry)| (entry.fd, seat)).collect())
+    }
+
+    /// The seat is vacant: its descriptor is not in the index any more, unless it is another's already.
+    #[cold]
+    fn forget(&mut self, fd: RawFd, seat: u32) {
+        let Some(index) = &mut self.index else { return };
+        if index.get(&fd) == Some(&seat) {
+            index.remove(&fd);
+        }
+        shrink_map(index);
     }
 
     fn at_mut(&mut self, token: Token) -> Option<&mut Seat> {

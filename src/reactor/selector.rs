@@ -33,8 +33,8 @@ impl Token {
     }
 
     #[inline]
-    pub(crate) fn index(self) -> usize {
-        self.index as usize
+    pub(crate) fn index(self) -> u32 {
+        self.index
     }
 
     #[inline]

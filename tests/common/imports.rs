@@ -5,10 +5,11 @@ use crate::source_tree::SourceFile;
 
 /// From low to high. A module may import from itself and from those before it. A new top-level module gets its place
 /// here, as low as what it needs allows.
-pub(crate) const ORDER: [&str; 22] = [
+pub(crate) const ORDER: [&str; 23] = [
     "errors",
     "constants",
     "report",
+    "slots",
     "interface",
     "handle",
     "timers",

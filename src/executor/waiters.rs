@@ -1,0 +1,198 @@
+//! Many who wait for the same: each may give up alone, at a cost that does not depend on how many others wait.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::mem::replace;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use crate::executor::{Waiter, poll_operation};
+use crate::slots::Slots;
+
+/// Room for any number of waiters. None costs no memory beyond a pointer.
+#[derive(Default)]
+pub(crate) struct Waiters(Cell<Option<Box<List>>>);
+
+/// Who waits, in the order in which they began to.
+#[derive(Default)]
+struct List {
+    /// The one who began before all others; mostly there is no other.
+    first: Option<Place>,
+    /// Those behind, if there ever were two at once. Whoever comes while some are in here goes behind them, whether
+    /// there is a first or not.
+    others: Option<Box<Queue>>,
+    next_number: u32,
+}
+
+/// A waiter with the number that its ticket has.
+struct Place {
+    number: u32,
+    waiter: Waiter,
+}
+
+/// Names one waiter. It may outlive it: the same ticket is not given again before 2^32 others are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ticket {
+    number: u32,
+    /// The waiter's key in the queue, or [`FIRST`].
+    key: u32,
+}
+
+/// Instead of a key: the first, who is not in the queue.
+const FIRST: u32 = u32::MAX;
+
+/// A linked list in a table, so that anyone may leave it from the middle.
+///
+/// Invariant: from `oldest`, the `newer` lead through all links to `newest`, and the `older` back.
+struct Queue {
+    links: Slots<Link, 64>,
+    oldest: u32,
+    newest: u32,
+}
+
+struct Link {
+    place: Place,
+    older: u32,
+    newer: u32,
+}
+
+/// Instead of a key: nobody.
+const NOBODY: u32 = u32::MAX;
+
+impl Waiters {
+    /// Wakes all, in the order in which they began to wait.
+    pub(crate) fn wake_all(&self) {
+        let Some(mut list) = self.0.take() else { return };
+        let (first, others) = (list.first.take(), list.others.take());
+        self.0.set(Some(list));
+        if let Some(place) = first {
+            place.waiter.wake();
+        }
+        let Some(mut others) = others else { return };
+        while let Some(place) = others.remove(others.oldest) {
+            place.waiter.wake();
+        }
+    }
+
+    /// Waits until `ready` answers something, asking it before each wait. Any number may wait; each alone may give
+    /// up, by dropping the future.
+    pub(crate) fn wait<R, F: FnMut() -> Option<R>>(&self, ready: F) -> Wait<'_, F> {
+        Wait { waiters: self, ready, ticket: None }
+    }
+
+    /// Remembers a waiter: in place of the one who has this ticket, if he still waits, else behind all others.
+    fn put(&self, ticket: Option<Ticket>, waiter: Waiter) -> Ticket {
+        let mut list = self.0.take().unwrap_or_default();
+        let waiting = ticket.and_then(|ticket| Some((ticket, list.find(ticket)?)));
+        let Some((ticket, place)) = waiting else {
+            let ticket = list.push(waiter);
+            self.0.set(Some(list));
+            return ticket;
+        };
+        let earlier = replace(&mut place.waiter, waiter);
+        // Dropping a foreign waker is user code, which may come back here.
+        self.0.set(Some(list));
+        drop(earlier);
+        ticket
+    }
+
+    fn remove(&self, ticket: Ticket) {
+        let Some(mut list) = self.0.take() else { return };
+        let place = list.remove(ticket);
+        self.0.set(Some(list));
+        drop(place);
+    }
+}
+
+impl List {
+    fn push(&mut self, waiter: Waiter) -> Ticket {
+        let number = self.next_number;
+        self.next_number = number.wrapping_add(1);
+        let place = Place { number, waiter };
+        let has_others = self.others.as_ref().is_some_and(|others| others.oldest != NOBODY);
+        if self.first.is_none() && !has_others {
+            self.first = Some(place);
+            return Ticket { number, key: FIRST };
+        }
+        let key = self.others.get_or_insert_default().push(place);
+        Ticket { number, key }
+    }
+
+    /// The place of whoever has this ticket; `None` if he was woken.
+    fn find(&mut self, ticket: Ticket) -> Option<&mut Place> {
+        let place = match ticket.key {
+            FIRST => self.first.as_mut()?,
+            key => &mut self.others.as_mut()?.links.get_mut(key)?.place,
+        };
+        Some(place).filter(|place| place.number == ticket.number)
+    }
+
+    fn remove(&mut self, ticket: Ticket) -> Option<Place> {
+        self.find(ticket)?;
+        match ticket.key {
+            FIRST => self.first.take(),
+            key => self.others.as_mut()?.remove(key),
+        }
+    }
+}
+
+impl Queue {
+    fn push(&mut self, place: Place) -> u32 {
+        let key = self.links.insert(Link { place, older: self.newest, newer: NOBODY });
+        match self.links.get_mut(self.newest) {
+            Some(newest) => newest.newer = key,
+            None => self.oldest = key,
+        }
+        self.newest = key;
+        key
+    }
+
+    fn remove(&mut self, key: u32) -> Option<Place> {
+        let Link { place, older, newer } = self.links.remove(key)?;
+        match self.links.get_mut(older) {
+            Some(older) => older.newer = newer,
+            None => self.oldest = newer,
+        }
+        match self.links.get_mut(newer) {
+            Some(newer) => newer.older = older,
+            None => self.newest = older,
+        }
+        Some(place)
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Queue { links: Slots::new(), oldest: NOBODY, newest: NOBODY }
+    }
+}
+
+/// The future of [`Waiters::wait`].
+pub(crate) struct Wait<'a, F> {
+    waiters: &'a Waiters,
+    ready: F,
+    ticket: Option<Ticket>,
+}
+
+impl<F> Unpin for Wait<'_, F> {}
+
+impl<R, F: FnMut() -> Option<R>> Future for Wait<'_, F> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        ready!(poll_operation(cx));
+        if let Some(answer) = (self.ready)() {
+            return Poll::Ready(answer);
+        }
+        self.ticket = Some(self.waiters.put(self.ticket, Waiter::of(cx)));
+        Poll::Pending
+    }
+}
+
+impl<F> Drop for Wait<'_, F> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.waiters.remove(ticket);
+        }
+    }
+}
