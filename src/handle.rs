@@ -29,11 +29,29 @@ pub(crate) struct Callback<F> {
 impl<F: FnOnce()> Callback<F> {
     #[track_caller]
     pub(crate) fn new(closure: F) -> Rc<Self> {
-        Rc::new(Callback {
-            closure: Cell::new(Some(closure)),
-            cancelled: Cell::new(false),
-            location: Location::caller(),
-        })
+        Callback::scheduled_at(closure, Location::caller())
+    }
+
+    fn scheduled_at(closure: F, location: &'static Location<'static>) -> Rc<Self> {
+        Rc::new(Callback { closure: Cell::new(Some(closure)), cancelled: Cell::new(false), location })
+    }
+}
+
+/// A closure on its way to the loop's thread.
+pub(crate) struct RemoteCall {
+    closure: Box<dyn FnOnce() + Send>,
+    sent_from: &'static Location<'static>,
+}
+
+impl RemoteCall {
+    #[track_caller]
+    pub(crate) fn new(closure: impl FnOnce() + Send + 'static) -> Self {
+        RemoteCall { closure: Box::new(closure), sent_from: Location::caller() }
+    }
+
+    /// It has arrived.
+    pub(crate) fn into_callback(self) -> Rc<dyn Runnable> {
+        Callback::scheduled_at(self.closure, self.sent_from)
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use crate::constants::{IDLE_THREAD, MOST_THREADS};
+use crate::constants::{IDLE_THREAD, MOST_THREADS, SPARE_ENTRIES};
 use crate::errors::panic_text;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -40,9 +40,10 @@ struct State {
 }
 
 impl Threads {
-    /// Runs `work` on a thread and gives what it returns. Dropping the future forgets work that has not begun; what
-    /// has begun runs to its end, and its result is dropped there.
-    pub(crate) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Working<T> {
+    /// Runs `work` on a thread and gives what it returns, or an error if no thread could be had or the work panicked.
+    /// Dropping the future forgets work that has not begun; what has begun runs to its end, and its result is dropped
+    /// there.
+    pub(crate) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Working<T> {
         let slot = Arc::new(Slot { state: Mutex::new(SlotState { result: None, waker: None }) });
         let wanted = Arc::downgrade(&slot);
         let started = self.start(Box::new(move || work_for(&wanted, work)));
@@ -65,6 +66,7 @@ impl Threads {
         let spawned =
             thread::Builder::new().name("waterwheel-worker".to_owned()).spawn(move || shared.work_until_idle());
         let Err(error) = spawned else { return Ok(()) };
+        let error = io::Error::new(error.kind(), format!("no thread could be had: {error}"));
         let mut state = lock(&self.shared.state);
         state.running -= 1;
         // Others may still do the job; if there are none, nobody will.
@@ -108,6 +110,9 @@ impl Shared {
         let mut state = lock(&self.state);
         loop {
             if let Some(job) = state.jobs.pop_front() {
+                if state.jobs.is_empty() && state.jobs.capacity() > SPARE_ENTRIES {
+                    state.jobs = VecDeque::new();
+                }
                 return Some(job);
             }
             if state.closed {
@@ -136,13 +141,13 @@ struct SlotState<T> {
     waker: Option<Waker>,
 }
 
-fn work_for<T>(wanted: &Weak<Slot<T>>, work: impl FnOnce() -> io::Result<T>) {
+fn work_for<T>(wanted: &Weak<Slot<T>>, work: impl FnOnce() -> T) {
     if wanted.strong_count() == 0 {
         return;
     }
-    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+    let result = catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
         let text = format!("a worker thread panicked: {}", panic_text(&*payload));
-        Err(io::Error::other(text))
+        io::Error::other(text)
     });
     let Some(slot) = wanted.upgrade() else { return };
     let mut state = lock(&slot.state);

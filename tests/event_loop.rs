@@ -344,8 +344,8 @@ fn a_destructor_that_panics_does_not_keep_the_rest_of_a_closing_loop_alive() {
     let said = trace.clone();
     handle.set_exception_handler(move |incident| said.say(incident.panic().unwrap()));
     let alive = Rc::new(());
-    let bomb = Bomb;
-    assert!(handle.remote().call_soon(move || drop(bomb)));
+    let (remote, bomb) = (handle.remote(), Bomb);
+    assert!(std::thread::spawn(move || remote.call_soon(move || drop(bomb))).join().unwrap());
     let bomb = Bomb;
     handle.call_soon(move || drop(bomb));
     let (held, bomb) = (Rc::clone(&alive), Bomb);

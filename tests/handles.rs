@@ -235,8 +235,8 @@ fn a_closed_loop_refuses_threads_and_drops_the_callback_where_it_was_refused() {
     let (event_loop, handle, _) = setting();
     let remote = handle.remote();
     let (waiting, refused) = (Arc::new(()), Arc::new(()));
-    let held = Arc::clone(&waiting);
-    assert!(remote.call_soon(move || drop(held)));
+    let (held, sender) = (Arc::clone(&waiting), remote.clone());
+    assert!(std::thread::spawn(move || sender.call_soon(move || drop(held))).join().unwrap());
     drop(event_loop);
     assert_eq!(Arc::strong_count(&waiting), 1);
     let held = Arc::clone(&refused);

@@ -42,7 +42,9 @@ struct Recording(Rc<World>);
 struct NoBell;
 
 impl Bell for NoBell {
-    fn ring(&self) {}
+    fn ring(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Selector for Recording {

@@ -92,7 +92,7 @@ pub(crate) struct Core {
     /// The latest time that anyone read from the clock: a timer due by then is due without reading it again.
     latest: Cell<Instant>,
     /// What the current step wrote and nobody sent yet.
-    pub(crate) step: StepEnd,
+    step: StepEnd,
     phase: Cell<Phase>,
     stopping: Cell<bool>,
     /// When the selector is looked at though there is work.

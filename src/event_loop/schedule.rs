@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::{Core, Due, LoopHandle, Phase};
 use crate::constants::FAR_FUTURE;
-use crate::executor::{Entry, Letter, Mailbox, Waiter};
-use crate::handle::{Callback, Handle, Runnable};
+use crate::executor::{Entry, Letter, Mailbox, Waiter, of_this_thread};
+use crate::handle::{Callback, Handle, RemoteCall, Runnable};
 use crate::timers::TimerKey;
 
 impl LoopHandle {
@@ -139,11 +139,31 @@ pub struct RemoteHandle {
 }
 
 impl RemoteHandle {
-    /// Runs `callback` on the loop's thread, in a turn, and wakes the loop if it sleeps. Callbacks of one thread run
-    /// in the order in which it sent them. Returns false, and drops the callback here, if the loop is closed.
+    /// Runs `callback` on the loop's thread, in a turn, and wakes the loop if it sleeps. Returns false, and drops the
+    /// callback here, if the loop is closed.
+    ///
+    /// # Order
+    ///
+    /// Callbacks of one thread run in the order in which it sent them. On the loop's own thread, during a run and
+    /// between runs, this is [`LoopHandle::call_soon`] without a handle: the callback stands behind all that was
+    /// scheduled there before, and before all that is scheduled after. What comes from another thread stands behind what
+    /// is ready when a turn takes it in, which it does before it runs anything; between the callbacks of different
+    /// threads no other order is promised.
+    ///
+    /// # Fairness
+    ///
+    /// A turn takes in at most 128 callbacks and wakes of other threads, so a thread that sends without pause does not
+    /// keep the loop from its connections and timers. What has not been taken in is kept without a bound: whoever sends
+    /// faster than the loop runs it fills the memory.
     #[doc(alias = "call_soon_threadsafe")]
+    #[track_caller]
     pub fn call_soon(&self, callback: impl FnOnce() + Send + 'static) -> bool {
-        self.mailbox.post(Letter::Call(Box::new(callback)))
+        let call = RemoteCall::new(callback);
+        match of_this_thread(&self.mailbox) {
+            Some(executor) => executor.ready.push(Entry::Callback(call.into_callback())),
+            None => return self.mailbox.post(Letter::Call(call)),
+        }
+        true
     }
 }
 

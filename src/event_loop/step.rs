@@ -1,8 +1,12 @@
-//! The end of a step: what one callback, or one poll of a task, wrote is sent when it returns.
+//! The end of a step: what one callback, or one poll of a task, wrote is sent when it returns. What is written while no
+//! run is going on is sent at once.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+
+use super::{Core, Phase};
+use crate::constants::SPARE_ENTRIES;
 
 /// Something that gathered bytes during a step.
 pub(crate) trait Unsent {
@@ -18,11 +22,34 @@ pub(crate) struct StepEnd {
     /// Those behind it. Invariant: while there are some, there is a next.
     others: RefCell<VecDeque<Rc<dyn Unsent>>>,
     has_others: Cell<bool>,
+    /// They are being sent although no step has ended.
+    sends_between_runs: Cell<bool>,
+}
+
+impl Core {
+    /// Someone gathered bytes: they are sent when the step ends.
+    #[inline]
+    pub(crate) fn enlist(&self, unsent: Rc<dyn Unsent>) {
+        self.step.enlist(unsent);
+        if self.phase.get() == Phase::Idle {
+            self.send_between_runs();
+        }
+    }
+
+    /// No step is going on whose end could be waited for. Protocols may be told to pause, and may write from inside
+    /// that: such bytes go out too before this returns, and in their turn, not from inside.
+    #[cold]
+    fn send_between_runs(&self) {
+        if !self.step.sends_between_runs.replace(true) {
+            self.finish_step();
+            self.step.sends_between_runs.set(false);
+        }
+    }
 }
 
 impl StepEnd {
     #[inline]
-    pub(crate) fn enlist(&self, unsent: Rc<dyn Unsent>) {
+    fn enlist(&self, unsent: Rc<dyn Unsent>) {
         if let Some(earlier) = self.next.replace(Some(unsent)) {
             self.enlist_behind(earlier);
         }
@@ -59,6 +86,9 @@ impl StepEnd {
         let mut others = self.others.borrow_mut();
         self.next.set(others.pop_front());
         self.has_others.set(!others.is_empty());
+        if others.is_empty() && others.capacity() > SPARE_ENTRIES {
+            *others = VecDeque::new();
+        }
     }
 
     pub(super) fn clear(&self) {

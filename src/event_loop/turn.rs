@@ -4,7 +4,8 @@
 //!    Cancelled timers are gone by then. While something is ready, nobody has yielded, and little ran since the last
 //!    look, the selector is not asked at all.
 //! 2. Wait: ask the selector once. A loop that was built to spin first asks for a while without blocking.
-//! 3. Collect: append the sources that became ready, then what other threads sent, then the timers that are due.
+//! 3. Collect: append the sources that became ready, then some of what other threads sent, then the timers that are
+//!    due.
 //! 4. Run exactly the batch that is ready now. What it schedules runs in the next turn.
 //!
 //! [`Core::turn`] is the only place where callbacks are called. Steps 1 to 3 call no user code, so no event of a
@@ -15,9 +16,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Core, Incident};
-use crate::constants::{LONGEST_WAIT, SPARE_ENTRIES};
+use crate::constants::{LETTERS_PER_TURN, LONGEST_WAIT, SPARE_ENTRIES};
 use crate::executor::{Entry, LentWaker, Letter, Payload, TaskNode};
-use crate::handle::{Callback, Runnable};
+use crate::handle::Runnable;
 use crate::reactor::{Direction, Source};
 
 /// Polls the main future, when the turn of its node comes.
@@ -32,7 +33,7 @@ impl Core {
     pub(crate) fn run_turns(&self, main: &mut PollMain<'_>) {
         let mut batch = Vec::new();
         let mut lent = LentWaker::new(&self.executor.mailbox);
-        // What was written while no turn was running belongs to no step.
+        // What a main future wrote while it was dropped belongs to no step.
         self.finish_step();
         loop {
             self.turn(&mut batch, &mut lent, main);
@@ -50,7 +51,8 @@ impl Core {
         let idle = self.executor.ready.is_empty();
         let look = idle || self.executor.has_yielded() || self.is_poll_due();
         if look {
-            self.wait(idle && !self.stopping.get());
+            // What an earlier turn left in the mailbox has rung, and rings no more.
+            self.wait(idle && !self.stopping.get() && !self.executor.mailbox.is_full());
         }
         if self.executor.mailbox.is_full() {
             self.collect_letters();
@@ -91,10 +93,10 @@ impl Core {
 
     #[cold]
     fn collect_letters(&self) {
-        for letter in self.executor.mailbox.collect() {
+        for letter in self.executor.mailbox.collect(LETTERS_PER_TURN) {
             match letter {
                 Letter::Wake(waker) => self.executor.wake_seat(waker.delivered()),
-                Letter::Call(closure) => self.executor.ready.push(Entry::Callback(Callback::new(closure))),
+                Letter::Call(call) => self.executor.ready.push(Entry::Callback(call.into_callback())),
             }
         }
     }

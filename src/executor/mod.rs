@@ -4,6 +4,7 @@
 //! a push; by a [`std::task::Waker`], which any thread may hold; the [`mailbox`](Mailbox) is the way in from others.
 
 mod budget;
+mod here;
 mod mailbox;
 mod node;
 mod polled;
@@ -14,13 +15,14 @@ mod waiters;
 mod waker;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 
 pub(crate) use budget::{costly_operation, count_system_call, operation, poll_operation, take_operation};
+pub(crate) use here::of_this_thread;
 pub(crate) use mailbox::{Letter, Mailbox};
 pub(crate) use node::{Body, Payload, TaskNode, Unheard};
 pub(crate) use ready::{Entry, ReadyQueue};
@@ -57,7 +59,7 @@ pub(crate) struct Executor {
 
 impl Executor {
     pub(crate) fn new(bell: Box<dyn Bell>) -> Rc<Self> {
-        Rc::new(Executor {
+        let executor = Rc::new(Executor {
             ready: ReadyQueue::new(),
             mailbox: Arc::new(Mailbox::new(bell)),
             seats: RefCell::default(),
@@ -66,7 +68,9 @@ impl Executor {
             polled: Polled::nobody(),
             yielded: Cell::new(false),
             closed: Cell::new(false),
-        })
+        });
+        here::made(&executor);
+        executor
     }
 
     /// Seats a task and queues its first step. On a closed loop the task is cancelled before it begins.
@@ -155,8 +159,9 @@ impl Executor {
 
     /// From now on nothing is seated, and the mailbox takes no letter. Those that nobody collected are given back, to
     /// be dropped one by one.
-    pub(crate) fn close(&self) -> Vec<Letter> {
+    pub(crate) fn close(&self) -> VecDeque<Letter> {
         self.closed.set(true);
+        here::closed(self);
         self.mailbox.close()
     }
 

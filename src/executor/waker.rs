@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::task::{Wake, Waker};
 
 use crate::executor::running;
-use crate::executor::{Letter, Mailbox, NO_SEAT};
+use crate::executor::{Letter, Mailbox, NO_SEAT, of_this_thread};
 
 pub(crate) struct TaskWaker {
     mailbox: Arc<Mailbox>,
@@ -35,10 +35,12 @@ impl TaskWaker {
         self.seat.load(Ordering::Relaxed)
     }
 
-    /// Wakes from where the loop does not run: from another thread, or between two runs.
+    /// Wakes from where the loop does not run: between two runs, or from another thread.
     #[cold]
-    fn post(self: &Arc<Self>) {
-        if !self.posted.swap(true, Ordering::AcqRel) {
+    fn wake_from_outside(self: &Arc<Self>) {
+        if let Some(executor) = of_this_thread(&self.mailbox) {
+            executor.wake_seat(self.seat());
+        } else if !self.posted.swap(true, Ordering::AcqRel) {
             self.mailbox.post(Letter::Wake(Arc::clone(self)));
         }
     }
@@ -59,7 +61,7 @@ impl Wake for TaskWaker {
             own
         });
         if on_own_loop != Some(true) {
-            self.post();
+            self.wake_from_outside();
         }
     }
 }

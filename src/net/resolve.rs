@@ -120,7 +120,8 @@ async fn look_up(event_loop: &LoopHandle, host: &str, port: u16, hints: Hints) -
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
     let name = host.to_owned();
-    event_loop.core().threads.run(move || ask_system(&name, port, hints)).await
+    let looked_up = event_loop.core().threads.run(move || ask_system(&name, port, hints)).await;
+    looked_up.map_err(|error| io::Error::new(error.kind(), format!("the name {host:?} was not looked up: {error}")))?
 }
 
 /// Blocks.

@@ -9,7 +9,6 @@ use mio::unix::SourceFd;
 use mio::{Interest, Poll, Waker};
 
 use crate::reactor::{Bell, Events, Readiness, Selector, Token};
-use crate::report;
 
 /// No seat has this token: a table of 2^32 seats would have to be full.
 const BELL: mio::Token = mio::Token(usize::MAX);
@@ -89,9 +88,7 @@ fn readiness_of(event: &Event) -> Readiness {
 struct MioBell(Waker);
 
 impl Bell for MioBell {
-    fn ring(&self) {
-        if let Err(error) = self.0.wake() {
-            report::error(format_args!("The event loop could not be woken: {error}"));
-        }
+    fn ring(&self) -> io::Result<()> {
+        self.0.wake()
     }
 }

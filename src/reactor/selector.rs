@@ -166,5 +166,10 @@ pub trait Selector {
 /// Ends a selector's wait, from any thread.
 pub trait Bell: Send + Sync {
     /// Rings. Rings before the wait count; several are one.
-    fn ring(&self);
+    ///
+    /// # Errors
+    ///
+    /// If it cannot ring. The loop is not woken then, and the bell is rung again for whatever comes next from another
+    /// thread.
+    fn ring(&self) -> io::Result<()>;
 }

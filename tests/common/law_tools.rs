@@ -30,6 +30,11 @@ pub(crate) fn guarded_alone(test: impl FnOnce() + Send + 'static) {
     watch(300, test);
 }
 
+/// Does something on a thread of its own, and waits until it is done.
+pub(crate) fn on_another_thread<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    thread::scope(|scope| scope.spawn(work).join().unwrap())
+}
+
 fn watch(seconds: u64, test: impl FnOnce() + Send + 'static) {
     let (done, is_done) = channel::<()>();
     let thread = thread::spawn(move || {

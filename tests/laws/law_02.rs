@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use waterwheel::{ConnectionError, Protocol, Transport, get_running_loop, yield_now};
 
-use crate::law_tools::{Incidents, guarded};
+use crate::law_tools::{Incidents, guarded, on_another_thread};
 use crate::scripted::{all_become_readable, note, noted, scripted_loop, turn};
 
 /// Notes its data, and may abort another connection when it has some.
@@ -61,7 +61,8 @@ fn law_02_collect_then_run() {
             pass_turns(3).await;
             // All three sources of a turn have something in the same one. What is collected runs in the order of
             // collection, and only after all of it has been collected.
-            handle.remote().call_soon(|| note("letter"));
+            let remote = handle.remote();
+            on_another_thread(|| remote.call_soon(|| note("letter")));
             handle.call_later(Duration::from_millis(1), || note("timer"));
             clock.advance(Duration::from_millis(1));
             all_become_readable();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use waterwheel::{Promise, get_running_loop, spawn, yield_now};
 
-use crate::law_tools::{Incidents, guarded};
+use crate::law_tools::{Incidents, guarded, on_another_thread};
 use crate::scripted::{note, noted, scripted_loop, turn};
 
 #[test]
@@ -43,7 +43,8 @@ fn law_03_a_turn_is_a_batch() {
             });
             promise.set(()).unwrap();
             cancelled.cancel();
-            handle.remote().call_soon(|| note("letter"));
+            let remote = handle.remote();
+            on_another_thread(|| remote.call_soon(|| note("letter")));
             handle.call_later(Duration::ZERO, || note("timer"));
             note("main");
             for _ in 0..5 {

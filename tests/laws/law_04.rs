@@ -14,7 +14,7 @@ use waterwheel::{
     get_running_loop, open_connection, sleep, spawn, start_server, yield_now,
 };
 
-use crate::law_tools::{Incidents, guarded};
+use crate::law_tools::{Incidents, guarded, on_another_thread};
 
 /// One of everything, for whoever re-enters.
 struct World {
@@ -228,7 +228,7 @@ fn law_04_no_borrow_across_a_call() {
         });
         let remote = event_loop.handle().remote();
         let bomb = Bomb("a letter of a closing loop");
-        remote.call_soon(move || drop(bomb));
+        on_another_thread(|| remote.call_soon(move || drop(bomb)));
         drop(event_loop);
         let bomb = Bomb("a letter to a closed loop");
         assert!(!remote.call_soon(move || drop(bomb)));

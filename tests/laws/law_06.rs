@@ -16,7 +16,7 @@ use waterwheel::{
     open_connection, sleep, spawn, start_server, timeout, yield_now,
 };
 
-use crate::law_tools::{guarded_alone, open_descriptors};
+use crate::law_tools::{guarded_alone, on_another_thread, open_descriptors};
 
 /// Counts what is made and what is dropped, and that both happen on one thread.
 #[derive(Clone)]
@@ -181,7 +181,8 @@ fn drop_a_busy_loop(held: bool) -> usize {
     let kept = event_loop.run(build(&ledger, &sender));
     let waking = keep_waking(wakers.recv().expect("the task gave its waker away"));
     let letter = ledger.tracked();
-    assert!(event_loop.handle().remote().call_soon(move || drop(letter)));
+    let remote = event_loop.handle().remote();
+    assert!(on_another_thread(|| remote.call_soon(move || drop(letter))));
     if held {
         drop(event_loop);
         assert_eq!(ledger.balance(), (0, 0, ledger.balance().2), "(alive, dropped elsewhere, made)");

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use waterwheel::{EventLoop, Protocol, Server, get_running_loop, open_connection, sleep, spawn};
 
-use crate::law_tools::{Incidents, guarded, guarded_alone, open_descriptors};
+use crate::law_tools::{Incidents, guarded, guarded_alone, on_another_thread, open_descriptors};
 use crate::story::{Story, Teller};
 
 struct Plain;
@@ -131,8 +131,8 @@ fn a_letter_that_panics_when_the_loop_closes_keeps_nothing_alive() {
             }));
         });
         for _ in 0..2 {
-            let letter = PanickingLetter;
-            assert!(event_loop.handle().remote().call_soon(move || drop(letter)));
+            let (remote, letter) = (event_loop.handle().remote(), PanickingLetter);
+            assert!(on_another_thread(|| remote.call_soon(move || drop(letter))));
         }
         drop(event_loop);
         assert_eq!((dropped.get(), LETTERS_DROPPED.get()), (1, 2));

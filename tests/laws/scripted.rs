@@ -25,7 +25,9 @@ struct Scripted;
 struct NoBell;
 
 impl Bell for NoBell {
-    fn ring(&self) {}
+    fn ring(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Selector for Scripted {

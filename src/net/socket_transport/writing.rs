@@ -75,7 +75,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
     fn enlist(&self) {
         if let Some(transport) = self.this.upgrade() {
             self.enlisted.set(true);
-            self.event_loop.core().step.enlist(transport);
+            self.event_loop.core().enlist(transport);
         }
     }
 

@@ -27,7 +27,7 @@ impl StreamProtocol {
         if self.flow.any(Flags::READER_GONE | Flags::ENDED | Flags::CLOSING) {
             self.close_transport();
         } else if let (Some(event_loop), Some(this)) = (&self.event_loop, self.this.upgrade()) {
-            event_loop.core().step.enlist(this);
+            event_loop.core().enlist(this);
         }
     }
 

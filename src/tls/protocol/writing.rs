@@ -57,7 +57,7 @@ impl TlsProtocol {
             self.flush();
         } else if !self.enlisted.replace(true) {
             if let Some(this) = self.this.upgrade() {
-                self.event_loop.core().step.enlist(this);
+                self.event_loop.core().enlist(this);
             }
         }
     }
