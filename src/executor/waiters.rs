@@ -196,3 +196,105 @@ impl<F> Drop for Wait<'_, F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    /// Who was woken, by number, in order.
+    type Woken = Arc<Mutex<Vec<usize>>>;
+
+    struct Bell(usize, Woken);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.1.lock().unwrap().push(self.0);
+        }
+    }
+
+    fn poll(wait: &mut Wait<'_, impl FnMut() -> Option<()>>, number: usize, woken: &Woken) {
+        let waker = Waker::from(Arc::new(Bell(number, Arc::clone(woken))));
+        assert!(Pin::new(wait).poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+
+    /// The naive twin: a list from which whoever gives up is searched and taken out.
+    #[test]
+    fn all_are_woken_in_the_order_in_which_they_began_to_wait_whoever_gives_up_or_waits_again() {
+        let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = move |below: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            (seed % below as u64) as usize
+        };
+        let (waiters, woken) = (Waiters::default(), Woken::default());
+        let mut waits = Vec::new();
+        let mut twin: Vec<usize> = Vec::new();
+        let mut most = 0;
+        for number in 0..30_000 {
+            // The crowd grows and shrinks.
+            let crowding = number / 1_000 % 2 == 0;
+            match random(200) {
+                0 => {
+                    waiters.wake_all();
+                    assert_eq!(*woken.lock().unwrap(), twin);
+                    woken.lock().unwrap().clear();
+                    twin.clear();
+                }
+                // Those that wait are waited for by another waker, in their place; those that were woken wait anew.
+                1..40 if !waits.is_empty() => {
+                    let at = random(waits.len());
+                    let (number, wait) = &mut waits[at];
+                    poll(wait, *number, &woken);
+                    if !twin.contains(number) {
+                        twin.push(*number);
+                    }
+                }
+                40..70 | 70..180 if !waits.is_empty() && (!crowding || random(3) == 0) => {
+                    let at = random(waits.len());
+                    let (number, wait) = waits.swap_remove(at);
+                    drop(wait);
+                    twin.retain(|waiting| *waiting != number);
+                }
+                _ => {
+                    let mut wait = waiters.wait(|| None::<()>);
+                    poll(&mut wait, number, &woken);
+                    waits.push((number, wait));
+                    twin.push(number);
+                }
+            }
+            most = most.max(twin.len());
+        }
+        assert!(most > 100, "never more than {most} waited at once");
+        waiters.wake_all();
+        assert_eq!(*woken.lock().unwrap(), twin);
+    }
+
+    #[test]
+    fn a_crowd_gives_up_one_by_one_from_either_end_and_from_the_middle() {
+        // Searching for each among the others would take minutes.
+        let waiters = Waiters::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        for leaving in 0..3 {
+            let mut waits: Vec<_> = (0..200_000).map(|_| waiters.wait(|| None::<()>)).collect();
+            for wait in &mut waits {
+                assert!(Pin::new(wait).poll(&mut cx).is_pending());
+            }
+            match leaving {
+                0 => waits.drain(..).for_each(drop),
+                1 => waits.drain(..).rev().for_each(drop),
+                _ => {
+                    while !waits.is_empty() {
+                        drop(waits.swap_remove(waits.len() / 2));
+                    }
+                }
+            }
+            let list = waiters.0.take().expect("it is kept");
+            assert!(list.first.is_none() && list.others.as_ref().is_none_or(|others| others.links.is_empty()));
+            waiters.0.set(Some(list));
+        }
+    }
+}
