@@ -170,6 +170,16 @@ fn a_refused_connection_is_one_readable_line_and_a_failure() {
 }
 
 #[test]
+fn a_look_up_for_which_no_thread_can_be_had_names_the_host() {
+    // No memory is enough for a stack of this size.
+    let mut command = Command::new(example("http_headers"));
+    command.arg("http://no-such-host.invalid/").env_remove("RUST_LOG").env("RUST_MIN_STACK", (1_u64 << 46).to_string());
+    let (status, lines, errors) = Process::start(&mut command).finish();
+    assert_eq!((status.success(), lines.len(), errors.lines().count()), (false, 0, 1), "{errors}");
+    assert!(errors.contains("no-such-host.invalid") && errors.contains("no thread could be had"), "{errors}");
+}
+
+#[test]
 fn an_address_in_use_is_one_readable_line_and_a_failure() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("any port");
     let address = taken.local_addr().expect("it is bound");

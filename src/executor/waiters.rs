@@ -253,7 +253,7 @@ mod tests {
                         twin.push(*number);
                     }
                 }
-                40..70 | 70..180 if !waits.is_empty() && (!crowding || random(3) == 0) => {
+                40..180 if !waits.is_empty() && (!crowding || random(3) == 0) => {
                     let at = random(waits.len());
                     let (number, wait) = waits.swap_remove(at);
                     drop(wait);

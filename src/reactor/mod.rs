@@ -231,3 +231,96 @@ impl Selector for Closed {
         Err(loop_is_closed())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+
+    /// A selector that takes every number.
+    struct Willing;
+
+    impl Selector for Willing {
+        fn register(&mut self, _fd: RawFd, _token: Token) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn deregister(&mut self, _fd: RawFd) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn poll(&mut self, _timeout: Option<Duration>, _events: &mut Events) -> io::Result<bool> {
+            Ok(false)
+        }
+
+        fn bell(&mut self) -> io::Result<Box<dyn Bell>> {
+            unreachable!("nobody asks for it")
+        }
+    }
+
+    struct Idle(Registration);
+
+    impl Source for Idle {
+        fn registration(&self) -> &Registration {
+            &self.0
+        }
+
+        fn ready(&self, _direction: Direction) -> Again {
+            Again::No
+        }
+
+        fn let_go(&self) {}
+
+        fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("idle")
+        }
+    }
+
+    fn watch(reactor: &Reactor, fd: RawFd) -> Rc<dyn Source> {
+        let source: Rc<dyn Source> = Rc::new(Idle(Registration::new()));
+        reactor.watch(fd, Rc::clone(&source)).expect("every number is taken");
+        source
+    }
+
+    fn has(reactor: &Reactor, fd: RawFd, expected: Option<&Rc<dyn Source>>) -> bool {
+        match (reactor.holder_of(fd), expected) {
+            (Some(holder), Some(expected)) => Rc::ptr_eq(&holder, expected),
+            (holder, expected) => holder.is_none() && expected.is_none(),
+        }
+    }
+
+    #[test]
+    fn who_has_a_descriptor_is_known_before_and_after_it_was_first_asked() {
+        let reactor = Reactor::new(Box::new(Willing));
+        let early = watch(&reactor, 7);
+        assert!(has(&reactor, 7, Some(&early)) && has(&reactor, 8, None));
+        let late = watch(&reactor, 8);
+        assert!(has(&reactor, 8, Some(&late)));
+        drop(reactor.unwatch(early.registration()));
+        assert!(has(&reactor, 7, None) && has(&reactor, 8, Some(&late)));
+        // A number that was closed unheard, and comes again: whoever has it now is meant, also when the other is gone.
+        let again = watch(&reactor, 8);
+        assert!(has(&reactor, 8, Some(&again)));
+        drop(reactor.unwatch(late.registration()));
+        assert!(has(&reactor, 8, Some(&again)));
+        // Another source takes over.
+        let heir: Rc<dyn Source> = Rc::new(Idle(Registration::new()));
+        drop(reactor.hand_over(again.registration(), Rc::clone(&heir)));
+        assert!(has(&reactor, 8, Some(&heir)));
+        assert_eq!(reactor.take_all().len(), 1);
+        assert!(has(&reactor, 8, None));
+    }
+
+    #[test]
+    fn asking_who_has_a_descriptor_looks_at_no_other() {
+        // A hundred thousand askings beside as many sources: to look through all would take minutes.
+        let reactor = Reactor::new(Box::new(Willing));
+        let sources: Vec<_> = (0..100_000).map(|fd| watch(&reactor, fd)).collect();
+        for (fd, source) in (0..).zip(&sources) {
+            assert!(has(&reactor, fd, Some(source)));
+            drop(reactor.unwatch(source.registration()));
+            assert!(has(&reactor, fd, None));
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod streams;
 mod tasks;
 mod timers;
 mod transports;
+mod waits;
 
 use std::time::Duration;
 
