@@ -190,7 +190,9 @@ fn the_panic_of_a_task_that_did_not_panic() {
 fn a_selector_without_a_descriptor() {
     struct NoDescriptor;
     impl Bell for NoDescriptor {
-        fn ring(&self) {}
+        fn ring(&self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
     impl Selector for NoDescriptor {
         fn register(&mut self, _fd: RawFd, _token: Token) -> io::Result<()> {

@@ -222,7 +222,9 @@ impl Selector for Forgetful {
     fn bell(&mut self) -> io::Result<Box<dyn Bell>> {
         struct NoBell;
         impl Bell for NoBell {
-            fn ring(&self) {}
+            fn ring(&self) -> io::Result<()> {
+                Ok(())
+            }
         }
         Ok(Box::new(NoBell))
     }
