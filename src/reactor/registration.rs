@@ -1,7 +1,7 @@
 //! From edges to levels: the one place where an edge-triggered event becomes a lasting fact.
 //!
-//! Rule 1: a readiness bit is set by an event, or where none can come by [`Registration::believe_ready`], and cleared only by the attempt that found nothing left
-//! ([`Registration::exhausted`]). Rule 2: nobody asks the selector again; whoever stops before that attempt leaves
+//! Rule 1: a readiness bit is set by an event, or by [`Registration::believe_ready`] where no event can be waited for, and
+//! cleared only by the attempt that found nothing left ([`Registration::exhausted`]). Rule 2: nobody asks the selector again; whoever stops before that attempt leaves
 //! the bit set, and being [`wanted`](Registration::want) again later finds it. So no stop loses an edge.
 //!
 //! One kind of source cannot follow these rules, since it makes no attempts: a descriptor that its user reads, out of
@@ -104,7 +104,7 @@ impl Registration {
         self.ready.set(self.ready.get().with(Readiness::HANG_UP));
     }
 
-    /// An attempt is to be made though no event says that it is worth one, where none would come.
+    /// An attempt is worth making though no event has said so: because none would come, or before one can.
     pub(crate) fn believe_ready(&self, direction: Direction) {
         self.ready.set(self.ready.get().with(direction.bit()));
     }
@@ -190,11 +190,6 @@ impl Registration {
     #[inline]
     pub(crate) fn is_ready(&self, direction: Direction) -> bool {
         self.ready.get().contains(direction.bit())
-    }
-
-    /// Something may be there of which no event has told yet: the next attempt finds out.
-    pub(crate) fn suspect(&self, direction: Direction) {
-        self.ready.set(self.ready.get().with(direction.bit()));
     }
 
     /// An attempt found nothing left: the next event will say when there is something.

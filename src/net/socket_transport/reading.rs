@@ -62,7 +62,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
     /// told yet: it is received before anything that is scheduled from now on, so that who hears of the failure in a
     /// later turn knows the peer's last words.
     pub(super) fn receive_what_has_come(&self) {
-        self.registration.suspect(Direction::Read);
+        self.registration.believe_ready(Direction::Read);
         if self.reading.get() == Reading::Flowing && self.registration.want(Direction::Read) {
             self.queue(Direction::Read);
         }
