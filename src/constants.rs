@@ -35,8 +35,8 @@ pub(crate) const MOST_REFUSALS: i32 = 1024;
 /// at the selector, so a thread that sends without pause makes nobody wait for longer than the loop's own work does.
 pub(crate) const LETTERS_PER_TURN: usize = HANDLES_PER_POLL;
 
-/// A queue with room for more than this (of what is ready, of letters, of work for threads) is given up once it is empty,
-/// the ready queue once it is mostly empty.
+/// A queue or a list with room for more than this (of what is ready, of letters, of work for threads, of connections) is
+/// given up once it is empty, the ready queue once it is mostly empty.
 pub(crate) const SPARE_ENTRIES: usize = 1024;
 
 /// How many events one look at the selector may bring. All of a look are received before the first is answered, so with

@@ -8,6 +8,7 @@ use std::rc::{Rc, Weak};
 
 use slab::Slab;
 
+use crate::constants::SPARE_ENTRIES;
 use crate::event_loop::LoopHandle;
 use crate::executor::Waiters;
 use crate::interface::Transport;
@@ -113,14 +114,23 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        drop(self.clients.connected.borrow_mut().try_remove(self.place));
+        remove(&self.clients.connected, self.place);
         self.clients.one_has_ended();
     }
 }
 
 impl Drop for LingeringAttachment {
     fn drop(&mut self) {
-        drop(self.clients.lingering.borrow_mut().try_remove(self.place));
+        remove(&self.clients.lingering, self.place);
         self.clients.one_has_ended();
+    }
+}
+
+/// Takes an entry out, and gives back what a burst of connections needed when the last one has ended.
+fn remove<T: ?Sized>(list: &RefCell<Slab<Weak<T>>>, place: usize) {
+    let mut list = list.borrow_mut();
+    drop(list.try_remove(place));
+    if list.is_empty() && list.capacity() > SPARE_ENTRIES {
+        list.shrink_to_fit();
     }
 }
