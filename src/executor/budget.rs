@@ -41,6 +41,13 @@ pub(crate) fn poll_operation(cx: &Context<'_>) -> Poll<()> {
     if take_operation() { Poll::Ready(()) } else { used_up(cx) }
 }
 
+/// Whoever took an operation has to wait after all. Kept, it would be missing where one task waits for more at once than
+/// there are operations: those that wait would use them up in every step, and nobody behind them would be asked.
+#[inline]
+pub(crate) fn return_operation() {
+    LEFT.set(LEFT.get() + 1);
+}
+
 /// As [`poll_operation`], for an async function, which must have done nothing yet.
 pub(crate) fn operation() -> impl Future<Output = ()> {
     poll_fn(|cx| poll_operation(cx))

@@ -21,7 +21,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 
-pub(crate) use budget::{costly_operation, count_system_call, operation, poll_operation, take_operation};
+pub(crate) use budget::{
+    costly_operation, count_system_call, operation, poll_operation, return_operation, take_operation,
+};
 pub(crate) use here::of_this_thread;
 pub(crate) use mailbox::{Letter, Mailbox};
 pub(crate) use node::{Body, Payload, TaskNode, Unheard};

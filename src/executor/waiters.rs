@@ -6,7 +6,7 @@ use std::mem::replace;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use crate::executor::{Waiter, poll_operation};
+use crate::executor::{Waiter, poll_operation, return_operation};
 use crate::slots::Slots;
 
 /// Room for any number of waiters. None costs no memory beyond a pointer.
@@ -184,6 +184,7 @@ impl<R, F: FnMut() -> Option<R>> Future for Wait<'_, F> {
         if let Some(answer) = (self.ready)() {
             return Poll::Ready(answer);
         }
+        return_operation();
         self.ticket = Some(self.waiters.put(self.ticket, Waiter::of(cx)));
         Poll::Pending
     }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::constants::{GROWTH, LARGE_BUFFER, LEAST_ROOM, SMALL_BUFFER};
 use crate::errors::ReadError;
-use crate::executor::{operation, poll_operation, take_operation};
+use crate::executor::{operation, poll_operation, return_operation, take_operation};
 use crate::interface::ReceiveBuffer;
 use crate::streams::feeder::StreamFeeder;
 use crate::streams::newline::newline;
@@ -365,10 +365,11 @@ impl StreamReader {
         limit: usize,
         cx: &Context<'_>,
     ) -> Poll<Result<usize, ReadError>> {
-        ready!(poll_operation(cx));
-        // The first line of what has come, or nothing has.
         if *searched == 0 && !self.buffer.has_memory() {
+            // The first line of what has come, or nothing has.
             ready!(self.protocol.poll_first(&mut self.buffer, cx))?;
+        } else {
+            ready!(poll_operation(cx));
         }
         loop {
             // While this waits the bytes are in the protocol's hands.
@@ -394,7 +395,10 @@ impl StreamReader {
                 Poll::Ready(Ok(true)) => {}
                 Poll::Ready(Ok(false)) => return Poll::Ready(Ok(self.buffer.len())),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    return_operation();
+                    return Poll::Pending;
+                }
             }
         }
     }

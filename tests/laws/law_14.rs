@@ -255,6 +255,45 @@ async fn giving_up_at_the_end_of_a_step() {
     assert!(reader.read(1).await.unwrap().is_empty() && reader.at_eof());
 }
 
+/// Polls all until one is ready, and says which that was. However many wait, one poll of all of them has to do.
+async fn first_of<T>(waits: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> (usize, T) {
+    let (mut waits, mut polls) = (waits, 0);
+    poll_fn(|cx| {
+        polls += 1;
+        assert!(polls <= 2, "one of {} waits is ready, and is never found", waits.len());
+        let ready = waits.iter_mut().enumerate().find_map(|(number, wait)| match wait.as_mut().poll(cx) {
+            Poll::Ready(given) => Some((number, given)),
+            Poll::Pending => None,
+        });
+        ready.map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
+}
+
+/// Only what is ready takes from the budget. Or else a task that waits for very many at once would use it up by asking
+/// the first of them, again and again, and would never hear of the last.
+async fn waiting_for_many_at_once() {
+    const MANY: usize = 1_000;
+    let promises: Vec<Promise<&str>> = (0..MANY).map(|_| Promise::new()).collect();
+    promises[MANY - 1].set("kept").unwrap();
+    let waits = promises.iter().map(|promise| -> Pin<Box<dyn Future<Output = _>>> { Box::pin(promise.wait()) });
+    assert_eq!(first_of(waits.collect()).await, (MANY - 1, "kept"));
+
+    for already_there in ["", "a part of "] {
+        let (mut readers, feeders): (Vec<_>, Vec<_>) = (0..MANY).map(|_| StreamReader::new(100)).unzip();
+        feeders.iter().for_each(|feeder| feeder.feed_data(already_there.as_bytes()));
+        let mut waits: Vec<_> = readers.iter_mut().map(|reader| Box::pin(reader.readline())).collect();
+        for some in waits.chunks_mut(MANY / 10) {
+            assert!(some.iter_mut().all(|wait| give_up_after_one(wait.as_mut()).is_none()));
+            waterwheel::yield_now().await;
+        }
+        feeders[MANY - 1].feed_data(b"a line\n");
+        let waits = waits.into_iter().map(|wait| -> Pin<Box<dyn Future<Output = _>>> { wait });
+        let (number, line) = first_of(waits.collect()).await;
+        assert_eq!((number, line.unwrap()), (MANY - 1, format!("{already_there}a line\n").into_bytes()));
+    }
+}
+
 #[test]
 fn law_14_a_step_has_an_end() {
     guarded(|| {
@@ -267,6 +306,7 @@ fn law_14_a_step_has_an_end() {
             several_futures_in_one_step().await;
             large_blocks().await;
             giving_up_at_the_end_of_a_step().await;
+            waiting_for_many_at_once().await;
         });
     });
     // A task is no other than the main future.
