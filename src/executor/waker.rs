@@ -25,8 +25,11 @@ pub(crate) struct TaskWaker {
 
 impl TaskWaker {
     /// The loop has the letter: wakes from now on need another.
+    ///
+    /// The flag is read, too, and not only written: so all that was done before a wake that posted no letter is seen by
+    /// the step that this one leads to. It could be missed otherwise, and nobody would wake the task for it again.
     pub(crate) fn delivered(&self) -> u32 {
-        self.posted.store(false, Ordering::Release);
+        self.posted.swap(false, Ordering::AcqRel);
         self.seat()
     }
 
