@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::LoopHandle;
 use super::descriptor::{Descriptor, UserCallback};
 use crate::errors::loop_is_closed;
+use crate::executor::operation;
 use crate::reactor::Direction;
 
 impl LoopHandle {
@@ -165,6 +166,8 @@ impl LoopHandle {
     }
 
     async fn fd_event(&self, fd: &impl AsFd, direction: Direction) -> io::Result<()> {
+        // What is refused at once may be asked for again at once.
+        operation().await;
         let descriptor = Descriptor::hearing(self, fd.as_fd().as_raw_fd(), direction)?;
         let number = descriptor.begin_wait(direction);
         let wait = FdWait { descriptor, direction, number };

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use mio::unix::pipe::Sender;
 
 use crate::event_loop::LoopHandle;
+use crate::executor::costly_operation;
 use crate::interface::{Address, Protocol, Transport};
 use crate::net::conduit::{Conduit, Ways};
 use crate::net::made::until_made;
@@ -114,6 +115,8 @@ impl LoopHandle {
         pipe: OwnedFd,
         ways: Ways,
     ) -> io::Result<(Rc<dyn Transport>, Rc<P>)> {
+        // What is refused at once may be tried again at once.
+        costly_operation().await;
         let pipe = Pipe::prepare(self, pipe, ways)?;
         let protocol = factory();
         let (transport, made) = SocketTransport::open(self, Rc::new(pipe), Names::default(), protocol.clone())?;

@@ -4,6 +4,7 @@
 //! the law is broken not one turn passes.
 
 use std::cell::{Cell, RefCell};
+use std::fs::File;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -15,7 +16,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use waterwheel::{
-    Promise, StreamReader, StreamWriter, get_running_loop, open_connection, open_unix_connection, spawn, start_server,
+    Promise, Protocol, StreamReader, StreamWriter, get_running_loop, open_connection, open_unix_connection, spawn,
+    start_server,
 };
 
 use crate::law_tools::{give_up_after, guarded, run_clean};
@@ -158,6 +160,10 @@ async fn reading_at_the_end() {
     .await;
 }
 
+struct Indifferent;
+
+impl Protocol for Indifferent {}
+
 async fn waiting_for_what_has_come() {
     let promise = Promise::new();
     promise.set(7).unwrap();
@@ -171,6 +177,18 @@ async fn waiting_for_what_has_come() {
     .await;
     lets_others_run("connect to nobody", 500, SLOW, async || {
         open_unix_connection("/nowhere/nobody").await.unwrap_err();
+    })
+    .await;
+    // No selector takes a file.
+    let file = File::open(std::env::current_exe().unwrap()).unwrap();
+    lets_others_run("wait for a file", TIMES, QUICK, async || {
+        let refused = get_running_loop().readable(&file).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+    })
+    .await;
+    lets_others_run("a file as a pipe", 500, SLOW, async || {
+        let pipe = file.try_clone().unwrap();
+        assert!(get_running_loop().connect_read_pipe(|| Rc::new(Indifferent), pipe).await.is_err());
     })
     .await;
     server.close();
