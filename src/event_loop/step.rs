@@ -30,16 +30,24 @@ impl Core {
     /// Someone gathered bytes: they are sent when the step ends.
     #[inline]
     pub(crate) fn enlist(&self, unsent: Rc<dyn Unsent>) {
-        self.step.enlist(unsent);
-        if self.phase.get() == Phase::Idle {
-            self.send_between_runs();
+        if self.phase.get() == Phase::Running {
+            self.step.enlist(unsent);
+        } else {
+            self.enlist_outside_of_runs(unsent);
         }
     }
 
     /// No step is going on whose end could be waited for. Protocols may be told to pause, and may write from inside
     /// that: such bytes go out too before this returns, and in their turn, not from inside.
+    ///
+    /// On a closed loop nothing is sent, and nobody would take the entry out of the list: the loop would hold the
+    /// connection, and the connection the loop, for ever.
     #[cold]
-    fn send_between_runs(&self) {
+    fn enlist_outside_of_runs(&self, unsent: Rc<dyn Unsent>) {
+        if self.phase.get() == Phase::Closed {
+            return;
+        }
+        self.step.enlist(unsent);
         if !self.step.sends_between_runs.replace(true) {
             self.finish_step();
             self.step.sends_between_runs.set(false);

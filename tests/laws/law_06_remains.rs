@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
-use waterwheel::{EventLoop, Protocol, Server, get_running_loop, open_connection, sleep, spawn};
+use waterwheel::{EventLoop, Protocol, Server, SystemClock, get_running_loop, open_connection, sleep, spawn};
 
 use crate::law_tools::{Incidents, guarded, guarded_alone, on_another_thread, open_descriptors};
 use crate::story::{Story, Teller};
@@ -45,6 +45,31 @@ fn handles_that_outlive_their_loop_hold_no_descriptor() {
         drop(event_loop);
         assert_eq!(open_descriptors(), before);
         drop(kept);
+    });
+}
+
+/// The loop itself is seen by its clock, which it holds for as long as anything holds it.
+#[test]
+fn halves_of_a_stream_that_outlive_their_loop_hold_nothing_once_they_are_dropped() {
+    guarded(|| {
+        for reader_first in [false, true] {
+            let clock = Rc::new(SystemClock);
+            let mut event_loop = EventLoop::builder().clock(clock.clone()).build().unwrap();
+            let (near, far) = UnixStream::pair().unwrap();
+            let (reader, writer) = event_loop.run(async { open_connection(near).await.unwrap() });
+            drop(event_loop);
+            assert!(Rc::strong_count(&clock) > 1, "what is kept holds the loop");
+            writer.write(b"too late");
+            if reader_first {
+                drop(reader);
+                drop(writer);
+            } else {
+                drop(writer);
+                drop(reader);
+            }
+            assert_eq!(Rc::strong_count(&clock), 1, "the loop is held by itself");
+            assert_eq!((&far).read(&mut [0]).unwrap(), 0);
+        }
     });
 }
 
