@@ -280,3 +280,21 @@ fn a_write_that_fails_after_its_writer_was_dropped_leaves_the_reader_its_bytes()
         }
     });
 }
+
+#[test]
+fn a_writer_that_is_dropped_over_its_failed_send_leaves_the_reader_its_bytes() {
+    run(async {
+        for link in Link::BOTH {
+            let linked = link.pair();
+            let answer = pattern(linked.holds);
+            let (mut reader, writer) = open_connection(linked.ours).limit(1024).await.unwrap();
+            writer.write(&vec![b'q'; MUCH]);
+            links::answer_early(linked.peer, &answer);
+            until("the send fails", || writer.is_closing()).await;
+            assert!(writer.drain().await.is_err(), "{link:?}: the writer hears of it, and goes");
+            drop(writer);
+            let all = reader.readexactly(answer.len()).await;
+            assert!(all.unwrap_or_else(|error| panic!("{link:?}: {error}")) == answer, "{link:?}");
+        }
+    });
+}
