@@ -17,7 +17,7 @@ mod processes;
 mod tls_peer;
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::process::Command;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -30,7 +30,9 @@ use law_tools::give_up_after;
 use links::{Link, until_arrived};
 use processes::{Process, free_address};
 use tls_peer::Peer;
-use waterwheel::{TlsClient, TlsError, TlsErrorKind, TlsServer, get_running_loop, open_connection, sleep};
+use waterwheel::{
+    StreamReader, StreamWriter, TlsClient, TlsError, TlsErrorKind, TlsServer, get_running_loop, open_connection, sleep,
+};
 
 /// More than all buffers take for a peer that reads nothing.
 const MUCH: usize = 32 << 20;
@@ -157,6 +159,80 @@ fn a_paused_protocol_is_told_all_that_came_and_then_of_the_failed_send() {
         let lost = recorder.lost.wait().await;
         assert!(*recorder.received.borrow() == script.answer, "{} bytes", recorder.received.borrow().len());
         assert!(lost.is_some(), "the send failed");
+    });
+}
+
+#[test]
+fn a_writer_that_is_dropped_over_its_failed_send_leaves_the_reader_all_that_came() {
+    run(async {
+        let mut script = Script::answering(true);
+        let connecting = open_connection(script.ours.take().unwrap()).limit(1024).tls(&script.client);
+        let (mut reader, writer) = connecting.server_hostname("127.0.0.1").await.unwrap();
+        writer.write(&vec![b'q'; MUCH]);
+        script.play();
+        until("the send fails", || writer.is_closing()).await;
+        settle().await;
+        assert!(writer.drain().await.is_err(), "the writer hears of it, and goes");
+        drop(writer);
+        let answer = reader.read_to_end().await;
+        assert!(answer.unwrap_or_else(|error| panic!("the answer and its end are here: {error}")) == script.answer);
+    });
+}
+
+/// A client's session over Unix sockets. The server has done its part when this returns, and is still there if that
+/// gives it back.
+async fn over_unix_sockets(
+    accept_truncation: bool,
+    act: impl FnOnce(Peer) -> Option<Peer> + Send + 'static,
+) -> (StreamReader, StreamWriter, Option<Peer>) {
+    let authority = Authority::new();
+    let identity = authority.sign(&["127.0.0.1"]);
+    let config = TlsServer::new(&identity.chain, &identity.key).unwrap().rustls_config();
+    let linked = Link::Unix.pair();
+    let peer = thread::spawn(move || {
+        // Whatever kind of socket it is, it is read and written as any other.
+        let mut peer = Peer::on(TcpStream::from(linked.peer), config);
+        peer.handshake().unwrap();
+        act(peer)
+    });
+    let client = TlsClient::with_roots(&authority.pem).unwrap().accept_truncation(accept_truncation);
+    let connecting = open_connection(linked.ours).tls(&client).server_hostname("127.0.0.1");
+    let (reader, writer) = connecting.await.unwrap();
+    (reader, writer, peer.join().unwrap())
+}
+
+#[test]
+fn an_end_without_a_word_that_is_accepted_stays_one_after_a_failed_send() {
+    run(async {
+        let (mut reader, writer, _) = over_unix_sockets(true, |mut peer| {
+            peer.write(b"answer").unwrap();
+            None
+        })
+        .await;
+        writer.write(b"more");
+        let all = reader.read_to_end().await;
+        assert_eq!(all.unwrap_or_else(|error| panic!("answer and end are here: {error}")), b"answer");
+        assert!(reader.at_eof());
+        assert_eq!(writer.wait_closed().await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    });
+}
+
+#[test]
+fn a_session_that_is_closed_after_its_send_failed_does_not_wait_for_a_peer_that_cannot_be_told() {
+    run(async {
+        let (reader, writer, peer) = over_unix_sockets(false, |peer| {
+            // It takes nothing any more, and says nothing either.
+            peer.socket().shutdown(Shutdown::Read).unwrap();
+            Some(peer)
+        })
+        .await;
+        writer.write(b"more");
+        settle().await;
+        assert!(writer.drain().await.is_err(), "the send failed");
+        let transport = writer.transport();
+        drop((reader, writer));
+        until("the connection is lost", || transport.get_protocol().is_none()).await;
+        drop(peer);
     });
 }
 

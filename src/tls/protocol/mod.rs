@@ -237,7 +237,8 @@ impl TlsProtocol {
         self.phase.set(Phase::Notified);
         self.session.borrow_mut().send_close_notify();
         self.send_sealed();
-        if self.wire_ended.get() || self.session.borrow().is_closed_by_peer() {
+        // A peer that cannot be told, since a send has failed, is not waited for.
+        if self.wire_ended.get() || self.session.borrow().is_closed_by_peer() || self.is_below_closing() {
             self.end();
         }
     }

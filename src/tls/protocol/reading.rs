@@ -160,10 +160,10 @@ impl TlsProtocol {
     pub(super) fn wire_ended(&self) {
         self.wire_ended.set(true);
         match self.phase.get() {
+            Phase::Open if self.policy.accept_truncation => self.peer_closed(),
             // A send had failed, and that is what is told: the peer could not have been sent our end of the session.
             Phase::Handshaking | Phase::Open if self.is_below_closing() => self.end(),
             Phase::Handshaking => self.fail(TlsErrorKind::ClosedInHandshake.into()),
-            Phase::Open if self.policy.accept_truncation => self.peer_closed(),
             Phase::Open => self.fail(TlsErrorKind::Truncated.into()),
             // Both sides have closed, or we have, and nothing is lost by a peer that goes without a word.
             Phase::Notified => self.end(),
