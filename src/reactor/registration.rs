@@ -1,8 +1,9 @@
 //! From edges to levels: the one place where an edge-triggered event becomes a lasting fact.
 //!
-//! Rule 1: a readiness bit is set by an event, or by [`Registration::believe_ready`] where no event can be waited for, and
-//! cleared only by the attempt that found nothing left ([`Registration::exhausted`]). Rule 2: nobody asks the selector again; whoever stops before that attempt leaves
-//! the bit set, and being [`wanted`](Registration::want) again later finds it. So no stop loses an edge.
+//! Rule 1: a readiness bit is set by an event, or by [`Registration::believe_ready`] where no event can be waited for,
+//! and cleared only by the attempt that found nothing left ([`Registration::exhausted`]). Rule 2: nobody asks the
+//! selector again; whoever stops before that attempt leaves the bit set, and being [`wanted`](Registration::want) again
+//! later finds it. So no stop loses an edge.
 //!
 //! One kind of source cannot follow these rules, since it makes no attempts: a descriptor that its user reads, out of
 //! our sight. Only there is the selector asked again, by [`Reactor::ask_anew`](super::Reactor::ask_anew).
