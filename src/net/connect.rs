@@ -35,7 +35,7 @@ impl LoopHandle {
     ///
     /// If no address could be connected to, an error that names them all, with a
     /// [`ConnectError`](crate::ConnectError) inside; if the name was not found, with a
-    /// [`LookUpError`](crate::LookUpError) inside; an endpoint that is none; a socket that is not of a stream; a closed
+    /// [`LookUpError`](crate::LookUpError) inside; an invalid endpoint; a socket that is not of a stream; a closed
     /// loop.
     pub fn create_connection<'f, P: Protocol + 'static>(
         &self,

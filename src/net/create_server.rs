@@ -31,7 +31,7 @@ impl LoopHandle {
     /// # Errors
     ///
     /// What the system says of binding and listening, with the address; if a name was not found, with a
-    /// [`LookUpError`](crate::LookUpError) inside; an endpoint that is none; a socket that is not of a stream; a closed
+    /// [`LookUpError`](crate::LookUpError) inside; an invalid endpoint; a socket that is not of a stream; a closed
     /// loop.
     pub fn create_server<P: Protocol + 'static>(
         &self,

@@ -85,7 +85,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// If it is no endpoint at all.
+    /// If the text it was made from is not a valid endpoint.
     pub(crate) fn host(&self) -> io::Result<Option<String>> {
         match self {
             Target::Hosts(hosts, _) => Ok(hosts.first().filter(|host| !host.is_empty()).cloned()),

@@ -87,7 +87,7 @@ impl SocketFile {
 
     /// Leaves the file where it is, for good.
     pub(crate) fn leave(mut self) {
-        // No file has that.
+        // An empty path names no file, so the drop finds nothing to remove.
         self.path.clear();
     }
 

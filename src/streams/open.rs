@@ -21,7 +21,7 @@ use crate::streams::{StreamReader, StreamWriter};
 /// # Errors
 ///
 /// If no address could be connected to, an error that names them all, with a [`ConnectError`](crate::ConnectError)
-/// inside; if the name was not found, with a [`LookUpError`](crate::LookUpError) inside; an endpoint that is none; a
+/// inside; if the name was not found, with a [`LookUpError`](crate::LookUpError) inside; an invalid endpoint; a
 /// socket that is not of a stream; a limit of 0.
 ///
 /// # Panics

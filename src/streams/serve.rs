@@ -30,7 +30,7 @@ use crate::streams::{StreamReader, StreamWriter};
 ///
 /// # Errors
 ///
-/// What the system says of binding and listening, with the address; an endpoint that is none; a limit of 0.
+/// What the system says of binding and listening, with the address; an invalid endpoint; a limit of 0.
 ///
 /// # Panics
 ///
