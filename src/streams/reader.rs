@@ -391,14 +391,12 @@ impl StreamReader {
                     return Poll::Ready(Ok(newline + 1));
                 }
             }
-            match self.protocol.poll_more(&mut self.buffer, *searched, cx) {
-                Poll::Ready(Ok(true)) => {}
-                Poll::Ready(Ok(false)) => return Poll::Ready(Ok(self.buffer.len())),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-                Poll::Pending => {
-                    return_operation();
-                    return Poll::Pending;
-                }
+            let more = self.protocol.poll_more(&mut self.buffer, *searched, cx);
+            if more.is_pending() {
+                return_operation();
+            }
+            if !ready!(more)? {
+                return Poll::Ready(Ok(self.buffer.len()));
             }
         }
     }
@@ -442,8 +440,7 @@ impl StreamReader {
     }
 
     fn incomplete(&mut self, expected: Option<usize>) -> ReadError {
-        let partial = self.take(self.buffer.len());
-        ReadError::IncompleteRead { partial, expected }
+        ReadError::IncompleteRead { partial: self.take(self.buffer.len()), expected }
     }
 
     #[inline(always)]
