@@ -215,8 +215,10 @@ impl World {
             }
             return;
         }
+        // Over TLS large data takes many turns in which nothing is told.
+        let enough = if self.is_over_tls() { 12 } else { 3 };
         let mut quiet = 0;
-        while quiet < 3 {
+        while quiet < enough {
             let before = self.trace.events();
             for _ in 0..8 {
                 yield_now().await;
