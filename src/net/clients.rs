@@ -92,9 +92,7 @@ impl Clients {
         let none = || self.watched.get() && self.connected() == 0 && self.lingering.borrow().is_empty();
         self.changed.wait(|| none().then_some(())).await;
     }
-}
 
-impl Clients {
     fn one_has_ended(&self) {
         // All who wait want the last one to be lost: waking each of them for every connection would cost connections times
         // waiters.
