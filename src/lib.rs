@@ -68,11 +68,9 @@ mod constants;
 mod errors;
 mod event_loop;
 mod executor;
-mod flow_control;
 mod handle;
 mod interface;
 mod net;
-mod outgoing;
 mod promise;
 mod reactor;
 mod report;
@@ -86,6 +84,7 @@ mod time;
 mod timers;
 #[cfg(feature = "tls")]
 mod tls;
+mod transports;
 
 pub use errors::{ConnectionError, JoinError, PanicPayload, ReadError, TimedOut};
 pub use event_loop::{

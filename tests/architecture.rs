@@ -109,7 +109,7 @@ fn an_import_that_points_up_is_found_in_every_form() {
         ("timers.rs", "pub(crate) use crate::testing;"),
         ("timers.rs", "use super::task::Task;"),
         ("net/server.rs", "use super::super::streams::pair;"),
-        ("net/socket_transport/mod.rs", "use super::super::{errors, runner};"),
+        ("net/connection/mod.rs", "use super::super::{errors, runner};"),
         ("reactor/selector.rs", "impl Trait for crate::executor::Mailbox {}"),
         ("reactor/selector.rs", "use crate::Promise;"),
         ("reactor/selector.rs", "use crate::*;"),

@@ -6,13 +6,14 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Buffers, Descriptors, Pace, StepEnd};
 use super::{Clock, Core, EventLoop, Phase, SystemClock};
+use super::{Descriptors, Pace, StepEnd};
 use crate::constants::{CLOSE_TIMEOUT, EVENTS_PER_POLL, HANDLES_PER_POLL, MOST_EVENTS_PER_POLL};
 use crate::executor::Executor;
 use crate::reactor::{MioSelector, Reactor, Selector};
 use crate::threads::Threads;
 use crate::timers::Timers;
+use crate::transports::Buffers;
 
 /// Chooses what a loop stands on; see [`EventLoop::builder`].
 ///

@@ -5,7 +5,6 @@
 //! tasks, timers, reactor, clock) and knows nothing of what is built on top of them: tasks, connections and servers
 //! add their own methods to the handle from their own files.
 
-mod buffers;
 mod builder;
 mod clock;
 mod close;
@@ -33,7 +32,7 @@ use crate::reactor::{Reactor, Source};
 use crate::threads::Threads;
 use crate::timers::Timers;
 
-use buffers::Buffers;
+use crate::transports::Buffers;
 pub use builder::Builder;
 pub use clock::{Clock, SystemClock};
 use descriptor::Descriptors;

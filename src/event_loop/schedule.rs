@@ -1,7 +1,7 @@
 //! Scheduling callbacks: soon, later, and from other threads.
 
 use std::fmt;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use super::{Core, Due, LoopHandle, Phase};
 use crate::constants::FAR_FUTURE;
 use crate::executor::{Entry, Letter, Mailbox, Waiter, of_this_thread};
 use crate::handle::{Callback, Handle, RemoteCall, Runnable};
+use crate::reactor::{Direction, Source};
 use crate::timers::TimerKey;
 
 impl LoopHandle {
@@ -175,6 +176,14 @@ impl fmt::Debug for RemoteHandle {
 
 /// Stopping and timers, for what is built on the loop.
 impl Core {
+    /// Has a source called when it is ready in this direction, from a turn. If it is ready already, it is queued now.
+    pub(crate) fn want<S: Source + 'static>(&self, source: &Weak<S>, direction: Direction) {
+        let Some(source) = source.upgrade() else { return };
+        if source.registration().want(direction) {
+            self.executor.ready.push(Entry::Io(source, direction));
+        }
+    }
+
     pub(crate) fn stop(&self) {
         self.stopping.set(true);
     }

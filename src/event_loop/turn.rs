@@ -165,7 +165,7 @@ impl Core {
         match catch_unwind(AssertUnwindSafe(|| source.dequeue(direction))) {
             Ok(false) => {}
             Ok(true) => self.executor.ready.push(Entry::Io(source, direction)),
-            Err(payload) => self.report_protocol(source, &payload),
+            Err(payload) => self.source_panicked(source, direction, &payload),
         }
     }
 
@@ -184,10 +184,14 @@ impl Core {
         }
     }
 
-    /// It takes the source itself: lending it would have it in memory where nothing panics, too.
+    /// A source whose protocol panicked may still want what it is ready for, as a datagram endpoint does: it is called
+    /// again in the next turn. It is taken by value, so that it need not be in memory where nothing panics.
     #[cold]
-    fn report_protocol(&self, source: Rc<dyn Source>, payload: &Payload) {
+    fn source_panicked(&self, source: Rc<dyn Source>, direction: Direction, payload: &Payload) {
         self.report(&Incident::of_protocol(payload, &source));
+        if source.registration().take_due(direction) {
+            self.executor.ready.push(Entry::Io(source, direction));
+        }
     }
 
     #[cold]

@@ -11,10 +11,10 @@ use mio::unix::pipe::Sender;
 use crate::event_loop::LoopHandle;
 use crate::executor::costly_operation;
 use crate::interface::{Address, Protocol, Transport};
-use crate::net::conduit::{Conduit, Ways};
-use crate::net::made::until_made;
-use crate::net::socket_transport::{Names, SocketTransport};
-use crate::net::watch::Watch;
+use crate::net::connection::until_made;
+use crate::net::connection::{Conduit, Ways};
+use crate::net::connection::{ConduitTransport, Names};
+use crate::net::system::watch::Watch;
 
 impl LoopHandle {
     /// Receives what comes through a pipe: the read end of a FIFO, a terminal or another character device, or a
@@ -119,7 +119,7 @@ impl LoopHandle {
         costly_operation().await;
         let pipe = Pipe::prepare(self, pipe, ways)?;
         let protocol = factory();
-        let (transport, made) = SocketTransport::open(self, Rc::new(pipe), Names::default(), protocol.clone())?;
+        let (transport, made) = ConduitTransport::open(self, Rc::new(pipe), Names::default(), protocol.clone())?;
         until_made(&made, || transport.abort()).await?;
         Ok((transport, protocol))
     }

@@ -12,8 +12,8 @@ use std::rc::{Rc, Weak};
 use super::TlsInfo;
 use super::protocol::TlsProtocol;
 use crate::constants::tls::HIGH_WATER;
-use crate::flow_control::FlowControl;
 use crate::interface::{ExtraInfo, Protocol, Transport};
+use crate::transports::FlowControl;
 
 pub(crate) struct TlsTransport {
     tls: Weak<TlsProtocol>,

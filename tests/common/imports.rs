@@ -5,7 +5,7 @@ use crate::source_tree::SourceFile;
 
 /// From low to high. A module may import from itself and from those before it. A new top-level module gets its place
 /// here, as low as what it needs allows.
-pub(crate) const ORDER: [&str; 23] = [
+pub(crate) const ORDER: [&str; 22] = [
     "errors",
     "constants",
     "report",
@@ -13,8 +13,7 @@ pub(crate) const ORDER: [&str; 23] = [
     "interface",
     "handle",
     "timers",
-    "flow_control",
-    "outgoing",
+    "transports",
     "reactor",
     "threads",
     "executor",

@@ -182,7 +182,7 @@ fn law_01_one_caller() {
 }
 
 /// Each kind of transport tells its protocol itself.
-const TRANSPORTS: &str = "net/socket_transport/mod.rs net/datagram/mod.rs";
+const TRANSPORTS: &str = "net/connection/transport/mod.rs net/datagram/mod.rs";
 
 /// What calls back, and the only files that may say so.
 fn only_a_turn_names_what_calls() {
@@ -196,8 +196,8 @@ fn only_a_turn_names_what_calls() {
         (".poll_main(", "task/main_future.rs"),
         (".deliver_lost()", TRANSPORTS),
         (".made(", TRANSPORTS),
-        (".data_received(", "net/socket_transport/reading.rs"),
-        (".eof_received(", "net/socket_transport/reading.rs"),
+        (".data_received(", "net/connection/transport/reading.rs"),
+        (".eof_received(", "net/connection/transport/reading.rs"),
         (".connection_made(", TRANSPORTS),
         (".connection_closing(", TRANSPORTS),
         (".connection_lost(", TRANSPORTS),

@@ -13,9 +13,9 @@ use super::open::Options;
 use crate::event_loop::LoopHandle;
 use crate::executor::costly_operation;
 use crate::interface::{DatagramProtocol, DatagramTransport};
-use crate::net::endpoint::Endpoint;
-use crate::net::made::until_made;
-use crate::net::resolve::Family;
+use crate::net::address::Endpoint;
+use crate::net::address::Family;
+use crate::net::connection::until_made;
 
 impl LoopHandle {
     /// Makes an endpoint for datagrams, over UDP or a Unix socket, and gives its transport and the protocol that

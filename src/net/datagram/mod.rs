@@ -22,12 +22,11 @@ use std::time::Duration;
 use crate::constants::DATAGRAMS_PER_TURN;
 use crate::errors::{ConnectionError, protocol_panicked};
 use crate::event_loop::{LoopHandle, TimerHandle};
-use crate::executor::Entry;
-use crate::flow_control::{FlowControl, LostWrites};
 use crate::interface::{Address, DatagramProtocol, DatagramTransport, ExtraInfo};
-use crate::net::made::Made;
-use crate::net::unix_path::SocketFile;
+use crate::net::connection::Made;
+use crate::net::system::unix_path::SocketFile;
 use crate::reactor::{Again, Direction, Registration, Source};
+use crate::transports::{FlowControl, Guard, LostWrites};
 
 pub use endpoint::CreateDatagramEndpoint;
 use queue::Queue;
@@ -122,13 +121,13 @@ impl DatagramSocketTransport {
 
     fn made(self: Rc<Self>, told: &Made) {
         let Some(protocol) = self.protocol() else { return };
-        let on_panic = OnPanic(|| {
+        let on_panic = Guard::new(|| {
             let error = protocol_panicked("connection_made");
             let _ = told.set(Err(error.clone()));
             self.lose(Some(error));
         });
         protocol.connection_made(self.clone());
-        std::mem::forget(on_panic);
+        on_panic.disarm();
         if self.phase.get() == Phase::Open {
             self.want(Direction::Read);
         }
@@ -141,15 +140,7 @@ impl DatagramSocketTransport {
     }
 
     fn want(&self, direction: Direction) {
-        if self.registration.want(direction) {
-            self.enqueue(direction);
-        }
-    }
-
-    fn enqueue(&self, direction: Direction) {
-        if let Some(transport) = self.this.upgrade() {
-            self.event_loop.core().executor.ready.push(Entry::Io(transport, direction));
-        }
+        self.event_loop.core().want(&self.this, direction);
     }
 
     /// Receives what is there, up to the budget of a turn.
@@ -213,18 +204,10 @@ impl Source for DatagramSocketTransport {
     }
 
     fn ready(&self, direction: Direction) -> Again {
-        // A protocol that panics is called again for the next datagram.
-        let on_panic = OnPanic(|| {
-            if self.registration.take_due(direction) {
-                self.enqueue(direction);
-            }
-        });
-        let again = match direction {
+        match direction {
             Direction::Read => self.receive_some(),
             Direction::Write => self.send_queued(),
-        };
-        std::mem::forget(on_panic);
-        again
+        }
     }
 
     fn let_go(&self) {
@@ -303,15 +286,5 @@ impl fmt::Debug for DatagramSocketTransport {
             .field("remote", &self.remote)
             .field("local", &self.local)
             .finish()
-    }
-}
-
-/// Runs only if what comes after it panics, for else it is forgotten.
-struct OnPanic<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnPanic<F> {
-    #[cold]
-    fn drop(&mut self) {
-        (self.0)();
     }
 }

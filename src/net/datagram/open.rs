@@ -11,10 +11,10 @@ use super::Opened;
 use super::socket::DatagramSocket;
 use crate::event_loop::LoopHandle;
 use crate::interface::Address;
-use crate::net::conduit::prepare;
-use crate::net::endpoint::{Endpoint, Target};
-use crate::net::resolve::{Family, Hints, Purpose};
-use crate::net::unix_path::bind_unix;
+use crate::net::address::{Endpoint, Target};
+use crate::net::address::{Family, Hints, Purpose};
+use crate::net::connection::prepare;
+use crate::net::system::unix_path::bind_unix;
 
 #[derive(Debug, Default)]
 pub(super) struct Options {

@@ -5,9 +5,9 @@ use std::io;
 
 use super::{DatagramSocketTransport, FIRST_RETRY, Phase};
 use crate::constants::{DATAGRAM_OVERHEAD, DATAGRAMS_PER_TURN, UNIX_RETRY};
-use crate::flow_control::Signal;
 use crate::interface::Address;
 use crate::reactor::{Again, Direction};
+use crate::transports::Signal;
 
 /// Where a datagram goes; `None` is to the peer that the kernel knows.
 type Destination = Option<Address>;

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixDatagram;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::interface::Address;
-use crate::net::conduit::{Conduit, NO_SIGNAL, family_of, prepare};
+use crate::net::connection::{Conduit, NO_SIGNAL, family_of, prepare};
 
 pub(super) enum DatagramSocket {
     Inet(UdpSocket),

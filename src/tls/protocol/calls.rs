@@ -5,13 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::TlsProtocol;
 use crate::errors::{ConnectionError, protocol_panicked};
 use crate::event_loop::Incident;
+use crate::transports::Guard;
 
 impl TlsProtocol {
     /// Calls the application. If it panics the connection is lost; the turn reports the panic.
     pub(super) fn guarded<R>(&self, method: &'static str, call: impl FnOnce() -> R) -> R {
-        let on_panic = OnPanic { tls: self, method };
+        let on_panic = Guard::new(|| self.break_off(protocol_panicked(method)));
         let answer = call();
-        std::mem::forget(on_panic);
+        on_panic.disarm();
         answer
     }
 
@@ -30,17 +31,5 @@ impl TlsProtocol {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(tell)) {
             self.event_loop.core().report(&Incident::of_protocol(&payload, self));
         }
-    }
-}
-
-struct OnPanic<'a> {
-    tls: &'a TlsProtocol,
-    method: &'static str,
-}
-
-impl Drop for OnPanic<'_> {
-    #[cold]
-    fn drop(&mut self) {
-        self.tls.break_off(protocol_panicked(self.method));
     }
 }

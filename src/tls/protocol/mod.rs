@@ -36,10 +36,10 @@ use super::{TlsError, TlsErrorKind};
 use crate::constants::tls::HIGH_WATER;
 use crate::errors::ConnectionError;
 use crate::event_loop::{LoopHandle, TimerHandle};
-use crate::flow_control::{FlowControl, LostWrites};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 use crate::net::Made;
-use crate::outgoing::Outgoing;
+use crate::transports::Outgoing;
+use crate::transports::{FlowControl, LostWrites};
 
 pub(crate) struct TlsProtocol {
     this: Weak<TlsProtocol>,

@@ -7,7 +7,7 @@ use super::{Phase, TlsProtocol};
 use crate::constants::tls::SEAL_PIECE;
 use crate::constants::{DEFAULT_HIGH_WATER, DIRECT_WRITE, GATHER_LIMIT};
 use crate::event_loop::Unsent;
-use crate::flow_control::{FlowControl, Signal};
+use crate::transports::{FlowControl, Signal};
 
 impl TlsProtocol {
     #[inline]

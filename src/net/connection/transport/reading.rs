@@ -2,12 +2,12 @@
 
 use std::io;
 
-use super::{Ending, OnPanic, Phase, Reading, SocketTransport};
+use super::{ConduitTransport, Ending, Phase, Reading};
 use crate::constants::RECEIVE_SIZE;
 use crate::errors::buffer_without_room;
 use crate::event_loop::{Incident, Unsent};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
-use crate::net::conduit::{Conduit, Ways};
+use crate::net::connection::{Conduit, Ways};
 use crate::reactor::{Again, Direction};
 
 /// What one receive found.
@@ -18,7 +18,7 @@ enum Received {
     Failed(io::Error),
 }
 
-impl<C: Conduit + 'static> SocketTransport<C> {
+impl<C: Conduit + 'static> ConduitTransport<C> {
     pub(super) fn start_reading(&self) {
         match self.reading.get() {
             Reading::NotYet => self.flow_in(),
@@ -53,8 +53,8 @@ impl<C: Conduit + 'static> SocketTransport<C> {
 
     fn flow_in(&self) {
         self.reading.set(Reading::Flowing);
-        if self.delivers() && self.registration.want(Direction::Read) {
-            self.queue(Direction::Read);
+        if self.delivers() {
+            self.want(Direction::Read);
         }
     }
 
@@ -63,8 +63,8 @@ impl<C: Conduit + 'static> SocketTransport<C> {
     /// later turn knows the peer's last words.
     pub(super) fn receive_what_has_come(&self) {
         self.registration.believe_ready(Direction::Read);
-        if self.reading.get() == Reading::Flowing && self.registration.want(Direction::Read) {
-            self.queue(Direction::Read);
+        if self.reading.get() == Reading::Flowing {
+            self.want(Direction::Read);
         }
     }
 
@@ -75,7 +75,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
             return self.throw_away_once();
         }
         let Some(protocol) = self.protocol() else { return Again::No };
-        let on_panic = OnPanic::new(self, "buffered");
+        let on_panic = self.on_panic("buffered");
         let buffered = protocol.buffered();
         on_panic.disarm();
         match buffered {
@@ -88,8 +88,8 @@ impl<C: Conduit + 'static> SocketTransport<C> {
     /// it reads would wait for us, and we for it.
     pub(super) fn throw_away_input(&self) {
         let more_may_come = self.ways == Ways::Both && self.reading.get() != Reading::Ended;
-        if more_may_come && self.registration.want(Direction::Read) {
-            self.queue(Direction::Read);
+        if more_may_come {
+            self.want(Direction::Read);
         }
     }
 
@@ -114,7 +114,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
             Received::Bytes(n) => {
                 // Most protocols answer at once. What they write here is sent here, and needs no place in the list.
                 self.enlisted.set(true);
-                let on_panic = OnPanic::new(self, "data_received");
+                let on_panic = self.on_panic("data_received");
                 protocol.data_received(&loan.memory[..n]);
                 on_panic.disarm();
                 self.send_gathered();
@@ -129,7 +129,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
 
     #[inline(always)]
     fn receive_buffered(&self, buffered: &dyn BufferedProtocol) -> Again {
-        let on_panic = OnPanic::new(self, "get_buffer or buffer_updated");
+        let on_panic = self.on_panic("get_buffer or buffer_updated");
         let mut buffer = buffered.get_buffer();
         if buffer.room().is_empty() {
             on_panic.disarm();
@@ -209,7 +209,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         if self.is_end_of_a_broken_connection() {
             return self.lose(Ending::Closed);
         }
-        let on_panic = OnPanic::new(self, "eof_received");
+        let on_panic = self.on_panic("eof_received");
         let after = protocol.eof_received();
         on_panic.disarm();
         if after == AfterEof::Close || self.ways == Ways::In || self.phase.get() == Phase::Receiving {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use socket2::Socket;
 
 use crate::event_loop::LoopHandle;
-use crate::net::resolve::{Hints, Purpose, of_family, resolve};
+use crate::net::address::resolve::{Hints, Purpose, of_family, resolve};
 
 /// Where to connect to or to listen at: a host and port, an address, the path of a Unix socket, or a socket that is
 /// ready (asyncio's `sock=`). A text is a host and port, a [`Path`] is a path; one that begins with a zero byte is a name

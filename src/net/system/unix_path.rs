@@ -12,8 +12,8 @@ use std::path::{self, Path, PathBuf};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::interface::Address;
-use crate::net::conduit::prepare;
-use crate::net::directory_lock::DirectoryLock;
+use crate::net::connection::prepare;
+use crate::net::system::directory_lock::DirectoryLock;
 use crate::report;
 
 /// A new socket of this type, bound to a path or to an abstract name, and the file that this made if it is a path. What

@@ -23,8 +23,8 @@
 // the protocol panics.
 
 mod calls;
+mod face;
 mod reading;
-mod transport;
 mod writing;
 
 use std::cell::{Cell, RefCell};
@@ -34,19 +34,17 @@ use std::rc::{Rc, Weak};
 
 use crate::errors::ConnectionError;
 use crate::event_loop::LoopHandle;
-use crate::executor::Entry;
-use crate::flow_control::{FlowControl, LostWrites};
-use crate::interface::{Address, Protocol};
-use crate::net::clients::Attachment;
-use crate::net::conduit::{Conduit, Ways};
-use crate::net::linger::Lingering;
-use crate::net::made::Made;
-use crate::outgoing::Outgoing;
+use crate::interface::Protocol;
+use crate::net::connection::Made;
+use crate::net::connection::linger::Lingering;
+use crate::net::connection::{Attachment, Names};
+use crate::net::connection::{Conduit, Ways};
 use crate::reactor::{Again, Direction, Registration, Source};
-use calls::OnPanic;
+use crate::transports::Outgoing;
+use crate::transports::{FlowControl, LostWrites};
 
-pub(crate) struct SocketTransport<C> {
-    this: Weak<SocketTransport<C>>,
+pub(crate) struct ConduitTransport<C> {
+    this: Weak<ConduitTransport<C>>,
     event_loop: LoopHandle,
     registration: Registration,
     wire: RefCell<Wire<C>>,
@@ -74,14 +72,6 @@ struct Wire<C> {
     /// `None` from Lost on: the descriptor is closed then, whoever still holds the transport.
     conduit: Option<Rc<C>>,
     outgoing: Outgoing,
-}
-
-/// The names of both ends, as they were when the connection was made.
-#[derive(Clone, Default)]
-pub(crate) struct Names {
-    pub(crate) peer: Option<Address>,
-    /// Shared with the listener, whose connections mostly have one local name.
-    pub(crate) local: Option<Rc<Address>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +139,7 @@ enum Parting {
     Reset,
 }
 
-impl<C: Conduit + 'static> SocketTransport<C> {
+impl<C: Conduit + 'static> ConduitTransport<C> {
     /// Opens a transport on a connected conduit. `connection_made` comes in the next turn; reading starts after it.
     ///
     /// # Errors
@@ -160,7 +150,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         conduit: Rc<C>,
         names: Names,
         protocol: Rc<dyn Protocol>,
-    ) -> io::Result<(Rc<SocketTransport<C>>, Made)> {
+    ) -> io::Result<(Rc<ConduitTransport<C>>, Made)> {
         let (fd, ways, is_always_ready) = (conduit.fd(), conduit.ways(), conduit.is_always_ready());
         let registration = Registration::new();
         if ways != Ways::Both {
@@ -168,7 +158,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
             registration.doubt_short_receives();
         }
         let writing = if ways == Ways::In { Writing::Ended } else { Writing::Open };
-        let transport = Rc::new_cyclic(|this| SocketTransport {
+        let transport = Rc::new_cyclic(|this| ConduitTransport {
             this: this.clone(),
             event_loop: event_loop.clone(),
             registration,
@@ -323,14 +313,12 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         self.writing.get() == Writing::Ended || conduit.shutdown_write().is_ok()
     }
 
-    fn queue(&self, direction: Direction) {
-        if let Some(transport) = self.this.upgrade() {
-            self.event_loop.core().executor.ready.push(Entry::Io(transport, direction));
-        }
+    fn want(&self, direction: Direction) {
+        self.event_loop.core().want(&self.this, direction);
     }
 }
 
-impl<C: Conduit + 'static> Source for SocketTransport<C> {
+impl<C: Conduit + 'static> Source for ConduitTransport<C> {
     #[inline]
     fn registration(&self) -> &Registration {
         &self.registration
@@ -366,9 +354,9 @@ impl<C: Conduit + 'static> Source for SocketTransport<C> {
     }
 }
 
-impl<C: Conduit + 'static> fmt::Debug for SocketTransport<C> {
+impl<C: Conduit + 'static> fmt::Debug for ConduitTransport<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SocketTransport")
+        f.debug_struct("ConduitTransport")
             .field("phase", &self.phase.get())
             .field("reading", &self.reading.get())
             .field("writing", &self.writing.get())

@@ -3,12 +3,12 @@
 use std::io::IoSlice;
 use std::rc::Rc;
 
-use super::{Ending, Phase, Reading, SocketTransport, Writing};
+use super::{ConduitTransport, Ending, Phase, Reading, Writing};
 use crate::interface::{ExtraInfo, Protocol, Transport};
-use crate::net::conduit::{Conduit, Ways};
+use crate::net::connection::{Conduit, Ways};
 use crate::reactor::Direction;
 
-impl<C: Conduit + 'static> Transport for SocketTransport<C> {
+impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
     fn write(&self, data: &[u8]) {
         if self.accepts_writes() {
             self.write_one(data);

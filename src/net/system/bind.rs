@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::net::conduit::{family_of, prepare};
+use crate::net::connection::{family_of, prepare};
 
 /// The options of a listening socket.
 #[derive(Debug, Clone, Copy)]

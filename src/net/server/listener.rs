@@ -9,11 +9,10 @@ use socket2::Socket;
 
 use crate::constants::ACCEPT_REST;
 use crate::event_loop::{Incident, LoopHandle, TimerHandle};
-use crate::executor::Entry;
 use crate::interface::Address;
-use crate::net::conduit::{Acceptor, Conduit};
+use crate::net::connection::Names;
+use crate::net::connection::{Acceptor, Conduit};
 use crate::net::server::ServerState;
-use crate::net::socket_transport::Names;
 use crate::reactor::{Again, Direction, Registration, Source};
 
 pub(crate) struct Listener {
@@ -96,11 +95,7 @@ impl Listener {
     }
 
     fn accept_again(&self) {
-        if self.registration.want(Direction::Read) {
-            if let Some(listener) = self.this.upgrade() {
-                self.event_loop.core().executor.ready.push(Entry::Io(listener, Direction::Read));
-            }
-        }
+        self.event_loop.core().want(&self.this, Direction::Read);
     }
 
     /// Accepts one connection. It is set up by a handle of its own, so that one whose protocol panics takes no other

@@ -14,14 +14,14 @@ use crate::constants::HAPPY_EYEBALLS_DELAY;
 use crate::event_loop::LoopHandle;
 use crate::executor::costly_operation;
 use crate::interface::{Protocol, Transport};
-use crate::net::conduit::Conduit;
-use crate::net::dial::{adopt, dial, dial_unix};
-use crate::net::endpoint::{Endpoint, Target};
-use crate::net::layer::LayerOptions;
-use crate::net::made::until_made;
-use crate::net::race::interleave;
-use crate::net::resolve::{Hints, Purpose};
-use crate::net::socket_transport::{Names, SocketTransport};
+use crate::net::address::{Endpoint, Target};
+use crate::net::address::{Hints, Purpose};
+use crate::net::client::race::interleave;
+use crate::net::connection::Conduit;
+use crate::net::connection::LayerOptions;
+use crate::net::connection::until_made;
+use crate::net::connection::{ConduitTransport, Names};
+use crate::net::system::dial::{adopt, dial, dial_unix};
 
 impl LoopHandle {
     /// Connects and gives the transport, and the protocol that `factory` made once the connection was there. The
@@ -181,7 +181,7 @@ impl ConnectOptions {
                 (layered.below, Some((layered.above, layered.ready)))
             }
         };
-        let (transport, made) = SocketTransport::open(event_loop, Rc::new(socket), names, facing_wire)?;
+        let (transport, made) = ConduitTransport::open(event_loop, Rc::new(socket), names, facing_wire)?;
         until_made(&made, || transport.abort()).await?;
         let Some((above, ready)) = layered else { return Ok((transport, protocol)) };
         until_made(&ready, || above.abort()).await?;

@@ -14,12 +14,12 @@ use crate::errors::loop_is_closed;
 use crate::event_loop::LoopHandle;
 use crate::executor::costly_operation;
 use crate::interface::Protocol;
-use crate::net::bind::{SocketOptions, adopt_listener, bind_all};
-use crate::net::endpoint::{Endpoint, Target};
-use crate::net::layer::LayerOptions;
-use crate::net::resolve::{Hints, Purpose};
+use crate::net::address::{Endpoint, Target};
+use crate::net::address::{Hints, Purpose};
+use crate::net::connection::LayerOptions;
 use crate::net::server::{Assembly, Factory, Server};
-use crate::net::unix_path::bind_unix;
+use crate::net::system::bind::{SocketOptions, adopt_listener, bind_all};
+use crate::net::system::unix_path::bind_unix;
 
 impl LoopHandle {
     /// Listens, and makes a protocol with `factory` for each connection that is accepted.

@@ -2,13 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{Ending, SocketTransport};
+use super::{ConduitTransport, Ending};
 use crate::errors::{ConnectionError, protocol_panicked};
 use crate::event_loop::Incident;
 use crate::executor::Payload;
-use crate::net::conduit::Conduit;
+use crate::net::connection::Conduit;
+use crate::transports::Guard;
 
-impl<C: Conduit + 'static> SocketTransport<C> {
+impl<C: Conduit + 'static> ConduitTransport<C> {
     /// Calls the protocol where the panic must end here: because the call may come from inside a write of somebody
     /// who has done nothing wrong (another connection's protocol in a proxy), or because there is more to do after it.
     ///
@@ -28,36 +29,16 @@ impl<C: Conduit + 'static> SocketTransport<C> {
         error
     }
 
+    /// Loses the connection if the protocol's method that is being called panics; the turn reports the panic. It costs
+    /// nothing on the way from the socket to the protocol.
+    #[inline(always)]
+    pub(super) fn on_panic(&self, method: &'static str) -> Guard<impl Fn() + Copy> {
+        Guard::new(move || self.lose_by_panic(method))
+    }
+
     #[cold]
     #[inline(never)]
     fn lose_by_panic(&self, method: &'static str) {
         self.lose(Ending::Panicked(protocol_panicked(method)));
-    }
-}
-
-/// Loses the connection if the protocol's method that is being called panics; the turn reports the panic. It costs
-/// nothing on the way from the socket to the protocol.
-pub(super) struct OnPanic<'a, C: Conduit + 'static> {
-    transport: &'a SocketTransport<C>,
-    method: &'static str,
-}
-
-impl<'a, C: Conduit + 'static> OnPanic<'a, C> {
-    #[inline]
-    pub(super) fn new(transport: &'a SocketTransport<C>, method: &'static str) -> Self {
-        OnPanic { transport, method }
-    }
-
-    #[inline]
-    pub(super) fn disarm(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl<C: Conduit + 'static> Drop for OnPanic<'_, C> {
-    // Inlined, so that the guard itself is nowhere in memory.
-    #[inline(always)]
-    fn drop(&mut self) {
-        self.transport.lose_by_panic(self.method);
     }
 }

@@ -1,5 +1,8 @@
 //! A server: listeners, the connections they brought, and how all that ends.
 
+mod create_server;
+mod listener;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
@@ -14,13 +17,16 @@ use crate::constants::LINGER_TIME;
 use crate::event_loop::{Incident, LoopHandle};
 use crate::executor::{Waiters, yield_once};
 use crate::interface::{ExtraInfo, Protocol, Transport};
-use crate::net::clients::Clients;
-use crate::net::conduit::{Acceptor, Conduit, family_of};
-use crate::net::layer::Wrap;
-use crate::net::listener::Listener;
-use crate::net::socket_transport::{Names, SocketTransport};
-use crate::net::unix_path::SocketFile;
+use crate::net::connection::Clients;
+use crate::net::connection::Wrap;
+use crate::net::connection::{Acceptor, Conduit, family_of};
+use crate::net::connection::{ConduitTransport, Names};
+use crate::net::system::unix_path::SocketFile;
 use crate::time::timeout;
+use crate::transports::Guard;
+pub use create_server::CreateServer;
+pub(crate) use create_server::{ServeOptions, serve_options};
+use listener::Listener;
 
 /// Makes the protocol of each connection.
 pub(crate) type Factory = Rc<dyn Fn() -> Rc<dyn Protocol>>;
@@ -153,9 +159,12 @@ impl Server {
     /// As [`start_serving`](Server::start_serving).
     pub async fn serve_forever(&self) -> io::Result<()> {
         self.state.start()?;
-        let on_cancel = CloseOnDrop(&self.state);
+        let on_cancel = Guard::new(|| {
+            self.state.close();
+            self.state.clients.close_all();
+        });
         self.state.closed.wait(|| (self.state.phase.get() == Phase::Closed).then_some(())).await;
-        std::mem::forget(on_cancel);
+        on_cancel.disarm();
         Ok(())
     }
 
@@ -239,15 +248,6 @@ impl Server {
     /// How many connections there are that are not yet lost.
     pub fn connections(&self) -> usize {
         self.state.clients.connected()
-    }
-}
-
-struct CloseOnDrop<'a>(&'a Rc<ServerState>);
-
-impl Drop for CloseOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.close();
-        self.0.clients.close_all();
     }
 }
 
@@ -337,13 +337,13 @@ impl ServerState {
         }
     }
 
-    fn open(&self, assembly: Assembly, conduit: Rc<Socket>, names: Names) -> io::Result<Rc<SocketTransport<Socket>>> {
+    fn open(&self, assembly: Assembly, conduit: Rc<Socket>, names: Names) -> io::Result<Rc<ConduitTransport<Socket>>> {
         let protocol = (assembly.factory)();
         let facing_wire = match assembly.layer {
             None => protocol,
             Some(wrap) => wrap(&self.event_loop, protocol)?.below,
         };
-        let (transport, _made) = SocketTransport::open(&self.event_loop, conduit, names, facing_wire)?;
+        let (transport, _made) = ConduitTransport::open(&self.event_loop, conduit, names, facing_wire)?;
         Ok(transport)
     }
 }

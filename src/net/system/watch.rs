@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 use std::rc::Rc;
 
 use crate::event_loop::LoopHandle;
-use crate::executor::{Entry, Waiters};
+use crate::executor::Waiters;
 use crate::reactor::{Again, Direction, Registration, Source};
 
 /// Watches a descriptor until dropped. The descriptor must be open for as long.
@@ -32,9 +32,7 @@ impl Watch {
     /// Waits until the descriptor is ready, or has been since it was last [`exhausted`](Watch::exhausted).
     pub(crate) async fn ready(&self, direction: Direction) {
         let registration = &self.source.registration;
-        if registration.want(direction) {
-            self.event_loop.core().executor.ready.push(Entry::Io(self.source.clone(), direction));
-        }
+        self.event_loop.core().want(&Rc::downgrade(&self.source), direction);
         self.source.waiters.wait(|| registration.is_ready(direction).then_some(())).await;
     }
 

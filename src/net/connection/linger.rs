@@ -13,9 +13,8 @@ use std::time::Instant;
 
 use crate::constants::{LINGER_BYTES, LINGER_TIME};
 use crate::event_loop::{LoopHandle, TimerHandle};
-use crate::executor::Entry;
-use crate::net::clients::{Attachment, LingeringAttachment};
-use crate::net::conduit::Conduit;
+use crate::net::connection::clients::{Attachment, LingeringAttachment};
+use crate::net::connection::conduit::Conduit;
 use crate::reactor::{Again, Direction, Registration, Source};
 
 /// How many receives one turn makes at the most.
@@ -69,9 +68,7 @@ impl Lingering {
         lingering.attachment.set(attachment.map(|attachment| attachment.linger(&source)));
         let earlier = event_loop.core().reactor.hand_over(registration, source);
         lingering.close_when_quiet();
-        if lingering.registration.want(Direction::Read) {
-            event_loop.core().executor.ready.push(Entry::Io(lingering, Direction::Read));
-        }
+        event_loop.core().want(&lingering.this, Direction::Read);
         earlier
     }
 

@@ -12,7 +12,7 @@ use crate::constants::SPARE_ENTRIES;
 use crate::event_loop::LoopHandle;
 use crate::executor::Waiters;
 use crate::interface::Transport;
-use crate::net::layer::topmost;
+use crate::net::connection::layer::topmost;
 use crate::reactor::Source;
 
 /// All that is left of the connections that a server accepted.

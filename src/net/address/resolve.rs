@@ -11,7 +11,7 @@ use dns_lookup::{AddrInfoHints, LookupError, getaddrinfo};
 use socket2::{Domain, Type};
 
 use crate::event_loop::LoopHandle;
-use crate::net::look_up_error::LookUpError;
+use crate::net::address::look_up_error::LookUpError;
 
 /// Which kind of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

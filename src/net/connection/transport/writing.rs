@@ -2,15 +2,15 @@
 
 use std::io::{self, IoSlice};
 
-use super::{Ending, Parting, Phase, Reading, SocketTransport, Wire, Writing};
+use super::{ConduitTransport, Ending, Parting, Phase, Reading, Wire, Writing};
 use crate::constants::{DIRECT_WRITE, GATHER_LIMIT};
 use crate::event_loop::Unsent;
 use crate::executor::count_system_call;
-use crate::flow_control::Signal;
-use crate::net::conduit::{Conduit, Ways};
+use crate::net::connection::{Conduit, Ways};
 use crate::reactor::Direction;
+use crate::transports::Signal;
 
-impl<C: Conduit + 'static> SocketTransport<C> {
+impl<C: Conduit + 'static> ConduitTransport<C> {
     /// Whether bytes may be written; a transport that is lost counts them, and drops them.
     #[inline]
     #[track_caller]
@@ -208,9 +208,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
     }
 
     fn wait_until_writable(&self) {
-        if self.registration.want(Direction::Write) {
-            self.queue(Direction::Write);
-        }
+        self.want(Direction::Write);
     }
 
     /// Tells the protocol to pause or to resume, if that is to be told now that `size` bytes are buffered.
@@ -268,7 +266,7 @@ impl<C: Conduit + 'static> SocketTransport<C> {
     }
 }
 
-impl<C: Conduit + 'static> Unsent for SocketTransport<C> {
+impl<C: Conduit + 'static> Unsent for ConduitTransport<C> {
     #[inline(always)]
     fn send_gathered(&self) {
         self.enlisted.set(false);

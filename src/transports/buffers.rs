@@ -2,11 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 
+use super::Backlog;
 use crate::constants::{
     LARGE_BUFFER, LARGE_BUFFERS_KEPT, RECEIVE_SIZE, SMALL_BUFFER, SMALL_BUFFERS_KEPT, SPARE_SEND_LIMIT,
 };
 use crate::interface::ReceiveBuffer;
-use crate::outgoing::Backlog;
 
 /// Buffers that nobody uses just now.
 #[derive(Default)]
@@ -73,7 +73,7 @@ impl Buffers {
         }
     }
 
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.lent.set(None);
         self.small.take();
         self.large.take();

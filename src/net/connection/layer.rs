@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::event_loop::LoopHandle;
 use crate::interface::{Protocol, Transport};
-use crate::net::made::Made;
+use crate::net::connection::made::Made;
 
 /// A layer that was put over one connection.
 pub(crate) struct Layered {

@@ -1,0 +1,18 @@
+//! A connection: what a transport drives, the transport, and how a connection begins and ends.
+
+mod clients;
+mod conduit;
+mod layer;
+mod linger;
+mod made;
+mod names;
+mod transport;
+
+pub(crate) use clients::{Attachment, Clients};
+pub(crate) use conduit::{Acceptor, Conduit, NO_SIGNAL, Ways, family_of, prepare};
+pub(crate) use layer::{LayerOptions, Wrap, topmost};
+#[cfg(feature = "tls")]
+pub(crate) use layer::{LayerSettings, Layered, Prepare};
+pub(crate) use made::{Made, until_made};
+pub(crate) use names::Names;
+pub(crate) use transport::ConduitTransport;
