@@ -96,6 +96,7 @@ pub use interface::{
     Address, AfterEof, BufferedProtocol, DatagramProtocol, DatagramTransport, ExtraInfo, Protocol, ReceiveBuffer,
     Transport,
 };
+pub use net::port as network;
 pub use net::{
     ConnectError, CreateConnection, CreateDatagramEndpoint, CreateServer, Endpoint, Family, LookUpError,
     LookUpErrorKind, Server, ShutdownReport,

@@ -1,5 +1,6 @@
 //! Building a loop on other parts than the usual ones.
 
+use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::io;
@@ -36,6 +37,8 @@ pub struct Builder {
     handles_per_poll: usize,
     spin: Duration,
     close_timeout: Duration,
+    /// See [`Core::network`].
+    pub(crate) network: Option<Box<dyn Any>>,
 }
 
 impl Builder {
@@ -47,6 +50,7 @@ impl Builder {
             handles_per_poll: HANDLES_PER_POLL,
             spin: Duration::ZERO,
             close_timeout: CLOSE_TIMEOUT,
+            network: None,
         }
     }
 
@@ -140,6 +144,7 @@ impl Builder {
             pace: Pace::new(self.handles_per_poll, now),
             spin: self.spin,
             close_timeout: self.close_timeout,
+            network: self.network.map_or_else(OnceCell::new, OnceCell::from),
             exception_handler: RefCell::new(None),
             threads: Threads::default(),
             descriptors: Descriptors::default(),

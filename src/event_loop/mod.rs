@@ -18,6 +18,7 @@ mod spin;
 mod step;
 mod turn;
 
+use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::io;
@@ -107,6 +108,9 @@ pub(crate) struct Core {
     descriptors: Descriptors,
     /// Memory that the connections share.
     pub(crate) buffers: Buffers,
+    /// Where connections come from, kept for the rooms above, which alone know what it is. It is there once it was
+    /// chosen, or first asked for.
+    pub(crate) network: OnceCell<Box<dyn Any>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,12 @@
 //! Connections and servers: bytes between a conduit and a protocol.
 
 mod address;
+mod choice;
 mod client;
 mod connection;
 mod datagram;
 mod pipes;
+pub mod port;
 mod server;
 mod system;
 

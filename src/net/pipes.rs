@@ -1,20 +1,13 @@
 //! Pipes as transports: one end of a FIFO, a terminal or another device, or a socket that is used one way.
 
-use std::fs::File;
-use std::io::{self, IoSlice, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::FileTypeExt;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
-
-use mio::unix::pipe::Sender;
 
 use crate::event_loop::LoopHandle;
 use crate::executor::costly_operation;
-use crate::interface::{Address, Protocol, Transport};
-use crate::net::connection::until_made;
-use crate::net::connection::{Conduit, Ways};
-use crate::net::connection::{ConduitTransport, Names};
-use crate::net::system::watch::Watch;
+use crate::interface::{Protocol, Transport};
+use crate::net::port::Ways;
 
 impl LoopHandle {
     /// Receives what comes through a pipe: the read end of a FIFO, a terminal or another character device, or a
@@ -117,128 +110,9 @@ impl LoopHandle {
     ) -> io::Result<(Rc<dyn Transport>, Rc<P>)> {
         // What is refused at once may be tried again at once.
         costly_operation().await;
-        let pipe = Pipe::prepare(self, pipe, ways)?;
+        let connected = self.network().adopt_pipe(self, pipe, ways)?;
         let protocol = factory();
-        let (transport, made) = ConduitTransport::open(self, Rc::new(pipe), Names::default(), protocol.clone())?;
-        until_made(&made, || transport.abort()).await?;
-        Ok((transport, protocol))
-    }
-}
-
-/// What is at the other side of the descriptor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Fifo,
-    Socket,
-    /// It can be waited for, as a terminal.
-    Device,
-    /// It never makes anybody wait, as `/dev/null`.
-    ReadyDevice,
-}
-
-impl Kind {
-    fn of_device(event_loop: &LoopHandle, device: &File) -> io::Result<Kind> {
-        match Watch::new(event_loop, device.as_raw_fd()) {
-            Ok(_) => Ok(Kind::Device),
-            // What epoll says of those that have no notion of readiness.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Kind::ReadyDevice),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-struct Pipe {
-    file: File,
-    kind: Kind,
-    ways: Ways,
-}
-
-impl Pipe {
-    fn prepare(event_loop: &LoopHandle, pipe: OwnedFd, ways: Ways) -> io::Result<Pipe> {
-        let file = File::from(pipe);
-        let file_type = file.metadata()?.file_type();
-        let kind = match () {
-            () if file_type.is_fifo() => Kind::Fifo,
-            () if file_type.is_socket() => Kind::Socket,
-            () if file_type.is_char_device() => Kind::of_device(event_loop, &file)?,
-            () => {
-                let text = "only pipes, sockets and character devices can be waited for, not regular files";
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-            }
-        };
-        // std has no way to make a file non-blocking. mio's pipe has, with a system call that means the same for
-        // every kind of descriptor; it is only a wrapper around the descriptor, which comes out as it went in.
-        let pipe = Sender::from(OwnedFd::from(file));
-        pipe.set_nonblocking(true)?;
-        Ok(Pipe { file: File::from(OwnedFd::from(pipe)), kind, ways })
-    }
-
-    /// Something happened on a pipe that we write to: is it that nobody reads any more? A send would tell by EPIPE,
-    /// but there may be nothing to send.
-    fn look_for_the_reader(&self, into: &mut [u8]) -> io::Result<usize> {
-        match self.kind {
-            Kind::Socket => (&self.file).read(into),
-            // A write end has no other event of this direction than that it failed. Only a FIFO that was opened both
-            // ways has: it may be read, and the empty read that asks for that takes nothing out of it.
-            Kind::Fifo => match (&self.file).read(&mut []) {
-                Ok(_) => Err(io::ErrorKind::WouldBlock.into()),
-                Err(_) => Ok(0),
-            },
-            // A terminal is readable because someone types.
-            Kind::Device | Kind::ReadyDevice => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-}
-
-impl Conduit for Pipe {
-    fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
-        match self.ways {
-            Ways::Both | Ways::In => (&self.file).read(into),
-            Ways::Out => self.look_for_the_reader(into),
-        }
-    }
-
-    fn send(&self, data: &[u8]) -> io::Result<usize> {
-        match self.kind {
-            // Nobody would tell when the rest may be sent, so all of it is sent now.
-            Kind::ReadyDevice => (&self.file).write_all(data).map(|()| data.len()),
-            Kind::Fifo | Kind::Socket | Kind::Device => (&self.file).write(data),
-        }
-    }
-
-    fn send_pieces(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self.kind {
-            Kind::ReadyDevice => pieces.iter().map(|piece| self.send(piece)).sum(),
-            Kind::Fifo | Kind::Socket | Kind::Device => (&self.file).write_vectored(pieces),
-        }
-    }
-
-    fn shutdown_write(&self) -> io::Result<()> {
-        // A pipe's side ends when it is closed.
-        Ok(())
-    }
-
-    fn peername(&self) -> Option<Address> {
-        None
-    }
-
-    fn sockname(&self) -> Option<Address> {
-        None
-    }
-
-    fn fd(&self) -> RawFd {
-        self.file.as_raw_fd()
-    }
-
-    fn socket(self: Rc<Self>) -> Option<Rc<dyn AsFd>> {
-        None
-    }
-
-    fn ways(&self) -> Ways {
-        self.ways
-    }
-
-    fn is_always_ready(&self) -> bool {
-        self.kind == Kind::ReadyDevice
+        let opened = connected.open(self, protocol.clone(), None)?;
+        Ok((opened.until_made().await?, protocol))
     }
 }

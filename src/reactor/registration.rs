@@ -119,11 +119,11 @@ impl Registration {
         self.token.take()
     }
 
-    /// Takes over the watch of another registration, which is unwatched by that.
+    /// Takes over the watch of another registration, which is unwatched by that, and what is known of the descriptor.
     pub(super) fn inherit(&self, from: &Registration) -> Option<Token> {
         let token = from.unwatched()?;
         self.token.set(Some(token));
-        self.ready.set(from.ready.get());
+        self.ready.set(self.ready.get().with(from.ready.get()));
         Some(token)
     }
 

@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, TcpStream};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use socket2::Socket;
-
 use crate::event_loop::LoopHandle;
-use crate::net::address::resolve::{Hints, Purpose, of_family, resolve};
+use crate::net::address::family::Hints;
+use crate::net::address::resolve::{Purpose, of_family, resolve};
 
 /// Where to connect to or to listen at: a host and port, an address, the path of a Unix socket, or a socket that is
 /// ready (asyncio's `sock=`). A text is a host and port, a [`Path`] is a path; one that begins with a zero byte is a name
@@ -41,7 +40,7 @@ pub(crate) enum Target {
     /// The path of a Unix socket, or an abstract name.
     Unix(PathBuf),
     /// A socket made by the caller: connected for a client, bound for a server.
-    Socket(Socket),
+    Socket(OwnedFd),
     /// A text that is no endpoint. Conversions cannot fail, so whoever uses it says so.
     Invalid(String),
 }
@@ -213,14 +212,9 @@ endpoint_from! {
     (IpAddr, u16): address => Target::Address(address.into());
     (Ipv4Addr, u16): address => Target::Address(address.into());
     (Ipv6Addr, u16): address => Target::Address(address.into());
-    Socket: socket => Target::Socket(socket);
-    TcpStream: socket => Target::Socket(socket.into());
-    TcpListener: socket => Target::Socket(socket.into());
     PathBuf: path => Target::Unix(path);
     &PathBuf: path => Target::Unix(path.clone());
     &Path: path => Target::Unix(path.to_owned());
-    UnixStream: socket => Target::Socket(socket.into());
-    UnixListener: socket => Target::Socket(socket.into());
 }
 
 impl fmt::Debug for Endpoint {

@@ -4,11 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use dns_lookup::{LookupError, LookupErrorKind};
-
 use crate::errors::find_in;
 
-/// The system's look-up (`getaddrinfo`) gave no address of a host. It is inside the `io::Error` that reports it; take
+/// The look-up of a name (`getaddrinfo`) gave no address of a host. It is inside the `io::Error` that reports it; take
 /// it out with [`LookUpError::of`].
 ///
 /// The `io::Error` has a kind that goes by the [`kind`](LookUpError::kind) here.
@@ -55,13 +53,9 @@ pub enum LookUpErrorKind {
 }
 
 impl LookUpError {
-    pub(crate) fn new(host: &str, error: LookupError) -> Self {
-        let kind = match error.kind() {
-            LookupErrorKind::NoName | LookupErrorKind::NoData => LookUpErrorKind::NoSuchName,
-            LookupErrorKind::Again => LookUpErrorKind::TryAgain,
-            _ => LookUpErrorKind::Other,
-        };
-        LookUpError { host: host.to_owned(), kind, cause: error.into() }
+    /// What a [`Network`](crate::network::Network) says of a host that it did not find.
+    pub fn new(host: &str, kind: LookUpErrorKind, cause: io::Error) -> Self {
+        LookUpError { host: host.to_owned(), kind, cause }
     }
 
     /// The name that was looked up.
@@ -111,31 +105,5 @@ impl From<LookUpError> for io::Error {
             LookUpErrorKind::Other => error.cause.kind(),
         };
         io::Error::new(kind, error)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What `getaddrinfo` answers where nothing answers a name server's port; it cannot be had without one.
-    const EAI_AGAIN: i32 = if cfg!(target_os = "linux") { -3 } else { 2 };
-
-    #[test]
-    fn a_name_that_may_be_found_later_is_told_from_one_that_is_none() {
-        let error = io::Error::from(LookUpError::new("some.host", LookupError::new(EAI_AGAIN)));
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(error.to_string().starts_with("the name \"some.host\" could not be looked up for now: "), "{error}");
-        let inner = LookUpError::of(&error).unwrap();
-        assert_eq!((inner.host(), inner.kind()), ("some.host", LookUpErrorKind::TryAgain));
-        assert!(format!("{error:?}").contains(&error.to_string()), "{error:?}");
-    }
-
-    #[test]
-    fn a_failure_of_the_system_keeps_its_kind() {
-        let system = LookupError::from(io::Error::from(io::ErrorKind::PermissionDenied));
-        let error = io::Error::from(LookUpError::new("some.host", system));
-        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
-        assert_eq!(LookUpError::of(&error).map(LookUpError::kind), Some(LookUpErrorKind::Other));
     }
 }

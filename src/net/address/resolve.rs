@@ -1,55 +1,13 @@
 //! From hosts to addresses.
 //!
-//! Numeric addresses and `localhost` are known without asking anyone. Other names are looked up by the system's
-//! `getaddrinfo`, which blocks, so on a thread.
+//! Numeric addresses and `localhost` are known without asking anyone. Other names are looked up by the network.
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use dns_lookup::{AddrInfoHints, LookupError, getaddrinfo};
-use socket2::{Domain, Type};
-
 use crate::event_loop::LoopHandle;
-use crate::net::address::look_up_error::LookUpError;
-
-/// Which kind of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-#[doc(alias = "AF_INET")]
-#[doc(alias = "AF_INET6")]
-#[doc(alias = "AF_UNIX")]
-pub enum Family {
-    /// Whatever the endpoint stands for.
-    #[default]
-    Any,
-    /// IPv4 only.
-    V4,
-    /// IPv6 only.
-    V6,
-    /// Paths and abstract names only. No host has an address of it.
-    Unix,
-}
-
-impl Family {
-    fn fits(self, ip: &IpAddr) -> bool {
-        match self {
-            Family::Any => true,
-            Family::V4 => ip.is_ipv4(),
-            Family::V6 => ip.is_ipv6(),
-            Family::Unix => false,
-        }
-    }
-
-    fn number(self) -> i32 {
-        match self {
-            Family::Any => 0,
-            Family::V4 => Domain::IPV4.into(),
-            Family::V6 => Domain::IPV6.into(),
-            Family::Unix => Domain::UNIX.into(),
-        }
-    }
-}
+use crate::net::address::family::{Family, Hints};
 
 /// What an address is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,14 +16,6 @@ pub(crate) enum Purpose {
     Connect,
     /// An empty host is every interface.
     Listen,
-}
-
-/// Which of a host's addresses are wanted: `getaddrinfo`'s hints.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Hints {
-    pub(crate) family: Family,
-    pub(crate) proto: i32,
-    pub(crate) flags: i32,
 }
 
 /// No name of the domain name system is longer.
@@ -119,28 +69,5 @@ async fn look_up(event_loop: &LoopHandle, host: &str, port: u16, hints: Hints) -
         let text = format!("{:?} cannot be the name of a host", host.chars().take(40).collect::<String>());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
-    let name = host.to_owned();
-    let looked_up = event_loop.core().threads.run(move || ask_system(&name, port, hints)).await;
-    looked_up.map_err(|error| io::Error::new(error.kind(), format!("the name {host:?} was not looked up: {error}")))?
-}
-
-/// Blocks.
-fn ask_system(host: &str, port: u16, hints: Hints) -> io::Result<Vec<SocketAddr>> {
-    let hints = AddrInfoHints {
-        flags: hints.flags,
-        address: hints.family.number(),
-        socktype: Type::STREAM.into(),
-        protocol: hints.proto,
-    };
-    let failed = |error: LookupError| io::Error::from(LookUpError::new(host, error));
-    let found = getaddrinfo(Some(host), None, Some(hints)).map_err(failed)?;
-    let mut addresses = Vec::new();
-    for info in found {
-        let mut address = info.map_err(|error| failed(error.into()))?.sockaddr;
-        address.set_port(port);
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    Ok(addresses)
+    event_loop.network().look_up(event_loop, host, port, hints).await
 }

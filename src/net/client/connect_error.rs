@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::errors::find_in;
-use crate::net::system::bind::is_unavailable;
+use crate::net::port::is_unavailable;
 
 /// No address could be connected to: each that was tried, with what went wrong. It is inside the `io::Error` that the
 /// attempt to connect gives; take it out with [`ConnectError::of`].
@@ -15,7 +15,7 @@ use crate::net::system::bind::is_unavailable;
 #[derive(Debug)]
 #[doc(alias = "all_errors")]
 pub struct ConnectError {
-    pub(crate) attempts: Vec<(SocketAddr, io::Error)>,
+    pub(super) attempts: Vec<(SocketAddr, io::Error)>,
 }
 
 impl ConnectError {
@@ -90,7 +90,7 @@ mod tests {
         use io::ErrorKind::{
             AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable, Other, TimedOut,
         };
-        let no_family = || io::Error::from_raw_os_error(if cfg!(target_os = "linux") { 97 } else { 47 });
+        let no_family = || io::Error::from_raw_os_error(libc::EAFNOSUPPORT);
         let refused = || io::Error::from(ConnectionRefused);
         for lacking in [no_family(), AddrNotAvailable.into(), NetworkUnreachable.into()] {
             let kind = lacking.kind();

@@ -8,20 +8,14 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use socket2::Socket;
-
 use crate::constants::HAPPY_EYEBALLS_DELAY;
 use crate::event_loop::LoopHandle;
 use crate::executor::costly_operation;
 use crate::interface::{Protocol, Transport};
-use crate::net::address::{Endpoint, Target};
-use crate::net::address::{Hints, Purpose};
+use crate::net::address::{Endpoint, Hints, Purpose, Target};
+use crate::net::client::dial::{dial_first, dial_unix};
 use crate::net::client::race::interleave;
-use crate::net::connection::Conduit;
-use crate::net::connection::LayerOptions;
-use crate::net::connection::until_made;
-use crate::net::connection::{ConduitTransport, Names};
-use crate::net::system::dial::{adopt, dial, dial_unix};
+use crate::net::connection::{Connected, LayerOptions, until_made};
 
 impl LoopHandle {
     /// Connects and gives the transport, and the protocol that `factory` made once the connection was there. The
@@ -171,8 +165,7 @@ impl ConnectOptions {
         // What is refused at once may be tried again at once.
         costly_operation().await;
         let layer = std::mem::take(&mut self.layer).prepare(self.to.0.host()?.as_deref())?;
-        let socket = self.dial(event_loop).await?;
-        let names = Names { peer: socket.peername(), local: socket.sockname().map(Rc::new) };
+        let connection = self.dial(event_loop).await?;
         let protocol = factory();
         let (facing_wire, layered) = match layer {
             None => (protocol.clone() as Rc<dyn Protocol>, None),
@@ -181,24 +174,23 @@ impl ConnectOptions {
                 (layered.below, Some((layered.above, layered.ready)))
             }
         };
-        let (transport, made) = ConduitTransport::open(event_loop, Rc::new(socket), names, facing_wire)?;
-        until_made(&made, || transport.abort()).await?;
+        let transport = connection.open(event_loop, facing_wire, None)?.until_made().await?;
         let Some((above, ready)) = layered else { return Ok((transport, protocol)) };
         until_made(&ready, || above.abort()).await?;
         Ok((above, protocol))
     }
 
-    async fn dial(self, event_loop: &LoopHandle) -> io::Result<Socket> {
+    async fn dial(self, event_loop: &LoopHandle) -> io::Result<Connected> {
         let local = match self.local {
             None => Vec::new(),
             Some(local) => local.0.addresses(event_loop, self.hints, Purpose::Listen).await?,
         };
         let addresses = match self.to.0 {
-            Target::Socket(socket) => return adopt(socket),
-            Target::Unix(path) => return dial_unix(&path).await,
+            Target::Socket(socket) => return event_loop.network().adopt_connection(event_loop, socket),
+            Target::Unix(path) => return dial_unix(event_loop, &path).await,
             inet => inet.addresses(event_loop, self.hints, Purpose::Connect).await?,
         };
         let first = self.interleave.unwrap_or(usize::from(self.happy_eyeballs_delay.is_some()));
-        dial(event_loop, &interleave(addresses, first), &local, self.happy_eyeballs_delay).await
+        dial_first(event_loop, &interleave(addresses, first), &local, self.happy_eyeballs_delay).await
     }
 }

@@ -2,7 +2,8 @@
 
 mod connect_error;
 mod create_connection;
-pub(super) mod race;
+mod dial;
+mod race;
 
 pub use connect_error::ConnectError;
 pub use create_connection::CreateConnection;

@@ -2,17 +2,21 @@
 
 mod clients;
 mod conduit;
+mod connected;
 mod layer;
 mod linger;
 mod made;
 mod names;
 mod transport;
+mod watch;
 
 pub(crate) use clients::{Attachment, Clients};
-pub(crate) use conduit::{Acceptor, Conduit, NO_SIGNAL, Ways, family_of, prepare};
+pub use conduit::{Conduit, Ways};
+pub use connected::Connected;
 pub(crate) use layer::{LayerOptions, Wrap, topmost};
 #[cfg(feature = "tls")]
 pub(crate) use layer::{LayerSettings, Layered, Prepare};
 pub(crate) use made::{Made, until_made};
 pub(crate) use names::Names;
 pub(crate) use transport::ConduitTransport;
+pub(crate) use watch::Watch;

@@ -3,10 +3,9 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
-
-use socket2::Socket;
 
 use super::DatagramSocketTransport;
 use super::open::Options;
@@ -125,7 +124,7 @@ impl<P> CreateDatagramEndpoint<'_, P> {
     /// A socket that is ready, instead of all other options (asyncio's `sock=`): a
     /// [`UdpSocket`](std::net::UdpSocket), a [`UnixDatagram`](std::os::unix::net::UnixDatagram), or a `Socket` of socket2.
     /// It is made non-blocking. The path that it is bound to, if it is, stays when the endpoint is gone.
-    pub fn socket(mut self, socket: impl Into<Socket>) -> Self {
+    pub fn socket(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.options.socket = Some(socket.into());
         self
     }

@@ -4,18 +4,15 @@
 //! `connection_lost` was called, lost. What differs is that a datagram goes alone. So nothing is gathered, an error
 //! concerns one datagram and not the endpoint, and there is no end of a stream.
 
-// This file has the states, opening, receiving and the end; `queue` the sending; `socket` what there is of different
-// sockets; `endpoint` what a user says of one, and `open` how that makes a socket.
+// This file has the states, opening, receiving and the end; `queue` the sending; `endpoint` what a user says of one, and `open` how that makes a socket.
 
 mod endpoint;
 mod open;
 mod queue;
-mod socket;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -24,22 +21,19 @@ use crate::errors::{ConnectionError, protocol_panicked};
 use crate::event_loop::{LoopHandle, TimerHandle};
 use crate::interface::{Address, DatagramProtocol, DatagramTransport, ExtraInfo};
 use crate::net::connection::Made;
-use crate::net::system::unix_path::SocketFile;
+use crate::net::port::DatagramConduit;
 use crate::reactor::{Again, Direction, Registration, Source};
 use crate::transports::{FlowControl, Guard, LostWrites};
 
 pub use endpoint::CreateDatagramEndpoint;
 use queue::Queue;
-use socket::DatagramSocket;
 
 struct DatagramSocketTransport {
     this: Weak<DatagramSocketTransport>,
     event_loop: LoopHandle,
     registration: Registration,
     /// `None` from Lost on.
-    socket: RefCell<Option<Rc<DatagramSocket>>>,
-    /// The file at the path that the endpoint has bound. It goes when the socket does.
-    file: Cell<Option<SocketFile>>,
+    conduit: RefCell<Option<Rc<dyn DatagramConduit>>>,
     /// `None` from Lost on: that cuts the cycle between the two.
     protocol: RefCell<Option<Rc<dyn DatagramProtocol>>>,
     phase: Cell<Phase>,
@@ -63,10 +57,8 @@ const FIRST_RETRY: Duration = Duration::from_millis(1);
 
 /// A socket that is bound or connected, and what is known of it.
 struct Opened {
-    // First, so that it is dropped before the socket is closed.
-    file: Option<SocketFile>,
-    socket: DatagramSocket,
-    /// Where all datagrams go, if the kernel does not know it.
+    conduit: Rc<dyn DatagramConduit>,
+    /// Where all datagrams go, if the network does not know it.
     remote: Option<Address>,
 }
 
@@ -92,8 +84,8 @@ impl DatagramSocketTransport {
         opened: Opened,
         protocol: Rc<dyn DatagramProtocol>,
     ) -> io::Result<(Rc<DatagramSocketTransport>, Made)> {
-        let Opened { file, socket, remote } = opened;
-        let (fd, peer) = (socket.as_fd().as_raw_fd(), socket.peername());
+        let Opened { conduit, remote } = opened;
+        let (fd, peer) = (conduit.fd(), conduit.peername());
         let transport = Rc::new_cyclic(|this| DatagramSocketTransport {
             this: this.clone(),
             event_loop: event_loop.clone(),
@@ -105,11 +97,10 @@ impl DatagramSocketTransport {
             lost_with: Cell::new(None),
             connected: peer.is_some(),
             remote: peer.or(remote),
-            local: socket.sockname(),
+            local: conduit.sockname(),
             retry: Cell::new(None),
             retry_after: Cell::new(FIRST_RETRY),
-            file: Cell::new(file),
-            socket: RefCell::new(Some(Rc::new(socket))),
+            conduit: RefCell::new(Some(conduit)),
             protocol: RefCell::new(Some(protocol)),
         });
         event_loop.watch(fd, transport.clone())?;
@@ -149,9 +140,9 @@ impl DatagramSocketTransport {
         let mut loan = self.event_loop.core().buffers.lend();
         for _ in 0..DATAGRAMS_PER_TURN {
             // The protocol may have closed it over the last one.
-            let socket = self.socket.borrow().clone();
-            let Some(socket) = socket.filter(|_| self.phase.get() == Phase::Open) else { return Again::No };
-            match socket.recv(&mut loan.memory, &mut Vec::new()) {
+            let conduit = self.conduit.borrow().clone();
+            let Some(conduit) = conduit.filter(|_| self.phase.get() == Phase::Open) else { return Again::No };
+            match conduit.recv_from(&mut loan.memory, &mut Vec::new()) {
                 Ok((data, from)) => protocol.datagram_received(data, &from),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.registration.exhausted(Direction::Read);
@@ -186,15 +177,12 @@ impl DatagramSocketTransport {
     fn deliver_lost(&self) {
         self.phase.set(Phase::Lost);
         let source = self.event_loop.core().reactor.unwatch(&self.registration);
-        let socket = self.socket.take();
-        // Declared after the socket, so dropped before it, also by a panic.
-        let file = self.file.take();
+        let conduit = self.conduit.take();
         let protocol = self.protocol.take();
         if let Some(protocol) = &protocol {
             protocol.connection_lost(self.lost_with.take());
         }
-        drop(file);
-        drop((protocol, socket, source));
+        drop((protocol, conduit, source));
     }
 }
 
@@ -212,11 +200,10 @@ impl Source for DatagramSocketTransport {
 
     fn let_go(&self) {
         self.phase.set(Phase::Lost);
-        drop(self.file.take());
-        let socket = self.socket.take();
+        let conduit = self.conduit.take();
         let protocol = self.protocol.take();
         drop(self.queue.take());
-        drop(socket);
+        drop(conduit);
         drop(protocol);
     }
 
@@ -268,11 +255,11 @@ impl DatagramTransport for DatagramSocketTransport {
     }
 
     fn extra_info(&self) -> ExtraInfo {
-        let socket = self.socket.borrow().clone();
+        let conduit = self.conduit.borrow().clone();
         ExtraInfo {
             peername: self.remote.clone(),
             sockname: self.local.clone(),
-            socket: socket.map(|socket| -> Rc<dyn AsFd> { socket }),
+            socket: conduit.and_then(DatagramConduit::socket),
             layer: None,
         }
     }

@@ -1,20 +1,15 @@
 //! From the options of a datagram endpoint to a socket that is bound or connected as they say.
 
-use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
-
-use socket2::{Domain, Protocol as IpProtocol, SockAddr, Socket, Type};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
 use super::Opened;
-use super::socket::DatagramSocket;
 use crate::event_loop::LoopHandle;
 use crate::interface::Address;
-use crate::net::address::{Endpoint, Target};
-use crate::net::address::{Family, Hints, Purpose};
-use crate::net::connection::prepare;
-use crate::net::system::unix_path::bind_unix;
+use crate::net::address::{Endpoint, Family, Hints, Purpose, Target};
+use crate::net::port::DatagramOptions;
 
 #[derive(Debug, Default)]
 pub(super) struct Options {
@@ -23,7 +18,7 @@ pub(super) struct Options {
     pub(super) hints: Hints,
     pub(super) reuse_port: bool,
     pub(super) allow_broadcast: bool,
-    pub(super) socket: Option<Socket>,
+    pub(super) socket: Option<OwnedFd>,
 }
 
 fn invalid(text: impl Into<String>) -> io::Error {
@@ -33,17 +28,17 @@ fn invalid(text: impl Into<String>) -> io::Error {
 impl Options {
     pub(super) async fn open(mut self, event_loop: &LoopHandle) -> io::Result<Opened> {
         if let Some(socket) = self.socket.take() {
-            return self.adopt(socket);
+            return self.adopt(event_loop, socket);
         }
-        if self.is_unix() { self.open_unix().await } else { self.open_inet(event_loop).await }
+        if self.is_unix() { self.open_unix(event_loop).await } else { self.open_inet(event_loop).await }
     }
 
-    fn adopt(self, socket: Socket) -> io::Result<Opened> {
+    fn adopt(self, event_loop: &LoopHandle, socket: OwnedFd) -> io::Result<Opened> {
         let address = self.local.is_some() || self.remote.is_some() || self.hints.family != Family::Any;
         if address || self.reuse_port || self.allow_broadcast {
             return Err(invalid("a ready socket goes with no other option"));
         }
-        Ok(Opened { file: None, socket: DatagramSocket::adopt(socket)?, remote: None })
+        Ok(Opened { conduit: event_loop.network().adopt_datagrams(event_loop, socket)?, remote: None })
     }
 
     /// Whether a path, or the family, says that the socket is a Unix one.
@@ -52,7 +47,7 @@ impl Options {
         is_path(&self.local) || is_path(&self.remote) || self.hints.family == Family::Unix
     }
 
-    async fn open_unix(self) -> io::Result<Opened> {
+    async fn open_unix(self, event_loop: &LoopHandle) -> io::Result<Opened> {
         let (local, remote) = (path_of(self.local)?, path_of(self.remote)?);
         if matches!(self.hints.family, Family::V4 | Family::V6) {
             return Err(invalid("a path is no address of the family that was asked for"));
@@ -60,16 +55,12 @@ impl Options {
         if self.reuse_port || self.allow_broadcast {
             return Err(invalid("a Unix socket has no port to share, and cannot broadcast"));
         }
-        let (socket, file) = match local {
-            Some(path) => bind_unix(&path, Type::DGRAM).await?,
-            None => (Socket::new(Domain::UNIX, Type::DGRAM, None)?, None),
+        let options = DatagramOptions {
+            bind_to: local.map(|path| named("bind to", &path)).transpose()?,
+            connect_to: remote.map(|path| named("connect to", &path)).transpose()?,
+            ..DatagramOptions::default()
         };
-        let opened = Opened { file, socket: DatagramSocket::adopt(socket)?, remote: None };
-        if let Some(path) = remote {
-            let connected = Address::unix(&path).and_then(|peer| opened.socket.connect(&peer));
-            connected.map_err(|error| at("connect to", path.display(), &error))?;
-        }
-        Ok(opened)
+        Ok(Opened { conduit: event_loop.network().open_datagrams(event_loop, options).await?, remote: None })
     }
 
     async fn open_inet(mut self, event_loop: &LoopHandle) -> io::Result<Opened> {
@@ -83,7 +74,7 @@ impl Options {
         };
         let mut first_error = None;
         for (local, remote) in pairs(&locals, &remotes) {
-            match self.open_one(local, remote) {
+            match self.open_one(event_loop, local, remote).await {
                 Ok(opened) => return Ok(opened),
                 Err(error) => first_error = first_error.or(Some(error)),
             }
@@ -103,24 +94,29 @@ impl Options {
         }
     }
 
-    fn open_one(&self, local: Option<SocketAddr>, remote: Option<SocketAddr>) -> io::Result<Opened> {
-        let family = Domain::for_address(local.or(remote).expect("a pair has an address"));
-        let socket = Socket::new(family, Type::DGRAM, Some(IpProtocol::UDP))?;
-        prepare(&socket)?;
-        if self.reuse_port {
-            socket.set_reuse_port(true)?;
-        }
-        if self.allow_broadcast {
-            socket.set_broadcast(true)?;
-        }
-        if let Some(local) = local {
-            socket.bind(&SockAddr::from(local)).map_err(|error| at("bind to", local, &error))?;
-        }
-        if let Some(remote) = remote.filter(|_| !self.allow_broadcast) {
-            socket.connect(&SockAddr::from(remote)).map_err(|error| at("connect to", remote, &error))?;
-        }
-        Ok(Opened { file: None, socket: DatagramSocket::Inet(socket.into()), remote: remote.map(Address::Inet) })
+    async fn open_one(
+        &self,
+        event_loop: &LoopHandle,
+        local: Option<SocketAddr>,
+        remote: Option<SocketAddr>,
+    ) -> io::Result<Opened> {
+        let remote = remote.map(Address::Inet);
+        let options = DatagramOptions {
+            bind_to: local.map(Address::Inet),
+            connect_to: remote.clone().filter(|_| !self.allow_broadcast),
+            reuse_port: self.reuse_port,
+            allow_broadcast: self.allow_broadcast,
+        };
+        Ok(Opened { conduit: event_loop.network().open_datagrams(event_loop, options).await?, remote })
     }
+}
+
+/// The name of a Unix socket.
+fn named(attempt: &str, path: &Path) -> io::Result<Address> {
+    Address::unix(path).map_err(|error| {
+        let text = format!("cannot {attempt} {}: {error}", path.display());
+        io::Error::new(error.kind(), text)
+    })
 }
 
 /// The path that is given, if something is.
@@ -131,10 +127,6 @@ fn path_of(endpoint: Option<Endpoint>) -> io::Result<Option<PathBuf>> {
         Some(Target::Invalid(reason)) => Err(invalid(reason)),
         Some(_) => Err(invalid("a path and an internet address are of different families")),
     }
-}
-
-fn at(attempt: &str, place: impl fmt::Display, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot {attempt} {place}: {error}"))
 }
 
 /// The pairs to try, in order: of what is given on both sides those of one family, else each alone.

@@ -107,11 +107,11 @@ impl DatagramSocketTransport {
     }
 
     fn send(&self, data: &[u8], to: Option<&Address>) -> Sent {
-        let socket = self.socket.borrow();
-        let Some(socket) = &*socket else { return Sent::Done };
+        let conduit = self.conduit.borrow();
+        let Some(conduit) = &*conduit else { return Sent::Done };
         loop {
-            match socket.send(data, to) {
-                Ok(_) => return Sent::Done,
+            match conduit.send_to(data, to) {
+                Ok(()) => return Sent::Done,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Sent::Later,
                 Err(error) => return Sent::Failed(error),

@@ -7,19 +7,17 @@ use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use socket2::Type;
-
 use crate::constants::DEFAULT_BACKLOG;
 use crate::errors::loop_is_closed;
 use crate::event_loop::LoopHandle;
 use crate::executor::costly_operation;
 use crate::interface::Protocol;
-use crate::net::address::{Endpoint, Target};
-use crate::net::address::{Hints, Purpose};
+use crate::net::address::{Endpoint, Hints, Purpose, Target};
 use crate::net::connection::LayerOptions;
-use crate::net::server::{Assembly, Factory, Server};
-use crate::net::system::bind::{SocketOptions, adopt_listener, bind_all};
-use crate::net::system::unix_path::bind_unix;
+use crate::net::port::BindOptions;
+use crate::net::server::Server;
+use crate::net::server::bind::{bind_all, bind_unix};
+use crate::net::server::state::{Assembly, Factory};
 
 impl LoopHandle {
     /// Listens, and makes a protocol with `factory` for each connection that is accepted.
@@ -97,20 +95,20 @@ macro_rules! serve_options {
         /// Whether the address may be taken while connections of an earlier server at it are still closing. The
         /// default is true.
         pub fn reuse_address(mut self, reuse: bool) -> Self {
-            self.options.socket.reuse_address = reuse;
+            self.options.bind.reuse_address = reuse;
             self
         }
 
         /// Whether several sockets may listen at the address, the kernel dealing out connections. The default is
         /// false.
         pub fn reuse_port(mut self, reuse: bool) -> Self {
-            self.options.socket.reuse_port = reuse;
+            self.options.bind.reuse_port = reuse;
             self
         }
 
         /// Whether the kernel looks after idle connections by itself. The default is false.
         pub fn keep_alive(mut self, keep: bool) -> Self {
-            self.options.socket.keep_alive = keep;
+            self.options.bind.keep_alive = keep;
             self
         }
 
@@ -126,7 +124,7 @@ macro_rules! serve_options {
         /// still there. The default is true. The path of a socket that was handed over ready is never removed: it
         /// belongs to whoever bound it.
         pub fn cleanup_socket(mut self, remove: bool) -> Self {
-            self.options.cleanup_socket = remove;
+            self.options.bind.cleanup_socket = remove;
             self
         }
     };
@@ -157,10 +155,9 @@ impl fmt::Debug for CreateServer {
 pub(crate) struct ServeOptions {
     at: Endpoint,
     pub(crate) hints: Hints,
-    pub(crate) socket: SocketOptions,
+    pub(crate) bind: BindOptions,
     pub(crate) backlog: u32,
     pub(crate) start_serving: bool,
-    pub(crate) cleanup_socket: bool,
     pub(crate) layer: LayerOptions,
 }
 
@@ -169,10 +166,9 @@ impl ServeOptions {
         ServeOptions {
             at,
             hints: Hints::default(),
-            socket: SocketOptions { reuse_address: true, reuse_port: false, keep_alive: false },
+            bind: BindOptions::default(),
             backlog: DEFAULT_BACKLOG,
             start_serving: true,
-            cleanup_socket: true,
             layer: LayerOptions::default(),
         }
     }
@@ -184,25 +180,15 @@ impl ServeOptions {
         // What is refused at once may be tried again at once.
         costly_operation().await;
         let layer = self.layer.prepare(None)?;
-        let (bound, file) = match self.at.0 {
-            // Its path, if it has one, is of whoever bound it: it may be there for the next process that is handed it.
-            Target::Socket(socket) => (vec![adopt_listener(socket)?], None),
-            Target::Unix(path) => {
-                let (socket, file) = bind_unix(&path, Type::STREAM).await?;
-                match file {
-                    Some(file) if !self.cleanup_socket => {
-                        file.leave();
-                        (vec![socket], None)
-                    }
-                    file => (vec![socket], file),
-                }
-            }
+        let bound = match self.at.0 {
+            Target::Socket(socket) => vec![event_loop.network().adopt_listener(event_loop, socket)?],
+            Target::Unix(path) => vec![bind_unix(event_loop, &path, self.bind).await?],
             inet => {
                 let addresses = inet.addresses(event_loop, self.hints, Purpose::Listen).await?;
-                (bind_all(&addresses, self.socket)?, None)
+                bind_all(event_loop, &addresses, self.bind).await?
             }
         };
-        let server = Server::new(event_loop, Assembly { factory, layer }, bound, file, self.backlog);
+        let server = Server::new(event_loop, Assembly { factory, layer }, bound, self.backlog);
         if self.start_serving {
             server.start_serving().await?;
         }

@@ -5,24 +5,28 @@ use std::fmt;
 use std::io;
 use std::rc::{Rc, Weak};
 
-use socket2::Socket;
-
 use crate::constants::ACCEPT_REST;
 use crate::event_loop::{Incident, LoopHandle, TimerHandle};
-use crate::interface::Address;
-use crate::net::connection::Names;
-use crate::net::connection::{Acceptor, Conduit};
-use crate::net::server::ServerState;
+use crate::net::connection::Connected;
+use crate::net::port::Acceptor;
 use crate::reactor::{Again, Direction, Registration, Source};
 
-pub(crate) struct Listener {
+/// Whoever a listener accepts connections for.
+pub(super) trait Host {
+    /// Takes a connection that was accepted. It is called from a turn.
+    fn set_up(&self, connection: Connected);
+
+    /// The loop closes, and with it the listener.
+    fn loop_closed(&self);
+}
+
+pub(super) struct Listener {
     this: Weak<Listener>,
     event_loop: LoopHandle,
     registration: Registration,
     /// `None` once closed.
     acceptor: RefCell<Option<Box<dyn Acceptor>>>,
-    server: Rc<ServerState>,
-    sockname: Option<Rc<Address>>,
+    host: Rc<dyn Host>,
     /// How many connections are accepted in one turn at the most.
     budget: u32,
     /// Runs while the listener rests, after `accept` failed for want of something.
@@ -44,15 +48,15 @@ enum Refusal {
 }
 
 impl Listener {
-    /// Accepts for `server` from now on, until closed.
+    /// Accepts for `host` from now on, until closed.
     ///
     /// # Errors
     ///
     /// If the selector refuses the descriptor. The socket is closed then.
-    pub(crate) fn start(
+    pub(super) fn start(
         event_loop: &LoopHandle,
         acceptor: Box<dyn Acceptor>,
-        server: &Rc<ServerState>,
+        host: Rc<dyn Host>,
         budget: u32,
     ) -> io::Result<Rc<Listener>> {
         let fd = acceptor.fd();
@@ -60,9 +64,8 @@ impl Listener {
             this: this.clone(),
             event_loop: event_loop.clone(),
             registration: Registration::unready(),
-            sockname: acceptor.sockname().map(Rc::new),
             acceptor: RefCell::new(Some(acceptor)),
-            server: Rc::clone(server),
+            host,
             budget,
             rest: Cell::new(None),
             short: Cell::new(false),
@@ -72,19 +75,13 @@ impl Listener {
         Ok(listener)
     }
 
-    pub(crate) fn sockname(&self) -> Option<&Address> {
-        self.sockname.as_deref()
-    }
-
-    pub(crate) fn try_clone(&self) -> io::Result<Socket> {
-        match &*self.acceptor.borrow() {
-            Some(acceptor) => acceptor.try_clone(),
-            None => Err(io::ErrorKind::NotConnected.into()),
-        }
+    /// Looks at the acceptor; `None` once it is closed.
+    pub(super) fn with_acceptor<R>(&self, look: impl FnOnce(&dyn Acceptor) -> R) -> Option<R> {
+        self.acceptor.borrow().as_deref().map(look)
     }
 
     /// Closes the socket. Connections that wait in the kernel are reset by it.
-    pub(crate) fn close(&self) {
+    pub(super) fn close(&self) {
         if let Some(timer) = self.rest.take() {
             timer.cancel();
         }
@@ -100,25 +97,12 @@ impl Listener {
 
     /// Accepts one connection. It is set up by a handle of its own, so that one whose protocol panics takes no other
     /// with it.
-    fn accept_one(&self) -> Result<(), io::Error> {
-        let (conduit, peer) = {
-            let acceptor = self.acceptor.borrow();
-            let Some(acceptor) = &*acceptor else { return Err(io::ErrorKind::WouldBlock.into()) };
-            acceptor.accept()?
-        };
-        let names = Names { peer, local: self.name_of(&*conduit) };
-        let server = Rc::clone(&self.server);
-        self.event_loop.call_soon(move || server.set_up(conduit, names));
+    fn accept_one(&self) -> io::Result<()> {
+        let accepted = self.with_acceptor(|acceptor| acceptor.accept());
+        let connection = accepted.unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))?;
+        let host = Rc::clone(&self.host);
+        self.event_loop.call_soon(move || host.set_up(connection));
         Ok(())
-    }
-
-    /// The local name of an accepted connection: the listener's own, which spares a system call for each, unless
-    /// that is every interface.
-    fn name_of(&self, conduit: &dyn Conduit) -> Option<Rc<Address>> {
-        match self.sockname.as_deref() {
-            Some(Address::Inet(address)) if address.ip().is_unspecified() => conduit.sockname().map(Rc::new),
-            _ => self.sockname.clone(),
-        }
     }
 
     #[cold]
@@ -166,7 +150,7 @@ impl Source for Listener {
     }
 
     fn let_go(&self) {
-        self.server.close();
+        self.host.loop_closed();
         self.close();
     }
 
@@ -177,7 +161,8 @@ impl Source for Listener {
 
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener").field("local", &self.sockname).field("budget", &self.budget).finish()
+        let sockname = self.with_acceptor(|acceptor| acceptor.sockname()).flatten();
+        f.debug_struct("Listener").field("local", &sockname).field("budget", &self.budget).finish()
     }
 }
 
@@ -186,20 +171,13 @@ fn refusal(error: &io::Error) -> Refusal {
         ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown, NetworkUnreachable,
         PermissionDenied, TimedOut, WouldBlock,
     };
-    // EPROTO has no `ErrorKind`: its number on Linux, on Apple's systems and on the BSDs.
-    const EPROTO: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
-        71
-    } else if cfg!(target_vendor = "apple") {
-        100
-    } else {
-        92
-    };
     match error.kind() {
         WouldBlock => Refusal::Nothing,
         // Linux gives the pending network errors of a new connection here, and EPERM where a firewall forbids it.
         Interrupted | ConnectionAborted | ConnectionReset | HostUnreachable | NetworkDown | NetworkUnreachable
         | PermissionDenied | TimedOut => Refusal::Skip,
-        _ if error.raw_os_error() == Some(EPROTO) => Refusal::Skip,
+        // It has no `ErrorKind`.
+        _ if error.raw_os_error() == Some(libc::EPROTO) => Refusal::Skip,
         _ => Refusal::Rest,
     }
 }
@@ -218,8 +196,7 @@ mod tests {
         ] {
             assert_eq!(refusal(&kind.into()), expected, "{kind:?}");
         }
-        // EMFILE and ENFILE have these numbers everywhere.
-        for number in [24, 23] {
+        for number in [libc::EMFILE, libc::ENFILE] {
             assert_eq!(refusal(&io::Error::from_raw_os_error(number)), Refusal::Rest);
         }
     }

@@ -1,75 +1,32 @@
-//! A server: listeners, the connections they brought, and how all that ends.
+//! A server, as its user sees it.
 
+mod bind;
 mod create_server;
 mod listener;
+mod state;
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use socket2::{Domain, Socket};
-
 use crate::constants::LINGER_TIME;
-use crate::event_loop::{Incident, LoopHandle};
-use crate::executor::{Waiters, yield_once};
-use crate::interface::{ExtraInfo, Protocol, Transport};
-use crate::net::connection::Clients;
-use crate::net::connection::Wrap;
-use crate::net::connection::{Acceptor, Conduit, family_of};
-use crate::net::connection::{ConduitTransport, Names};
-use crate::net::system::unix_path::SocketFile;
+use crate::event_loop::LoopHandle;
+use crate::executor::yield_once;
+use crate::interface::ExtraInfo;
+use crate::net::port::Acceptor;
 use crate::time::timeout;
 use crate::transports::Guard;
 pub use create_server::CreateServer;
 pub(crate) use create_server::{ServeOptions, serve_options};
-use listener::Listener;
-
-/// Makes the protocol of each connection.
-pub(crate) type Factory = Rc<dyn Fn() -> Rc<dyn Protocol>>;
-
-/// What is put on each connection: a protocol, and under it a layer where there is one.
-#[derive(Clone)]
-pub(crate) struct Assembly {
-    pub(crate) factory: Factory,
-    pub(crate) layer: Option<Wrap>,
-}
+use state::{Assembly, ServerState};
 
 /// A server, until it is dropped: that closes the listeners, and leaves the connections open.
 #[doc(alias = "AbstractServer")]
 #[must_use = "dropping a server closes its listeners: keep it, and await `serve_forever()` or `wait_closed()`"]
 pub struct Server {
     state: Rc<ServerState>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// The addresses are taken, but nobody listens: connecting is refused.
-    Bound,
-    /// Connections are accepted.
-    Serving,
-    /// The listeners are closed. There may still be connections.
-    Closed,
-}
-
-pub(crate) struct ServerState {
-    event_loop: LoopHandle,
-    /// `None` once the server is closed.
-    assembly: RefCell<Option<Assembly>>,
-    backlog: u32,
-    /// The file at the path that this server has bound, if `close` is to remove it.
-    file: Cell<Option<SocketFile>>,
-    phase: Cell<Phase>,
-    /// The sockets, in Bound.
-    bound: RefCell<Vec<Socket>>,
-    /// The listeners, in Serving.
-    listeners: RefCell<Vec<Rc<Listener>>>,
-    clients: Rc<Clients>,
-    /// Woken when it is closed.
-    closed: Waiters,
 }
 
 /// What [`Server::shutdown`] did to the connections that there were.
@@ -86,25 +43,8 @@ pub struct ShutdownReport {
 }
 
 impl Server {
-    pub(crate) fn new(
-        event_loop: &LoopHandle,
-        assembly: Assembly,
-        bound: Vec<Socket>,
-        file: Option<SocketFile>,
-        backlog: u32,
-    ) -> Server {
-        let state = ServerState {
-            event_loop: event_loop.clone(),
-            assembly: RefCell::new(Some(assembly)),
-            backlog,
-            file: Cell::new(file),
-            phase: Cell::new(Phase::Bound),
-            bound: RefCell::new(bound),
-            listeners: RefCell::default(),
-            clients: Rc::default(),
-            closed: Waiters::default(),
-        };
-        Server { state: Rc::new(state) }
+    fn new(event_loop: &LoopHandle, assembly: Assembly, bound: Vec<Box<dyn Acceptor>>, backlog: u32) -> Server {
+        Server { state: ServerState::new(event_loop, assembly, bound, backlog) }
     }
 
     /// The internet addresses it listens at; none once it is closed.
@@ -115,22 +55,12 @@ impl Server {
     /// Name and socket of each listener; none once it is closed. The sockets are duplicates: drop them before you
     /// expect the address to be free.
     pub fn sockets(&self) -> Vec<ExtraInfo> {
-        let info = |sockname, socket: io::Result<Socket>| ExtraInfo {
-            peername: None,
-            sockname,
-            socket: socket.ok().map(|socket| -> Rc<dyn AsFd> { Rc::new(socket) }),
-            layer: None,
-        };
-        let bound = self.state.bound.borrow();
-        let listeners = self.state.listeners.borrow();
-        let of_bound = bound.iter().map(|socket| info(Conduit::sockname(socket), socket.try_clone()));
-        let of_listeners = listeners.iter().map(|listener| info(listener.sockname().cloned(), listener.try_clone()));
-        of_bound.chain(of_listeners).collect()
+        self.state.sockets()
     }
 
     /// Whether it accepts connections.
     pub fn is_serving(&self) -> bool {
-        self.state.phase.get() == Phase::Serving
+        self.state.is_serving()
     }
 
     /// Accepts connections from now on. If it does already, nothing changes.
@@ -161,9 +91,9 @@ impl Server {
         self.state.start()?;
         let on_cancel = Guard::new(|| {
             self.state.close();
-            self.state.clients.close_all();
+            self.state.clients().close_all();
         });
-        self.state.closed.wait(|| (self.state.phase.get() == Phase::Closed).then_some(())).await;
+        self.state.closed().await;
         on_cancel.disarm();
         Ok(())
     }
@@ -177,12 +107,12 @@ impl Server {
     /// Closes the connections; each sends what it has still buffered, and ends its session where there is TLS. The
     /// listeners are not touched.
     pub fn close_clients(&self) {
-        self.state.clients.close_all();
+        self.state.clients().close_all();
     }
 
     /// Closes the connections at once, those with unsent bytes by a reset. The listeners are not touched.
     pub fn abort_clients(&self) {
-        self.state.clients.abort_all();
+        self.state.clients().abort_all();
     }
 
     /// Waits until the server is closed and its last connection is lost. The sockets of some may linger for a while
@@ -192,7 +122,7 @@ impl Server {
     ///
     /// There is nothing to lose.
     pub async fn wait_closed(&self) {
-        self.state.clients.all_lost().await;
+        self.state.clients().all_lost().await;
     }
 
     /// Ends the server: closes the listeners, waits up to `grace` for the connections to end by themselves, closes
@@ -222,7 +152,7 @@ impl Server {
     /// Dropping the future leaves the listeners closed and the connections as they are; it may be called again.
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         self.close();
-        let clients = &self.state.clients;
+        let clients = self.state.clients();
         let before = clients.connected();
         // Either all have ended, or the grace is over: what is left says which.
         let _ = timeout(grace, clients.all_lost()).await;
@@ -238,7 +168,7 @@ impl Server {
         // What the others were sent is out of our hands: they only wait for their peers.
         if timeout(LINGER_TIME, clients.all_closed()).await.is_err() {
             clients.abort_all();
-            clients.stop_lingering(&self.state.event_loop);
+            clients.stop_lingering(self.state.event_loop());
         }
         clients.all_lost().await;
         let finished = before.saturating_sub(left);
@@ -247,7 +177,7 @@ impl Server {
 
     /// How many connections there are that are not yet lost.
     pub fn connections(&self) -> usize {
-        self.state.clients.connected()
+        self.state.clients().connected()
     }
 }
 
@@ -260,90 +190,9 @@ impl Drop for Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("phase", &self.state.phase.get())
+            .field("state", &self.state)
             .field("local_addrs", &self.local_addrs())
             .field("connections", &self.connections())
             .finish()
-    }
-}
-
-impl ServerState {
-    fn start(self: &Rc<Self>) -> io::Result<()> {
-        match self.phase.get() {
-            Phase::Serving => return Ok(()),
-            Phase::Closed => return Err(io::Error::new(io::ErrorKind::NotConnected, "the server is closed")),
-            Phase::Bound => self.phase.set(Phase::Serving),
-        }
-        for socket in self.bound.take() {
-            let started = self.listen(socket);
-            match started {
-                Ok(listener) => self.listeners.borrow_mut().push(listener),
-                Err(error) => {
-                    self.close();
-                    return Err(error);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn listen(self: &Rc<Self>, socket: Socket) -> io::Result<Rc<Listener>> {
-        socket.listen(i32::try_from(self.backlog).unwrap_or(i32::MAX)).map_err(|error| {
-            let name = socket.sockname().map(|name| format!(" at {name}")).unwrap_or_default();
-            io::Error::new(error.kind(), format!("cannot listen{name}: {error}"))
-        })?;
-        let acceptor: Box<dyn Acceptor> = if family_of(&socket)? == Domain::UNIX {
-            Box::new(mio::net::UnixListener::from_std(socket.into()))
-        } else {
-            Box::new(mio::net::TcpListener::from_std(socket.into()))
-        };
-        Listener::start(&self.event_loop, acceptor, self, self.backlog)
-    }
-
-    pub(crate) fn close(&self) {
-        if self.phase.replace(Phase::Closed) == Phase::Closed {
-            return;
-        }
-        drop(self.file.take());
-        let bound = self.bound.take();
-        let listeners = self.listeners.take();
-        for listener in &listeners {
-            listener.close();
-        }
-        // Nobody is accepted any more. What the factory holds may well be this server.
-        let assembly = self.assembly.take();
-        self.clients.no_more_come();
-        self.closed.wake_all();
-        drop((bound, listeners, assembly));
-    }
-
-    /// An accepted connection becomes a transport with a protocol, from a turn.
-    pub(crate) fn set_up(self: &Rc<Self>, conduit: Rc<Socket>, names: Names) {
-        let assembly = self.assembly.borrow().clone();
-        let (Phase::Serving, Some(assembly)) = (self.phase.get(), assembly) else {
-            // Closed between the accept and now: nobody will serve this connection.
-            return;
-        };
-        let peer = names.peer.clone();
-        match self.open(assembly, conduit, names) {
-            Ok(transport) => {
-                let client: Rc<dyn Transport> = transport.clone();
-                transport.attach(self.clients.add(&client));
-            }
-            Err(error) => {
-                let incident = Incident::new("An accepted connection could not be set up");
-                self.event_loop.core().report(&incident.with_error(error).with_peer(peer));
-            }
-        }
-    }
-
-    fn open(&self, assembly: Assembly, conduit: Rc<Socket>, names: Names) -> io::Result<Rc<ConduitTransport<Socket>>> {
-        let protocol = (assembly.factory)();
-        let facing_wire = match assembly.layer {
-            None => protocol,
-            Some(wrap) => wrap(&self.event_loop, protocol)?.below,
-        };
-        let (transport, _made) = ConduitTransport::open(&self.event_loop, conduit, names, facing_wire)?;
-        Ok(transport)
     }
 }

@@ -1,24 +1,19 @@
 //! A lock by which one at a time, of all processes and of their threads, does something in a directory.
 //!
 //! It leaves no file behind and dies with its holder, since it is a descriptor: on Linux a socket whose abstract name
-//! says the directory, on Apple's systems and the BSDs the directory itself, opened exclusively. Other systems have
-//! nothing like it that can be had here, and do without.
+//! says the directory, on Apple's systems and the BSDs the directory itself, opened exclusively.
 
-use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
-
-use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::constants::DIRECTORY_LOCK_ATTEMPTS;
 use crate::time::sleep;
 
 /// Held until dropped.
 #[must_use]
-pub(crate) struct DirectoryLock {
+pub(super) struct DirectoryLock {
     /// `None` if the system refuses to give it: then the holder is no worse off than without one.
     _held: Option<OwnedFd>,
 }
@@ -29,7 +24,7 @@ impl DirectoryLock {
     /// # Errors
     ///
     /// `AddrInUse` if somebody else has the lock for longer than anybody needs it.
-    pub(crate) async fn of_parent(path: &Path) -> io::Result<DirectoryLock> {
+    pub(super) async fn of_parent(path: &Path) -> io::Result<DirectoryLock> {
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -49,33 +44,30 @@ impl DirectoryLock {
     }
 }
 
-/// A descriptor that only one can have at a time.
+/// A descriptor that only one can have at a time: an abstract name. It can be had once in each network namespace, so
+/// processes that share a directory but not that do not hear of each other.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 fn hold(directory: &Path) -> io::Result<OwnedFd> {
-    if cfg!(any(target_os = "linux", target_os = "android")) { hold_name(directory) } else { hold_open(directory) }
-}
+    use std::os::unix::fs::MetadataExt;
 
-/// An abstract name can be had once in each network namespace, so processes that share a directory but not that do not
-/// hear of each other.
-fn hold_name(directory: &Path) -> io::Result<OwnedFd> {
-    let metadata = fs::metadata(directory)?;
+    let metadata = std::fs::metadata(directory)?;
     let name = format!("\0waterwheel/binding/{:x}/{:x}", metadata.dev(), metadata.ino());
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.bind(&SockAddr::unix(name)?)?;
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+    socket.bind(&socket2::SockAddr::unix(name)?)?;
     Ok(socket.into())
 }
 
-fn hold_open(directory: &Path) -> io::Result<OwnedFd> {
-    /// `O_EXLOCK | O_NONBLOCK`, where there is the former.
-    const EXCLUSIVELY: i32 = if cfg!(any(
-        target_vendor = "apple",
-        target_os = "freebsd",
-        target_os = "netbsd",
-        target_os = "openbsd",
-        target_os = "dragonfly"
-    )) {
-        0x20 | 0x4
-    } else {
-        0
-    };
-    Ok(File::options().read(true).custom_flags(EXCLUSIVELY).open(directory)?.into())
+/// A descriptor that only one can have at a time: the directory itself, opened exclusively.
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly"
+))]
+fn hold(directory: &Path) -> io::Result<OwnedFd> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let exclusively = libc::O_EXLOCK | libc::O_NONBLOCK;
+    Ok(std::fs::File::options().read(true).custom_flags(exclusively).open(directory)?.into())
 }

@@ -11,9 +11,9 @@ use std::path::{self, Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::directory_lock::DirectoryLock;
+use super::socket::prepare;
 use crate::interface::Address;
-use crate::net::connection::prepare;
-use crate::net::system::directory_lock::DirectoryLock;
 use crate::report;
 
 /// A new socket of this type, bound to a path or to an abstract name, and the file that this made if it is a path. What
@@ -22,31 +22,26 @@ use crate::report;
 /// # Errors
 ///
 /// `AddrInUse` if the path is that of a socket that somebody has open, whether or not it listens, or of anything that
-/// is no socket: both are left alone. What the system says. Each names the path.
+/// is no socket: both are left alone. What the system says.
 ///
 /// # Cancel safety
 ///
 /// The path is taken in the last step, when nothing is waited for any more.
-pub(crate) async fn bind_unix(path: &Path, kind: Type) -> io::Result<(Socket, Option<SocketFile>)> {
-    let failed = |error: io::Error| {
-        let text = format!("cannot bind to {}: {error}", path.display());
-        io::Error::new(error.kind(), text)
-    };
-    let address = Address::unix(path).map_err(failed)?;
+pub(super) async fn bind_unix(address: &Address, kind: Type) -> io::Result<(Socket, Option<SocketFile>)> {
     let name = address.to_sock_addr();
     let socket = Socket::new(Domain::UNIX, kind, None)?;
     prepare(&socket)?;
-    if address.as_path().is_none() {
-        socket.bind(&name).map_err(failed)?;
+    let Some(path) = address.as_path() else {
+        socket.bind(&name)?;
         return Ok((socket, None));
-    }
-    let _alone = DirectoryLock::of_parent(path).await.map_err(failed)?;
+    };
+    let _alone = DirectoryLock::of_parent(path).await?;
     match socket.bind(&name) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_dead(path, &name).map_err(failed)? => {
-            remove_if_there(path).map_err(failed)?;
-            socket.bind(&name).map_err(failed)?;
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_dead(path, &name)? => {
+            remove_if_there(path)?;
+            socket.bind(&name)?;
         }
-        bound => bound.map_err(failed)?,
+        bound => bound?,
     }
     Ok((socket, SocketFile::at(path)))
 }
@@ -71,7 +66,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 /// The file that a socket of ours made by being bound. Dropping this removes it, unless another one has taken its place
 /// or it is gone. That is to happen before the socket is closed, while nobody can take the path for one that is free.
 #[derive(Debug)]
-pub(crate) struct SocketFile {
+pub(super) struct SocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,
@@ -86,7 +81,7 @@ impl SocketFile {
     }
 
     /// Leaves the file where it is, for good.
-    pub(crate) fn leave(mut self) {
+    pub(super) fn leave(mut self) {
         // An empty path names no file, so the drop finds nothing to remove.
         self.path.clear();
     }

@@ -35,10 +35,8 @@ use std::rc::{Rc, Weak};
 use crate::errors::ConnectionError;
 use crate::event_loop::LoopHandle;
 use crate::interface::Protocol;
-use crate::net::connection::Made;
 use crate::net::connection::linger::Lingering;
-use crate::net::connection::{Attachment, Names};
-use crate::net::connection::{Conduit, Ways};
+use crate::net::connection::{Attachment, Conduit, Made, Names, Watch, Ways};
 use crate::reactor::{Again, Direction, Registration, Source};
 use crate::transports::Outgoing;
 use crate::transports::{FlowControl, LostWrites};
@@ -149,6 +147,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         event_loop: &LoopHandle,
         conduit: Rc<C>,
         names: Names,
+        watch: Option<Watch>,
         protocol: Rc<dyn Protocol>,
     ) -> io::Result<(Rc<ConduitTransport<C>>, Made)> {
         let (fd, ways, is_always_ready) = (conduit.fd(), conduit.ways(), conduit.is_always_ready());
@@ -176,10 +175,10 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
             names,
             attachment: Cell::new(None),
         });
-        if is_always_ready {
-            event_loop.keep_ready(fd, transport.clone())?;
-        } else {
-            event_loop.watch(fd, transport.clone())?;
+        match watch {
+            Some(watch) => watch.hand_over(transport.clone())?,
+            None if is_always_ready => event_loop.keep_ready(fd, transport.clone())?,
+            None => event_loop.watch(fd, transport.clone())?,
         }
         let made = Made::new();
         let (opened, told) = (Rc::clone(&transport), made.clone());

@@ -85,7 +85,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         let total: usize = parts.iter().map(|part| part.len()).sum();
         let attempted = self.wire.borrow().conduit.as_deref().map(|conduit| match parts {
             [one] => attempt(|| conduit.send(one)),
-            many => attempt(|| conduit.send_pieces(many)),
+            many => attempt(|| conduit.send_vectored(many)),
         });
         let sent = match attempted {
             Some(Ok(sent)) => sent,
@@ -153,7 +153,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
                 backlog.advance(sent);
             }
         } else {
-            backlog.send_pieces(|pieces| attempt(|| conduit.send_pieces(pieces)))?;
+            backlog.send_pieces(|pieces| attempt(|| conduit.send_vectored(pieces)))?;
         }
         if backlog.is_empty() {
             self.event_loop.core().buffers.give_backlog(backlog);

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::rc::Rc;
 
+use crate::errors::loop_is_closed;
 use crate::event_loop::LoopHandle;
 use crate::executor::Waiters;
 use crate::reactor::{Again, Direction, Registration, Source};
@@ -27,6 +28,16 @@ impl Watch {
         let source = Rc::new(WatchedFd { registration: Registration::unready(), waiters: Waiters::default() });
         event_loop.watch(fd, source.clone())?;
         Ok(Watch { event_loop: event_loop.clone(), fd, source })
+    }
+
+    /// Another source follows the events of the descriptor from now on, and knows what is known of it.
+    ///
+    /// # Errors
+    ///
+    /// If the loop has closed.
+    pub(crate) fn hand_over(self, to: Rc<dyn Source>) -> io::Result<()> {
+        let earlier = self.event_loop.core().reactor.hand_over(&self.source.registration, to);
+        earlier.map(drop).ok_or_else(loop_is_closed)
     }
 
     /// Waits until the descriptor is ready, or has been since it was last [`exhausted`](Watch::exhausted).

@@ -1,0 +1,177 @@
+//! What a server is made of: the addresses it has taken, its listeners, and the connections they brought.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+
+use crate::event_loop::{Incident, LoopHandle};
+use crate::executor::Waiters;
+use crate::interface::{ExtraInfo, Protocol};
+use crate::net::connection::{Clients, Connected, Wrap};
+use crate::net::port::Acceptor;
+use crate::net::server::listener::{Host, Listener};
+
+/// Makes the protocol of each connection.
+pub(super) type Factory = Rc<dyn Fn() -> Rc<dyn Protocol>>;
+
+/// What is put on each connection: a protocol, and under it a layer where there is one.
+#[derive(Clone)]
+pub(super) struct Assembly {
+    pub(super) factory: Factory,
+    pub(super) layer: Option<Wrap>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The addresses are taken, but nobody listens: connecting is refused.
+    Bound,
+    /// Connections are accepted.
+    Serving,
+    /// The listeners are closed. There may still be connections.
+    Closed,
+}
+
+pub(super) struct ServerState {
+    event_loop: LoopHandle,
+    /// `None` once the server is closed.
+    assembly: RefCell<Option<Assembly>>,
+    backlog: u32,
+    phase: Cell<Phase>,
+    /// The addresses, in Bound.
+    bound: RefCell<Vec<Box<dyn Acceptor>>>,
+    /// The listeners, in Serving.
+    listeners: RefCell<Vec<Rc<Listener>>>,
+    clients: Rc<Clients>,
+    /// Woken when it is closed.
+    closed: Waiters,
+}
+
+impl ServerState {
+    pub(super) fn new(
+        event_loop: &LoopHandle,
+        assembly: Assembly,
+        bound: Vec<Box<dyn Acceptor>>,
+        backlog: u32,
+    ) -> Rc<ServerState> {
+        Rc::new(ServerState {
+            event_loop: event_loop.clone(),
+            assembly: RefCell::new(Some(assembly)),
+            backlog,
+            phase: Cell::new(Phase::Bound),
+            bound: RefCell::new(bound),
+            listeners: RefCell::default(),
+            clients: Rc::default(),
+            closed: Waiters::default(),
+        })
+    }
+
+    pub(super) fn event_loop(&self) -> &LoopHandle {
+        &self.event_loop
+    }
+
+    pub(super) fn clients(&self) -> &Rc<Clients> {
+        &self.clients
+    }
+
+    pub(super) fn is_serving(&self) -> bool {
+        self.phase.get() == Phase::Serving
+    }
+
+    /// Waits until somebody closes the server.
+    pub(super) async fn closed(&self) {
+        self.closed.wait(|| (self.phase.get() == Phase::Closed).then_some(())).await;
+    }
+
+    pub(super) fn sockets(&self) -> Vec<ExtraInfo> {
+        let info = |acceptor: &dyn Acceptor| ExtraInfo {
+            peername: None,
+            sockname: acceptor.sockname(),
+            socket: acceptor.socket(),
+            layer: None,
+        };
+        let (bound, listeners) = (self.bound.borrow(), self.listeners.borrow());
+        let of_listeners = listeners.iter().filter_map(|listener| listener.with_acceptor(info));
+        bound.iter().map(|acceptor| info(&**acceptor)).chain(of_listeners).collect()
+    }
+
+    pub(super) fn start(self: &Rc<Self>) -> io::Result<()> {
+        match self.phase.get() {
+            Phase::Serving => return Ok(()),
+            Phase::Closed => return Err(io::Error::new(io::ErrorKind::NotConnected, "the server is closed")),
+            Phase::Bound => self.phase.set(Phase::Serving),
+        }
+        for acceptor in self.bound.take() {
+            match self.listen(acceptor) {
+                Ok(listener) => self.listeners.borrow_mut().push(listener),
+                Err(error) => {
+                    self.close();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn listen(self: &Rc<Self>, acceptor: Box<dyn Acceptor>) -> io::Result<Rc<Listener>> {
+        acceptor.listen(self.backlog).map_err(|error| {
+            let name = acceptor.sockname().map(|name| format!(" at {name}")).unwrap_or_default();
+            io::Error::new(error.kind(), format!("cannot listen{name}: {error}"))
+        })?;
+        Listener::start(&self.event_loop, acceptor, self.clone(), self.backlog)
+    }
+
+    /// Nobody is accepted any more, and nobody listens.
+    pub(super) fn close(&self) {
+        if self.phase.replace(Phase::Closed) == Phase::Closed {
+            return;
+        }
+        let bound = self.bound.take();
+        let listeners = self.listeners.take();
+        for listener in &listeners {
+            listener.close();
+        }
+        // Nobody is accepted any more. What the factory holds may well be this server.
+        let assembly = self.assembly.take();
+        self.clients.no_more_come();
+        self.closed.wake_all();
+        drop((bound, listeners, assembly));
+    }
+}
+
+impl Host for ServerState {
+    /// An accepted connection becomes a transport with a protocol.
+    fn set_up(&self, connection: Connected) {
+        let assembly = self.assembly.borrow().clone();
+        let (Phase::Serving, Some(assembly)) = (self.phase.get(), assembly) else {
+            // Closed between the accept and now: nobody will serve this connection.
+            return;
+        };
+        let peer = connection.peername().cloned();
+        if let Err(error) = self.open(&assembly, connection) {
+            let incident = Incident::new("An accepted connection could not be set up");
+            self.event_loop.core().report(&incident.with_error(error).with_peer(peer));
+        }
+    }
+
+    fn loop_closed(&self) {
+        self.close();
+    }
+}
+
+impl ServerState {
+    fn open(&self, assembly: &Assembly, connection: Connected) -> io::Result<()> {
+        let protocol = (assembly.factory)();
+        let facing_wire = match &assembly.layer {
+            None => protocol,
+            Some(wrap) => wrap(&self.event_loop, protocol)?.below,
+        };
+        connection.open(&self.event_loop, facing_wire, Some(&self.clients)).map(drop)
+    }
+}
+
+impl fmt::Debug for ServerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.phase.get().fmt(f)
+    }
+}

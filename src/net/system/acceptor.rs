@@ -1,0 +1,160 @@
+//! Bound sockets, and the connections that arrive at them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
+
+use mio::net::{TcpListener, UnixListener};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+
+use super::socket::{family_of, peername, prepare, prepare_accepted, set_nodelay, sockname};
+use super::unix_path::{SocketFile, bind_unix};
+use crate::interface::Address;
+use crate::net::port::{Acceptor, BindOptions, Connected};
+
+pub(super) struct SystemAcceptor {
+    /// The file that binding made, if it is ours to remove. First, so that it goes before the socket is closed, while
+    /// nobody can take the path for one that is free.
+    _file: Option<SocketFile>,
+    listener: Listener,
+    sockname: Option<Rc<Address>>,
+}
+
+/// mio's accept makes the new socket non-blocking in the same system call, as no other crate does.
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl SystemAcceptor {
+    fn new(socket: Socket, file: Option<SocketFile>) -> io::Result<Self> {
+        let sockname = sockname(SockRef::from(&socket)).map(Rc::new);
+        let listener = match family_of(&socket)? {
+            Domain::UNIX => Listener::Unix(UnixListener::from_std(socket.into())),
+            _ => Listener::Tcp(TcpListener::from_std(socket.into())),
+        };
+        Ok(SystemAcceptor { _file: file, listener, sockname })
+    }
+
+    pub(super) fn bind(address: SocketAddr, options: BindOptions) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        prepare(&socket)?;
+        socket.set_reuse_address(options.reuse_address)?;
+        socket.set_reuse_port(options.reuse_port)?;
+        socket.set_keepalive(options.keep_alive)?;
+        if address.is_ipv6() {
+            // So that both families can have the same port.
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&SockAddr::from(address))?;
+        SystemAcceptor::new(socket, None)
+    }
+
+    pub(super) async fn bind_unix(address: &Address, options: BindOptions) -> io::Result<Self> {
+        let (socket, file) = bind_unix(address, Type::STREAM).await?;
+        let file = match file {
+            Some(file) if !options.cleanup_socket => {
+                file.leave();
+                None
+            }
+            file => file,
+        };
+        SystemAcceptor::new(socket, file)
+    }
+
+    /// Takes a socket that the caller made and bound. Its path, if it has one, belongs to whoever bound it: the socket
+    /// may be there for the next process that it is handed to.
+    pub(super) fn adopt(socket: Socket) -> io::Result<Self> {
+        check_listener(family_of(&socket)?, socket.r#type()?)?;
+        prepare(&socket)?;
+        SystemAcceptor::new(socket, None)
+    }
+
+    /// The name of our end of an accepted connection: the listener's own, which spares a system call for each, unless
+    /// that is every interface.
+    fn name_of(&self, accepted: &Socket) -> Option<Rc<Address>> {
+        match self.sockname.as_deref() {
+            Some(Address::Inet(address)) if address.ip().is_unspecified() => {
+                sockname(SockRef::from(accepted)).map(Rc::new)
+            }
+            _ => self.sockname.clone(),
+        }
+    }
+}
+
+impl Acceptor for SystemAcceptor {
+    fn listen(&self, backlog: u32) -> io::Result<()> {
+        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
+        match &self.listener {
+            Listener::Tcp(listener) => SockRef::from(listener).listen(backlog),
+            Listener::Unix(listener) => SockRef::from(listener).listen(backlog),
+        }
+    }
+
+    fn accept(&self) -> io::Result<Connected> {
+        let (socket, peer) = match &self.listener {
+            Listener::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                let socket = Socket::from(OwnedFd::from(stream));
+                set_nodelay(&socket);
+                (socket, Some(Address::Inet(peer)))
+            }
+            Listener::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                let socket = Socket::from(OwnedFd::from(stream));
+                let peer = peername(SockRef::from(&socket));
+                (socket, peer)
+            }
+        };
+        prepare_accepted(&socket)?;
+        let local = self.name_of(&socket);
+        Ok(Connected::new(socket).with_names(peer, local))
+    }
+
+    fn sockname(&self) -> Option<Address> {
+        self.sockname.as_deref().cloned()
+    }
+
+    fn fd(&self) -> RawFd {
+        match &self.listener {
+            Listener::Tcp(listener) => listener.as_raw_fd(),
+            Listener::Unix(listener) => listener.as_raw_fd(),
+        }
+    }
+
+    fn socket(&self) -> Option<Rc<dyn AsFd>> {
+        let duplicate = match &self.listener {
+            Listener::Tcp(listener) => listener.as_fd().try_clone_to_owned(),
+            Listener::Unix(listener) => listener.as_fd().try_clone_to_owned(),
+        };
+        duplicate.ok().map(|socket| Rc::new(socket) as _)
+    }
+}
+
+/// mio fails to accept a connection whose peer's name is of another family, and that connection is lost.
+fn check_listener(family: Domain, kind: Type) -> io::Result<()> {
+    if kind != Type::STREAM {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a stream socket was expected"));
+    }
+    if ![Domain::IPV4, Domain::IPV6, Domain::UNIX].contains(&family) {
+        let text = "a listener of the internet or a Unix one was expected";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_are_streams_of_the_internet_or_unix_ones() {
+        for family in [Domain::IPV4, Domain::IPV6, Domain::UNIX] {
+            check_listener(family, Type::STREAM).unwrap();
+            assert_eq!(check_listener(family, Type::DGRAM).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
+        // A family that no system has; that of virtual machines, where there is one, is no other case.
+        assert_eq!(check_listener(Domain::from(250), Type::STREAM).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+}
