@@ -4,9 +4,9 @@
 //! `connection_lost` was called, lost. What differs is that a datagram goes alone. So nothing is gathered, an error
 //! concerns one datagram and not the endpoint, and there is no end of a stream.
 
-// This file has the states, opening, receiving and the end; `queue` the sending; `endpoint` what a user says of one, and `open` how that makes a socket.
+// This file has the states, opening, receiving and the end; `queue` the sending; `create_datagram_endpoint` what a user says of one, and `open` how that makes a socket.
 
-mod endpoint;
+mod create_datagram_endpoint;
 mod open;
 mod queue;
 
@@ -25,7 +25,7 @@ use crate::net::port::DatagramConduit;
 use crate::reactor::{Again, Direction, Registration, Source};
 use crate::transports::{FlowControl, Guard, LostWrites};
 
-pub use endpoint::CreateDatagramEndpoint;
+pub use create_datagram_endpoint::CreateDatagramEndpoint;
 use queue::Queue;
 
 struct DatagramSocketTransport {
