@@ -13,11 +13,11 @@ impl LoopHandle {
     /// Receives what comes through a pipe: the read end of a FIFO, a terminal or another character device, or a
     /// socket. The transport owns it, and closes it at its end.
     ///
-    /// After `eof_received`, whatever it answers, comes `connection_lost(None)`. Nothing can be written. A device that
-    /// never makes anybody wait is read once in each turn: `/dev/null` ends at once, `/dev/zero` never does.
+    /// Whatever `eof_received` answers, `connection_lost(None)` follows. Nothing can be written. A device that is
+    /// always ready is read once in each turn: `/dev/null` ends at once, `/dev/zero` never does.
     ///
-    /// The pipe is made non-blocking. That belongs to the open file and not to the descriptor: a duplicate shares it,
-    /// and so does another process that inherited it. A shell whose terminal was left so sets it right by itself.
+    /// The pipe is made non-blocking. That is a property of the open file and not of the descriptor, so duplicates
+    /// share it, also those that another process has inherited. A shell resets its terminal by itself.
     ///
     /// # Cancel safety
     ///
@@ -25,9 +25,9 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for anything else, such as a regular file: reading and writing one may block, which no selector
-    /// can tell. What the system says of a device that the selector refuses, unless it is one that never makes anybody
-    /// wait, as `/dev/null`. A closed loop.
+    /// `InvalidInput` for anything else, such as a regular file: no selector can say when reading or writing it would
+    /// block. The system's error for a device that the selector refuses; devices that are always ready, such as
+    /// `/dev/null`, are accepted. It also fails if the loop is closed.
     ///
     /// # Examples
     ///
@@ -78,12 +78,12 @@ impl LoopHandle {
     /// Sends into a pipe: the write end of a FIFO, a terminal or another character device, or a socket. The
     /// transport owns it, and closes it at its end.
     ///
-    /// When nobody reads any more, `connection_lost` comes: with `BrokenPipe` if bytes are left, else with `None`. That is
-    /// noticed without writing, but for devices. `write_eof` closes. A socket's peer that sends something is heard by
-    /// `data_received`.
+    /// When nobody reads any more, `connection_lost` comes: with `BrokenPipe` if bytes are left, otherwise with `None`.
+    /// With a FIFO or a socket that is noticed even if nothing is written. `write_eof` closes. What the peer of a
+    /// socket sends comes by `data_received`.
     ///
-    /// Writing to a pipe that nobody reads raises SIGPIPE, which Rust programs ignore from their start on; then it is
-    /// the error that is told here. A program that has set the signal back to its default is ended by it.
+    /// Writing to a pipe that nobody reads raises SIGPIPE. Rust programs ignore that signal from their start on. A
+    /// program that has set it back to its default is ended by it.
     ///
     /// The pipe is made non-blocking, as [`connect_read_pipe`](LoopHandle::connect_read_pipe) says.
     ///
@@ -108,7 +108,7 @@ impl LoopHandle {
         pipe: OwnedFd,
         ways: Ways,
     ) -> io::Result<(Rc<dyn Transport>, Rc<P>)> {
-        // What is refused at once may be tried again at once.
+        // Opening may fail at once, and a task that tries again in a loop must not keep the thread.
         costly_operation().await;
         let connected = self.network().adopt_pipe(self, pipe, ways)?;
         let protocol = factory();

@@ -1,4 +1,4 @@
-//! Where to connect to or to listen at, in the many ways in which one may say it.
+//! Where to connect to or to listen at, in all the forms in which a user may say it.
 
 use std::fmt;
 use std::io;
@@ -14,7 +14,7 @@ use crate::net::address::resolve::{Purpose, of_family, resolve};
 /// ready (asyncio's `sock=`). A text is a host and port, a [`Path`] is a path; one that begins with a zero byte is a name
 /// of Linux's abstract namespace.
 ///
-/// Nobody names it; whatever converts into it may be given where an endpoint is wanted:
+/// Programs need not name this type. Whatever converts into it may be given where an endpoint is wanted:
 ///
 /// ```no_run
 /// # async fn examples() -> std::io::Result<()> {
@@ -41,7 +41,8 @@ pub(crate) enum Target {
     Unix(PathBuf),
     /// A socket made by the caller: connected for a client, bound for a server.
     Socket(OwnedFd),
-    /// A text that is no endpoint. Conversions cannot fail, so whoever uses it says so.
+    /// A text that is not a valid endpoint, and why. A conversion cannot fail, so the error comes when the endpoint is
+    /// used.
     Invalid(String),
 }
 
@@ -79,12 +80,12 @@ impl Target {
         Ok(addresses)
     }
 
-    /// The name or address, if there is one, that a client may expect its server to go by. An empty host is none: it
-    /// stands for this machine, and names nobody.
+    /// The name or address by which a client may expect its server to be known. `None` also for an empty host, which
+    /// stands for this machine and is not a name.
     ///
     /// # Errors
     ///
-    /// If the text it was made from is not a valid endpoint.
+    /// If the text that it was made from is not a valid endpoint.
     pub(crate) fn host(&self) -> io::Result<Option<String>> {
         match self {
             Target::Hosts(hosts, _) => Ok(hosts.first().filter(|host| !host.is_empty()).cloned()),
@@ -94,7 +95,7 @@ impl Target {
         }
     }
 
-    /// Hosts as they are given beside a port.
+    /// Hosts that were given apart from the port, and so without brackets.
     fn hosts(hosts: Vec<String>, port: u16) -> Target {
         match hosts.iter().find(|host| host.starts_with('[')) {
             Some(host) => Target::Invalid(format!(
@@ -124,7 +125,7 @@ fn invalid(reason: &str) -> io::Error {
 ///
 /// # Errors
 ///
-/// What is wrong with the text, to be put behind it.
+/// What is wrong with the text, as the end of a sentence that begins with it.
 fn split(text: &str) -> Result<(&str, u16), String> {
     const FORM: &str = "is not of the form \"host:port\"";
     let (host, port) = text.rsplit_once(':').ok_or(FORM)?;
@@ -194,7 +195,7 @@ impl<H: Into<String>, const N: usize> From<([H; N], u16)> for Endpoint {
     }
 }
 
-/// Conversions that are only a change of clothes.
+/// Conversions that need no check.
 macro_rules! endpoint_from {
     ($($from:ty: $value:ident => $target:expr;)*) => {$(
         impl From<$from> for Endpoint {

@@ -2,21 +2,21 @@
 
 use std::net::IpAddr;
 
-/// Which kind of addresses.
+/// A family of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 #[doc(alias = "AF_INET")]
 #[doc(alias = "AF_INET6")]
 #[doc(alias = "AF_UNIX")]
 pub enum Family {
-    /// Whatever the endpoint stands for.
+    /// Any family.
     #[default]
     Any,
     /// IPv4 only.
     V4,
     /// IPv6 only.
     V6,
-    /// Paths and abstract names only. No host has an address of it.
+    /// Unix sockets only, which have paths or abstract names. A host has no address of this family.
     Unix,
 }
 

@@ -1,4 +1,4 @@
-//! A host name whose addresses could not be found out, and whether it is worth trying again.
+//! A name that could not be looked up, and whether it is worth trying again.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::errors::find_in;
 /// The look-up of a name (`getaddrinfo`) gave no address of a host. It is inside the `io::Error` that reports it; take
 /// it out with [`LookUpError::of`].
 ///
-/// The `io::Error` has a kind that goes by the [`kind`](LookUpError::kind) here.
+/// The kind of the `io::Error` follows from the [`kind`](LookUpError::kind) here.
 ///
 /// ```
 /// use std::io::ErrorKind;
@@ -31,7 +31,7 @@ use crate::errors::find_in;
 pub struct LookUpError {
     host: String,
     kind: LookUpErrorKind,
-    /// The system's own words.
+    /// The system's error.
     cause: io::Error,
 }
 
@@ -43,12 +43,12 @@ pub enum LookUpErrorKind {
     #[doc(alias = "EAI_NONAME")]
     #[doc(alias = "EAI_NODATA")]
     NoSuchName,
-    /// It could not be found out now: no name server was reached, or it had no answer in time. Later it may be. The
-    /// `io::Error` is `TimedOut`, the kind of those that programs try again.
+    /// No name server could be reached, or none answered in time, so trying again later may help. The `io::Error` is
+    /// `TimedOut`, as other errors after which programs try again.
     #[doc(alias = "EAI_AGAIN")]
     TryAgain,
-    /// The look-up failed otherwise: the name servers refuse it for good, the flags or the protocol number are wrong,
-    /// or the system is out of something. The `io::Error` has the kind of the system's error, if it gave one.
+    /// The look-up failed in another way: the name servers refuse it, the flags or the protocol number are wrong, or
+    /// the system has run out of something. The `io::Error` has the kind of the system's error, if there is one.
     Other,
 }
 
@@ -68,7 +68,7 @@ impl LookUpError {
         self.kind
     }
 
-    /// The failed look-up in `error`, if there is one in it, however deep.
+    /// Finds the failed look-up in `error` or in one of its sources.
     pub fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a LookUpError> {
         find_in(error)
     }

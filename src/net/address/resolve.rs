@@ -18,7 +18,7 @@ pub(crate) enum Purpose {
     Listen,
 }
 
-/// No name of the domain name system is longer.
+/// The domain name system has no longer names.
 const LONGEST_NAME: usize = 255;
 
 /// The addresses of one host, each once, in the order in which they are to be tried.
@@ -36,7 +36,7 @@ pub(crate) async fn resolve(
     of_family(addresses, hints.family, &host)
 }
 
-/// Those of a host's addresses that are of the family.
+/// The addresses of a host that belong to the family.
 ///
 /// # Errors
 ///
@@ -64,7 +64,7 @@ fn known(host: &str, purpose: Purpose) -> Option<Vec<IpAddr>> {
 }
 
 async fn look_up(event_loop: &LoopHandle, host: &str, port: u16, hints: Hints) -> io::Result<Vec<SocketAddr>> {
-    // A name that is cut short would be the name of somebody else.
+    // The system would cut such a name off, and then it might be the name of another host.
     if host.len() > LONGEST_NAME || host.contains('\0') {
         let text = format!("{:?} cannot be the name of a host", host.chars().take(40).collect::<String>());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));

@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 use crate::errors::find_in;
 use crate::net::port::is_unavailable;
 
-/// No address could be connected to: each that was tried, with what went wrong. It is inside the `io::Error` that the
-/// attempt to connect gives; take it out with [`ConnectError::of`].
+/// None of the addresses could be connected to. This has each address that was tried, with its error. It is inside the
+/// `io::Error` that the attempt to connect gives; take it out with [`ConnectError::of`].
 ///
-/// The `io::Error` has the kind of all attempts, if they agree, else `Other`. Attempts at a family of addresses that
-/// this machine cannot use at all do not count, unless there were no others.
+/// If all attempts failed with the same kind of error, that is the kind of the `io::Error`; otherwise it is `Other`.
+/// Attempts at a family of addresses that this machine cannot use at all do not count, unless there were no others.
 #[derive(Debug)]
 #[doc(alias = "all_errors")]
 pub struct ConnectError {
@@ -24,7 +24,7 @@ impl ConnectError {
         &self.attempts
     }
 
-    /// The failed attempts in `error`, if they are in it, however deep.
+    /// Finds the failed attempts in `error` or in one of its sources.
     pub fn of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a ConnectError> {
         find_in(error)
     }
@@ -52,11 +52,11 @@ impl From<ConnectError> for io::Error {
     }
 }
 
-/// The kind of all attempts, if they agree; a race that failed in several ways has none in particular.
+/// The kind of error with which all attempts failed, or `Other` if they failed in different ways.
 ///
-/// A family of addresses of which no attempt got beyond this machine says nothing of the host: many machines have no
-/// IPv6, and there `localhost` is refused at one address and cannot be tried at the other. Such attempts count only
-/// where there are no others.
+/// If no attempt at a family of addresses got beyond this machine, that family says nothing about the host. Many
+/// machines have no IPv6: there, one address of `localhost` refuses and the other cannot be tried, and the kind should
+/// be `ConnectionRefused`.
 fn common_kind(attempts: &[(SocketAddr, io::Error)]) -> io::ErrorKind {
     let is_usable = |ipv4: bool| attempts.iter().any(|(to, error)| to.is_ipv4() == ipv4 && !is_out_of_reach(error));
     let usable = [is_usable(true), is_usable(false)];

@@ -27,10 +27,9 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// If no address could be connected to, an error that names them all, with a
-    /// [`ConnectError`](crate::ConnectError) inside; if the name was not found, with a
-    /// [`LookUpError`](crate::LookUpError) inside; an invalid endpoint; a socket that is not of a stream; a closed
-    /// loop.
+    /// If no address could be connected to, the error names them all and has a [`ConnectError`](crate::ConnectError)
+    /// inside. If the name was not found, it has a [`LookUpError`](crate::LookUpError) inside. It also fails if the
+    /// endpoint is invalid, if a ready socket is not a stream socket, or if the loop is closed.
     pub fn create_connection<'f, P: Protocol + 'static>(
         &self,
         factory: impl FnOnce() -> Rc<P> + 'f,
@@ -44,7 +43,8 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// What the system says, with the path; a path that is too long. A server whose queue is full is waited for.
+    /// The system's error, with the path; `InvalidInput` if the path is too long. If the server's queue is full, this
+    /// waits.
     pub fn create_unix_connection<'f, P: Protocol + 'static>(
         &self,
         factory: impl FnOnce() -> Rc<P> + 'f,
@@ -105,8 +105,8 @@ macro_rules! connect_options {
             self
         }
 
-        /// How many addresses of the first family are tried before the families take turns. The default is 1, or 0,
-        /// which leaves the order as it is, without a happy eyeballs delay.
+        /// How many addresses of the first family are tried before the families take turns. The default is 1; without a
+        /// happy eyeballs delay it is 0, which leaves the order as it is.
         pub fn interleave(mut self, first: usize) -> Self {
             self.options.interleave = Some(first);
             self
@@ -162,7 +162,7 @@ impl ConnectOptions {
         event_loop: &LoopHandle,
         factory: impl FnOnce() -> Rc<P>,
     ) -> io::Result<(Rc<dyn Transport>, Rc<P>)> {
-        // What is refused at once may be tried again at once.
+        // Connecting may fail at once, and a task that tries again in a loop must not keep the thread.
         costly_operation().await;
         let layer = std::mem::take(&mut self.layer).prepare(self.to.0.host()?.as_deref())?;
         let connection = self.dial(event_loop).await?;

@@ -1,4 +1,4 @@
-//! Happy eyeballs: several addresses tried beside each other, each a little later than the one before.
+//! Happy eyeballs: several addresses are tried at the same time, each a little later than the one before.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use crate::time::{Sleep, sleep};
 
-/// Runs the attempts until one succeeds, and drops the others then. The next one begins when one has failed, or when
+/// Runs the attempts until one succeeds, then drops the others. The next one begins when one has failed, or when
 /// `delay` has passed since the last one began; without a delay they run one after the other.
 ///
 /// # Errors
 ///
-/// If all fail: the errors, in the order of the attempts.
+/// If all attempts fail, their errors, in the order of the attempts.
 pub(crate) async fn race<T, A>(attempts: Vec<A>, delay: Option<Duration>) -> Result<T, Vec<io::Error>>
 where
     A: Future<Output = io::Result<T>>,
@@ -33,7 +33,7 @@ struct Race<A> {
     /// In the order in which they began.
     running: Vec<Runner<A>>,
     delay: Option<Duration>,
-    /// Runs while there is more than one thing to wait for.
+    /// Runs while there is another address to begin with.
     next_start: Option<Sleep>,
 }
 

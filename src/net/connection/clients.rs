@@ -1,7 +1,8 @@
 //! The connections of a server.
 //!
-//! A connection is counted twice in its life: until it is lost for its protocol, and, if its socket is kept to linger
-//! after that, until the socket is closed. Each count ends when what was given for it is dropped, so none is forgotten.
+//! A connection counts as connected until it is lost for its protocol. If its socket lingers after that, it counts as
+//! lingering until the socket is closed. Both counts are held by a value that is dropped at the end, so none is
+//! forgotten.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -15,14 +16,15 @@ use crate::interface::Transport;
 use crate::net::connection::layer::topmost;
 use crate::reactor::Source;
 
-/// All that is left of the connections that a server accepted.
+/// The connections that a server accepted and that have not ended.
 #[derive(Default)]
 pub(crate) struct Clients {
     /// Those that are not yet lost.
     connected: RefCell<Slab<Weak<dyn Transport>>>,
     /// Those that are lost for their protocols, and whose sockets are not yet closed.
     lingering: RefCell<Slab<Weak<dyn Source>>>,
-    /// From now on it is told when a connection has ended. Before that nobody asks, and most servers have many.
+    /// Nothing more is added, so waiters are woken when the last connection has ended. Before that nobody could be done
+    /// waiting.
     watched: Cell<bool>,
     changed: Waiters,
 }
@@ -40,7 +42,7 @@ pub(crate) struct LingeringAttachment {
 }
 
 impl Clients {
-    /// Counts a connection for as long as it keeps what this returns.
+    /// Counts a connection until what this returns is dropped.
     pub(crate) fn add(self: &Rc<Self>, transport: &Rc<dyn Transport>) -> Attachment {
         let place = self.connected.borrow_mut().insert(Rc::downgrade(transport));
         Attachment { clients: Rc::clone(self), place }
@@ -51,8 +53,8 @@ impl Clients {
         self.connected.borrow().len()
     }
 
-    /// Those that are not yet lost, as the application knows them: what is done to each is for the topmost layer to do
-    /// in order.
+    /// The topmost transport of each connection that is not yet lost. With TLS that is the one that ends the session in
+    /// order.
     pub(crate) fn transports(&self) -> Vec<Rc<dyn Transport>> {
         let connected: Vec<_> = self.connected.borrow().iter().filter_map(|(_, client)| client.upgrade()).collect();
         connected.into_iter().map(|client| topmost(client)).collect()
@@ -76,7 +78,7 @@ impl Clients {
         }
     }
 
-    /// Nobody will be added, so from now on it is worth telling who waits.
+    /// No connection will be added, so from now on waiters have to be woken.
     pub(crate) fn no_more_come(&self) {
         self.watched.set(true);
         self.changed.wake_all();
@@ -94,8 +96,8 @@ impl Clients {
     }
 
     fn one_has_ended(&self) {
-        // All who wait want the last one to be lost: waking each of them for every connection would cost connections times
-        // waiters.
+        // All waiters wait for the last connection. Waking each of them for every connection would cost connections
+        // times waiters.
         if self.watched.get() && self.connected() == 0 {
             self.changed.wake_all();
         }
@@ -103,7 +105,7 @@ impl Clients {
 }
 
 impl Attachment {
-    /// The connection is lost for its protocol, and its socket lingers.
+    /// The connection is lost for its protocol, but its socket lingers.
     pub(crate) fn linger(self, lingering: &Rc<dyn Source>) -> LingeringAttachment {
         let place = self.clients.lingering.borrow_mut().insert(Rc::downgrade(lingering));
         LingeringAttachment { clients: Rc::clone(&self.clients), place }
@@ -124,7 +126,7 @@ impl Drop for LingeringAttachment {
     }
 }
 
-/// Takes an entry out, and gives back what a burst of connections needed when the last one has ended.
+/// Removes an entry. When the list is empty, the memory that a burst of connections needed is freed.
 fn remove<T: ?Sized>(list: &RefCell<Slab<Weak<T>>>, place: usize) {
     let mut list = list.borrow_mut();
     drop(list.try_remove(place));

@@ -1,9 +1,8 @@
 //! The end of a connection whose peer has not ended its side.
 //!
-//! The kernel answers input for a closed socket with a reset, and a peer that gets one may lose the reply that was sent
-//! just before, however long ago its request was read. So after our side has ended, what the peer still sends is received
-//! and thrown away, and the socket is closed when the peer has ended its side too, or when it has sent too much or
-//! nothing for too long.
+//! The kernel answers input for a closed socket with a reset, and a peer that receives a reset may lose the reply that
+//! was sent to it just before. So after our side has ended, what the peer still sends is received and thrown away. The
+//! socket is closed when the peer has ended its side, or has sent too much, or has sent nothing for too long.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -20,16 +19,16 @@ use crate::reactor::{Again, Direction, Registration, Source};
 /// How many receives one turn makes at the most.
 const RECEIVES_PER_TURN: usize = 4;
 
-/// A connection that its protocol is done with, and whose outgoing side has ended.
+/// A connection that is lost for its protocol, and whose outgoing side has ended.
 pub(crate) struct Lingering {
     this: Weak<Lingering>,
     event_loop: LoopHandle,
     registration: Registration,
     /// `None` once closed.
     conduit: RefCell<Option<Rc<dyn Conduit>>>,
-    /// How many more bytes are received.
+    /// How many more bytes are received at the most.
     left: Cell<usize>,
-    /// When the last bytes came, or it began.
+    /// When the last bytes came, or when the lingering began.
     quiet_since: Cell<Instant>,
     /// Runs until it is closed.
     timer: Cell<Option<TimerHandle>>,
@@ -37,17 +36,17 @@ pub(crate) struct Lingering {
     attachment: Cell<Option<LingeringAttachment>>,
 }
 
-/// What throwing away found.
+/// What one receive found.
 enum Discarded {
     Some,
     /// There was nothing.
     Nothing,
-    /// No more comes, or no more is received.
+    /// The peer has ended its side, or has sent too much.
     End,
 }
 
 impl Lingering {
-    /// Lingers with a conduit that is watched under `registration`. Gives back the source that was watched.
+    /// Takes over a conduit that is watched under `registration`. Returns the source that was watched before.
     pub(crate) fn begin(
         event_loop: &LoopHandle,
         registration: &Registration,
@@ -72,8 +71,8 @@ impl Lingering {
         earlier
     }
 
-    /// Closes when nothing has come for too long. The timer is not set anew for all that comes: when it is due, it looks
-    /// how long that is ago.
+    /// Closes when nothing has come for too long. Setting the timer anew for all that comes would be expensive.
+    /// Instead, when it is due, it looks at the time of the last bytes, and is set anew if they are recent.
     fn close_when_quiet(&self) {
         let (this, end) = (self.this.clone(), self.quiet_since.get() + LINGER_TIME);
         let timer = self.event_loop.call_at(end, move || {
@@ -139,7 +138,7 @@ impl Source for Lingering {
             timer.cancel();
         }
         drop(self.conduit.take());
-        // Last: the server hears of it when the socket is closed.
+        // Last, since the server may only hear of it when the socket is closed.
         drop(self.attachment.take());
     }
 

@@ -1,4 +1,4 @@
-//! The last step of whoever opens a transport: the protocol is told, then the caller gets both.
+//! The last step of opening a transport: its protocol is told, then the caller gets both.
 
 use std::io;
 
@@ -6,11 +6,11 @@ use crate::errors::ConnectionError;
 use crate::promise::Promise;
 use crate::transports::Guard;
 
-/// Told when `connection_made` has returned, or why it never did.
+/// Set when `connection_made` has returned, or with the reason why it never will.
 pub(crate) type Made = Promise<Result<(), ConnectionError>>;
 
-/// Waits until the protocol was told. Until the caller has the transport, giving up means that nobody wants it: then,
-/// and if the protocol failed, `abort` is called.
+/// Waits until the protocol was told. If that fails, or if the future is dropped before, nobody will use the transport,
+/// and `abort` is called.
 pub(crate) async fn until_made(made: &Made, abort: impl Fn() + Copy) -> io::Result<()> {
     let unwanted = Guard::new(abort);
     made.wait().await?;

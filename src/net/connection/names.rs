@@ -1,4 +1,4 @@
-//! How the two ends of a connection are called.
+//! The names of the two ends of a connection.
 
 use std::rc::Rc;
 
@@ -8,6 +8,6 @@ use crate::interface::Address;
 #[derive(Clone, Default)]
 pub(crate) struct Names {
     pub(crate) peer: Option<Address>,
-    /// Shared with the listener, whose connections mostly have one local name.
+    /// Shared with the listener, whose connections mostly have the same local name.
     pub(crate) local: Option<Rc<Address>>,
 }

@@ -1,5 +1,6 @@
-//! Waiting for a descriptor of the loop's own that has no transport yet. Whoever waits makes the attempts too, so the
-//! readiness is kept here; users' descriptors, where that is not known, are watched by `event_loop/descriptor`.
+//! Waiting for a descriptor that has no transport yet. Whoever waits here also makes the attempts and says what they
+//! found, so this knows whether the descriptor is ready. The user's descriptors, whose reads and writes the loop does
+//! not see, are watched by `event_loop/descriptor`.
 
 use std::fmt;
 use std::io;
@@ -11,7 +12,7 @@ use crate::event_loop::LoopHandle;
 use crate::executor::Waiters;
 use crate::reactor::{Again, Direction, Registration, Source};
 
-/// Watches a descriptor until dropped. The descriptor must be open for as long.
+/// Watches a descriptor until it is dropped. The descriptor must stay open until then.
 pub(crate) struct Watch {
     event_loop: LoopHandle,
     fd: RawFd,
@@ -30,7 +31,7 @@ impl Watch {
         Ok(Watch { event_loop: event_loop.clone(), fd, source })
     }
 
-    /// Another source follows the events of the descriptor from now on, and knows what is known of it.
+    /// Has another source watch the descriptor from now on, and tells it whether that is ready.
     ///
     /// # Errors
     ///

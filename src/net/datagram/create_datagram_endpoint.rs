@@ -1,4 +1,4 @@
-//! Making a datagram endpoint: what may be said of it, and from a socket its transport and its protocol.
+//! Making a datagram endpoint: its options, its transport and its protocol.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -20,9 +20,9 @@ impl LoopHandle {
     /// Makes an endpoint for datagrams, over UDP or a Unix socket, and gives its transport and the protocol that
     /// `factory` made. The protocol has been told `connection_made` by then.
     ///
-    /// A Unix endpoint that is bound to a path takes it as
-    /// [`create_unix_server`](LoopHandle::create_unix_server) does: what a dead socket left there is replaced, and no live
-    /// one. The path is removed when the endpoint is gone, if the same socket is still there.
+    /// A Unix endpoint that is bound to a path takes it as [`create_unix_server`](LoopHandle::create_unix_server) does:
+    /// it replaces a socket there that nobody has open any more. The path is removed when the endpoint is gone, if the
+    /// same socket is still there.
     ///
     /// # Cancel safety
     ///
@@ -30,9 +30,10 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if it is not said where: by a local address, a remote one, a family or a socket; if they do not fit
-    /// together; if the socket is not one for datagrams, of the internet or a Unix one. What the system says of the first
-    /// address that could not be used; `AddrInUse` also for a path with something else than a dead socket. A closed loop.
+    /// `InvalidInput` if neither a local address nor a remote one, a family or a socket is given, if they do not fit
+    /// together, or if the socket is not a datagram socket of the internet or of Unix. If no address could be used, the
+    /// system's error for the first one. `AddrInUse` if there is a socket at the path that somebody has open, or a file
+    /// that is not a socket. It also fails if the loop is closed.
     ///
     /// # Examples
     ///
@@ -55,7 +56,7 @@ impl LoopHandle {
     /// # }
     /// ```
     ///
-    /// To the system's log, whose daemon hears at a path:
+    /// Writing to the system's log, whose daemon receives at a path:
     ///
     /// ```no_run
     /// # use std::rc::Rc;
@@ -94,36 +95,36 @@ impl<P> CreateDatagramEndpoint<'_, P> {
         self
     }
 
-    /// The only peer: everything is sent there, and only what comes from there is received. A
-    /// [`Path`](std::path::Path) is that of a Unix socket; it can answer only an endpoint that has a local address too.
+    /// The only peer: everything is sent there, and only what comes from there is received. A [`Path`](std::path::Path)
+    /// is that of a Unix socket. Such a peer can answer only if this endpoint has a local address, too.
     pub fn remote_addr(mut self, to: impl Into<Endpoint>) -> Self {
         self.options.remote = Some(to.into());
         self
     }
 
-    /// Uses addresses of one family only. Without an address the endpoint takes a free port of every interface; a Unix
-    /// one has no name then, and only sends.
+    /// Uses addresses of one family only. If no address is given, the endpoint takes a free port of every interface; a
+    /// Unix endpoint then has no name, and can only send.
     pub fn family(mut self, family: Family) -> Self {
         self.options.hints.family = family;
         self
     }
 
-    /// Whether several endpoints, of this or of other processes, may share the local address; of the internet only.
+    /// Whether several endpoints, of this process or of others, may share the local address. Not for Unix sockets.
     pub fn reuse_port(mut self, on: bool) -> Self {
         self.options.reuse_port = on;
         self
     }
 
-    /// Whether datagrams may be sent to a broadcast address. A remote address is then where everything is sent, but
-    /// answers are received from anyone. Of the internet only.
+    /// Whether datagrams may be sent to a broadcast address. Everything is then sent to the remote address, but answers
+    /// are received from anyone. Not for Unix sockets.
     pub fn allow_broadcast(mut self, on: bool) -> Self {
         self.options.allow_broadcast = on;
         self
     }
 
-    /// A socket that is ready, instead of all other options (asyncio's `sock=`): a
-    /// [`UdpSocket`](std::net::UdpSocket), a [`UnixDatagram`](std::os::unix::net::UnixDatagram), or a `Socket` of socket2.
-    /// It is made non-blocking. The path that it is bound to, if it is, stays when the endpoint is gone.
+    /// A ready socket, instead of all other options (asyncio's `sock=`): a [`UdpSocket`](std::net::UdpSocket), a
+    /// [`UnixDatagram`](std::os::unix::net::UnixDatagram), or a `Socket` of socket2. It is made non-blocking. If it is
+    /// bound to a path, that stays when the endpoint is gone.
     pub fn socket(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.options.socket = Some(socket.into());
         self
@@ -136,7 +137,7 @@ impl<'f, P: DatagramProtocol + 'static> IntoFuture for CreateDatagramEndpoint<'f
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            // What is refused at once may be tried again at once.
+            // Opening may fail at once, and a task that tries again in a loop must not keep the thread.
             costly_operation().await;
             let opened = self.options.open(&self.event_loop).await?;
             let protocol = (self.factory)();

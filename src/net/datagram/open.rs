@@ -1,4 +1,4 @@
-//! From the options of a datagram endpoint to a socket that is bound or connected as they say.
+//! From the options of a datagram endpoint to its socket.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -41,7 +41,7 @@ impl Options {
         Ok(Opened { conduit: event_loop.network().adopt_datagrams(event_loop, socket)?, remote: None })
     }
 
-    /// Whether a path, or the family, says that the socket is a Unix one.
+    /// Whether the options ask for a Unix socket, by a path or by the family.
     fn is_unix(&self) -> bool {
         let is_path = |endpoint: &Option<Endpoint>| matches!(endpoint, Some(Endpoint(Target::Unix(_))));
         is_path(&self.local) || is_path(&self.remote) || self.hints.family == Family::Unix
@@ -82,7 +82,8 @@ impl Options {
         Err(first_error.unwrap_or_else(|| invalid("the local and the remote address are of different families")))
     }
 
-    /// Where to receive if nobody said it: with a remote address that is the system's affair, else a free port.
+    /// Where to receive if no local address is given. With a remote address the system chooses; otherwise it is a free
+    /// port.
     fn anywhere(&self) -> io::Result<Vec<SocketAddr>> {
         match (&self.remote, self.hints.family) {
             (Some(_), _) => Ok(Vec::new()),
@@ -129,7 +130,7 @@ fn path_of(endpoint: Option<Endpoint>) -> io::Result<Option<PathBuf>> {
     }
 }
 
-/// The pairs to try, in order: of what is given on both sides those of one family, else each alone.
+/// The pairs to try, in order. If both sides are given, both addresses of a pair are of one family.
 fn pairs(locals: &[SocketAddr], remotes: &[SocketAddr]) -> Vec<(Option<SocketAddr>, Option<SocketAddr>)> {
     if remotes.is_empty() {
         return locals.iter().map(|&local| (Some(local), None)).collect();

@@ -28,9 +28,9 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// What the system says of binding and listening, with the address; if a name was not found, with a
-    /// [`LookUpError`](crate::LookUpError) inside; an invalid endpoint; a socket that is not of a stream; a closed
-    /// loop.
+    /// The system's error for binding or listening, with the address. If a name was not found, the error has a
+    /// [`LookUpError`](crate::LookUpError) inside. It also fails if the endpoint is invalid, if a ready socket is not a
+    /// stream socket, or if the loop is closed.
     pub fn create_server<P: Protocol + 'static>(
         &self,
         factory: impl Fn() -> Rc<P> + 'static,
@@ -44,10 +44,10 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// What the system says, with the path; a path that is too long. `AddrInUse` if the path is that of a socket that
-    /// somebody has open, whether or not it listens yet, or of anything that is no socket. What a dead server left is
-    /// replaced. Of several servers that start at one path at the same time, one takes it and all others get
-    /// `AddrInUse`.
+    /// The system's error, with the path; `InvalidInput` if the path is too long. `AddrInUse` if there is a socket at
+    /// the path that somebody has open, whether it listens or not, or a file that is not a socket. The socket of a
+    /// server that has ended is replaced. If several servers start at one path at the same time, one of them gets it
+    /// and all others get `AddrInUse`.
     pub fn create_unix_server<P: Protocol + 'static>(
         &self,
         factory: impl Fn() -> Rc<P> + 'static,
@@ -99,30 +99,28 @@ macro_rules! serve_options {
             self
         }
 
-        /// Whether several sockets may listen at the address, the kernel dealing out connections. The default is
+        /// Whether several sockets may listen at the address, each connection going to one of them. The default is
         /// false.
         pub fn reuse_port(mut self, reuse: bool) -> Self {
             self.options.bind.reuse_port = reuse;
             self
         }
 
-        /// Whether the kernel looks after idle connections by itself. The default is false.
+        /// Whether the kernel probes idle connections and ends those whose peers are gone. The default is false.
         pub fn keep_alive(mut self, keep: bool) -> Self {
             self.options.bind.keep_alive = keep;
             self
         }
 
-        /// Whether to accept connections at once, as by default, or only from
-        /// [`Server::start_serving`](crate::Server::start_serving) on: until then the address is taken but connecting
-        /// to it is refused.
+        /// Whether to accept connections at once, which is the default. Otherwise the address is taken, but connecting
+        /// to it is refused until [`Server::start_serving`](crate::Server::start_serving) is called.
         pub fn start_serving(mut self, at_once: bool) -> Self {
             self.options.start_serving = at_once;
             self
         }
 
-        /// Whether the path to which a Unix server has bound is removed when the server closes, if the same socket is
-        /// still there. The default is true. The path of a socket that was handed over ready is never removed: it
-        /// belongs to whoever bound it.
+        /// Whether a Unix server removes its path when it closes, if its own socket is still there. The default is
+        /// true. The path of a ready socket is never removed: it belongs to whoever bound it.
         pub fn cleanup_socket(mut self, remove: bool) -> Self {
             self.options.bind.cleanup_socket = remove;
             self
@@ -177,7 +175,7 @@ impl ServeOptions {
         if event_loop.is_closed() {
             return Err(loop_is_closed());
         }
-        // What is refused at once may be tried again at once.
+        // Listening may fail at once, and a task that tries again in a loop must not keep the thread.
         costly_operation().await;
         let layer = self.layer.prepare(None)?;
         let bound = match self.at.0 {

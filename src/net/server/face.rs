@@ -15,23 +15,23 @@ use crate::net::server::state::{Assembly, ServerState};
 use crate::time::timeout;
 use crate::transports::Guard;
 
-/// A server, until it is dropped: that closes the listeners, and leaves the connections open.
+/// A server. Dropping it closes the listeners, and leaves the connections open.
 #[doc(alias = "AbstractServer")]
 #[must_use = "dropping a server closes its listeners: keep it, and await `serve_forever()` or `wait_closed()`"]
 pub struct Server {
     state: Rc<ServerState>,
 }
 
-/// What [`Server::shutdown`] did to the connections that there were.
+/// How the connections ended that were open when [`Server::shutdown`] was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// These ended by themselves within the grace.
+    /// How many ended by themselves within the grace.
     pub finished: usize,
-    /// These were closed after it, and all that had been written to them was sent.
+    /// How many were closed after the grace. All that had been written to them was sent.
     pub closed: usize,
-    /// These were aborted after it, since their peers did not take what was left to send. Each peer that still listens
-    /// was told so by a reset.
+    /// How many were aborted after the grace, since their peers did not take what was left to send. Each of these peers
+    /// sees a reset, if it can still be reached.
     pub aborted: usize,
 }
 
@@ -45,13 +45,13 @@ impl Server {
         Server { state: ServerState::new(event_loop, assembly, bound, backlog) }
     }
 
-    /// The internet addresses it listens at; none once it is closed.
+    /// The internet addresses that it listens at. The list is empty once the server is closed.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.sockets().iter().filter_map(|info| info.sockname()?.as_inet()).collect()
     }
 
-    /// Name and socket of each listener; none once it is closed. The sockets are duplicates: drop them before you
-    /// expect the address to be free.
+    /// The name and the socket of each listener. The list is empty once the server is closed. The sockets are
+    /// duplicates: the address is not free before they are dropped.
     pub fn sockets(&self) -> Vec<ExtraInfo> {
         self.state.sockets()
     }
@@ -65,22 +65,23 @@ impl Server {
     ///
     /// # Cancel safety
     ///
-    /// It listens from the first poll on; what is waited for is one turn.
+    /// It listens from the first poll on, and then waits for one turn. Dropping the future does not undo that.
     ///
     /// # Errors
     ///
-    /// If the server is closed, or the system refuses to listen; the server is closed then.
+    /// If the server is closed, or if the system refuses to listen. In the second case the server is closed.
     pub async fn start_serving(&self) -> io::Result<()> {
         self.state.start()?;
         yield_once().await;
         Ok(())
     }
 
-    /// Serves until the server is closed by someone else.
+    /// Serves until the server is closed from somewhere else.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the server and its connections, those with unsent bytes when these have gone out.
+    /// Dropping the future closes the server and its connections. A connection with unsent bytes closes when they have
+    /// been sent.
     ///
     /// # Errors
     ///
@@ -102,33 +103,34 @@ impl Server {
         self.state.close();
     }
 
-    /// Closes the connections; each sends what it has still buffered, and ends its session where there is TLS. The
-    /// listeners are not touched.
+    /// Closes the connections. Each sends what it has buffered, and ends its TLS session if it has one. The listeners
+    /// stay open.
     pub fn close_clients(&self) {
         self.state.clients().close_all();
     }
 
-    /// Closes the connections at once, those with unsent bytes by a reset. The listeners are not touched.
+    /// Closes the connections at once. The peer of a connection with unsent bytes sees a reset. The listeners stay
+    /// open.
     pub fn abort_clients(&self) {
         self.state.clients().abort_all();
     }
 
-    /// Waits until the server is closed and its last connection is lost. The sockets of some may linger for a while
-    /// after that; [`shutdown`](Server::shutdown) waits for them too.
+    /// Waits until the server is closed and its last connection is lost. Sockets may linger for a while after that;
+    /// [`shutdown`](Server::shutdown) waits for them, too.
     ///
     /// # Cancel safety
     ///
-    /// There is nothing to lose.
+    /// Dropping the future changes nothing.
     pub async fn wait_closed(&self) {
         self.state.clients().all_lost().await;
     }
 
     /// Ends the server: closes the listeners, waits up to `grace` for the connections to end by themselves, closes
     /// those that are left, and aborts those whose peers do not take what was written to them. Then it waits for the
-    /// peers to end their sides, so that a process that exits afterwards takes no reply from anyone.
+    /// peers to end their sides, so that a process that exits afterwards does not cut off a reply.
     ///
-    /// It always ends, whatever the peers do: after the grace and five seconds more at the latest. Peers that close when
-    /// they are told the end do not keep it waiting, nor do those that nothing was ever sent to.
+    /// Whatever the peers do, it ends at the latest five seconds after the grace. It does not wait for peers that close
+    /// when they see our end, nor for those that nothing was ever sent to.
     ///
     /// ```
     /// use std::time::Duration;
@@ -147,23 +149,23 @@ impl Server {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the listeners closed and the connections as they are; it may be called again.
+    /// Dropping the future leaves the listeners closed and the connections as they are. It may be called again.
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         self.close();
         let clients = self.state.clients();
         let before = clients.connected();
-        // Either all have ended, or the grace is over: what is left says which.
+        // The outcome does not matter: the number of those that are left says whether the grace was enough.
         let _ = timeout(grace, clients.all_lost()).await;
         let left = clients.connected();
         clients.close_all();
-        // The kernel has taken what it can when this is over.
+        // In these turns the kernel takes what it can.
         for _ in 0..2 {
             yield_once().await;
         }
         let mut stuck = clients.transports();
         stuck.retain(|client| client.get_write_buffer_size() > 0);
         stuck.iter().for_each(|client| client.abort());
-        // What the others were sent is out of our hands: they only wait for their peers.
+        // The kernel has all that the others wrote. They only wait for their peers to end.
         if timeout(LINGER_TIME, clients.all_closed()).await.is_err() {
             clients.abort_all();
             clients.stop_lingering(self.state.event_loop());
@@ -173,7 +175,7 @@ impl Server {
         ShutdownReport { finished, closed: left.saturating_sub(stuck.len()), aborted: stuck.len() }
     }
 
-    /// How many connections there are that are not yet lost.
+    /// How many connections are not yet lost.
     pub fn connections(&self) -> usize {
         self.state.clients().connected()
     }

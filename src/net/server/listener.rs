@@ -1,4 +1,4 @@
-//! A listening socket: it accepts, and hands what it accepted to its server.
+//! A listening socket. It accepts connections and hands them to its host, which is a server.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -31,8 +31,8 @@ pub(super) struct Listener {
     budget: u32,
     /// Runs while the listener rests, after `accept` failed for want of something.
     rest: Cell<Option<TimerHandle>>,
-    /// Whether the shortage that makes it rest was reported. It lasts over many rests, and is over when nobody waits
-    /// any more: a connection accepted now and then, as one ends, is not the end of it.
+    /// Whether the shortage that makes it rest was reported. A shortage is over when no connection waits any more. That
+    /// one is accepted now and then, because another one has ended, does not end it.
     short: Cell<bool>,
 }
 
@@ -41,9 +41,9 @@ pub(super) struct Listener {
 enum Refusal {
     /// Nothing is there to accept.
     Nothing,
-    /// Only that one connection failed, or is gone already: the next may do.
+    /// Only that one connection failed, or has ended already. The next attempt may succeed.
     Skip,
-    /// Descriptors or memory ran out, or the listener itself is broken: the next attempt would fail too.
+    /// Descriptors or memory have run out, or the listener itself is broken. The next attempt would fail, too.
     Rest,
 }
 
@@ -95,8 +95,8 @@ impl Listener {
         self.event_loop.core().want(&self.this, Direction::Read);
     }
 
-    /// Accepts one connection. It is set up by a handle of its own, so that one whose protocol panics takes no other
-    /// with it.
+    /// Accepts one connection. A callback of its own sets it up, so that a protocol that panics does no harm to other
+    /// connections.
     fn accept_one(&self) -> io::Result<()> {
         let accepted = self.with_acceptor(|acceptor| acceptor.accept());
         let connection = accepted.unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))?;
@@ -116,7 +116,7 @@ impl Listener {
             }
         });
         self.rest.set(Some(timer));
-        // Last, for who hears of it may close this listener, which is to cancel the timer.
+        // Last, since the exception handler may close this listener, and that has to cancel the timer.
         if !self.short.replace(true) {
             let incident = Incident::new("A server cannot accept connections, and tries again every second");
             self.event_loop.core().report(&incident.with_error(error).with_source(self));
@@ -130,7 +130,7 @@ impl Source for Listener {
     }
 
     fn ready(&self, _direction: Direction) -> Again {
-        // At least one attempt, for a backlog of zero still lets one connection wait.
+        // One attempt more than the budget, since even with a backlog of zero one connection may wait.
         for _ in 0..=self.budget {
             let Err(error) = self.accept_one() else { continue };
             match refusal(&error) {
@@ -173,10 +173,11 @@ fn refusal(error: &io::Error) -> Refusal {
     };
     match error.kind() {
         WouldBlock => Refusal::Nothing,
-        // Linux gives the pending network errors of a new connection here, and EPERM where a firewall forbids it.
+        // On Linux, `accept` returns errors that are already pending on the new connection, and EPERM if a firewall
+        // forbids it.
         Interrupted | ConnectionAborted | ConnectionReset | HostUnreachable | NetworkDown | NetworkUnreachable
         | PermissionDenied | TimedOut => Refusal::Skip,
-        // It has no `ErrorKind`.
+        // EPROTO has no `ErrorKind`.
         _ if error.raw_os_error() == Some(libc::EPROTO) => Refusal::Skip,
         _ => Refusal::Rest,
     }

@@ -15,7 +15,7 @@ use crate::net::server::listener::{Host, Listener};
 /// Makes the protocol of each connection.
 pub(super) type Factory = Rc<dyn Fn() -> Rc<dyn Protocol>>;
 
-/// What is put on each connection: a protocol, and under it a layer where there is one.
+/// What each connection gets: a protocol and, if there is one, a layer below it.
 #[derive(Clone)]
 pub(super) struct Assembly {
     pub(super) factory: Factory,
@@ -24,7 +24,7 @@ pub(super) struct Assembly {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The addresses are taken, but nobody listens: connecting is refused.
+    /// The addresses are taken, but the server does not listen yet, so connecting is refused.
     Bound,
     /// Connections are accepted.
     Serving,
@@ -43,7 +43,7 @@ pub(super) struct ServerState {
     /// The listeners, in Serving.
     listeners: RefCell<Vec<Rc<Listener>>>,
     clients: Rc<Clients>,
-    /// Woken when it is closed.
+    /// Woken when the server is closed.
     closed: Waiters,
 }
 
@@ -121,7 +121,7 @@ impl ServerState {
         Listener::start(&self.event_loop, acceptor, self.clone(), self.backlog)
     }
 
-    /// Nobody is accepted any more, and nobody listens.
+    /// Closes the listeners. Nothing is accepted from now on.
     pub(super) fn close(&self) {
         if self.phase.replace(Phase::Closed) == Phase::Closed {
             return;
@@ -131,7 +131,7 @@ impl ServerState {
         for listener in &listeners {
             listener.close();
         }
-        // Nobody is accepted any more. What the factory holds may well be this server.
+        // The factory may hold this server, so it is dropped with the listeners.
         let assembly = self.assembly.take();
         self.clients.no_more_come();
         self.closed.wake_all();
@@ -144,7 +144,7 @@ impl Host for ServerState {
     fn set_up(&self, connection: Connected) {
         let assembly = self.assembly.borrow().clone();
         let (Phase::Serving, Some(assembly)) = (self.phase.get(), assembly) else {
-            // Closed between the accept and now: nobody will serve this connection.
+            // The server was closed since the connection was accepted.
             return;
         };
         let peer = connection.peername().cloned();

@@ -1,7 +1,8 @@
-//! A lock by which one at a time, of all processes and of their threads, does something in a directory.
+//! A lock of a directory that only one thread of all processes holds at a time.
 //!
-//! It leaves no file behind and dies with its holder, since it is a descriptor: on Linux a socket whose abstract name
-//! says the directory, on Apple's systems and the BSDs the directory itself, opened exclusively.
+//! It is a descriptor, so it leaves no file behind and ends with the process that holds it. On Linux it is a socket
+//! whose abstract name is made from the directory's number, on Apple's systems and the BSDs the directory itself,
+//! opened exclusively.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,12 +15,12 @@ use crate::time::sleep;
 /// Held until dropped.
 #[must_use]
 pub(super) struct DirectoryLock {
-    /// `None` if the system refuses to give it: then the holder is no worse off than without one.
+    /// `None` if the system refuses the lock. Then the holder goes on without it.
     _held: Option<OwnedFd>,
 }
 
 impl DirectoryLock {
-    /// The lock of the directory that `path` is in, waited for while somebody else has it.
+    /// The lock of the directory that `path` is in. Waits while somebody else has it.
     ///
     /// # Errors
     ///
@@ -44,8 +45,8 @@ impl DirectoryLock {
     }
 }
 
-/// A descriptor that only one can have at a time: an abstract name. It can be had once in each network namespace, so
-/// processes that share a directory but not that do not hear of each other.
+/// Binds to an abstract name, which only one socket can have at a time. Each network namespace has its own names, so
+/// processes in different ones do not exclude each other, though they may share the directory.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn hold(directory: &Path) -> io::Result<OwnedFd> {
     use std::os::unix::fs::MetadataExt;
@@ -57,7 +58,7 @@ fn hold(directory: &Path) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// A descriptor that only one can have at a time: the directory itself, opened exclusively.
+/// Opens the directory exclusively, which only one descriptor can do at a time.
 #[cfg(any(
     target_vendor = "apple",
     target_os = "freebsd",

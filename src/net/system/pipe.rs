@@ -11,14 +11,14 @@ use crate::event_loop::LoopHandle;
 use crate::net::connection::Watch;
 use crate::net::port::{Conduit, Connected, Ways};
 
-/// What is at the other side of the descriptor.
+/// What the descriptor is open for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Fifo,
     Socket,
-    /// It can be waited for, as a terminal.
+    /// A device that can be waited for, such as a terminal.
     Device,
-    /// It never makes anybody wait, as `/dev/null`.
+    /// A device that is always ready, such as `/dev/null`.
     ReadyDevice,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn adopt(event_loop: &LoopHandle, pipe: OwnedFd, ways: Ways) -> io::R
                 watch = Some(watched);
                 Kind::Device
             }
-            // What epoll says of those that have no notion of readiness.
+            // This is epoll's error for files that are always ready.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Kind::ReadyDevice,
             Err(error) => return Err(error),
         },
@@ -54,8 +54,8 @@ pub(super) fn adopt(event_loop: &LoopHandle, pipe: OwnedFd, ways: Ways) -> io::R
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
     };
-    // std has no way to make a file non-blocking. mio's pipe has, with a system call that means the same for
-    // every kind of descriptor; it is only a wrapper around the descriptor, which comes out as it went in.
+    // std cannot make a file non-blocking. mio's pipe can, by a system call that works for every kind of descriptor.
+    // Here it only wraps the descriptor for that call.
     let pipe = Sender::from(OwnedFd::from(file));
     pipe.set_nonblocking(true)?;
     let connected = Connected::new(Pipe { file: File::from(OwnedFd::from(pipe)), kind, ways });
@@ -66,18 +66,18 @@ pub(super) fn adopt(event_loop: &LoopHandle, pipe: OwnedFd, ways: Ways) -> io::R
 }
 
 impl Pipe {
-    /// Something happened on a pipe that we write to: is it that nobody reads any more? A send would tell by EPIPE,
-    /// but there may be nothing to send.
+    /// Something happened on a pipe that we write to. Finds out whether its reader is gone: a send would fail with
+    /// EPIPE, but there may be nothing to send.
     fn look_for_the_reader(&self, into: &mut [u8]) -> io::Result<usize> {
         match self.kind {
             Kind::Socket => (&self.file).read(into),
-            // A write end has no other event of this direction than that it failed. Only a FIFO that was opened both
-            // ways has: it may be read, and the empty read that asks for that takes nothing out of it.
+            // The only event of this direction at a write end is that the reader is gone. Only a FIFO that was opened
+            // both ways has others, and there an empty read succeeds without taking anything out of it.
             Kind::Fifo => match (&self.file).read(&mut []) {
                 Ok(_) => Err(io::ErrorKind::WouldBlock.into()),
                 Err(_) => Ok(0),
             },
-            // A terminal is readable because someone types.
+            // A terminal is also readable when somebody types.
             Kind::Device | Kind::ReadyDevice => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
@@ -93,7 +93,7 @@ impl Conduit for Pipe {
 
     fn send(&self, data: &[u8]) -> io::Result<usize> {
         match self.kind {
-            // Nobody would tell when the rest may be sent, so all of it is sent now.
+            // No event says when the rest may be sent, so all of it is sent now.
             Kind::ReadyDevice => (&self.file).write_all(data).map(|()| data.len()),
             Kind::Fifo | Kind::Socket | Kind::Device => (&self.file).write(data),
         }

@@ -1,8 +1,8 @@
 //! The path of a Unix socket: taking it, and giving it back.
 //!
-//! To bind, the path must be free, so what a dead socket left there is removed before. Looking, removing and binding are
-//! one step, which one socket at a time takes ([`DirectoryLock`]). Otherwise two that saw the same dead one would both
-//! remove what they find, and the second would remove the first.
+//! To bind, the path must be free, so a socket file that nobody has open any more is removed first. Looking, removing
+//! and binding happen under a [`DirectoryLock`]. Otherwise two servers that saw the same dead socket would both remove
+//! what they find, and the second one would remove the socket of the first.
 
 use std::fs;
 use std::io;
@@ -16,17 +16,17 @@ use super::socket::prepare;
 use crate::interface::Address;
 use crate::report;
 
-/// A new socket of this type, bound to a path or to an abstract name, and the file that this made if it is a path. What
-/// a socket left there that nobody has open any more is replaced.
+/// A new socket of this type, bound to a path or to an abstract name; for a path, also the file that this made. A
+/// socket file that nobody has open any more is replaced.
 ///
 /// # Errors
 ///
-/// `AddrInUse` if the path is that of a socket that somebody has open, whether or not it listens, or of anything that
-/// is no socket: both are left alone. What the system says.
+/// `AddrInUse` if there is a socket at the path that somebody has open, whether it listens or not, or a file that is
+/// not a socket; neither is touched. Otherwise the system's error.
 ///
 /// # Cancel safety
 ///
-/// The path is taken in the last step, when nothing is waited for any more.
+/// The path is taken in the last step, after which nothing is awaited.
 pub(super) async fn bind_unix(address: &Address, kind: Type) -> io::Result<(Socket, Option<SocketFile>)> {
     let name = address.to_sock_addr();
     let socket = Socket::new(Domain::UNIX, kind, None)?;
@@ -46,10 +46,10 @@ pub(super) async fn bind_unix(address: &Address, kind: Type) -> io::Result<(Sock
     Ok((socket, SocketFile::at(path)))
 }
 
-/// Whether the path is that of a socket that nobody has open.
+/// Whether there is a socket at the path that nobody has open.
 ///
-/// An attempt to connect a datagram socket tells it of sockets of every type, and without side effects: one that is open
-/// and of another type refuses the wrong type, whether or not it listens, and is brought no client.
+/// A datagram socket tries to connect. That has no side effects, and works for sockets of every type: an open stream
+/// socket refuses the wrong type, whether it listens or not, and does not see a client.
 fn is_dead(path: &Path, name: &SockAddr) -> io::Result<bool> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
     let probe = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
@@ -63,8 +63,8 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The file that a socket of ours made by being bound. Dropping this removes it, unless another one has taken its place
-/// or it is gone. That is to happen before the socket is closed, while nobody can take the path for one that is free.
+/// The file that binding a socket has made. Dropping this removes the file, unless another one has taken its place. It
+/// must be dropped before the socket is closed, since until then nobody else takes the path.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -80,9 +80,9 @@ impl SocketFile {
         Some(SocketFile { path, device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// Leaves the file where it is, for good.
+    /// Never removes the file.
     pub(super) fn leave(mut self) {
-        // An empty path names no file, so the drop finds nothing to remove.
+        // There is no file with an empty path, so dropping finds nothing to remove.
         self.path.clear();
     }
 
