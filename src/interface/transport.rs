@@ -84,6 +84,34 @@ pub trait Transport {
     /// How many bytes wait here to be taken by the kernel, those gathered in this step included.
     fn get_write_buffer_size(&self) -> usize;
 
+    /// Whether the protocol was told to [pause writing](Protocol::pause_writing), and not yet to resume. Whoever takes
+    /// over a connection in the middle asks this, since what the protocol before it was told is not told again.
+    ///
+    /// Between the two marks that depends on which of them was passed last. A transport that tells its protocol to pause
+    /// knows, and says so. For any other this only says whether the buffer is over the high mark.
+    ///
+    /// # Examples
+    ///
+    /// A protocol that begins to write when it takes over a connection, if it may:
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use waterwheel::{Protocol, Transport};
+    ///
+    /// fn take_over(transport: &dyn Transport, successor: Rc<dyn Protocol>) {
+    ///     transport.set_protocol(successor);
+    ///     if transport.is_writing_paused() {
+    ///         println!("the successor waits for resume_writing");
+    ///     } else {
+    ///         transport.write(b"hello\n");
+    ///     }
+    /// }
+    /// ```
+    fn is_writing_paused(&self) -> bool {
+        let (_, high) = self.get_write_buffer_limits();
+        self.get_write_buffer_size() > high
+    }
+
     /// The names of both ends and the socket.
     #[doc(alias = "get_extra_info")]
     fn extra_info(&self) -> ExtraInfo;

@@ -110,6 +110,10 @@ impl Transport for TlsTransport {
         self.tls.upgrade().map_or(0, |tls| tls.unsent())
     }
 
+    fn is_writing_paused(&self) -> bool {
+        self.tls.upgrade().is_some_and(|tls| tls.is_writing_paused())
+    }
+
     fn extra_info(&self) -> ExtraInfo {
         let mut info = match self.below() {
             Some(below) => below.extra_info(),

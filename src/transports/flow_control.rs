@@ -1,28 +1,49 @@
-//! High and low water: when a writer should pause and when it may resume; and those who write too late.
+//! Flow control: when a writer should pause, when it may resume, and when it writes too late.
 //!
-//! Pure: it is told sizes and answers [`Signal`]s; whoever asks passes them on to the protocol.
+//! Pure: it is told sizes and answers [`FlowChange`]s. Whoever asks passes them on to the protocol.
 
 use std::cell::{Cell, OnceCell};
 use std::fmt;
 
 use crate::constants::{DEFAULT_HIGH_WATER, LOUD_LOST_WRITES};
+use crate::interface::Protocol;
 
 /// What the protocol has to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signal {
+pub(crate) enum FlowChange {
     /// The buffer grew over the high-water mark: `pause_writing`.
     Pause,
     /// The buffer shrank to the low-water mark: `resume_writing`.
     Resume,
 }
 
-/// The two marks, and which side of them the writer is on. `HIGH` is the high mark where none is given.
+impl FlowChange {
+    /// The protocol's method that tells it.
+    pub(crate) fn method(self) -> &'static str {
+        match self {
+            FlowChange::Pause => "pause_writing",
+            FlowChange::Resume => "resume_writing",
+        }
+    }
+
+    /// Calls that method.
+    pub(crate) fn tell(self, protocol: &dyn Protocol) {
+        match self {
+            FlowChange::Pause => protocol.pause_writing(),
+            FlowChange::Resume => protocol.resume_writing(),
+        }
+    }
+}
+
+/// The two marks, and what the writer was told last. `HIGH` is the high mark where none is set.
 #[derive(Debug)]
 pub(crate) struct FlowControl<const HIGH: usize = DEFAULT_HIGH_WATER> {
-    /// The marks that were set. Most transports keep those of their kind, and have no memory for others.
+    /// The marks that were set. Few transports are given any, and the others have no memory for them.
     own: OnceCell<Box<Cell<Marks>>>,
-    /// True between a [`Signal::Pause`] and its [`Signal::Resume`], which therefore alternate.
+    /// True between a [`FlowChange::Pause`] and its [`FlowChange::Resume`], which therefore alternate.
     paused: Cell<bool>,
+    /// How many writes came after the connection was lost; it stops at 255.
+    lost_writes: Cell<u8>,
 }
 
 /// Invariant: `low <= high`.
@@ -34,10 +55,10 @@ struct Marks {
 
 impl<const HIGH: usize> FlowControl<HIGH> {
     pub(crate) fn new() -> Self {
-        FlowControl { own: OnceCell::new(), paused: Cell::new(false) }
+        FlowControl { own: OnceCell::new(), paused: Cell::new(false), lost_writes: Cell::new(0) }
     }
 
-    /// Sets the marks. What is not given follows from the other: low is a quarter of high, high four times low.
+    /// Sets the marks. A missing mark follows from the other: low is a quarter of high, high four times low.
     ///
     /// # Panics
     ///
@@ -68,41 +89,36 @@ impl<const HIGH: usize> FlowControl<HIGH> {
     }
 
     /// The buffer may have grown or shrunk to `size`.
-    pub(crate) fn changed(&self, size: usize) -> Option<Signal> {
+    pub(crate) fn changed(&self, size: usize) -> Option<FlowChange> {
         if self.is_paused() { self.shrank(size) } else { self.grew(size) }
     }
 
     /// The buffer may have grown to `size`.
-    pub(crate) fn grew(&self, size: usize) -> Option<Signal> {
+    pub(crate) fn grew(&self, size: usize) -> Option<FlowChange> {
         if self.is_paused() || size <= self.high() {
             return None;
         }
         self.paused.set(true);
-        Some(Signal::Pause)
+        Some(FlowChange::Pause)
     }
 
     /// The buffer may have shrunk to `size`.
-    pub(crate) fn shrank(&self, size: usize) -> Option<Signal> {
+    pub(crate) fn shrank(&self, size: usize) -> Option<FlowChange> {
         if !self.is_paused() || size > self.limits().0 {
             return None;
         }
         self.paused.set(false);
-        Some(Signal::Resume)
+        Some(FlowChange::Resume)
     }
-}
 
-/// Counts what is written after a connection is lost. It is dropped in silence at first, for a writer may not have
-/// heard; from the fifth on each is logged.
-#[derive(Default)]
-pub(crate) struct LostWrites(Cell<u8>);
-
-impl LostWrites {
+    /// Something was written after the connection was lost, and was dropped. The first few times nothing is said, since
+    /// the writer may not have heard of the loss yet; after that each is logged.
     #[cold]
-    pub(crate) fn count(&self, lost: &dyn fmt::Debug) {
-        let count = self.0.get().saturating_add(1);
-        self.0.set(count);
+    pub(crate) fn write_was_lost(&self, transport: &dyn fmt::Debug) {
+        let count = self.lost_writes.get().saturating_add(1);
+        self.lost_writes.set(count);
         if count >= LOUD_LOST_WRITES {
-            log::warn!("what was written after the end was dropped: {lost:?}");
+            log::warn!("what was written after the end was dropped: {transport:?}");
         }
     }
 }
@@ -138,11 +154,11 @@ mod tests {
         let flow = FlowControl::<DEFAULT_HIGH_WATER>::new();
         flow.set_limits(Some(4), Some(1));
         assert_eq!(flow.grew(4), None);
-        assert_eq!(flow.grew(5), Some(Signal::Pause));
+        assert_eq!(flow.grew(5), Some(FlowChange::Pause));
         assert_eq!(flow.grew(6), None);
         assert_eq!(flow.shrank(2), None);
-        assert_eq!(flow.shrank(1), Some(Signal::Resume));
+        assert_eq!(flow.shrank(1), Some(FlowChange::Resume));
         assert_eq!(flow.shrank(0), None);
-        assert_eq!(flow.grew(5), Some(Signal::Pause));
+        assert_eq!(flow.grew(5), Some(FlowChange::Pause));
     }
 }

@@ -23,7 +23,7 @@ use crate::interface::{Address, DatagramProtocol, DatagramTransport, ExtraInfo};
 use crate::net::connection::Made;
 use crate::net::port::DatagramConduit;
 use crate::reactor::{Again, Direction, Registration, Source};
-use crate::transports::{FlowControl, Guard, LostWrites};
+use crate::transports::{FlowControl, Guard};
 
 pub use create_datagram_endpoint::CreateDatagramEndpoint;
 use queue::Queue;
@@ -39,7 +39,6 @@ struct DatagramSocketTransport {
     phase: Cell<Phase>,
     queue: RefCell<Queue>,
     flow: FlowControl,
-    lost_writes: LostWrites,
     /// What `connection_lost` will be told, in Losing.
     lost_with: Cell<Option<ConnectionError>>,
     /// Where all datagrams go, if the endpoint was made for one peer.
@@ -93,7 +92,6 @@ impl DatagramSocketTransport {
             phase: Cell::new(Phase::Open),
             queue: RefCell::default(),
             flow: FlowControl::new(),
-            lost_writes: LostWrites::default(),
             lost_with: Cell::new(None),
             connected: peer.is_some(),
             remote: peer.or(remote),
@@ -217,7 +215,7 @@ impl DatagramTransport for DatagramSocketTransport {
         let to = self.destination(to)?;
         match self.phase.get() {
             Phase::Open => self.send_or_queue(data, to),
-            Phase::Closing | Phase::Losing | Phase::Lost => self.lost_writes.count(self),
+            Phase::Closing | Phase::Losing | Phase::Lost => self.flow.write_was_lost(self),
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::{DatagramSocketTransport, FIRST_RETRY, Phase};
 use crate::constants::{DATAGRAM_OVERHEAD, DATAGRAMS_PER_TURN, UNIX_RETRY};
 use crate::interface::Address;
 use crate::reactor::{Again, Direction};
-use crate::transports::Signal;
+use crate::transports::FlowChange;
 
 /// Where a datagram goes; `None` is to the peer that the kernel knows.
 type Destination = Option<Address>;
@@ -177,11 +177,11 @@ impl DatagramSocketTransport {
         self.queue.borrow().size()
     }
 
-    fn tell(&self, signal: Option<Signal>) {
-        let (Some(signal), Some(protocol)) = (signal, self.protocol()) else { return };
-        match signal {
-            Signal::Pause => protocol.pause_writing(),
-            Signal::Resume => protocol.resume_writing(),
+    fn tell(&self, change: Option<FlowChange>) {
+        let (Some(change), Some(protocol)) = (change, self.protocol()) else { return };
+        match change {
+            FlowChange::Pause => protocol.pause_writing(),
+            FlowChange::Resume => protocol.resume_writing(),
         }
     }
 }

@@ -38,8 +38,7 @@ use crate::errors::ConnectionError;
 use crate::event_loop::{LoopHandle, TimerHandle};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 use crate::net::Made;
-use crate::transports::Outgoing;
-use crate::transports::{FlowControl, LostWrites};
+use crate::transports::Gathering;
 
 pub(crate) struct TlsProtocol {
     this: Weak<TlsProtocol>,
@@ -60,17 +59,13 @@ pub(crate) struct TlsProtocol {
     /// Received, and not yet decrypted.
     incoming: Cell<ReceiveBuffer>,
     /// Written, and not yet encrypted.
-    outgoing: RefCell<Outgoing>,
-    flow: FlowControl<HIGH_WATER>,
+    gathering: Gathering<HIGH_WATER>,
     /// The connection below has ended: no close_notify of the peer need be waited for.
     wire_ended: Cell<bool>,
     /// The transport below told us to pause writing.
     below_paused: Cell<bool>,
     /// The application paused reading.
     reading_paused: Cell<bool>,
-    /// It stands in the loop's list of those who wrote in this step.
-    enlisted: Cell<bool>,
-    lost_writes: LostWrites,
     /// Bounds the handshake, then the shutdown.
     timer: Cell<Option<TimerHandle>>,
     /// Why the connection ends, where it was not the transport below that failed.
@@ -116,13 +111,10 @@ impl TlsProtocol {
             closing_told: Cell::new(false),
             ready: Made::new(),
             incoming: Cell::default(),
-            outgoing: RefCell::default(),
-            flow: FlowControl::new(),
+            gathering: Gathering::new(),
             wire_ended: Cell::new(false),
             below_paused: Cell::new(false),
             reading_paused: Cell::new(false),
-            enlisted: Cell::new(false),
-            lost_writes: LostWrites::default(),
             timer: Cell::new(None),
             failure: Cell::new(None),
         }))
@@ -293,8 +285,7 @@ impl TlsProtocol {
     /// says why the peer has gone.
     #[cold]
     fn below_failed(&self, error: ConnectionError) {
-        let unsent = self.outgoing.take();
-        drop(unsent);
+        self.gathering.give_up();
         match self.phase.get() {
             Phase::Handshaking | Phase::Open => {
                 // What the peer sent last is received before this is called. If it says more, the application is told that.
@@ -345,8 +336,8 @@ impl Protocol for TlsProtocol {
         let phase = self.phase.replace(Phase::Lost);
         self.disarm();
         let error = self.failure.take().or(error);
-        let outgoing = self.outgoing.take();
-        drop((self.incoming.take(), outgoing));
+        self.gathering.give_up();
+        drop(self.incoming.take());
         if !self.ready.is_set() {
             let error = error.clone().unwrap_or_else(|| TlsError::from(TlsErrorKind::ClosedInHandshake).into());
             log::debug!("a TLS handshake failed: {error}; {:?}, it was {phase:?}", self.face);
@@ -389,7 +380,7 @@ impl fmt::Debug for TlsProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsProtocol")
             .field("phase", &self.phase.get())
-            .field("unencrypted", &self.outgoing.borrow().len())
+            .field("unencrypted", &self.gathering.len())
             .field("reading_paused", &self.reading_paused.get())
             .field("below_paused", &self.below_paused.get())
             .finish_non_exhaustive()

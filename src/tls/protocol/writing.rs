@@ -5,9 +5,9 @@ use std::io::IoSlice;
 
 use super::{Phase, TlsProtocol};
 use crate::constants::tls::SEAL_PIECE;
-use crate::constants::{DEFAULT_HIGH_WATER, DIRECT_WRITE, GATHER_LIMIT};
+use crate::constants::{DEFAULT_HIGH_WATER, DIRECT_WRITE};
 use crate::event_loop::Unsent;
-use crate::transports::{FlowControl, Signal};
+use crate::transports::{AfterWrite, FlowChange, FlowControl};
 
 impl TlsProtocol {
     #[inline]
@@ -15,11 +15,11 @@ impl TlsProtocol {
         if !self.accepts_writes() {
             return;
         }
-        if data.len() >= DIRECT_WRITE && self.outgoing.borrow().is_empty() {
+        if data.len() >= DIRECT_WRITE && self.gathering.is_empty() {
             self.write_straight(data);
         } else if !data.is_empty() {
-            let size = self.gather(data);
-            self.grew(size);
+            self.gather(data);
+            self.grew();
         }
     }
 
@@ -27,38 +27,40 @@ impl TlsProtocol {
         if !self.accepts_writes() {
             return;
         }
-        let size = parts.iter().filter(|part| !part.is_empty()).fold(0, |_, part| self.gather(part));
-        if size > 0 {
-            self.grew(size);
+        let before = self.gathering.len();
+        parts.iter().filter(|part| !part.is_empty()).for_each(|part| self.gather(part));
+        if self.gathering.len() > before {
+            self.grew();
         }
     }
 
-    /// Keeps bytes, of which there must be some. Returns how many are kept then.
+    /// Keeps bytes, of which there must be some.
     #[inline]
-    fn gather(&self, data: &[u8]) -> usize {
-        self.outgoing.borrow_mut().push(data, || self.event_loop.core().buffers.take_backlog())
+    fn gather(&self, data: &[u8]) {
+        self.gathering.push(data, &self.event_loop.core().buffers);
     }
 
     fn accepts_writes(&self) -> bool {
         let open = self.phase.get() == Phase::Open && !self.is_below_closing();
         if !open {
-            self.lost_writes.count(self);
+            self.gathering.flow().write_was_lost(self);
         }
         open
     }
 
     /// Bytes were gathered. They are encrypted when the step ends, or now if they are many.
-    fn grew(&self, size: usize) {
-        if self.below_paused.get() {
-            return self.signal();
+    fn grew(&self) {
+        match self.gathering.grew(self.level(), !self.below_paused.get()) {
+            AfterWrite::Nothing => {}
+            AfterWrite::Enlist => self.enlist(),
+            AfterWrite::SendNow => self.flush(),
+            AfterWrite::Tell(change) => self.tell(change),
         }
-        let most = GATHER_LIMIT.min(self.flow.high());
-        if size > most {
-            self.flush();
-        } else if !self.enlisted.replace(true) {
-            if let Some(this) = self.this.upgrade() {
-                self.event_loop.core().enlist(this);
-            }
+    }
+
+    fn enlist(&self) {
+        if let Some(this) = self.this.upgrade() {
+            self.event_loop.core().enlist(this);
         }
     }
 
@@ -81,14 +83,14 @@ impl TlsProtocol {
     pub(super) fn flush(&self) {
         self.seal_gathered();
         self.signal();
-        if self.phase.get() == Phase::Flushing && self.outgoing.borrow().is_empty() {
+        if self.phase.get() == Phase::Flushing && self.gathering.is_empty() {
             self.notify();
         }
     }
 
     /// As [`flush`](TlsProtocol::flush), without a word to the application.
     pub(super) fn seal_gathered(&self) {
-        while !self.outgoing.borrow().is_empty() && self.wants_sealed() {
+        while !self.gathering.is_empty() && self.wants_sealed() {
             self.seal_piece();
             self.send_sealed();
         }
@@ -101,21 +103,13 @@ impl TlsProtocol {
 
     /// Encrypts some of what was gathered.
     fn seal_piece(&self) {
-        let Some(mut backlog) = self.outgoing.borrow_mut().take() else { return };
+        let Some(mut backlog) = self.gathering.take() else { return };
         let front = backlog.front();
         let piece = &front[..front.len().min(SEAL_PIECE)];
         self.session.borrow_mut().write(piece);
         let sealed = piece.len();
-        if backlog.only_piece().is_some_and(|all| all.len() == sealed) {
-            backlog.clear();
-        } else {
-            backlog.advance(sealed);
-        }
-        if backlog.is_empty() {
-            self.event_loop.core().buffers.give_backlog(backlog);
-        } else {
-            self.outgoing.borrow_mut().put_back(backlog);
-        }
+        backlog.advance(sealed);
+        self.gathering.put_back(backlog, &self.event_loop.core().buffers);
     }
 
     /// Hands what the engine has for the wire to the transport below.
@@ -140,9 +134,8 @@ impl TlsProtocol {
 
     /// Tells the application's protocol to pause or to resume, if that is to be told.
     fn signal(&self) {
-        let level = self.level();
-        if let Some(signal) = self.flow.changed(level) {
-            self.tell(signal);
+        if let Some(change) = self.gathering.flow().changed(self.level()) {
+            self.tell(change);
         }
     }
 
@@ -150,64 +143,58 @@ impl TlsProtocol {
     /// for only then does it say when it has shrunk.
     fn level(&self) -> usize {
         let below = self.below().filter(|_| self.below_paused.get());
-        self.outgoing.borrow().len() + below.map_or(0, |below| below.get_write_buffer_size())
+        self.gathering.len() + below.map_or(0, |below| below.get_write_buffer_size())
     }
 
     #[cold]
-    fn tell(&self, signal: Signal) {
-        let Some(above) = self.above().filter(|_| self.made.get()) else { return };
-        match signal {
-            Signal::Pause => self.guarded("pause_writing", || above.pause_writing()),
-            Signal::Resume => self.guarded("resume_writing", || above.resume_writing()),
+    fn tell(&self, change: FlowChange) {
+        if let Some(above) = self.above().filter(|_| self.made.get()) {
+            self.guarded(change.method(), || change.tell(&*above));
         }
     }
 
     /// All that was written and that the kernel has not taken yet.
     pub(in crate::tls) fn unsent(&self) -> usize {
-        self.outgoing.borrow().len() + self.below().map_or(0, |below| below.get_write_buffer_size())
+        self.gathering.len() + self.below().map_or(0, |below| below.get_write_buffer_size())
     }
 
     pub(in crate::tls) fn limits(&self) -> (usize, usize) {
-        self.flow.limits()
+        self.gathering.flow().limits()
     }
 
     /// Sets our marks. Low ones go for the transport below too: else it would hold more than was asked for.
     #[track_caller]
     pub(in crate::tls) fn set_limits(&self, high: Option<usize>, low: Option<usize>) {
-        self.flow.set_limits(high, low);
+        self.gathering.flow().set_limits(high, low);
         if let Some(below) = self.below() {
-            let (own_low, own_high) = self.flow.limits();
+            let (own_low, own_high) = self.gathering.flow().limits();
             let (low, high) = FlowControl::<DEFAULT_HIGH_WATER>::new().limits();
             below.set_write_buffer_limits(Some(own_high.min(high)), Some(own_low.min(low)));
         }
         // As on other transports only the pause is looked at: a resume waits for the next send.
-        if let Some(signal) = self.flow.grew(self.level()) {
-            self.tell(signal);
+        if let Some(change) = self.gathering.flow().grew(self.level()) {
+            self.tell(change);
         }
     }
 
-    /// TLS starts in the middle of a connection, over a transport that may have bytes buffered and may have told its
-    /// protocol, the one above us, to pause. Finds out, so that whoever was told to pause will be told to resume.
+    pub(in crate::tls) fn is_writing_paused(&self) -> bool {
+        self.gathering.flow().is_paused()
+    }
+
+    /// TLS starts in the middle of a connection: the transport below may have told its protocol to pause, which is the
+    /// one above us now. Whoever was told to pause will be told to resume, and by us.
     pub(in crate::tls) fn take_over_pause(&self) {
-        let Some(below) = self.below() else { return };
-        if below.get_write_buffer_size() == 0 {
-            return;
-        }
-        // With a mark of 0 the transport has to pause, and tells us so, unless it has told before.
-        let (low, high) = below.get_write_buffer_limits();
-        below.set_write_buffer_limits(Some(0), Some(0));
-        below.set_write_buffer_limits(Some(high), Some(low));
-        let told_now = self.below_paused.replace(true);
-        if !told_now {
-            // The protocol above was told before: only our own account of it is to be put right.
-            let _ = self.flow.grew(usize::MAX);
+        if self.below().is_some_and(|below| below.is_writing_paused()) {
+            self.below_paused.set(true);
+            // It has heard of the pause already.
+            let _ = self.gathering.flow().grew(usize::MAX);
         }
     }
 }
 
 impl Unsent for TlsProtocol {
     fn send_gathered(&self) {
-        self.enlisted.set(false);
+        self.gathering.leave_step();
         if matches!(self.phase.get(), Phase::Open | Phase::Flushing) {
             self.flush();
         }

@@ -34,8 +34,7 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
         }
         self.writing.set(Writing::Ending);
         self.flush_step();
-        let nothing_left = self.nothing_buffered();
-        if self.writing.get() == Writing::Ending && nothing_left && self.phase.get() == Phase::Open {
+        if self.writing.get() == Writing::Ending && self.gathering.is_empty() && self.phase.get() == Phase::Open {
             self.end_writing();
         }
     }
@@ -49,7 +48,7 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
         self.phase.set(Phase::Closing);
         self.registration.unwant(Direction::Read);
         self.flush_step();
-        if self.nothing_buffered() {
+        if self.gathering.is_empty() {
             self.lose(Ending::Closed);
         } else {
             self.throw_away_input();
@@ -83,23 +82,27 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
     }
 
     fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>) {
-        self.flow.set_limits(high, low);
+        self.gathering.flow().set_limits(high, low);
         // As in asyncio only the pause is looked at: a resume waits for the next send.
-        if let Some(signal) = self.flow.grew(self.buffered_len()) {
-            self.tell(signal);
+        if let Some(change) = self.gathering.flow().grew(self.gathering.len()) {
+            self.tell(change);
         }
     }
 
     fn get_write_buffer_limits(&self) -> (usize, usize) {
-        self.flow.limits()
+        self.gathering.flow().limits()
     }
 
     fn get_write_buffer_size(&self) -> usize {
-        self.buffered_len()
+        self.gathering.len()
+    }
+
+    fn is_writing_paused(&self) -> bool {
+        self.gathering.flow().is_paused()
     }
 
     fn extra_info(&self) -> ExtraInfo {
-        let conduit = self.wire.borrow().conduit.clone();
+        let conduit = self.with_conduit(Rc::clone);
         ExtraInfo {
             peername: self.names.peer.clone(),
             sockname: self.names.local.as_deref().cloned(),

@@ -27,7 +27,7 @@ mod face;
 mod reading;
 mod writing;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::rc::{Rc, Weak};
@@ -38,38 +38,27 @@ use crate::interface::Protocol;
 use crate::net::connection::linger::Lingering;
 use crate::net::connection::{Attachment, Conduit, Made, Names, Watch, Ways};
 use crate::reactor::{Again, Direction, Registration, Source};
-use crate::transports::Outgoing;
-use crate::transports::{FlowControl, LostWrites};
+use crate::transports::Gathering;
 
 pub(crate) struct ConduitTransport<C> {
     this: Weak<ConduitTransport<C>>,
     event_loop: LoopHandle,
     registration: Registration,
-    wire: RefCell<Wire<C>>,
+    /// `None` from Lost on: the descriptor is closed then, whoever still holds the transport.
+    conduit: Cell<Option<Rc<C>>>,
     /// `None` from Lost on: that cuts the cycle between the two.
     protocol: Cell<Option<Rc<dyn Protocol>>>,
     ways: Ways,
     phase: Cell<Phase>,
     reading: Cell<Reading>,
     writing: Cell<Writing>,
-    flow: FlowControl,
-    /// What is written in this step goes out when the step ends: it stands in the loop's list of those who wrote, or
-    /// the step is its own.
-    enlisted: Cell<bool>,
-    lost_writes: LostWrites,
+    gathering: Gathering,
     /// From Receiving or Losing on: what went wrong, if something did.
     failure: Cell<Option<ConnectionError>>,
     parting: Cell<Parting>,
     names: Names,
     /// The server that accepted the connection counts it for as long as this is here.
     attachment: Cell<Option<Attachment>>,
-}
-
-/// The conduit, and what waits to go into it.
-struct Wire<C> {
-    /// `None` from Lost on: the descriptor is closed then, whoever still holds the transport.
-    conduit: Option<Rc<C>>,
-    outgoing: Outgoing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,15 +150,13 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
             this: this.clone(),
             event_loop: event_loop.clone(),
             registration,
-            wire: RefCell::new(Wire { conduit: Some(conduit), outgoing: Outgoing::default() }),
+            conduit: Cell::new(Some(conduit)),
             protocol: Cell::new(Some(protocol)),
             ways,
             phase: Cell::new(Phase::Open),
             reading: Cell::new(Reading::NotYet),
             writing: Cell::new(writing),
-            flow: FlowControl::new(),
-            enlisted: Cell::new(false),
-            lost_writes: LostWrites::default(),
+            gathering: Gathering::new(),
             failure: Cell::new(None),
             parting: Cell::new(Parting::NothingWritten),
             names,
@@ -212,16 +199,13 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         protocol
     }
 
-    fn buffered_len(&self) -> usize {
-        self.wire.borrow().outgoing.len()
-    }
-
-    fn nothing_buffered(&self) -> bool {
-        self.wire.borrow().outgoing.is_empty()
-    }
-
-    fn take_conduit(&self) -> Option<Rc<C>> {
-        self.wire.borrow_mut().conduit.take()
+    /// Lends the conduit; `None` if it is closed.
+    #[inline(always)]
+    fn with_conduit<R>(&self, call: impl FnOnce(&Rc<C>) -> R) -> Option<R> {
+        let conduit = self.conduit.take()?;
+        let answer = call(&conduit);
+        self.conduit.set(Some(conduit));
+        Some(answer)
     }
 
     /// The connection ends now: nothing is sent or received any more, and the protocol is told in a later turn.
@@ -287,7 +271,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     /// Closes the conduit, or leaves it to linger, so that input that comes late does not cost the peer what we sent
     /// last. The server no longer counts the connection among those that are not lost.
     fn close_conduit(&self) {
-        let (conduit, attachment) = (self.take_conduit(), self.attachment.take());
+        let (conduit, attachment) = (self.conduit.take(), self.attachment.take());
         let Some(conduit) = conduit else { return };
         if self.parting.get() == Parting::Reset {
             conduit.reset_on_close();
@@ -338,7 +322,7 @@ impl<C: Conduit + 'static> Source for ConduitTransport<C> {
         self.phase.set(Phase::Lost);
         let attachment = self.attachment.take();
         self.give_up_outgoing();
-        let conduit = self.take_conduit();
+        let conduit = self.conduit.take();
         if let (Some(conduit), Parting::Reset) = (&conduit, self.parting.get()) {
             conduit.reset_on_close();
         }
@@ -359,7 +343,7 @@ impl<C: Conduit + 'static> fmt::Debug for ConduitTransport<C> {
             .field("phase", &self.phase.get())
             .field("reading", &self.reading.get())
             .field("writing", &self.writing.get())
-            .field("buffered", &self.buffered_len())
+            .field("buffered", &self.gathering.len())
             .field("peer", &self.names.peer)
             .field("local", &self.names.local)
             .finish()

@@ -113,7 +113,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         match self.receive(&mut loan.memory) {
             Received::Bytes(n) => {
                 // Most protocols answer at once. What they write here is sent here, and needs no place in the list.
-                self.enlisted.set(true);
+                self.gathering.own_step();
                 let on_panic = self.on_panic("data_received");
                 protocol.data_received(&loan.memory[..n]);
                 on_panic.disarm();
@@ -155,22 +155,21 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
 
     #[inline(always)]
     fn receive(&self, into: &mut [u8]) -> Received {
-        let wire = self.wire.borrow_mut();
-        let Some(conduit) = &wire.conduit else { return Received::Nothing };
         loop {
-            match conduit.recv(into) {
-                Ok(0) => return Received::Eof,
-                Ok(n) => {
+            match self.with_conduit(|conduit| conduit.recv(into)) {
+                Some(Ok(0)) => return Received::Eof,
+                Some(Ok(n)) => {
                     if n < into.len() {
                         self.registration.received_short();
                     }
                     return Received::Bytes(n);
                 }
-                Err(error) => {
+                Some(Err(error)) => {
                     if let Some(received) = self.receive_failed(error) {
                         return received;
                     }
                 }
+                None => return Received::Nothing,
             }
         }
     }
@@ -227,7 +226,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
 
     /// The other end of a pipe that we write to is gone. That is an error if it leaves bytes unread here.
     fn nobody_reads(&self) {
-        let unsent = !self.nothing_buffered();
+        let unsent = !self.gathering.is_empty();
         self.lose(match unsent {
             true => Ending::Failed(io::Error::from(io::ErrorKind::BrokenPipe).into()),
             false => Ending::Closed,

@@ -1,14 +1,15 @@
 //! From the protocol to the conduit: gathered in a step, sent at its end, kept while the peer does not read.
 
 use std::io::{self, IoSlice};
+use std::rc::Rc;
 
-use super::{ConduitTransport, Ending, Parting, Phase, Reading, Wire, Writing};
-use crate::constants::{DIRECT_WRITE, GATHER_LIMIT};
+use super::{ConduitTransport, Ending, Parting, Phase, Reading, Writing};
+use crate::constants::DIRECT_WRITE;
 use crate::event_loop::Unsent;
 use crate::executor::count_system_call;
 use crate::net::connection::{Conduit, Ways};
 use crate::reactor::Direction;
-use crate::transports::Signal;
+use crate::transports::{AfterWrite, Backlog, FlowChange};
 
 impl<C: Conduit + 'static> ConduitTransport<C> {
     /// Whether bytes may be written; a transport that is lost counts them, and drops them.
@@ -17,7 +18,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     pub(super) fn accepts_writes(&self) -> bool {
         assert!(self.writing.get() == Writing::Open, "nothing can be written after write_eof(), nor to a read pipe");
         if matches!(self.phase.get(), Phase::Receiving | Phase::Losing | Phase::Lost) {
-            self.lost_writes.count(self);
+            self.gathering.flow().write_was_lost(self);
             return false;
         }
         true
@@ -46,35 +47,29 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     }
 
     fn nothing_in_the_way(&self) -> bool {
-        self.registration.is_ready(Direction::Write) && self.nothing_buffered()
+        self.registration.is_ready(Direction::Write) && self.gathering.is_empty()
     }
 
     /// Buffers bytes, of which there must be some. Returns how many are buffered then.
     #[inline(always)]
     fn gather(&self, data: &[u8]) -> usize {
         self.parting.set(Parting::Lingering);
-        self.wire.borrow_mut().outgoing.push(data, || self.event_loop.core().buffers.take_backlog())
+        self.gathering.push(data, &self.event_loop.core().buffers)
     }
 
-    /// Bytes were gathered. They go out when the step ends, or now if they are many; a pause is only decided after
-    /// an attempt to send.
+    /// Bytes were gathered: `size` are kept now.
     #[inline(always)]
     fn grew(&self, size: usize) {
-        if !self.registration.is_ready(Direction::Write) {
-            self.signal(size);
-            return;
-        }
-        let most = GATHER_LIMIT.min(self.flow.high());
-        if size > most {
-            self.send_now();
-        } else if !self.enlisted.get() {
-            self.enlist();
+        match self.gathering.grew(size, self.registration.is_ready(Direction::Write)) {
+            AfterWrite::Nothing => {}
+            AfterWrite::Enlist => self.enlist(),
+            AfterWrite::SendNow => self.send_now(),
+            AfterWrite::Tell(change) => self.tell(change),
         }
     }
 
     fn enlist(&self) {
         if let Some(transport) = self.this.upgrade() {
-            self.enlisted.set(true);
             self.event_loop.core().enlist(transport);
         }
     }
@@ -83,7 +78,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     fn write_straight(&self, parts: &[IoSlice<'_>]) {
         count_system_call();
         let total: usize = parts.iter().map(|part| part.len()).sum();
-        let attempted = self.wire.borrow().conduit.as_deref().map(|conduit| match parts {
+        let attempted = self.with_conduit(|conduit| match parts {
             [one] => attempt(|| conduit.send(one)),
             many => attempt(|| conduit.send_vectored(many)),
         });
@@ -140,33 +135,18 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     /// an error what was buffered is gone.
     #[inline(always)]
     fn send_front(&self) -> io::Result<bool> {
-        let mut wire = self.wire.borrow_mut();
-        let Wire { conduit: Some(conduit), outgoing } = &mut *wire else { return Ok(wire.outgoing.is_empty()) };
-        let Some(mut backlog) = outgoing.take() else { return Ok(true) };
-        let conduit = &**conduit;
-        if let Some(piece) = backlog.only_piece() {
-            let offered = piece.len();
-            let sent = attempt(move || conduit.send(piece))?;
-            if sent == offered {
-                backlog.clear();
-            } else {
-                backlog.advance(sent);
-            }
-        } else {
-            backlog.send_pieces(|pieces| attempt(|| conduit.send_vectored(pieces)))?;
-        }
-        if backlog.is_empty() {
-            self.event_loop.core().buffers.give_backlog(backlog);
-            return Ok(true);
-        }
-        outgoing.put_back(backlog);
-        Ok(false)
+        let Some(mut backlog) = self.gathering.take() else { return Ok(true) };
+        let Some(conduit) = self.conduit.take() else { return Ok(true) };
+        let sent = send_front(&*conduit, &mut backlog);
+        self.conduit.set(Some(conduit));
+        sent?;
+        Ok(self.gathering.put_back(backlog, &self.event_loop.core().buffers))
     }
 
     /// Nothing is left to send: what waited for that happens.
     #[inline(always)]
     fn all_sent(&self) {
-        if self.flow.is_paused() && self.resumed_and_wrote() {
+        if self.gathering.flow().is_paused() && self.resumed_and_wrote() {
             return;
         }
         self.registration.unwant(Direction::Write);
@@ -180,14 +160,14 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     fn some_left(&self) {
         self.registration.exhausted(Direction::Write);
         self.wait_until_writable();
-        self.signal(self.buffered_len());
+        self.signal(self.gathering.len());
     }
 
     /// Tells the protocol to resume. Returns whether it wrote more from inside that.
     #[cold]
     fn resumed_and_wrote(&self) -> bool {
         self.signal(0);
-        !self.nothing_buffered()
+        !self.gathering.is_empty()
     }
 
     /// What was written has gone out, and nothing else was to come.
@@ -211,26 +191,23 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         self.want(Direction::Write);
     }
 
-    /// Tells the protocol to pause or to resume, if that is to be told now that `size` bytes are buffered.
+    /// Tells the protocol to pause or to resume, if that is to be told now that `size` bytes are kept.
     fn signal(&self, size: usize) {
-        if let Some(signal) = self.flow.changed(size) {
-            self.tell(signal);
+        if let Some(change) = self.gathering.flow().changed(size) {
+            self.tell(change);
         }
     }
 
     #[cold]
-    pub(super) fn tell(&self, signal: Signal) {
+    pub(super) fn tell(&self, change: FlowChange) {
         let Some(protocol) = self.protocol() else { return };
         // That it panicked is reported, and the connection is lost by it.
-        let _ = match signal {
-            Signal::Pause => self.call_protocol("pause_writing", || protocol.pause_writing()),
-            Signal::Resume => self.call_protocol("resume_writing", || protocol.resume_writing()),
-        };
+        let _ = self.call_protocol(change.method(), || change.tell(&*protocol));
     }
 
     pub(super) fn end_writing(&self) {
         self.writing.set(Writing::Ended);
-        let conduit = self.wire.borrow().conduit.clone();
+        let conduit = self.with_conduit(Rc::clone);
         if let Some(Err(error)) = conduit.map(|conduit| conduit.shutdown_write()) {
             // The peer has reset the connection; the next receive says so in a better way.
             log::debug!("the end of the stream could not be sent: {error}: {self:?}");
@@ -254,13 +231,12 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
 
     /// Whether this step wrote something that the kernel may take now.
     fn has_gathered(&self) -> bool {
-        self.enlisted.get() && self.registration.is_ready(Direction::Write) && !self.nothing_buffered()
+        self.registration.is_ready(Direction::Write) && self.gathering.waits_for_step_end()
     }
 
     /// Gives up what is still buffered. If that is something, the peer is told by a reset.
     pub(super) fn give_up_outgoing(&self) {
-        let outgoing = std::mem::take(&mut self.wire.borrow_mut().outgoing);
-        if !outgoing.is_empty() {
+        if self.gathering.give_up() {
             self.parting.set(Parting::Reset);
         }
     }
@@ -269,11 +245,22 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
 impl<C: Conduit + 'static> Unsent for ConduitTransport<C> {
     #[inline(always)]
     fn send_gathered(&self) {
-        self.enlisted.set(false);
+        self.gathering.leave_step();
         if self.registration.is_ready(Direction::Write) {
             self.send_outgoing();
         }
     }
+}
+
+/// Sends from the front of what is kept, as far as the kernel takes it.
+#[inline(always)]
+fn send_front<C: Conduit>(conduit: &C, backlog: &mut Backlog) -> io::Result<()> {
+    if let Some(piece) = backlog.only_piece() {
+        let sent = attempt(|| conduit.send(piece))?;
+        backlog.advance(sent);
+        return Ok(());
+    }
+    backlog.send_pieces(|pieces| attempt(|| conduit.send_vectored(pieces)))
 }
 
 /// Tries to send until that is not interrupted. Zero if the kernel takes nothing now.

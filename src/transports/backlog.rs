@@ -1,23 +1,15 @@
-//! Bytes on their way to the kernel: gathered in this step, or left over from earlier ones.
+//! Bytes on their way out: gathered in this step, or left over from earlier ones.
 //!
-//! Operations wanted: append, offer the front for a send, drop what was sent. Goals: one small vector in the usual
-//! case (gathered, sent whole, given back), and for a peer that does not read a backlog that is never moved in
-//! memory, whatever its size. So there is a first piece, and behind it a list of further ones that is only made when
-//! the first is full.
+//! In the usual case they are one small vector that is filled, sent whole and given back. For a peer that does not read,
+//! they may become many, and must not be copied again and again while they do. So there is a first piece, which grows up to
+//! 64 KiB, and a list of further ones, which is only made when the first is full.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use crate::constants::{BACKLOG_PIECE, PIECES_PER_SEND};
 
-#[derive(Default)]
-pub(crate) struct Outgoing {
-    /// `None` for a transport that has nothing to send, as one has most of the time. Invariant: what is here is not
-    /// empty.
-    backlog: Option<Box<Backlog>>,
-}
-
-/// The memory of what is buffered. It is lent by the loop and given back when all is sent.
+/// The bytes and their memory, which the loop lends and gets back when all is sent.
 #[derive(Default)]
 pub(crate) struct Backlog {
     first: Vec<u8>,
@@ -28,43 +20,6 @@ pub(crate) struct Backlog {
     rest_len: usize,
 }
 
-impl Outgoing {
-    #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.backlog.as_ref().map_or(0, |backlog| backlog.first.len() - backlog.sent + backlog.rest_len)
-    }
-
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.backlog.is_none()
-    }
-
-    /// Adds bytes, of which there must be some. Where nothing was buffered, `memory` says into which memory. Returns
-    /// how many there are then.
-    #[inline(always)]
-    pub(crate) fn push(&mut self, data: &[u8], memory: impl FnOnce() -> Box<Backlog>) -> usize {
-        debug_assert!(!data.is_empty());
-        let backlog = self.backlog.get_or_insert_with(memory);
-        if backlog.rest_len > 0 || backlog.first.capacity() - backlog.first.len() < data.len() {
-            return backlog.push_slowly(data);
-        }
-        let unsent = backlog.first.len() - backlog.sent + data.len();
-        backlog.first.extend_from_slice(data);
-        unsent
-    }
-
-    /// Takes out what is to be sent. What is left of it afterwards is [put back](Outgoing::put_back).
-    #[inline]
-    pub(crate) fn take(&mut self) -> Option<Box<Backlog>> {
-        self.backlog.take()
-    }
-
-    pub(crate) fn put_back(&mut self, backlog: Box<Backlog>) {
-        debug_assert!(!backlog.is_empty());
-        self.backlog = Some(backlog);
-    }
-}
-
 impl Backlog {
     /// How much memory is kept.
     #[inline]
@@ -72,9 +27,27 @@ impl Backlog {
         self.first.capacity()
     }
 
+    /// How many bytes are still to be sent.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.first.len() - self.sent + self.rest_len
+    }
+
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_empty()
+    }
+
+    /// Adds bytes, of which there must be some. Returns how many there are then.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, data: &[u8]) -> usize {
+        debug_assert!(!data.is_empty());
+        if self.rest_len > 0 || self.first.capacity() - self.first.len() < data.len() {
+            return self.push_slowly(data);
+        }
+        let unsent = self.first.len() - self.sent + data.len();
+        self.first.extend_from_slice(data);
+        unsent
     }
 
     /// What is to be sent, if it is one piece, as it mostly is.
@@ -89,12 +62,15 @@ impl Backlog {
         &self.first[self.sent..]
     }
 
-    /// The only piece has been sent.
-    #[inline]
-    pub(crate) fn clear(&mut self) {
-        debug_assert_eq!(self.rest_len, 0);
-        self.sent = 0;
-        self.first.clear();
+    /// Drops `n` bytes from the front: they were sent.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self, n: usize) {
+        if self.rest_len == 0 && n == self.first.len() - self.sent {
+            self.sent = 0;
+            self.first.clear();
+        } else {
+            self.advance_slowly(n);
+        }
     }
 
     /// Adds bytes that do not just fit behind the others. Returns how many there are then.
@@ -110,7 +86,7 @@ impl Backlog {
                 _ => self.rest.push_back(data.to_vec()),
             }
         }
-        self.first.len() - self.sent + self.rest_len
+        self.len()
     }
 
     /// Sends from the front, until nothing is left or not all that was offered was taken. `send` answers how much that
@@ -136,9 +112,9 @@ impl Backlog {
         Ok(())
     }
 
-    /// Drops `n` bytes from the front: they were sent.
+    /// Drops less than all, or more than the first piece.
     #[cold]
-    pub(crate) fn advance(&mut self, n: usize) {
+    fn advance_slowly(&mut self, n: usize) {
         self.sent += n;
         while self.sent >= self.first.len() && !self.first.is_empty() {
             self.sent -= self.first.len();
@@ -185,7 +161,7 @@ mod tests {
             seed.set(seed.get() ^ seed.get() << 17);
             seed.get() as usize % below
         };
-        let mut outgoing = Outgoing::default();
+        let mut backlog = Backlog::default();
         let mut twin: Vec<u8> = Vec::new();
         let mut next = 0_u8;
         let mut vectored = 0;
@@ -197,10 +173,10 @@ mod tests {
                 })
                 .collect();
             if !data.is_empty() {
-                assert_eq!(outgoing.push(&data, Box::default), outgoing.len());
+                assert_eq!(backlog.push(&data), backlog.len());
             }
             twin.extend(&data);
-            while random(3) != 0 && !outgoing.is_empty() {
+            while random(3) != 0 && !backlog.is_empty() {
                 let sent = Cell::new(0);
                 let take = |offered: &[u8]| {
                     assert_eq!(offered, &twin[sent.get()..][..offered.len()]);
@@ -208,10 +184,11 @@ mod tests {
                     sent.set(sent.get() + taken);
                     Ok::<usize, ()>(taken)
                 };
-                let mut backlog = outgoing.take().expect("it is not empty");
                 match backlog.only_piece() {
-                    Some(piece) if take(piece).unwrap() == piece.len() => backlog.clear(),
-                    Some(_) => backlog.advance(sent.get()),
+                    Some(piece) => {
+                        let taken = take(piece).unwrap();
+                        backlog.advance(taken);
+                    }
                     None => {
                         vectored += 1;
                         let send = |pieces: &[IoSlice<'_>]| {
@@ -220,13 +197,10 @@ mod tests {
                         backlog.send_pieces(send).unwrap();
                     }
                 }
-                if !backlog.is_empty() {
-                    outgoing.put_back(backlog);
-                }
                 twin.drain(..sent.get());
             }
-            assert_eq!(outgoing.len(), twin.len());
-            assert_eq!(outgoing.is_empty(), twin.is_empty());
+            assert_eq!(backlog.len(), twin.len());
+            assert_eq!(backlog.is_empty(), twin.is_empty());
         }
         assert!(vectored > 20, "the list of pieces was used {vectored} times");
     }

@@ -1,0 +1,281 @@
+//! The outgoing half of a transport: what one step writes is gathered and goes out when the step ends.
+//!
+//! Pure: it keeps the bytes, is told what happened, and answers what the transport has to do. The transport sends,
+//! enlists itself with the loop, and speaks to the protocol.
+
+use std::cell::Cell;
+
+use super::{Backlog, Buffers, FlowChange, FlowControl};
+use crate::constants::{DEFAULT_HIGH_WATER, GATHER_LIMIT};
+
+/// What the transport does after bytes were gathered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum AfterWrite {
+    /// They go out by themselves: at the end of this step, or when there is room below.
+    Nothing,
+    /// Join the loop's list of those who wrote in this step. The transport counts as enlisted from now on.
+    Enlist,
+    /// Send in the middle of the step: there are too many bytes to wait for its end.
+    SendNow,
+    /// Tell the protocol.
+    Tell(FlowChange),
+}
+
+/// Who will send what is gathered in this step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StepEnd {
+    /// Nobody yet: nothing was written in this step.
+    Open,
+    /// The transport itself: it stands in the loop's list of those who wrote, or it called the protocol and sends when
+    /// that returns.
+    Arranged,
+}
+
+/// Bytes on their way out, when they are sent, and when the writer has to pause.
+pub(crate) struct Gathering<const HIGH: usize = DEFAULT_HIGH_WATER> {
+    /// `None` most of the time: a transport that has nothing to send owns no memory for it. Invariant: what is here is
+    /// not empty.
+    backlog: Cell<Option<Box<Backlog>>>,
+    flow: FlowControl<HIGH>,
+    step_end: Cell<StepEnd>,
+}
+
+impl<const HIGH: usize> Gathering<HIGH> {
+    pub(crate) fn new() -> Self {
+        Gathering { backlog: Cell::new(None), flow: FlowControl::new(), step_end: Cell::new(StepEnd::Open) }
+    }
+
+    pub(crate) fn flow(&self) -> &FlowControl<HIGH> {
+        &self.flow
+    }
+
+    /// How many bytes are kept.
+    pub(crate) fn len(&self) -> usize {
+        let backlog = self.backlog.take();
+        let len = backlog.as_ref().map_or(0, |backlog| backlog.len());
+        self.backlog.set(backlog);
+        len
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Keeps bytes, of which there must be some. Returns how many are kept then.
+    #[inline(always)]
+    pub(crate) fn push(&self, data: &[u8], buffers: &Buffers) -> usize {
+        let mut backlog = self.backlog.take().unwrap_or_else(|| buffers.take_backlog());
+        let len = backlog.push(data);
+        self.backlog.set(Some(backlog));
+        len
+    }
+
+    /// Bytes were gathered, and `size` stand in the way of the next one. A pause is only decided after an attempt to
+    /// send, unless there is no `room` below to attempt one.
+    #[inline(always)]
+    pub(crate) fn grew(&self, size: usize, room: bool) -> AfterWrite {
+        if !room {
+            return self.flow.changed(size).map_or(AfterWrite::Nothing, AfterWrite::Tell);
+        }
+        if size > GATHER_LIMIT.min(self.flow.high()) {
+            AfterWrite::SendNow
+        } else if self.step_end.replace(StepEnd::Arranged) == StepEnd::Arranged {
+            AfterWrite::Nothing
+        } else {
+            AfterWrite::Enlist
+        }
+    }
+
+    /// The transport calls its protocol from the loop and sends when that returns, so it needs no place in the loop's
+    /// list. The caller ends this by [`leave_step`](Gathering::leave_step).
+    #[inline(always)]
+    pub(crate) fn own_step(&self) {
+        self.step_end.set(StepEnd::Arranged);
+    }
+
+    /// The step is over, and the transport is no longer in the loop's list.
+    #[inline(always)]
+    pub(crate) fn leave_step(&self) {
+        self.step_end.set(StepEnd::Open);
+    }
+
+    /// Whether this step's end has bytes to send.
+    pub(crate) fn waits_for_step_end(&self) -> bool {
+        self.step_end.get() == StepEnd::Arranged && !self.is_empty()
+    }
+
+    /// Takes out what is kept, to send from its front. What is left of it is [put back](Gathering::put_back).
+    #[inline(always)]
+    pub(crate) fn take(&self) -> Option<Box<Backlog>> {
+        self.backlog.take()
+    }
+
+    /// Puts back what is left. Returns whether that is nothing, whose memory goes back to the loop.
+    #[inline(always)]
+    pub(crate) fn put_back(&self, backlog: Box<Backlog>, buffers: &Buffers) -> bool {
+        let nothing_left = backlog.is_empty();
+        if nothing_left {
+            buffers.give_backlog(backlog);
+        } else {
+            self.backlog.set(Some(backlog));
+        }
+        nothing_left
+    }
+
+    /// Drops what is kept. Returns whether that was anything.
+    pub(crate) fn give_up(&self) -> bool {
+        self.backlog.take().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HIGH: usize = 100;
+
+    #[derive(Debug, Clone)]
+    enum Event {
+        Write(usize),
+        /// The transport calls its protocol from the loop.
+        OwnStep,
+        StepEnds,
+        /// The kernel takes so many bytes.
+        Takes(usize),
+        Limits(Option<usize>, Option<usize>),
+        GiveUp,
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        let mark = || proptest::option::of(0_usize..300);
+        prop_oneof![
+            4 => (1_usize..200).prop_map(Event::Write),
+            1 => Just(Event::OwnStep),
+            2 => Just(Event::StepEnds),
+            3 => (0_usize..200).prop_map(Event::Takes),
+            1 => (mark(), mark()).prop_map(|(high, low)| match (high, low) {
+                (Some(high), Some(low)) => Event::Limits(Some(high.max(low)), Some(high.min(low))),
+                marks => Event::Limits(marks.0, marks.1),
+            }),
+            1 => Just(Event::GiveUp),
+        ]
+    }
+
+    /// The naive twin: the bytes in one vector, and asyncio's rules written out.
+    struct Twin {
+        bytes: Vec<u8>,
+        low: usize,
+        high: usize,
+        paused: bool,
+        enlisted: bool,
+    }
+
+    impl Twin {
+        fn sizes_changed(&mut self) -> Option<FlowChange> {
+            if !self.paused && self.bytes.len() > self.high {
+                self.paused = true;
+                Some(FlowChange::Pause)
+            } else if self.paused && self.bytes.len() <= self.low {
+                self.paused = false;
+                Some(FlowChange::Resume)
+            } else {
+                None
+            }
+        }
+
+        fn after_write(&mut self, room: bool) -> AfterWrite {
+            if !room {
+                self.sizes_changed().map_or(AfterWrite::Nothing, AfterWrite::Tell)
+            } else if self.bytes.len() > self.high || self.bytes.len() > GATHER_LIMIT {
+                AfterWrite::SendNow
+            } else if self.enlisted {
+                AfterWrite::Nothing
+            } else {
+                self.enlisted = true;
+                AfterWrite::Enlist
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_answers_as_a_naive_twin_does(events in vec((event(), any::<bool>()), 1..80)) {
+            let buffers = Buffers::default();
+            let gathering = Gathering::<HIGH>::new();
+            let mut twin = Twin { bytes: Vec::new(), low: HIGH / 4, high: HIGH, paused: false, enlisted: false };
+            let mut next = 0_u8;
+            for (event, room) in events {
+                match event {
+                    Event::Write(n) => {
+                        let data: Vec<u8> = (0..n).map(|_| { next = next.wrapping_add(1); next }).collect();
+                        twin.bytes.extend(&data);
+                        let size = gathering.push(&data, &buffers);
+                        prop_assert_eq!(size, twin.bytes.len());
+                        prop_assert_eq!(gathering.grew(size, room), twin.after_write(room));
+                    }
+                    Event::OwnStep => {
+                        gathering.own_step();
+                        twin.enlisted = true;
+                    }
+                    Event::StepEnds => {
+                        gathering.leave_step();
+                        twin.enlisted = false;
+                    }
+                    Event::Takes(n) => {
+                        let n = n.min(twin.bytes.len());
+                        if let Some(mut backlog) = gathering.take() {
+                            prop_assert_eq!(backlog.front(), &twin.bytes[..]);
+                            backlog.advance(n);
+                            twin.bytes.drain(..n);
+                            prop_assert_eq!(gathering.put_back(backlog, &buffers), twin.bytes.is_empty());
+                        }
+                        prop_assert_eq!(gathering.flow().changed(gathering.len()), twin.sizes_changed());
+                    }
+                    Event::Limits(high, low) => {
+                        gathering.flow().set_limits(high, low);
+                        (twin.low, twin.high) = match (low, high) {
+                            (Some(low), Some(high)) => (low, high),
+                            (Some(low), None) => (low, 4 * low),
+                            (None, high) => (high.unwrap_or(HIGH) / 4, high.unwrap_or(HIGH)),
+                        };
+                    }
+                    Event::GiveUp => {
+                        prop_assert_eq!(gathering.give_up(), !twin.bytes.is_empty());
+                        twin.bytes.clear();
+                    }
+                }
+                prop_assert_eq!(gathering.len(), twin.bytes.len());
+                prop_assert_eq!(gathering.is_empty(), twin.bytes.is_empty());
+                prop_assert_eq!(gathering.flow().is_paused(), twin.paused);
+                let waits = twin.enlisted && !twin.bytes.is_empty();
+                prop_assert_eq!(gathering.waits_for_step_end(), waits);
+            }
+        }
+    }
+
+    #[test]
+    fn over_the_gathering_limit_it_is_sent_at_once_whatever_the_marks() {
+        let gathering = Gathering::<{ usize::MAX }>::new();
+        assert_eq!(gathering.grew(GATHER_LIMIT, true), AfterWrite::Enlist);
+        assert_eq!(gathering.grew(GATHER_LIMIT + 1, true), AfterWrite::SendNow);
+    }
+
+    #[test]
+    fn memory_goes_back_to_the_loop_when_nothing_is_left() {
+        let buffers = Buffers::default();
+        let gathering = Gathering::<HIGH>::new();
+        gathering.push(b"sent", &buffers);
+        let mut backlog = gathering.take().expect("something was written");
+        let memory = backlog.front().as_ptr();
+        backlog.advance(4);
+        assert!(gathering.put_back(backlog, &buffers));
+        assert!(gathering.take().is_none());
+        gathering.push(b"more", &buffers);
+        let backlog = gathering.take().expect("something was written");
+        assert_eq!(backlog.front().as_ptr(), memory);
+    }
+}
