@@ -6,6 +6,7 @@
 //! which knows of it.
 
 mod any_name;
+mod below;
 mod config;
 mod errors;
 mod info;

@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use super::protocol::TlsProtocol;
+use super::protocol::{TlsProtocol, Told};
 use super::session_factory::SessionFactory;
+use super::transport::TlsTransport;
 use super::{TlsClient, TlsRole, TlsServer};
 use crate::interface::Protocol;
 use crate::net::{CreateConnection, CreateServer, LayerSettings, Layered, Prepare, Wrap};
@@ -19,7 +20,7 @@ fn prepare(role: TlsRole) -> Prepare {
 
 fn wrap(sessions: SessionFactory) -> Wrap {
     Rc::new(move |event_loop, protocol| {
-        let tls = TlsProtocol::new(event_loop, &sessions, protocol, false)?;
+        let tls = TlsProtocol::new(event_loop, &sessions, protocol, Told::Nothing, TlsTransport::over)?;
         Ok(Layered { above: tls.face(), ready: tls.ready(), below: tls })
     })
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use super::protocol::Told;
 use super::upgrade::{Upgrade, UpgradeOptions, upgrade_options};
 use super::{TlsError, TlsErrorKind, TlsRole};
 use crate::streams::{StreamProtocol, StreamReader, StreamWriter, assert_of_one_connection, pair, take_apart};
@@ -90,7 +91,7 @@ impl IntoFuture for StartTlsStreams {
             let secure = StreamProtocol::new(Some(plain.event_loop.clone()), plain.limit, None);
             // The plain pair is gone, so nobody waits for the plain protocol, and the new one knows no connection yet.
             let (above, below) = (Rc::clone(&secure), plain.transport());
-            let upgrade = Upgrade::begin(&plain.event_loop, &sessions, below, above, false, unread)?;
+            let upgrade = Upgrade::begin(&plain.event_loop, &sessions, below, above, Told::Nothing, unread)?;
             plain.keep_open();
             let transport = upgrade.done().await?;
             Ok(pair(secure, transport))

@@ -4,12 +4,11 @@
 //! [`TlsProtocol`], which holds the application's protocol, which mostly holds this. When the transport below lets go,
 //! at `connection_lost` or when the loop closes, all of it is free.
 
-use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::io::IoSlice;
 use std::rc::{Rc, Weak};
 
-use super::TlsInfo;
+use super::below::Below;
 use super::protocol::TlsProtocol;
 use crate::constants::tls::HIGH_WATER;
 use crate::interface::{ExtraInfo, Protocol, Transport};
@@ -17,28 +16,12 @@ use crate::transports::FlowControl;
 
 pub(crate) struct TlsTransport {
     tls: Weak<TlsProtocol>,
-    /// Set when the handshake begins.
-    below: OnceCell<Rc<dyn Transport>>,
-    /// Set when the handshake is done.
-    info: RefCell<Option<Rc<TlsInfo>>>,
+    below: Rc<Below>,
 }
 
 impl TlsTransport {
-    pub(super) fn new(tls: Weak<TlsProtocol>) -> Rc<TlsTransport> {
-        Rc::new(TlsTransport { tls, below: OnceCell::new(), info: RefCell::default() })
-    }
-
-    pub(super) fn below(&self) -> Option<&Rc<dyn Transport>> {
-        self.below.get()
-    }
-
-    pub(super) fn set_below(&self, below: Rc<dyn Transport>) {
-        let earlier = self.below.set(below);
-        debug_assert!(earlier.is_ok(), "a handshake begins once");
-    }
-
-    pub(super) fn set_info(&self, info: Option<TlsInfo>) {
-        self.info.replace(info.map(Rc::new));
+    pub(super) fn over(tls: Weak<TlsProtocol>, below: Rc<Below>) -> Rc<dyn Transport> {
+        Rc::new(TlsTransport { tls, below })
     }
 }
 
@@ -115,12 +98,7 @@ impl Transport for TlsTransport {
     }
 
     fn extra_info(&self) -> ExtraInfo {
-        let mut info = match self.below() {
-            Some(below) => below.extra_info(),
-            None => ExtraInfo { peername: None, sockname: None, socket: None, layer: None },
-        };
-        info.layer = self.info.borrow().clone().map(|info| info as _);
-        info
+        self.below.extra_info()
     }
 
     fn set_protocol(&self, protocol: Rc<dyn Protocol>) {
@@ -136,6 +114,9 @@ impl Transport for TlsTransport {
 
 impl fmt::Debug for TlsTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsTransport").field("tls", &self.tls.upgrade()).field("below", &self.below()).finish()
+        f.debug_struct("TlsTransport")
+            .field("tls", &self.tls.upgrade())
+            .field("below", &self.below.transport())
+            .finish()
     }
 }

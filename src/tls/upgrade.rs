@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use super::TlsRole;
-use super::protocol::TlsProtocol;
+use super::protocol::{TlsProtocol, Told};
 use super::session_factory::SessionFactory;
 use super::transport::TlsTransport;
 use crate::event_loop::LoopHandle;
@@ -98,9 +98,8 @@ impl IntoFuture for StartTls {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let sessions = self.options.sessions()?;
-            let upgrade = Upgrade::begin(&self.event_loop, &sessions, self.transport, self.protocol, true, &[])?;
-            let transport: Rc<dyn Transport> = upgrade.done().await?;
-            Ok(transport)
+            let upgrade = Upgrade::begin(&self.event_loop, &sessions, self.transport, self.protocol, Told::Made, &[])?;
+            upgrade.done().await
         })
     }
 }
@@ -117,24 +116,24 @@ impl fmt::Debug for StartTls {
 /// A handshake in the middle of a connection. Dropping it aborts the connection.
 pub(crate) struct Upgrade {
     ready: Made,
-    transport: Option<Rc<TlsTransport>>,
+    transport: Option<Rc<dyn Transport>>,
 }
 
 impl Upgrade {
-    /// Puts TLS between `below` and `above` and starts the handshake. `made` says whether `above` knows its connection
+    /// Puts TLS between `below` and `above` and starts the handshake. `told` says whether `above` knows its connection
     /// already; `early` bytes were received before.
     pub(crate) fn begin(
         event_loop: &LoopHandle,
         sessions: &SessionFactory,
         below: Rc<dyn Transport>,
         above: Rc<dyn Protocol>,
-        made: bool,
+        told: Told,
         early: &[u8],
     ) -> io::Result<Upgrade> {
         if below.is_closing() {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the connection is closing or closed"));
         }
-        let tls = TlsProtocol::new(event_loop, sessions, above, made)?;
+        let tls = TlsProtocol::new(event_loop, sessions, above, told, TlsTransport::over)?;
         let upgrade = Upgrade { ready: tls.ready(), transport: Some(tls.face()) };
         below.set_protocol(tls.clone());
         tls.begin(Rc::clone(&below), early);
@@ -144,7 +143,7 @@ impl Upgrade {
     }
 
     /// Waits until the handshake is done.
-    pub(crate) async fn done(mut self) -> io::Result<Rc<TlsTransport>> {
+    pub(crate) async fn done(mut self) -> io::Result<Rc<dyn Transport>> {
         let outcome = self.ready.wait().await;
         let transport = self.transport.take().expect("only taken here");
         outcome?;

@@ -17,10 +17,10 @@
 //! Law 4 in short: the session is cranked under its borrow, into memory at hand; the borrow ends; then the protocol
 //! above or the transport below is spoken to.
 
-// This file has the states, the handshake and the end; `reading` and `writing` the two directions; `calls` what happens
-// when the application's protocol panics.
+// This file has the states, the handshake and the end; `reading` and `writing` the two directions; `above` what
+// the application's protocol was told, and what happens if it panics.
 
-mod calls;
+mod above;
 mod reading;
 mod writing;
 
@@ -29,9 +29,9 @@ use std::fmt;
 use std::io;
 use std::rc::{Rc, Weak};
 
+use super::below::Below;
 use super::session::{Intake, TlsSession};
 use super::session_factory::{Policy, SessionFactory};
-use super::transport::TlsTransport;
 use super::{TlsError, TlsErrorKind};
 use crate::constants::tls::HIGH_WATER;
 use crate::errors::ConnectionError;
@@ -39,21 +39,19 @@ use crate::event_loop::{LoopHandle, TimerHandle};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 use crate::net::Made;
 use crate::transports::Gathering;
+use above::Above;
+pub(super) use above::Told;
 
 pub(crate) struct TlsProtocol {
     this: Weak<TlsProtocol>,
     event_loop: LoopHandle,
     session: RefCell<TlsSession>,
     policy: Policy,
-    /// The face that is turned to the application. It knows the transport below.
-    face: Rc<TlsTransport>,
-    /// The application's protocol; `None` once it was told `connection_lost`.
-    above: RefCell<Option<Rc<dyn Protocol>>>,
+    below: Rc<Below>,
+    /// The transport that the application gets.
+    face: Rc<dyn Transport>,
+    above: Above,
     phase: Cell<Phase>,
-    /// The application's protocol has been told `connection_made`, so it will be told `connection_lost`.
-    made: Cell<bool>,
-    /// It has been told `connection_closing`.
-    closing_told: Cell<bool>,
     /// Told when the handshake is done and `connection_made` has returned, or why that never came.
     ready: Made,
     /// Received, and not yet decrypted.
@@ -68,8 +66,10 @@ pub(crate) struct TlsProtocol {
     reading_paused: Cell<bool>,
     /// Bounds the handshake, then the shutdown.
     timer: Cell<Option<TimerHandle>>,
-    /// Why the connection ends, where it was not the transport below that failed.
+    /// Why the connection ends, if it was not the transport below that failed.
     failure: Cell<Option<ConnectionError>>,
+    /// Why the transport below can send no more.
+    below_failure: Cell<Option<ConnectionError>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,25 +90,26 @@ enum Phase {
 }
 
 impl TlsProtocol {
-    /// A protocol for the transport below. `made` says whether `above` knows its connection already, as it does when
-    /// TLS starts in the middle of one.
-    pub(crate) fn new(
+    /// A protocol for the transport below. `told` says whether `above` knows its connection already, as it does when TLS
+    /// starts in the middle of one. `face` makes the transport that the application gets.
+    pub(super) fn new(
         event_loop: &LoopHandle,
         sessions: &SessionFactory,
         above: Rc<dyn Protocol>,
-        made: bool,
+        told: Told,
+        face: impl FnOnce(Weak<TlsProtocol>, Rc<Below>) -> Rc<dyn Transport>,
     ) -> io::Result<Rc<TlsProtocol>> {
         let session = sessions.session()?;
+        let below = Rc::new(Below::default());
         Ok(Rc::new_cyclic(|this| TlsProtocol {
             this: this.clone(),
             event_loop: event_loop.clone(),
             session: RefCell::new(session),
             policy: sessions.policy,
-            face: TlsTransport::new(this.clone()),
-            above: RefCell::new(Some(above)),
+            face: face(this.clone(), Rc::clone(&below)),
+            below,
+            above: Above::new(above, told),
             phase: Cell::new(Phase::Handshaking),
-            made: Cell::new(made),
-            closing_told: Cell::new(false),
             ready: Made::new(),
             incoming: Cell::default(),
             gathering: Gathering::new(),
@@ -117,31 +118,43 @@ impl TlsProtocol {
             reading_paused: Cell::new(false),
             timer: Cell::new(None),
             failure: Cell::new(None),
+            below_failure: Cell::new(None),
         }))
     }
 
-    /// The transport that the application will get.
-    pub(crate) fn face(&self) -> Rc<TlsTransport> {
+    /// The transport that the application gets.
+    pub(super) fn face(&self) -> Rc<dyn Transport> {
         Rc::clone(&self.face)
     }
 
-    pub(crate) fn ready(&self) -> Made {
+    pub(super) fn ready(&self) -> Made {
         self.ready.clone()
     }
 
     pub(super) fn above(&self) -> Option<Rc<dyn Protocol>> {
-        self.above.borrow().clone()
-    }
-
-    fn below(&self) -> Option<&Rc<dyn Transport>> {
-        self.face.below()
+        self.above.protocol()
     }
 
     pub(super) fn set_above(&self, protocol: Rc<dyn Protocol>) {
         if self.phase.get() != Phase::Lost {
-            let earlier = self.above.replace(Some(protocol));
-            drop(earlier);
+            self.above.replace(protocol);
         }
+    }
+
+    fn below(&self) -> Option<&Rc<dyn Transport>> {
+        self.below.transport()
+    }
+
+    fn failure(&self) -> Option<ConnectionError> {
+        let failure = self.failure.take();
+        self.failure.set(failure.clone());
+        failure
+    }
+
+    fn below_failure(&self) -> Option<ConnectionError> {
+        let failure = self.below_failure.take();
+        self.below_failure.set(failure.clone());
+        failure
     }
 
     /// The transport below may have seen the end before it tells.
@@ -155,7 +168,7 @@ impl TlsProtocol {
 
     /// Starts the handshake over the transport below. `early` bytes were received before.
     pub(super) fn begin(&self, below: Rc<dyn Transport>, early: &[u8]) {
-        self.face.set_below(below);
+        self.below.set_transport(below);
         self.take_over_pause();
         let limit = self.policy.handshake_timeout;
         self.arm(limit, move |tls| {
@@ -184,14 +197,12 @@ impl TlsProtocol {
         self.phase.set(Phase::Open);
         self.disarm();
         let info = self.session.borrow().info();
-        self.face.set_info(info);
-        if !self.made.replace(true) {
-            if let Some(above) = self.above() {
-                self.guarded("connection_made", || above.connection_made(self.face()));
-            }
+        if let Some(info) = info {
+            self.below.set_info(info);
         }
+        self.tell_made();
         if self.is_below_closing() {
-            self.tell_closing(None);
+            self.tell_closing();
         }
         let _ = self.ready.set(Ok(()));
         self.deliver();
@@ -208,7 +219,7 @@ impl TlsProtocol {
         self.flush();
         // What is unread is thrown away from now on; the peer's end of the session may be in it, or behind it.
         self.deliver_soon();
-        self.tell_closing(None);
+        self.tell_closing();
     }
 
     /// Breaks off when the shutdown timeout passes without a byte going out that was to.
@@ -288,11 +299,12 @@ impl TlsProtocol {
         self.gathering.give_up();
         match self.phase.get() {
             Phase::Handshaking | Phase::Open => {
+                self.below_failure.set(Some(error));
                 // What the peer sent last is received before this is called. If it says more, the application is told that.
                 let this = self.this.clone();
                 self.event_loop.call_soon(move || {
                     if let Some(tls) = this.upgrade() {
-                        tls.tell_closing(Some(error));
+                        tls.tell_closing();
                     }
                 });
             }
@@ -343,11 +355,8 @@ impl Protocol for TlsProtocol {
             log::debug!("a TLS handshake failed: {error}; {:?}, it was {phase:?}", self.face);
             let _ = self.ready.set(Err(error));
         }
-        let above = self.above.take();
-        if self.made.get() {
-            if let Some(above) = &above {
-                above.connection_lost(error);
-            }
+        if let Some(above) = self.above.let_go() {
+            above.connection_lost(error);
         }
     }
 
@@ -363,7 +372,7 @@ impl Protocol for TlsProtocol {
     fn connection_closing(&self, error: Option<ConnectionError>) {
         match error {
             Some(error) => self.below_failed(error),
-            None => self.tell_closing(None),
+            None => self.tell_closing(),
         }
     }
 

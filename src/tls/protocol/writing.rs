@@ -148,7 +148,7 @@ impl TlsProtocol {
 
     #[cold]
     fn tell(&self, change: FlowChange) {
-        if let Some(above) = self.above().filter(|_| self.made.get()) {
+        if let Some(above) = self.above.informed() {
             self.guarded(change.method(), || change.tell(&*above));
         }
     }

@@ -1,0 +1,42 @@
+//! What is known of the connection below TLS.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use super::TlsInfo;
+use crate::interface::{ExtraInfo, Transport};
+
+/// The transport below, and what the handshake agreed on. The protocol and the transport of TLS share it, since the
+/// latter answers for the connection also when the former is gone.
+#[derive(Default)]
+pub(super) struct Below {
+    /// Set when the handshake begins.
+    transport: OnceCell<Rc<dyn Transport>>,
+    /// Set when the handshake is done.
+    info: OnceCell<Rc<TlsInfo>>,
+}
+
+impl Below {
+    pub(super) fn transport(&self) -> Option<&Rc<dyn Transport>> {
+        self.transport.get()
+    }
+
+    pub(super) fn set_transport(&self, transport: Rc<dyn Transport>) {
+        let earlier = self.transport.set(transport);
+        debug_assert!(earlier.is_ok(), "a handshake begins once");
+    }
+
+    pub(super) fn set_info(&self, info: TlsInfo) {
+        let earlier = self.info.set(Rc::new(info));
+        debug_assert!(earlier.is_ok(), "a handshake ends once");
+    }
+
+    pub(super) fn extra_info(&self) -> ExtraInfo {
+        let mut info = match self.transport() {
+            Some(below) => below.extra_info(),
+            None => ExtraInfo { peername: None, sockname: None, socket: None, layer: None },
+        };
+        info.layer = self.info.get().cloned().map(|info| info as _);
+        info
+    }
+}

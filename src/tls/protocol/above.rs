@@ -1,0 +1,94 @@
+//! The application's protocol: what it has been told, and calls of it, which may panic.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use super::TlsProtocol;
+use crate::errors::protocol_panicked;
+use crate::event_loop::Incident;
+use crate::interface::Protocol;
+use crate::transports::Guard;
+
+/// The protocol above TLS, and how much it knows of its connection.
+pub(super) struct Above {
+    /// `None` once the connection is lost. That cuts the cycle between the protocol and its transport.
+    protocol: RefCell<Option<Rc<dyn Protocol>>>,
+    told: Cell<Told>,
+}
+
+/// What the application's protocol was told last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::tls) enum Told {
+    /// Nothing yet. If the handshake fails, it never hears of the connection.
+    Nothing,
+    /// `connection_made`, by this layer or, if TLS starts in the middle of a connection, before it. So it has to be told
+    /// `connection_lost` in the end.
+    Made,
+    /// `connection_closing`, which comes once.
+    Closing,
+}
+
+impl Above {
+    pub(super) fn new(protocol: Rc<dyn Protocol>, told: Told) -> Self {
+        Above { protocol: RefCell::new(Some(protocol)), told: Cell::new(told) }
+    }
+
+    pub(super) fn protocol(&self) -> Option<Rc<dyn Protocol>> {
+        self.protocol.borrow().clone()
+    }
+
+    /// The protocol, if it knows of its connection.
+    pub(super) fn informed(&self) -> Option<Rc<dyn Protocol>> {
+        if self.told.get() == Told::Nothing { None } else { self.protocol() }
+    }
+
+    pub(super) fn replace(&self, protocol: Rc<dyn Protocol>) {
+        let earlier = self.protocol.replace(Some(protocol));
+        drop(earlier);
+    }
+
+    /// Lets go of the protocol. Returns it if it knows of its connection, and so has to be told that this is lost.
+    pub(super) fn let_go(&self) -> Option<Rc<dyn Protocol>> {
+        let protocol = self.protocol.take();
+        protocol.filter(|_| self.told.get() != Told::Nothing)
+    }
+
+    /// Goes from one thing that was told to the next. Returns the protocol, if it is to be told that now.
+    fn advance(&self, from: Told, to: Told) -> Option<Rc<dyn Protocol>> {
+        if self.told.get() != from {
+            return None;
+        }
+        self.told.set(to);
+        self.protocol()
+    }
+}
+
+impl TlsProtocol {
+    /// Calls the application. If it panics the connection is lost; the turn reports the panic.
+    pub(super) fn guarded<R>(&self, method: &'static str, call: impl FnOnce() -> R) -> R {
+        let on_panic = Guard::new(|| self.break_off(protocol_panicked(method)));
+        let answer = call();
+        on_panic.disarm();
+        answer
+    }
+
+    /// Tells the protocol `connection_made`, unless it knows of the connection.
+    pub(super) fn tell_made(&self) {
+        if let Some(above) = self.above.advance(Told::Nothing, Told::Made) {
+            self.guarded("connection_made", || above.connection_made(self.face()));
+        }
+    }
+
+    /// Tells the protocol once, if it knows of the connection, that its transport is closing. The error of TLS itself is
+    /// told rather than that of the transport below, since it says more. A panic ends here: whoever closes may be
+    /// somebody who has done nothing wrong.
+    pub(super) fn tell_closing(&self) {
+        let Some(above) = self.above.advance(Told::Made, Told::Closing) else { return };
+        let error = self.failure().or_else(|| self.below_failure());
+        let tell = || self.guarded("connection_closing", || above.connection_closing(error));
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(tell)) {
+            self.event_loop.core().report(&Incident::of_protocol(&payload, self));
+        }
+    }
+}
