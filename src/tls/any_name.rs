@@ -1,4 +1,5 @@
-//! Verifying without a name, where a user has given up the name: the chain of certificates is verified as ever.
+//! Verifying a certificate without a name, for users who have given up the check of the name. The chain of certificates
+//! is verified as always.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ impl ServerCertVerifier for AnyName {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        // The verifier looks at the name last: if that is the fault, the rest is good.
+        // The verifier checks the name last. So if the name is wrong, everything else is right.
         match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },

@@ -1,7 +1,7 @@
 //! How to speak TLS: whom to trust, who we are, which application protocols.
 //!
-//! Both types are thin clothes of rustls' configurations, and either may be made from one. The cryptography is always
-//! named here (ring), never taken from a process-wide default, so that no other crate can change it.
+//! Both types wrap a configuration of rustls, and can be made from one. The cryptography (ring) is always named here
+//! and never taken from a default of the process, so that no other crate can change it.
 
 use std::fmt;
 use std::io;
@@ -23,8 +23,8 @@ use super::pem::{certificates_of, private_key_of};
 /// How a client speaks TLS. The server's certificate is always verified: who has signed it, when it is valid, and for
 /// which names. TLS 1.2 and 1.3 are spoken.
 ///
-/// Make one and keep it: a clone is cheap, and connections made with clones of one `TlsClient` resume each other's
-/// sessions.
+/// Make one and keep it. A clone is cheap, and connections that are made with clones of one `TlsClient` can resume each
+/// other's sessions.
 ///
 /// ```no_run
 /// use waterwheel::{TlsClient, open_connection};
@@ -35,7 +35,7 @@ use super::pem::{certificates_of, private_key_of};
 /// # }
 /// ```
 ///
-/// What is not offered here can be set in a [`rustls::ClientConfig`], from which a `TlsClient` can be made.
+/// Everything else can be set in a [`rustls::ClientConfig`], from which a `TlsClient` can be made.
 #[derive(Clone)]
 #[doc(alias = "SSLContext")]
 #[doc(alias = "create_default_context")]
@@ -45,19 +45,19 @@ pub struct TlsClient {
     accept_truncation: bool,
 }
 
-/// What the configuration of a client verifies of a server.
+/// What a client verifies about its server.
 #[derive(Clone)]
 enum Verification {
     /// The certificate and the name, by this verifier.
     Full(Arc<dyn ServerCertVerifier>),
-    /// The certificate only: the user has given up the name.
+    /// The certificate only, since the user has given up the check of the name.
     AnyName,
-    /// What a configuration says that was given. It is taken to want a name.
+    /// Whatever the configuration says that the user brought. It is assumed to verify a name.
     Given,
 }
 
 impl TlsClient {
-    /// Trusts whom the platform trusts. Reads files, or asks the system, every time it is called.
+    /// Trusts the certificates that the platform trusts. Every call reads files or asks the system.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl TlsClient {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if there is no certificate in it, or one that cannot be used.
+    /// `InvalidInput` if there is no certificate in the text, or one that cannot be used.
     #[doc(alias = "cafile")]
     pub fn with_roots(pem: impl AsRef<[u8]>) -> io::Result<TlsClient> {
         TlsClient::trusting(roots_of(pem.as_ref())?)
@@ -95,7 +95,8 @@ impl TlsClient {
         Ok(TlsClient { config: Arc::new(config), verification: Verification::Full(verifier), accept_truncation: false })
     }
 
-    /// Offers application protocols, the best first; each name has 1 to 255 bytes. With an empty list none is offered.
+    /// Offers application protocols, the preferred one first. Each name has 1 to 255 bytes. With an empty list, none is
+    /// offered.
     #[doc(alias = "set_alpn_protocols")]
     pub fn alpn<I>(mut self, protocols: I) -> Self
     where
@@ -106,7 +107,8 @@ impl TlsClient {
         self
     }
 
-    /// Shows a certificate to servers that ask for one: a chain, the own one first, and its private key, in PEM.
+    /// Shows a certificate to servers that ask for one: a chain that begins with the client's own certificate, and its
+    /// private key, in PEM.
     ///
     /// # Errors
     ///
@@ -118,9 +120,9 @@ impl TlsClient {
         Ok(self)
     }
 
-    /// Takes the end of the connection for the end of the session, also without the peer's `close_notify`. Then
-    /// whoever can cut the connection can cut what you read: only for old peers, and where the bytes themselves say
-    /// whether they are complete. The default is false: such an end is an `UnexpectedEof` error.
+    /// Accepts the end of the connection as the end of the session, even without the peer's `close_notify`. Then
+    /// whoever can cut the connection can truncate what you read. Use this for old peers only, and only if the bytes
+    /// themselves say whether they are complete. By default such an end is an `UnexpectedEof` error.
     #[doc(alias = "suppress_ragged_eofs")]
     pub fn accept_truncation(mut self, accept: bool) -> Self {
         self.accept_truncation = accept;
@@ -131,13 +133,13 @@ impl TlsClient {
         self.accept_truncation
     }
 
-    /// Gives up the check of the server's name: any certificate is taken that was signed by somebody whom this client
-    /// trusts, for whatever name it is. Who has such a certificate, for any name at all, can then pass for every
-    /// server. Where the trusted roots are the platform's, that is everybody; it is only safe with roots that sign
-    /// nobody else's certificates.
+    /// Gives up the check of the server's name. Any certificate is accepted that was signed by an authority which this
+    /// client trusts, whatever its name. Whoever has such a certificate, for any name at all, can then impersonate
+    /// every server. With the platform's authorities that can be anybody, so this is only safe with an authority that
+    /// signs nobody else's certificates.
     ///
-    /// The certificate itself is verified as ever. A `server_hostname`, or the host that is connected to, is still sent
-    /// to the server, and is not verified; with an empty one, or none, nothing is sent. Sessions are not resumed.
+    /// Everything else about the certificate is verified. The `server_hostname`, or else the host that is connected to,
+    /// is still sent to the server, unless it is empty. Sessions are not resumed.
     ///
     /// # Errors
     ///
@@ -161,7 +163,7 @@ impl TlsClient {
             Verification::Full(verifier) => {
                 let config = Arc::make_mut(&mut self.config);
                 config.dangerous().set_certificate_verifier(Arc::new(AnyName(verifier)));
-                // A session whose name was not verified must not be resumed by one whose name is to be.
+                // A session without a verified name must not be resumed by a connection that verifies the name.
                 config.resumption = Resumption::disabled();
                 self.verification = Verification::AnyName;
             }
@@ -207,7 +209,7 @@ impl From<&TlsClient> for TlsClient {
 /// # }
 /// ```
 ///
-/// What is not offered here can be set in a [`rustls::ServerConfig`], from which a `TlsServer` can be made.
+/// Everything else can be set in a [`rustls::ServerConfig`], from which a `TlsServer` can be made.
 #[derive(Clone)]
 #[doc(alias = "SSLContext")]
 pub struct TlsServer {
@@ -216,7 +218,7 @@ pub struct TlsServer {
 }
 
 impl TlsServer {
-    /// Shows the certificate of a PEM chain, the own one first, and has its private key.
+    /// Serves with a chain of certificates that begins with the server's own, and with its private key, both in PEM.
     ///
     /// # Errors
     ///
@@ -226,11 +228,12 @@ impl TlsServer {
         TlsServer::build(chain.as_ref(), key.as_ref(), WebPkiClientVerifier::no_client_auth())
     }
 
-    /// As [`new`](TlsServer::new), and serves only clients that show a certificate signed by one of `roots`, in PEM.
+    /// Like [`new`](TlsServer::new), but serves only clients that show a certificate signed by one of `roots`, in PEM.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` also if there is no certificate in `roots`, or one that cannot be used.
+    /// As [`new`](TlsServer::new), and `InvalidInput` if there is no certificate in `roots`, or one that cannot be
+    /// used.
     #[doc(alias = "CERT_REQUIRED")]
     pub fn requiring_client_certificates(
         chain: impl AsRef<[u8]>,
@@ -251,8 +254,8 @@ impl TlsServer {
         Ok(TlsServer { config: Arc::new(config), accept_truncation: false })
     }
 
-    /// Accepts these application protocols, the best first; each name has 1 to 255 bytes. A client that names others
-    /// only is refused. With an empty list, as without this call, no client is asked for its protocols.
+    /// Accepts these application protocols, the preferred one first. Each name has 1 to 255 bytes. A client that offers
+    /// only others is refused. With an empty list, which is the default, what clients offer is ignored.
     #[doc(alias = "set_alpn_protocols")]
     pub fn alpn<I>(mut self, protocols: I) -> Self
     where

@@ -1,4 +1,4 @@
-//! What may go wrong with TLS, told apart by cause.
+//! What can go wrong with TLS, by cause.
 
 use std::error::Error;
 use std::fmt;
@@ -9,8 +9,8 @@ use rustls::{AlertDescription, CertificateError};
 
 use crate::errors::{ConnectionError, find_in};
 
-/// Why a TLS connection failed. It is inside the `io::Error`, or the [`ConnectionError`], that reports it; take it out
-/// with [`TlsError::of`]. Where rustls found the fault, its error is the `source`.
+/// Why a TLS connection failed. It is inside the `io::Error` or the [`ConnectionError`] that reports it; take it out
+/// with [`TlsError::of`]. If rustls found the fault, its error is the `source`.
 #[derive(Clone)]
 pub struct TlsError {
     kind: TlsErrorKind,
@@ -21,7 +21,8 @@ pub struct TlsError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsErrorKind {
-    /// Nobody whom we trust has signed the peer's certificate. A self-signed one that is not trusted is a case of it.
+    /// The peer's certificate was not signed by an authority that is trusted here. This is also what a self-signed
+    /// certificate gives that is not trusted.
     UnknownIssuer,
     /// The certificate is for other names or addresses.
     WrongName,
@@ -29,24 +30,24 @@ pub enum TlsErrorKind {
     Expired,
     /// The certificate is not valid yet.
     NotYetValid,
-    /// Another fault of the peer's certificate, or it has none. One that is self-signed as an authority's (CA:TRUE) is
-    /// a case of it, whether or not it is trusted.
+    /// The peer's certificate has another fault, or the peer has none. This is also what a self-signed certificate
+    /// gives that is made for an authority (CA:TRUE), whether or not it is trusted.
     BadCertificate,
-    /// Both sides named application protocols (ALPN), and have none in common.
+    /// Both sides offered application protocols (ALPN), but have none in common.
     NoCommonAlpn,
-    /// The peer broke off with an alert: it does not like our certificate, our versions or our ciphers.
+    /// The peer ended the handshake with an alert. It does not accept our certificate, our versions or our ciphers.
     Refused,
-    /// The peer sent what is not TLS, or not as it should be.
+    /// The peer sent something that is not TLS, or that violates it.
     Protocol,
-    /// The handshake took longer than it may.
+    /// The handshake took longer than this.
     HandshakeTimedOut(Duration),
     /// The connection ended during the handshake.
     ClosedInHandshake,
-    /// The peer did not take what was left to send, or did not answer our end of the session, for this long.
+    /// For this long, the peer neither received what was left to send nor answered our end of the session.
     ShutdownTimedOut(Duration),
-    /// The connection ended without the end of the TLS session: what came may not be all that was sent.
+    /// The connection ended before the TLS session did, so what was received may not be all that was sent.
     Truncated,
-    /// So many bytes had come in plain text, and were not read, when TLS was to start.
+    /// This many bytes of plain text had been received, but not read, when TLS was to start.
     PlaintextBefore(usize),
 }
 
@@ -56,8 +57,7 @@ impl TlsError {
         self.kind
     }
 
-    /// The TLS error in `error`, if there is one in it: in an `io::Error` or a [`ConnectionError`], however they are
-    /// nested.
+    /// Finds the TLS error in `error` or in one of its sources.
     pub fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a TlsError> {
         find_in(error)
     }
@@ -126,10 +126,10 @@ impl fmt::Display for TlsError {
             TlsErrorKind::Protocol => "the peer does not speak TLS as it should",
         };
         f.write_str(sentence)?;
-        // rustls' own words, without its headings: they name the names, the times, the alert.
+        // rustls' own text says which names, times or alert it was.
         match &self.engine {
             Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) | None => Ok(()),
-            // Its text is that of a debugger; what it holds has a better one.
+            // The text of the inner error is easier to read than that of this one.
             Some(rustls::Error::InvalidCertificate(CertificateError::Other(fault))) => match words_for(&*fault.0) {
                 Some(words) => write!(f, ": {words}"),
                 None => write!(f, ": {}", fault.0),
@@ -140,7 +140,7 @@ impl fmt::Display for TlsError {
     }
 }
 
-/// What is wrong with certificates that are often made, for which the engine has no more than the name of the fault.
+/// Explains two frequent faults of certificates, for which rustls has only a name.
 fn words_for(fault: &(dyn Error + 'static)) -> Option<&'static str> {
     match fault.downcast_ref()? {
         webpki::Error::CaUsedAsEndEntity => Some(
@@ -154,7 +154,7 @@ fn words_for(fault: &(dyn Error + 'static)) -> Option<&'static str> {
     }
 }
 
-/// With the text, since this is what is printed of an error that ends a program by way of `main`.
+/// Has the text, since this is printed if `main` returns the error.
 impl fmt::Debug for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TlsError({:?}: {self})", self.kind)

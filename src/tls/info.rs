@@ -30,20 +30,21 @@ impl TlsInfo {
         self.cipher_suite
     }
 
-    /// The peer's certificates, its own first; none of a client that showed none.
+    /// The peer's certificates, its own first. The list is empty if a client showed none.
     #[doc(alias = "peercert")]
     pub fn peer_certificates(&self) -> &[CertificateDer<'static>] {
         &self.peer_certificates
     }
 
-    /// The application protocol that was agreed on, if there was any talk of it.
+    /// The application protocol that was agreed on, if both sides offered some.
     #[doc(alias = "selected_alpn_protocol")]
     pub fn alpn(&self) -> Option<&[u8]> {
         self.alpn.as_deref()
     }
 
-    /// The server's name: on the client the one that was verified, on the server the one that the client asked for.
-    /// `None` on a client that [gave up verifying it](crate::TlsClient::danger_accept_invalid_hostnames).
+    /// The server's name. On the client it is the name that was verified, or `None` if it [gave up the
+    /// check](crate::TlsClient::danger_accept_invalid_hostnames); on the server it is the name that the client asked
+    /// for.
     #[doc(alias = "server_hostname")]
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()

@@ -1,4 +1,4 @@
-//! The TLS options of everything that connects or serves.
+//! The TLS options of all builders that connect or serve.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use crate::interface::Protocol;
 use crate::net::{CreateConnection, CreateServer, LayerSettings, Layered, Prepare, Wrap};
 use crate::streams::{OpenConnection, StartServer};
 
-/// What the builders keep until they know where to connect to.
+/// What a builder keeps until it knows which host to connect to.
 fn prepare(role: TlsRole) -> Prepare {
     Box::new(move |settings, host| {
         let server_hostname = settings.server_hostname.or(host.map(str::to_owned));
@@ -25,7 +25,7 @@ fn wrap(sessions: SessionFactory) -> Wrap {
     })
 }
 
-/// The methods of a builder that has its [`LayerSettings`] at this place.
+/// The methods of a builder whose [`LayerSettings`] are in this field.
 macro_rules! tls_timeouts {
     ($($settings:ident).+) => {
         /// How long the TLS handshake may take; 60 seconds by default.
@@ -35,8 +35,8 @@ macro_rules! tls_timeouts {
             self
         }
 
-        /// How long closing may wait for the peer without any progress; 30 seconds by default. Then the connection
-        /// is lost with a `TimedOut` error.
+        /// How long closing may wait for the peer without any progress; 30 seconds by default. After that the
+        /// connection is lost with a `TimedOut` error.
         #[doc(alias = "ssl_shutdown_timeout")]
         pub fn tls_shutdown_timeout(mut self, limit: std::time::Duration) -> Self {
             self.$($settings).+.shutdown_timeout = Some(limit);
@@ -48,7 +48,7 @@ pub(super) use tls_timeouts;
 
 macro_rules! client_options {
     () => {
-        /// Speaks TLS. The connection is there when the handshake is done; an error of it has a
+        /// Uses TLS. Connecting is done when the handshake is. If that fails, the error has a
         /// [`TlsError`](crate::TlsError) inside.
         #[doc(alias = "ssl")]
         pub fn tls(mut self, client: impl Into<TlsClient>) -> Self {
@@ -56,13 +56,13 @@ macro_rules! client_options {
             self
         }
 
-        /// The name, or address, that the server's certificate must have. By default it is the host that is connected
-        /// to, the first one of several. For an empty host, a path or a ready socket it must be given; an empty name
-        /// counts as none. Without one, connecting is an `InvalidInput` error: only
+        /// The name or address that the server's certificate must have. The default is the host that is connected to,
+        /// or the first one of several. For an empty host, a path or a ready socket it has to be given, and must not be
+        /// empty; otherwise connecting is an `InvalidInput` error. Only
         /// [`TlsClient::danger_accept_invalid_hostnames`](crate::TlsClient::danger_accept_invalid_hostnames) gives up
         /// the check.
         ///
-        /// A name beyond ASCII is given in the form in which certificates have it, which begins with `xn--`.
+        /// A name that is not ASCII is given in the form that certificates use, which begins with `xn--`.
         pub fn server_hostname(mut self, name: impl Into<String>) -> Self {
             self.options.layer.settings.server_hostname = Some(name.into());
             self
@@ -74,8 +74,8 @@ macro_rules! client_options {
 
 macro_rules! server_options {
     () => {
-        /// Speaks TLS. A connection becomes known to the application when its handshake is done; one whose handshake
-        /// fails never does, and is only logged, at debug level.
+        /// Uses TLS. The application hears of a connection when its handshake is done. If the handshake fails, that is
+        /// only logged, at debug level.
         #[doc(alias = "ssl")]
         pub fn tls(mut self, server: impl Into<TlsServer>) -> Self {
             self.options.layer.prepare = Some(prepare(server.into().into()));

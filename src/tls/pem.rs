@@ -1,5 +1,5 @@
-//! PEM texts: the certificates and the private key that are in them. Where there is none, the error says what the text
-//! is instead, since it is easy to hand over the wrong thing: both kinds are bytes.
+//! Reading certificates and private keys in PEM. If a text has none, the error says what it is instead, since
+//! certificates, keys and paths are easily confused.
 
 use std::borrow::Cow;
 use std::io;
@@ -10,11 +10,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::errors::bad_config;
 
-/// All certificates of a text, in its order. `of` says what the text is meant to be, for the error.
+/// All certificates of a text, in its order. `of` says whose they are, for the error.
 ///
 /// # Errors
 ///
-/// `InvalidInput` if there is none, or one that cannot be read: a part of what was meant would be something else.
+/// `InvalidInput` if there is none, or one that cannot be read: using only the others would not be what was meant.
 pub(super) fn certificates_of(text: &[u8], of: &str) -> io::Result<Vec<CertificateDer<'static>>> {
     let text = without_marks(text);
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
@@ -29,7 +29,7 @@ pub(super) fn certificates_of(text: &[u8], of: &str) -> io::Result<Vec<Certifica
 ///
 /// # Errors
 ///
-/// `InvalidInput` if there is none, or if it cannot be read: above all, if it is encrypted.
+/// `InvalidInput` if there is none, or if it cannot be read, for example since it is encrypted.
 pub(super) fn private_key_of(text: &[u8]) -> io::Result<PrivateKeyDer<'static>> {
     let text = without_marks(text);
     let error = match PrivateKeyDer::pem_slice_iter(&text).next() {
@@ -43,8 +43,8 @@ pub(super) fn private_key_of(text: &[u8]) -> io::Result<PrivateKeyDer<'static>> 
     Err(bad_config(error))
 }
 
-/// The text without byte order marks. Editors put one before it, and so there are several in files that were put one
-/// behind the other. The line after a mark would not count as the beginning of a section, and the section be lost.
+/// The text without byte order marks. Some editors begin a file with one, so a file that was made of several may have
+/// more. A line that begins with a mark would not count as the beginning of a section.
 fn without_marks(text: &[u8]) -> Cow<'_, [u8]> {
     const MARK: &[u8] = "\u{feff}".as_bytes();
     let mut kept = Vec::new();
@@ -66,8 +66,8 @@ fn is_encrypted(text: &[u8]) -> bool {
     has(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(b"Proc-Type: 4,ENCRYPTED")
 }
 
-/// What a text is that does not have what is looked for. Nothing of the text itself is told but the names of sections:
-/// it may be a secret.
+/// What a text is that does not have what was expected. The answer has only the names of sections, since the rest of
+/// the text may be secret.
 fn what_it_is(text: &[u8]) -> String {
     let sections = sections(text);
     if !sections.is_empty() {
@@ -76,7 +76,7 @@ fn what_it_is(text: &[u8]) -> String {
     let reason = match text {
         text if text.trim_ascii().is_empty() => "it is empty",
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it is in UTF-16; save it in ASCII or UTF-8",
-        // All of them are sequences, whose tag is also the digit 0.
+        // All DER of this kind begins with 0x30, the tag of a sequence. That is also the digit 0.
         [0x30, ..] if std::str::from_utf8(text).is_err() => {
             "it is in DER, the binary form; convert it to PEM with openssl"
         }
@@ -93,7 +93,7 @@ fn sections(text: &[u8]) -> Vec<Cow<'_, str>> {
     names.map(String::from_utf8_lossy).collect()
 }
 
-/// Whether a text looks like the path of a file, going by its form alone.
+/// Whether a text looks like the path of a file.
 fn is_path(text: &[u8]) -> bool {
     const BEGINNINGS: [&str; 4] = ["/", "./", "../", "~/"];
     const ENDS: [&str; 7] = [".pem", ".crt", ".cer", ".key", ".der", ".p12", ".pfx"];

@@ -1,12 +1,12 @@
-//! A TLS session without a world around it: bytes in, bytes out. It has no socket, no clock and no loop.
+//! A TLS session: bytes in, bytes out. It has no socket, no clock and no loop.
 //!
 //! ```text
 //!   wire ──► take_in ──► read ──► plaintext
 //!   wire ◄── put_out ◄── write ◄── plaintext
 //! ```
 //!
-//! rustls is the engine. What is added is the order of things: nothing is taken from the wire while plaintext waits
-//! to be read, so little memory is held; and plaintext that came before a fault is read before the fault is reported.
+//! rustls does the work. This adds an order: nothing is taken from the wire while there is plaintext to be read, so
+//! that little memory is needed; and plaintext that came before a fault is read before the fault is reported.
 
 use std::fmt;
 use std::io::{BufRead, Read, Write};
@@ -26,7 +26,7 @@ pub(super) struct TlsSession {
     has_plaintext: bool,
     /// The peer's close_notify has come.
     peer_closed: bool,
-    /// The engine failed; it takes nothing in any more.
+    /// Why the engine failed. After that it takes nothing in.
     failed: Option<Error>,
 }
 
@@ -39,13 +39,13 @@ pub(super) enum Intake {
     Nothing,
     /// The peer has ended the session, and all plaintext was read.
     Closed,
-    /// What came is not as it should be, as [`failure`](TlsSession::failure) says; all plaintext before it was read.
-    /// [`put_out`](TlsSession::put_out) has an alert that says so to the peer.
+    /// The peer violated TLS, as [`failure`](TlsSession::failure) says. All plaintext that came before was read.
+    /// [`put_out`](TlsSession::put_out) has an alert for the peer.
     Failed,
 }
 
 impl TlsSession {
-    /// A client's side. `told_name` is the name if it is verified, for those who ask about the connection.
+    /// A client's side. `told_name` is what [`TlsInfo`] will say: the name, if it is verified.
     pub(super) fn client(
         config: Arc<ClientConfig>,
         server_name: ServerName<'static>,
@@ -62,7 +62,8 @@ impl TlsSession {
     }
 
     fn new(mut engine: Connection, server_name: Option<String>) -> Self {
-        // Whoever writes takes out at once what came of it, so nothing piles up, and a write is never cut short.
+        // The caller sends what a write produces at once, so no limit is needed, and without one all of a write is
+        // taken.
         engine.set_buffer_limit(None);
         TlsSession { engine, server_name, has_plaintext: false, peer_closed: false, failed: None }
     }
@@ -80,7 +81,8 @@ impl TlsSession {
         self.peer_closed
     }
 
-    /// Takes bytes from the wire until there is plaintext, or until they are used up. An end or a failure stays one.
+    /// Takes bytes from the wire until there is plaintext, or until they are used up. After an end or a failure it
+    /// always answers that.
     #[inline]
     pub(super) fn take_in(&mut self, wire: &mut ReceiveBuffer) -> Intake {
         while !self.has_plaintext {
@@ -88,7 +90,7 @@ impl TlsSession {
                 return Intake::Failed;
             }
             if self.peer_closed {
-                // What follows the end is not of the session.
+                // What follows the end does not belong to the session.
                 wire.consume(wire.len());
                 return Intake::Closed;
             }
@@ -100,13 +102,14 @@ impl TlsSession {
         Intake::Plaintext
     }
 
-    /// What was wrong with what came.
+    /// Why the engine failed.
     pub(super) fn failure(&self) -> Option<Error> {
         self.failed.clone()
     }
 
     fn feed(&mut self, wire: &mut ReceiveBuffer) {
-        // The engine refuses only where too much is unread, which is never so here, or where one message is too large.
+        // The engine refuses bytes only if too much plaintext is unread, which never happens here, or if a message is
+        // too large.
         match self.engine.read_tls(&mut wire.filled()) {
             Ok(taken) => wire.consume(taken),
             Err(error) => {
@@ -139,9 +142,9 @@ impl TlsSession {
         loop {
             match self.take_in(wire) {
                 Intake::Plaintext if read < into.len() => {
-                    // Where there is something, reading it does not fail.
+                    // There is plaintext, so reading it does not fail.
                     read += self.engine.reader().read(&mut into[read..]).unwrap_or(0);
-                    // It gives all that it has, if there is room.
+                    // The engine gives all that it has, if there is room.
                     self.has_plaintext = read == into.len() && self.engine_has_plaintext();
                 }
                 next => return (read, next),
@@ -177,7 +180,7 @@ impl TlsSession {
         put
     }
 
-    /// What was agreed; `None` before that.
+    /// What the handshake agreed on; `None` before its end.
     pub(super) fn info(&self) -> Option<TlsInfo> {
         let server_name = match &self.engine {
             Connection::Client(_) => self.server_name.clone(),

@@ -1,4 +1,4 @@
-//! All that a TLS connection is made from, checked before anything is connected.
+//! The settings of TLS connections, which are checked before anything is connected.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,10 +14,11 @@ use super::{TlsClient, TlsError, TlsServer};
 use crate::constants::tls::{HANDSHAKE_TIMEOUT, SHUTDOWN_TIMEOUT};
 use crate::net::LayerSettings;
 
-/// Which side of TLS to be: made from a [`TlsClient`], a [`TlsServer`], or the rustls configuration of either.
+/// Which side of a TLS connection to be. It is made from a [`TlsClient`], a [`TlsServer`], or the rustls configuration
+/// of either.
 #[derive(Debug, Clone)]
 pub enum TlsRole {
-    /// The side that begins, and verifies the other's name.
+    /// The side that begins, and that verifies the name of the other.
     Client(TlsClient),
     /// The side that shows a certificate.
     Server(TlsServer),
@@ -59,7 +60,7 @@ impl From<Arc<ServerConfig>> for TlsRole {
     }
 }
 
-/// How long things may take, and what is let pass.
+/// How long the steps may take, and which end is accepted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Policy {
     pub(super) handshake_timeout: Duration,
@@ -83,8 +84,8 @@ impl SessionFactory {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if a client that verifies names has none, or an empty or a bad one, if a server has one, if a
-    /// timeout is 0, and for names of application protocols that no handshake can carry.
+    /// `InvalidInput` if a client that verifies the server's name has none, or an invalid one; if a server has one; if
+    /// a timeout is 0; or if the name of an application protocol does not have 1 to 255 bytes.
     pub(crate) fn new(role: TlsRole, settings: LayerSettings) -> io::Result<SessionFactory> {
         let accept_truncation = match &role {
             TlsRole::Client(client) => client.accepts_truncation(),
@@ -123,15 +124,15 @@ fn client_side(client: &TlsClient, name: Option<String>) -> io::Result<Side> {
     match name.filter(|name| !name.is_empty()) {
         Some(name) => {
             let parsed = parse_name(&name)?;
-            // What was not verified is not told: somebody might rely on it.
+            // A name that is not verified is not told, since somebody might rely on it.
             Ok(Side::Client { config, name: parsed, told_name: client.verifies_name().then_some(name) })
         }
-        // Nothing absent is a permission.
+        // A missing name is no permission to skip the check.
         None if client.verifies_name() => {
             Err(bad_config("no name is given for which to verify the server's certificate: set server_hostname"))
         }
         None => {
-            // rustls wants some name; this one is never sent, since it is an address, nor verified.
+            // rustls needs some name. This one is not sent, since it is an address, and not verified.
             let nobody = ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED));
             Ok(Side::Client { config, name: nobody, told_name: None })
         }
@@ -155,7 +156,7 @@ fn parse_name(name: &str) -> io::Result<ServerName<'static>> {
 }
 
 fn check_alpn(protocols: &[Vec<u8>]) -> io::Result<()> {
-    // There is one byte for the length of a name, and a name of no length is against the standard.
+    // The length of a name is sent in one byte, and the standard forbids empty names.
     if protocols.iter().all(|name| (1..=255).contains(&name.len())) {
         return Ok(());
     }

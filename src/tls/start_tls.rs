@@ -1,4 +1,4 @@
-//! TLS that starts in the middle of a conversation over streams.
+//! Starting TLS in the middle of a conversation over streams.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -11,12 +11,12 @@ use super::upgrade::{Upgrade, UpgradeOptions, upgrade_options};
 use super::{TlsError, TlsErrorKind, TlsRole};
 use crate::streams::{StreamProtocol, StreamReader, StreamWriter, assert_of_one_connection, pair, take_apart};
 
-/// Starts TLS on a connection that both sides have spoken plainly on, and gives the reader and the writer to use from
-/// then on. What was written before goes out in plain before the handshake.
+/// Starts TLS on a connection that was plain so far, and returns the reader and the writer to use from then on. What
+/// was written before is sent in plain, before the handshake.
 ///
-/// Bytes that were received and not read are an error: a peer, or somebody between, who sent them before the handshake
-/// must not have them taken for decrypted ones. Where a TLS client may begin at once, as behind a line of the PROXY
-/// protocol, have them handed to TLS by [`StartTlsStreams::hand_over_unread`].
+/// Bytes that were received but not read are an error. Whoever sent them before the handshake, perhaps an attacker in
+/// between, must not have them mistaken for decrypted ones. If the peer may begin TLS at once, as after the line of the
+/// PROXY protocol, use [`StartTlsStreams::hand_over_unread`].
 ///
 /// # Cancel safety
 ///
@@ -24,13 +24,13 @@ use crate::streams::{StreamProtocol, StreamReader, StreamWriter, assert_of_one_c
 ///
 /// # Errors
 ///
-/// A handshake that failed or timed out, and unread bytes, each with a [`TlsError`] inside. `InvalidInput` for a client
-/// without [`server_hostname`](StartTlsStreams::server_hostname); `NotConnected` if the connection is closing. In each
-/// case it is closed.
+/// If the handshake fails or times out, or if there are unread bytes, the error has a [`TlsError`] inside.
+/// `InvalidInput` if a client has no [`server_hostname`](StartTlsStreams::server_hostname); `NotConnected` if the
+/// connection is closing. In each case the connection is closed.
 ///
 /// # Panics
 ///
-/// Given a reader and a writer of different connections, or a reader that is fed by hand.
+/// If the reader and the writer belong to different connections, or if the reader is fed by hand.
 ///
 /// # Examples
 ///
@@ -63,8 +63,8 @@ pub struct StartTlsStreams {
 }
 
 impl StartTlsStreams {
-    /// Whether bytes that were received and not read are handed to TLS, as the beginning of the handshake. The default
-    /// is false: they are an error.
+    /// Whether bytes that were received but not read are handed to TLS, as the beginning of the handshake. By default
+    /// they are an error.
     pub fn hand_over_unread(mut self, hand_over: bool) -> Self {
         self.hand_over_unread = hand_over;
         self
@@ -89,7 +89,8 @@ impl IntoFuture for StartTlsStreams {
                 return Err(TlsError::from(TlsErrorKind::ClosedInHandshake).into());
             }
             let secure = StreamProtocol::new(Some(plain.event_loop.clone()), plain.limit, None);
-            // The plain pair is gone, so nobody waits for the plain protocol, and the new one knows no connection yet.
+            // Nobody waits for the plain protocol any more, since its reader and writer are gone. The new one knows no
+            // connection yet.
             let (above, below) = (Rc::clone(&secure), plain.transport());
             let upgrade = Upgrade::begin(&plain.event_loop, &sessions, below, above, Told::Nothing, unread)?;
             plain.keep_open();

@@ -1,8 +1,8 @@
-//! TLS as the application sees it: a transport. All it does is done by the [`TlsProtocol`] behind it.
+//! TLS as the application sees it: a transport. Everything is done by the [`TlsProtocol`] behind it.
 //!
-//! It holds that only weakly. The chain of ownership goes from the loop up: the transport below holds the
-//! [`TlsProtocol`], which holds the application's protocol, which mostly holds this. When the transport below lets go,
-//! at `connection_lost` or when the loop closes, all of it is free.
+//! It holds the [`TlsProtocol`] weakly. The transport below owns the [`TlsProtocol`], which owns the application's
+//! protocol, which usually owns this transport. So when the transport below lets go, at `connection_lost` or when the
+//! loop closes, all of them are freed.
 
 use std::fmt;
 use std::io::IoSlice;

@@ -1,4 +1,4 @@
-//! TLS that starts in the middle of a connection.
+//! Starting TLS in the middle of a connection.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -15,9 +15,9 @@ use crate::interface::{Protocol, Transport};
 use crate::net::{LayerSettings, Made};
 
 impl LoopHandle {
-    /// Starts TLS on a connection, and gives the transport to use from then on. `protocol` is the one in charge, which
-    /// was told `connection_made` before; it is not told again, and from now on it gets what was decrypted. What was
-    /// written before goes out in plain before the handshake.
+    /// Starts TLS on a connection, and returns the transport to use from then on. `protocol` is the protocol in charge.
+    /// It was told `connection_made` before and is not told again; from now on it receives what was decrypted. What was
+    /// written before is sent in plain, before the handshake.
     ///
     /// The old transport must not be used any more.
     ///
@@ -27,9 +27,10 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// A handshake that failed or timed out, with a [`TlsError`](crate::TlsError) inside; the connection is closed
-    /// then, and the protocol is told `connection_lost`. `InvalidInput`, with the connection untouched, for a client
-    /// without [`server_hostname`](StartTls::server_hostname); `NotConnected` if the transport is closing.
+    /// If the handshake fails or times out, the error has a [`TlsError`](crate::TlsError) inside; the connection is
+    /// closed, and the protocol is told `connection_lost`. `InvalidInput` if a client has no
+    /// [`server_hostname`](StartTls::server_hostname); the connection is not touched then. `NotConnected` if the
+    /// transport is closing.
     #[doc(alias = "loop.start_tls")]
     pub fn start_tls(
         &self,
@@ -51,7 +52,7 @@ pub struct StartTls {
     options: UpgradeOptions,
 }
 
-/// How to start TLS, for streams and protocols alike.
+/// The options of starting TLS, for streams and for protocols.
 #[derive(Debug)]
 pub(crate) struct UpgradeOptions {
     role: TlsRole,
@@ -72,11 +73,12 @@ impl UpgradeOptions {
 /// The methods of a builder whose field `options` is an [`UpgradeOptions`].
 macro_rules! upgrade_options {
     () => {
-        /// The name, or address, that the server's certificate must have. A client needs one; an empty one counts as
-        /// none. Only [`TlsClient::danger_accept_invalid_hostnames`](crate::TlsClient::danger_accept_invalid_hostnames)
-        /// gives up the check.
+        /// The name or address that the server's certificate must have. A client has to give it, and it must not be
+        /// empty. Only
+        /// [`TlsClient::danger_accept_invalid_hostnames`](crate::TlsClient::danger_accept_invalid_hostnames) gives up
+        /// the check.
         ///
-        /// A name beyond ASCII is given in the form in which certificates have it, which begins with `xn--`.
+        /// A name that is not ASCII is given in the form that certificates use, which begins with `xn--`.
         pub fn server_hostname(mut self, name: impl Into<String>) -> Self {
             self.options.settings.server_hostname = Some(name.into());
             self
@@ -120,8 +122,8 @@ pub(crate) struct Upgrade {
 }
 
 impl Upgrade {
-    /// Puts TLS between `below` and `above` and starts the handshake. `told` says whether `above` knows its connection
-    /// already; `early` bytes were received before.
+    /// Puts TLS between `below` and `above`, and starts the handshake. `told` says whether `above` knows its
+    /// connection. The bytes in `early` were received before, and belong to TLS.
     pub(crate) fn begin(
         event_loop: &LoopHandle,
         sessions: &SessionFactory,

@@ -1,5 +1,6 @@
-//! A layer between a connection and its protocol, such as TLS: a protocol towards the wire and a transport towards the
-//! application. This module knows that there may be one, and when it is ready; which one it is, others know.
+//! A layer between a connection and its protocol, such as TLS. It is a protocol for the transport below, and a
+//! transport for the application. This file knows that there can be a layer and when it is ready, but not which one it
+//! is.
 
 use std::fmt;
 use std::io;
@@ -14,14 +15,13 @@ use crate::net::connection::made::Made;
 pub(crate) struct Layered {
     /// What faces the wire.
     pub(crate) below: Rc<dyn Protocol>,
-    /// What faces the application; usable once `ready`.
+    /// What faces the application. It can be used once `ready` is set.
     pub(crate) above: Rc<dyn Transport>,
-    /// Told when the application's protocol was told `connection_made`, or why it never is.
+    /// Set when the application's protocol was told `connection_made`, or with the reason why it never is.
     pub(crate) ready: Made,
 }
 
-/// The transport that the application uses: the one above all layers that were put over `transport`, at the start or in
-/// the middle of the connection.
+/// The transport that the application uses: the one above all layers that were put over `transport`.
 pub(crate) fn topmost(mut transport: Rc<dyn Transport>) -> Rc<dyn Transport> {
     while let Some(above) = transport.get_protocol().and_then(|protocol| protocol.transport_above()) {
         transport = above;
@@ -32,11 +32,10 @@ pub(crate) fn topmost(mut transport: Rc<dyn Transport>) -> Rc<dyn Transport> {
 /// Puts a layer under the application's protocol. Called once for each connection.
 pub(crate) type Wrap = Rc<dyn Fn(&LoopHandle, Rc<dyn Protocol>) -> io::Result<Layered>>;
 
-/// Checks the settings of a layer, for a connection to a host or, without one, for a server or a nameless peer. The
-/// host is never empty.
+/// Checks the settings of a layer. A client gives the host that it connects to, unless that is empty or has no name.
 pub(crate) type Prepare = Box<dyn FnOnce(LayerSettings, Option<&str>) -> io::Result<Wrap>>;
 
-/// What the builders were told of a layer, in any order.
+/// The settings of a layer that a builder was given, in any order.
 #[derive(Debug, Default)]
 pub(crate) struct LayerSettings {
     pub(crate) server_hostname: Option<String>,
@@ -55,7 +54,7 @@ impl LayerOptions {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for bad settings, and for settings without a layer.
+    /// `InvalidInput` if the settings are invalid, or if there are settings but no layer.
     pub(crate) fn prepare(self, host: Option<&str>) -> io::Result<Option<Wrap>> {
         let settings = &self.settings;
         let timeouts = settings.handshake_timeout.or(settings.shutdown_timeout);

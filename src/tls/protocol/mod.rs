@@ -1,5 +1,5 @@
-//! TLS as the transport below sees it: a protocol. What the application sees is the
-//! [`TlsTransport`](super::TlsTransport) that this tells its protocol of, once the handshake is done.
+//! TLS as the transport below sees it: a protocol. The application gets a transport of its own when the handshake is
+//! done.
 //!
 //! ```text
 //!                1           2              3              4           5
@@ -14,8 +14,8 @@
 //! when the peer has ended the session or the connection; 5 `connection_lost`, from the transport below; 6 `fail` and
 //! `abort`, at an error, a timeout, a panic of the application's protocol.
 //!
-//! Law 4 in short: the session is cranked under its borrow, into memory at hand; the borrow ends; then the protocol
-//! above or the transport below is spoken to.
+//! No call goes out while the session is borrowed. It is borrowed to encrypt or to decrypt, into memory at hand; when
+//! the borrow has ended, the protocol above or the transport below is called.
 
 // This file has the states, the handshake and the end; `reading` and `writing` the two directions; `above` what
 // the application's protocol was told, and what happens if it panics.
@@ -52,13 +52,13 @@ pub(crate) struct TlsProtocol {
     face: Rc<dyn Transport>,
     above: Above,
     phase: Cell<Phase>,
-    /// Told when the handshake is done and `connection_made` has returned, or why that never came.
+    /// Set when the handshake is done and `connection_made` has returned, or with the reason why that never happens.
     ready: Made,
     /// Received, and not yet decrypted.
     incoming: Cell<ReceiveBuffer>,
     /// Written, and not yet encrypted.
     gathering: Gathering<HIGH_WATER>,
-    /// The connection below has ended: no close_notify of the peer need be waited for.
+    /// The peer has ended its side of the connection, so its close_notify can no longer come.
     wire_ended: Cell<bool>,
     /// The transport below told us to pause writing.
     below_paused: Cell<bool>,
@@ -78,20 +78,20 @@ enum Phase {
     Handshaking,
     /// Plaintext goes both ways.
     Open,
-    /// Nothing is delivered or accepted any more; what was written is still encrypted and sent. A timer runs.
+    /// Nothing is delivered or accepted any more. What was written before is still encrypted and sent. A timer runs.
     Flushing,
-    /// Our close_notify is on its way, and the peer's is waited for. A timer runs.
+    /// Our close_notify was sent, and this waits for the peer's. A timer runs.
     Notified,
-    /// The transport below was told to close: it will say that the connection is lost. The timer may still run, for
-    /// a peer that does not take what is left.
+    /// The transport below was told to close, and will say when the connection is lost. The timer may still run, in
+    /// case the peer does not receive what is left.
     Ending,
-    /// The transport below said so.
+    /// The transport below has said that the connection is lost.
     Lost,
 }
 
 impl TlsProtocol {
-    /// A protocol for the transport below. `told` says whether `above` knows its connection already, as it does when TLS
-    /// starts in the middle of one. `face` makes the transport that the application gets.
+    /// A protocol for the transport below. `told` says whether `above` knows its connection, as it may if TLS starts in
+    /// the middle of one. `face` makes the transport that the application gets.
     pub(super) fn new(
         event_loop: &LoopHandle,
         sessions: &SessionFactory,
@@ -157,7 +157,7 @@ impl TlsProtocol {
         failure
     }
 
-    /// The transport below may have seen the end before it tells.
+    /// The transport below may be closing already, and only tell later.
     pub(super) fn is_closing(&self) -> bool {
         !matches!(self.phase.get(), Phase::Handshaking | Phase::Open) || self.is_below_closing()
     }
@@ -166,7 +166,7 @@ impl TlsProtocol {
         self.below().is_some_and(|below| below.is_closing())
     }
 
-    /// Starts the handshake over the transport below. `early` bytes were received before.
+    /// Starts the handshake over the transport below. The bytes in `early` were received before.
     pub(super) fn begin(&self, below: Rc<dyn Transport>, early: &[u8]) {
         self.below.set_transport(below);
         self.take_over_pause();
@@ -186,7 +186,8 @@ impl TlsProtocol {
     fn shake_hands(&self) {
         match self.take_in() {
             Intake::Failed => self.engine_failed(),
-            // The end of the session may have come with the end of the handshake: it is delivered behind it.
+            // The end of the session may have come together with the last bytes of the handshake. It is delivered after
+            // `connection_made`.
             _ if !self.session.borrow().is_handshaking() => self.opened(),
             Intake::Closed => self.fail(TlsErrorKind::ClosedInHandshake.into()),
             Intake::Plaintext | Intake::Nothing => self.give_back_incoming(),
@@ -217,12 +218,12 @@ impl TlsProtocol {
         }
         self.bound_shutdown(usize::MAX);
         self.flush();
-        // What is unread is thrown away from now on; the peer's end of the session may be in it, or behind it.
+        // What was not read is thrown away from now on, as far as the peer's end of the session.
         self.deliver_soon();
         self.tell_closing();
     }
 
-    /// Breaks off when the shutdown timeout passes without a byte going out that was to.
+    /// Aborts the connection if the shutdown timeout passes without a byte being sent.
     fn bound_shutdown(&self, unsent_before: usize) {
         let limit = self.policy.shutdown_timeout;
         self.arm(limit, move |tls| {
@@ -235,18 +236,18 @@ impl TlsProtocol {
         });
     }
 
-    /// All that was written is encrypted: tells the peer that nothing follows.
+    /// Everything that was written is encrypted. Tells the peer that nothing follows.
     fn notify(&self) {
         self.phase.set(Phase::Notified);
         self.session.borrow_mut().send_close_notify();
         self.send_sealed();
-        // A peer that cannot be told, since a send has failed, is not waited for.
+        // If a send has failed, the peer cannot be told, and so will not answer.
         if self.wire_ended.get() || self.session.borrow().is_closed_by_peer() || self.is_below_closing() {
             self.end();
         }
     }
 
-    /// Both sides have ended the session: the transport below sends what it has still buffered, and closes.
+    /// Both sides have ended the session. The transport below sends what it has buffered, and closes.
     fn end(&self) {
         self.phase.set(Phase::Ending);
         if let Some(below) = self.below() {
@@ -254,8 +255,8 @@ impl TlsProtocol {
         }
     }
 
-    /// The session has failed. What is on its way still goes out as far as the kernel takes it now, an alert that
-    /// tells the peer above all.
+    /// The session has failed. As much as the kernel takes now is still sent, since it may have an alert that tells the
+    /// peer why.
     #[cold]
     fn fail(&self, error: TlsError) {
         if matches!(self.phase.get(), Phase::Ending | Phase::Lost) {
@@ -279,7 +280,7 @@ impl TlsProtocol {
         }
     }
 
-    /// Ends the connection at once. Of what this step wrote, as much goes out as is taken now.
+    /// Ends the connection at once. Of what this step wrote, as much is sent as the kernel takes now.
     pub(super) fn abort(&self) {
         if self.phase.get() != Phase::Lost {
             if self.phase.get() == Phase::Open {
@@ -292,15 +293,16 @@ impl TlsProtocol {
         }
     }
 
-    /// The transport below can send no more. While it receives, so do we: to the end of the session, or to an alert that
-    /// says why the peer has gone.
+    /// The transport below can send no more. It still receives, and so do we, until the session ends or an alert says
+    /// why the peer has gone.
     #[cold]
     fn below_failed(&self, error: ConnectionError) {
         self.gathering.give_up();
         match self.phase.get() {
             Phase::Handshaking | Phase::Open => {
                 self.below_failure.set(Some(error));
-                // What the peer sent last is received before this is called. If it says more, the application is told that.
+                // The transport receives what the peer sent last before this callback runs. If that is an alert, the
+                // application is told the alert instead.
                 let this = self.this.clone();
                 self.event_loop.call_soon(move || {
                     if let Some(tls) = this.upgrade() {
@@ -308,13 +310,13 @@ impl TlsProtocol {
                     }
                 });
             }
-            // We have closed, so nobody waits for what the peer may still send.
+            // The application has closed, so nobody waits for what the peer may still send.
             Phase::Flushing | Phase::Notified => self.end(),
             Phase::Ending | Phase::Lost => {}
         }
     }
 
-    /// Has one timer run: an earlier one is taken back.
+    /// Starts a timer in the place of the one that may be running.
     fn arm(&self, limit: std::time::Duration, due: impl FnOnce(&TlsProtocol) + 'static) {
         self.disarm();
         let this = self.this.clone();
@@ -340,7 +342,7 @@ impl Protocol for TlsProtocol {
 
     fn eof_received(&self) -> AfterEof {
         self.wire_ended();
-        // This closes the transport itself, when the time has come.
+        // This protocol closes the transport itself, when the session has ended.
         AfterEof::KeepOpen
     }
 

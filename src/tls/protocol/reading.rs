@@ -1,7 +1,7 @@
-//! From the wire to the application: decrypted as it comes, unless the application paused.
+//! From the wire to the application: bytes are decrypted as they come, unless the application has paused reading.
 //!
-//! Decrypted bytes stand above the selector: no edge will come for them. So whoever stops while there are some (the
-//! application paused) leaves them to `resume_reading`, which has `deliver` called again.
+//! No event of the selector comes for bytes that are received but not decrypted. So if the application pauses while
+//! there are some, `resume_reading` has `deliver` called again.
 
 use super::{Phase, TlsProtocol};
 use crate::errors::buffer_without_room;
@@ -53,7 +53,7 @@ impl TlsProtocol {
         self.phase.get() == Phase::Open && !self.reading_paused.get()
     }
 
-    /// Delivers from the loop, never from inside a call of the application.
+    /// Delivers in a later turn, since the application must not be called from inside its own call.
     pub(super) fn deliver_soon(&self) {
         let this = self.this.clone();
         self.event_loop.call_soon(move || {
@@ -63,8 +63,8 @@ impl TlsProtocol {
         });
     }
 
-    /// Decrypts and delivers what has come, until that is used up or the application pauses. What comes after we have
-    /// closed is thrown away.
+    /// Decrypts and delivers what has come, until it is used up or the application pauses. After a close it is thrown
+    /// away.
     pub(super) fn deliver(&self) {
         loop {
             let next = match self.phase.get() {
@@ -90,7 +90,7 @@ impl TlsProtocol {
         }
     }
 
-    /// Gives decrypted bytes to the application, as many as there are or as it has room for. Returns what comes next.
+    /// Gives decrypted bytes to the application, as many as there are or as fit its buffer. Returns what comes next.
     fn hand_up(&self) -> Intake {
         let Some(above) = self.above() else { return Intake::Nothing };
         let (n, next) = match above.buffered() {
@@ -107,7 +107,7 @@ impl TlsProtocol {
         };
         match next {
             Intake::Nothing => next,
-            // The application may have paused or closed just now. The end, or the fault, is met again.
+            // The application may have paused or closed in this call. The end or the fault will be met again.
             _ if n > 0 => Intake::Plaintext,
             _ => next,
         }
@@ -116,7 +116,7 @@ impl TlsProtocol {
     fn hand_up_buffered(&self, buffered: &dyn BufferedProtocol) -> (usize, Intake) {
         let mut buffer = self.guarded("get_buffer", || buffered.get_buffer());
         let has_room = !buffer.room().is_empty();
-        // The application may have closed or paused just now.
+        // The application may have closed or paused in that call.
         let (n, next) = if self.is_reading() { self.read(buffer.room()) } else { (0, Intake::Plaintext) };
         buffer.advance(n);
         self.guarded("buffer_updated", || buffered.buffer_updated(buffer, n));
@@ -145,7 +145,7 @@ impl TlsProtocol {
         match self.phase.get() {
             Phase::Open => {
                 if let Some(above) = self.above() {
-                    // The answer does not matter: a TLS stream has no half that could stay open.
+                    // The answer does not matter, since one side of a TLS session cannot stay open alone.
                     self.guarded("eof_received", || above.eof_received());
                 }
                 self.close();
@@ -155,24 +155,25 @@ impl TlsProtocol {
         }
     }
 
-    /// The connection below has ended. All that came before was taken in: while the application pauses, so does the
-    /// transport below, and does not see an end.
+    /// The peer has ended its side of the connection. All that came before was decrypted and delivered: while the
+    /// application pauses, the transport below pauses too, and sees no end.
     pub(super) fn wire_ended(&self) {
         self.wire_ended.set(true);
         match self.phase.get() {
             Phase::Open if self.policy.accept_truncation => self.peer_closed(),
-            // A send had failed, and that is what is told: the peer could not have been sent our end of the session.
+            // A send had failed before, and the application is told that error. The peer cannot be blamed for an end
+            // without close_notify.
             Phase::Handshaking | Phase::Open if self.is_below_closing() => self.end(),
             Phase::Handshaking => self.fail(TlsErrorKind::ClosedInHandshake.into()),
             Phase::Open => self.fail(TlsErrorKind::Truncated.into()),
-            // Both sides have closed, or we have, and nothing is lost by a peer that goes without a word.
+            // The application has closed, so it loses nothing if the peer ends without close_notify.
             Phase::Notified => self.end(),
             Phase::Flushing | Phase::Ending | Phase::Lost => {}
         }
     }
 }
 
-/// The crank. No user code is called while the session is borrowed.
+/// Decrypting. No user code is called while the session is borrowed.
 impl TlsProtocol {
     /// Goes on with the handshake, or finds out what comes next.
     #[inline]
@@ -180,12 +181,12 @@ impl TlsProtocol {
         let mut incoming = self.incoming.take();
         let next = self.session.borrow_mut().take_in(&mut incoming);
         self.incoming.set(incoming);
-        // An answer that the engine gives by itself: its part of the handshake, a new key, or an alert.
+        // The engine may have an answer of its own: its part of the handshake, a new key, or an alert.
         self.send_sealed();
         next
     }
 
-    /// Decrypts into `into` as much as it has room for. Returns how much that was, and what comes next.
+    /// Decrypts into `into`, as much as fits. Returns how much that was, and what comes next.
     #[inline]
     fn read(&self, into: &mut [u8]) -> (usize, Intake) {
         let mut incoming = self.incoming.take();
@@ -195,7 +196,7 @@ impl TlsProtocol {
         read
     }
 
-    /// The engine does not like what came.
+    /// The engine has found a fault in what came.
     #[cold]
     pub(super) fn engine_failed(&self) {
         let failure = self.session.borrow().failure();
@@ -204,7 +205,7 @@ impl TlsProtocol {
         }
     }
 
-    /// An idle connection holds no buffer.
+    /// Gives the buffer back if it is empty: an idle connection has none.
     pub(super) fn give_back_incoming(&self) {
         let incoming = self.incoming.take();
         if !incoming.is_empty() {

@@ -1,5 +1,5 @@
-//! From the application to the wire: gathered in a step, encrypted at its end into as few records as will do, and kept
-//! in plain while the transport below is full.
+//! From the application to the wire. What a step writes is gathered, and encrypted at its end into as few records as
+//! possible. While the transport below is full, it is kept in plain.
 
 use std::io::IoSlice;
 
@@ -48,7 +48,7 @@ impl TlsProtocol {
         open
     }
 
-    /// Bytes were gathered. They are encrypted when the step ends, or now if they are many.
+    /// Bytes were gathered. They are encrypted when the step ends, or now if there are many.
     fn grew(&self) {
         match self.gathering.grew(self.level(), !self.below_paused.get()) {
             AfterWrite::Nothing => {}
@@ -64,7 +64,7 @@ impl TlsProtocol {
         }
     }
 
-    /// Encrypts a large write from where it lies; what the transport below does not want now is kept.
+    /// Encrypts a large write without copying it first. What the transport below does not want now is kept.
     fn write_straight(&self, data: &[u8]) {
         let mut rest = data;
         while !rest.is_empty() && self.wants_sealed() {
@@ -88,7 +88,7 @@ impl TlsProtocol {
         }
     }
 
-    /// As [`flush`](TlsProtocol::flush), without a word to the application.
+    /// Like [`flush`](TlsProtocol::flush), but tells the application nothing.
     pub(super) fn seal_gathered(&self) {
         while !self.gathering.is_empty() && self.wants_sealed() {
             self.seal_piece();
@@ -96,7 +96,8 @@ impl TlsProtocol {
         }
     }
 
-    /// Whether the transport below wants more: while it is full, what is written is better kept in plain.
+    /// Whether the transport below wants more. While it is full, bytes are kept in plain, where they can still be
+    /// joined into fewer records.
     fn wants_sealed(&self) -> bool {
         !self.below_paused.get() && !self.is_below_closing()
     }
@@ -139,8 +140,8 @@ impl TlsProtocol {
         }
     }
 
-    /// What stands in the way of the next byte. What the transport below has buffered counts only while it is full,
-    /// for only then does it say when it has shrunk.
+    /// How many bytes are waiting in front of the next one. The buffer of the transport below counts only while that is
+    /// full, since only then does it tell us when the buffer has shrunk.
     fn level(&self) -> usize {
         let below = self.below().filter(|_| self.below_paused.get());
         self.gathering.len() + below.map_or(0, |below| below.get_write_buffer_size())
@@ -153,7 +154,7 @@ impl TlsProtocol {
         }
     }
 
-    /// All that was written and that the kernel has not taken yet.
+    /// How many bytes the kernel has not taken yet, those of the transport below included.
     pub(in crate::tls) fn unsent(&self) -> usize {
         self.gathering.len() + self.below().map_or(0, |below| below.get_write_buffer_size())
     }
@@ -162,7 +163,8 @@ impl TlsProtocol {
         self.gathering.flow().limits()
     }
 
-    /// Sets our marks. Low ones go for the transport below too: else it would hold more than was asked for.
+    /// Sets our marks. Marks that are lower than those of the transport below are set there, too; otherwise it would
+    /// buffer more than was asked for.
     #[track_caller]
     pub(in crate::tls) fn set_limits(&self, high: Option<usize>, low: Option<usize>) {
         self.gathering.flow().set_limits(high, low);
@@ -171,7 +173,7 @@ impl TlsProtocol {
             let (low, high) = FlowControl::<DEFAULT_HIGH_WATER>::new().limits();
             below.set_write_buffer_limits(Some(own_high.min(high)), Some(own_low.min(low)));
         }
-        // As on other transports only the pause is looked at: a resume waits for the next send.
+        // As on other transports, new marks can cause a pause at once, but a resume only after the next send.
         if let Some(change) = self.gathering.flow().grew(self.level()) {
             self.tell(change);
         }
