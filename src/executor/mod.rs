@@ -120,9 +120,7 @@ impl Executor {
     /// futures allows.
     #[inline(always)]
     pub(crate) fn wake_seat(&self, seat: u32) {
-        // Borrowed as if to change them: that counts nobody, and costs half.
-        let seats = self.seats.borrow_mut();
-        if let Some(node) = seats.get(seat) {
+        if let Some(node) = self.seats.borrow().get(seat) {
             node.wake();
         }
     }

@@ -26,8 +26,7 @@ impl<T> Current<T> {
     /// Looks at what runs, if anything does. `look` must not call user code.
     #[inline]
     pub(crate) fn with<R>(&self, look: impl FnOnce(&Rc<T>) -> R) -> Option<R> {
-        // Borrowed as if to change it, since that costs half.
-        self.0.borrow_mut().as_ref().map(look)
+        self.0.borrow().as_ref().map(look)
     }
 
     /// Something else runs from now on, or nothing. Gives back what ran before.
