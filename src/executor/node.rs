@@ -15,7 +15,6 @@
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell};
-use std::mem::forget;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -191,8 +190,7 @@ impl TaskNode {
         }
         match self.poll(lent, |cx| body.as_mut().poll(cx)) {
             Ok(Poll::Pending) => {
-                // Its place is empty: there is nothing to drop, and forgetting that spares the look.
-                forget(self.body.replace(Some(body)));
+                self.body.set(Some(body));
                 if self.state.replace(State::Idle) == State::Rerun {
                     self.wake();
                 }
