@@ -82,7 +82,7 @@ impl Core {
 
     fn collect_events(&self) {
         self.executor.ready.append(|entries| {
-            self.reactor.collect(|source, direction| Entry::Io(source, direction).push_to(entries));
+            self.reactor.collect(|source, direction| entries.push(Entry::Io(source, direction)));
         });
     }
 

@@ -23,21 +23,6 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
-    /// Where there is room, the entry is made in its place, and nowhere else before.
-    #[inline(always)]
-    pub(crate) fn push_to(self, entries: &mut Vec<Entry>) {
-        if entries.len() < entries.capacity() {
-            entries.push(self);
-        } else {
-            self.push_and_grow(entries);
-        }
-    }
-
-    #[cold]
-    fn push_and_grow(self, entries: &mut Vec<Entry>) {
-        entries.push(self);
-    }
-
     /// Lets go of it, for a loop that closes. Nothing of it runs but destructors.
     pub(crate) fn cancel(self) {
         if let Entry::Callback(callback) = self {
@@ -58,14 +43,13 @@ impl ReadyQueue {
     /// Not inlined: what drops an entry, should the push panic, would be compiled for each of many callers.
     #[inline(never)]
     pub(crate) fn push(&self, entry: Entry) {
-        entry.push_to(&mut self.entries.borrow_mut());
+        self.entries.borrow_mut().push(entry);
     }
 
     /// Pushes the step of a task.
     #[inline]
     pub(super) fn push_task(&self, node: &Rc<TaskNode>) {
-        let mut entries = self.entries.borrow_mut();
-        Entry::Task(Rc::clone(node)).push_to(&mut entries);
+        self.entries.borrow_mut().push(Entry::Task(Rc::clone(node)));
     }
 
     /// Appends many at once. `collect` must not call anyone.
