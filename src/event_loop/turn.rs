@@ -162,7 +162,7 @@ impl Core {
 
     #[inline]
     fn run_source(&self, source: Rc<dyn Source>, direction: Direction) {
-        match catch_unwind(AssertUnwindSafe(|| source.dequeue(direction))) {
+        match catch_unwind(AssertUnwindSafe(|| source.run_queued(direction))) {
             Ok(false) => {}
             Ok(true) => self.executor.ready.push(Entry::Io(source, direction)),
             Err(payload) => self.source_panicked(source, direction, &payload),

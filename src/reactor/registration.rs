@@ -49,12 +49,9 @@ pub(crate) trait Source {
     /// It comes out of the queue: what is still to be done is done. Returns whether it goes back into the queue. Each
     /// source has its own copy of this, so that the turn makes one call.
     #[inline]
-    fn dequeue(&self, direction: Direction) -> bool {
-        // Written out for each, so that the bits of each are constants.
-        match direction {
-            Direction::Read => take_step(self, Direction::Read),
-            Direction::Write => take_step(self, Direction::Write),
-        }
+    fn run_queued(&self, direction: Direction) -> bool {
+        let registration = self.registration();
+        registration.dequeued(direction) && self.ready(direction) == Again::NextTurn && registration.take_due(direction)
     }
 
     /// The loop closes: close what is owned and let go of everything, without calling any user code but drops.
@@ -62,12 +59,6 @@ pub(crate) trait Source {
 
     /// A line for reports.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
-}
-
-#[inline(always)]
-fn take_step(source: &(impl Source + ?Sized), direction: Direction) -> bool {
-    let registration = source.registration();
-    registration.dequeued(direction) && source.ready(direction) == Again::NextTurn && registration.take_due(direction)
 }
 
 /// What is known of one watched descriptor. It is embedded in the source, so that the path from an event to the
