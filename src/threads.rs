@@ -44,7 +44,7 @@ impl Threads {
     /// Dropping the future forgets work that has not begun; what has begun runs to its end, and its result is dropped
     /// there.
     pub(crate) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Working<T> {
-        let slot = Arc::new(Slot { state: Mutex::new(SlotState { result: None, waker: None }) });
+        let slot = Arc::new(ResultSlot { state: Mutex::new(ResultState { result: None, waker: None }) });
         let wanted = Arc::downgrade(&slot);
         let started = self.start(Box::new(move || work_for(&wanted, work)));
         if let Err(error) = started {
@@ -132,16 +132,16 @@ impl Shared {
 }
 
 /// Where a result is left for whoever awaits it.
-struct Slot<T> {
-    state: Mutex<SlotState<T>>,
+struct ResultSlot<T> {
+    state: Mutex<ResultState<T>>,
 }
 
-struct SlotState<T> {
+struct ResultState<T> {
     result: Option<io::Result<T>>,
     waker: Option<Waker>,
 }
 
-fn work_for<T>(wanted: &Weak<Slot<T>>, work: impl FnOnce() -> T) {
+fn work_for<T>(wanted: &Weak<ResultSlot<T>>, work: impl FnOnce() -> T) {
     if wanted.strong_count() == 0 {
         return;
     }
@@ -161,7 +161,7 @@ fn work_for<T>(wanted: &Weak<Slot<T>>, work: impl FnOnce() -> T) {
 
 /// The future of [`Threads::run`].
 pub(crate) struct Working<T> {
-    slot: Arc<Slot<T>>,
+    slot: Arc<ResultSlot<T>>,
 }
 
 impl<T> Future for Working<T> {

@@ -1,4 +1,4 @@
-//! Building a loop on other parts than the usual ones.
+//! Building a loop on parts and settings other than the default ones.
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -16,7 +16,7 @@ use crate::threads::Threads;
 use crate::timers::Timers;
 use crate::transports::Buffers;
 
-/// Chooses what a loop stands on; see [`EventLoop::builder`].
+/// Chooses the parts and settings of a loop; see [`EventLoop::builder`].
 ///
 /// ```
 /// use std::rc::Rc;
@@ -54,7 +54,7 @@ impl Builder {
         }
     }
 
-    /// The clock that timers go by. The default is the system's.
+    /// The clock of the loop's timers. The default is the system's monotonic clock.
     pub fn clock(mut self, clock: Rc<dyn Clock>) -> Self {
         self.clock = clock;
         self
@@ -66,39 +66,40 @@ impl Builder {
         self
     }
 
-    /// How many events one look at the operating system's selector may bring: from 1 to 65,536 (default 64), and what is
-    /// outside of that is moved to its end. It has no effect on a selector of your own.
+    /// The most events that one poll of the operating system's selector may bring: from 1 to 65,536 (default 64). A
+    /// number outside this range is clamped to it. The setting has no effect on a selector of your own.
     ///
-    /// What does not fit is brought by the next look, each of which is a system call. With a thousand busy connections
-    /// 16 events cost 15 % more CPU by that, and 1024 a quarter more: so much is received before the first answer that
-    /// it does not fit the cache.
+    /// Events that do not fit come with the next poll, and each poll is a system call. With a thousand busy
+    /// connections, 16 events cost 15 % more CPU than 64, because of the system calls. 1024 events cost 25 % more,
+    /// because all of them are received before the first is answered, which is more than fits the CPU's cache.
     pub fn event_capacity(mut self, events: usize) -> Self {
         self.event_capacity = events.clamp(1, MOST_EVENTS_PER_POLL);
         self
     }
 
-    /// How many handles may run between two looks at the selector while there is ready work (default 128). With 1, and
-    /// with 0, it is asked in every turn, as asyncio does: a request and its reply on an idle loop then cost four
-    /// system calls instead of three.
+    /// How many handles (callbacks and steps of tasks) may run between two polls of the selector while there is ready
+    /// work (default 128). With 1 or 0 every turn polls, as in asyncio; a request and its reply on an idle loop then
+    /// cost four system calls instead of three.
     ///
-    /// The turn after a [`yield_now`](crate::yield_now), or a [`sleep`](crate::sleep()) of no time, looks whatever this
-    /// says, once for all that yielded; and so does the next one where handles take long, after about 2 milliseconds.
-    /// To know that, the clock is read once in 64 handles, and the timers that are due by then run too. Once a reading
-    /// finds that the last handles took more than a quarter of a millisecond, it is read after every turn, until they are
-    /// quick again. A turn always runs to its end: what comes meanwhile stands behind all of it anyway.
+    /// Whatever this says, the loop polls in the turn after a [`yield_now`](crate::yield_now) or a
+    /// [`sleep`](crate::sleep()) for zero, and once about 2 milliseconds have passed since the last poll. To know the
+    /// time, the loop reads the clock once in 64 handles, and the timers that are due by then run too. If a reading
+    /// shows that the last handles took more than a quarter of a millisecond, the loop reads the clock after every turn
+    /// until handles are quick again. A turn always runs to its end.
     pub fn handles_per_poll(mut self, handles: usize) -> Self {
         self.handles_per_poll = handles;
         self
     }
 
-    /// How long an idle loop looks for events again and again before it lets its thread sleep (default zero: not at
-    /// all).
+    /// How long an idle loop polls for events again and again before it lets its thread sleep. The default is zero: it
+    /// sleeps at once.
     ///
-    /// What comes meanwhile need not wake the thread first: with one connection over loopback, 50 microseconds of
-    /// spinning brought 2.4 to 3 times as many round trips of 64 bytes a second. Where many connections are
-    /// busy there is nothing to win, since the loop hardly ever sleeps. The price is a core that is busy for as long
-    /// before every wait. A deadline ends it, and so does whatever comes; a clock that jumps, such as
-    /// [`ManualClock`](crate::testing::ManualClock), does not spin. [`Duration::MAX`] never sleeps.
+    /// An event that comes while the loop spins does not have to wake the thread: with one connection over loopback, 50
+    /// microseconds of spinning brought 2.4 to 3 times as many round trips of 64 bytes per second. With many busy
+    /// connections there is nothing to gain, since the loop hardly ever sleeps. The price is a core that is busy for
+    /// this long before every sleep. Spinning ends when an event comes or a timer is due. With [`Duration::MAX`] the
+    /// loop never sleeps. A loop with a clock that jumps, such as [`ManualClock`](crate::testing::ManualClock), does
+    /// not spin.
     ///
     /// ```
     /// use std::time::Duration;
@@ -112,8 +113,8 @@ impl Builder {
         self
     }
 
-    /// How long a connection whose writer was dropped may go without its peer taking a byte of what is still to be
-    /// sent, before it is aborted (default 30 seconds).
+    /// When a writer was dropped and bytes are still to be sent: how long the peer may take none of them before the
+    /// connection is aborted (default 30 seconds).
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.close_timeout = timeout;
         self
@@ -123,7 +124,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If the system has no descriptors left for the selector.
+    /// If the system has no descriptor left for the selector, or a selector of your own has no bell to give.
     pub fn build(self) -> io::Result<EventLoop> {
         let selector = match self.selector {
             Some(selector) => selector,

@@ -1,21 +1,22 @@
-//! The second seam: time. Nothing else in the crate reads a clock.
+//! The clock seam. Nothing else in the crate reads a clock.
 
 use std::time::{Duration, Instant};
 
 /// What time it is, and how it passes while the loop waits.
 ///
-/// A clock that jumps answers zero from [`blocking`](Clock::blocking), so that the loop looks for events without
-/// waiting, and moves on when [`slept`](Clock::slept) says that there was none.
+/// A clock that jumps returns zero from [`blocking`](Clock::blocking), so that the loop polls for events without
+/// waiting. It moves on when the loop calls [`slept`](Clock::slept), which says that there was no event.
 pub trait Clock {
     /// The time. It must never go back.
     fn now(&self) -> Instant;
 
-    /// The loop has nothing to do and wants to wait for `wait`, or for ever: how long may the selector block?
+    /// How long the selector may block, when the loop has nothing to do and wants to wait for `wait`. `None` is for
+    /// ever.
     fn blocking(&self, wait: Option<Duration>) -> Option<Duration> {
         wait
     }
 
-    /// The loop wanted to wait for `wait`, and nothing happened while the selector blocked.
+    /// Called when the loop wanted to wait for `wait` and no event came.
     fn slept(&self, wait: Duration) {
         let _ = wait;
     }

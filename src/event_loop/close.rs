@@ -1,7 +1,7 @@
-//! The end of a loop: every chain is cut.
+//! Closing a loop, which drops everything that it holds.
 //!
-//! What is dropped here may do anything in its destructor, also schedule more. So the phase is set first, after
-//! which everything new is refused, and the rest is repeated until nothing is left.
+//! Destructors that run here may do anything, such as schedule more. So the phase is set first, after which the loop
+//! refuses everything new. What was scheduled is dropped again and again until nothing is left.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -11,12 +11,12 @@ use super::{Core, Incident, Phase, running};
 impl Core {
     pub(super) fn close(self: &Rc<Self>) {
         self.phase.set(Phase::Closed);
-        let _running = running::lend_thread(self);
+        let _running = running::make_current(self);
         for letter in self.executor.close() {
             self.dropping(|| drop(letter));
         }
         self.threads.close();
-        // Tasks first: their destructors may still look at their connections.
+        // Tasks come first, since their destructors may still use their connections.
         for node in self.executor.live_tasks() {
             self.dropping(|| {
                 if let Some(unheard) = node.cancel_now() {
@@ -36,8 +36,8 @@ impl Core {
             if entries.is_empty() {
                 break;
             }
-            // A callback is cancelled, not only dropped here: who holds its handle must not keep it alive, least of
-            // all the callback itself.
+            // A callback is cancelled and not only dropped, since its handle keeps it alive, and the callback itself
+            // may have the handle.
             entries.into_iter().for_each(|entry| self.dropping(|| entry.cancel()));
         }
         self.dropping(|| self.step.clear());
@@ -45,12 +45,12 @@ impl Core {
         self.buffers.clear();
         let handler = self.exception_handler.take();
         self.dropping(|| drop(handler));
-        // Last, since what was dropped above may have taken descriptors out of it.
+        // Last, since the destructors above may take descriptors out of the selector.
         let selector = self.reactor.close();
         self.dropping(|| drop(selector));
     }
 
-    /// Runs destructors of users: a panic in one must not keep the others from running.
+    /// Runs destructors of the user's. A panic in one is reported, and the others still run.
     fn dropping(&self, destructors: impl FnOnce()) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(destructors)) {
             self.report_panic(Incident::new("A panic while the loop was closing"), &payload);

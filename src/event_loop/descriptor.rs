@@ -1,4 +1,5 @@
-//! A descriptor that a user of the loop watches, and owns: what is wanted of it, and the table of all of them.
+//! A descriptor that a user of the loop owns and watches: its callbacks and waits, and the table of all such
+//! descriptors.
 //!
 //! ```text
 //!   add, or begin_wait ──► watched ──► the last callback removed and the last wait over ──► forgotten
@@ -8,9 +9,9 @@
 //!                     callback, then waits
 //! ```
 //!
-//! Its user reads and writes it out of our sight, so nobody here can know when it was drained. After each call the
-//! selector is asked anew, which makes its edges into what users of `add_reader` expect: a callback is called as long
-//! as the condition holds.
+//! The loop does not see what the user reads and writes, so it cannot know when nothing is left. After each event the
+//! descriptor is registered with the selector again, so the next poll reports it again if it is still ready. That is
+//! what users of `add_reader` expect: a callback is called as long as the descriptor is ready.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -26,7 +27,7 @@ use crate::executor::{Payload, Waiters};
 use crate::reactor::{Again, Direction, Registration, Source};
 use crate::slots::shrink_map;
 
-/// The watched descriptors by number. None of its methods drops or calls what is a user's.
+/// The watched descriptors, by number. No user code runs under its borrow.
 #[derive(Default)]
 pub(super) struct Descriptors(RefCell<HashMap<RawFd, Rc<Descriptor>>>);
 
@@ -43,15 +44,15 @@ impl Descriptors {
         }
     }
 
-    /// The selector has accepted this number for someone else. So the descriptor that had it was closed without
-    /// being removed first, and nothing of it is left to take out of the selector.
+    /// The selector has accepted this number for another source. So the descriptor that had it was closed without being
+    /// removed first, and the selector has forgotten it.
     pub(super) fn superseded(&self, fd: RawFd) {
         if let Some(descriptor) = self.get(fd) {
             descriptor.abandon();
         }
     }
 
-    /// The loop closes; the reactor has had every descriptor let go by now.
+    /// Empties the table of a loop that closes. The reactor has called `let_go` of every descriptor before.
     pub(super) fn clear(&self) {
         let table = self.0.take();
         drop(table);
@@ -67,13 +68,13 @@ pub(super) struct Descriptor {
     write: Side,
 }
 
-/// What is wanted of one direction.
+/// The callback and the waits of one direction.
 #[derive(Default)]
 struct Side {
     callback: Cell<Slot>,
-    /// How many wait for the event that comes next.
+    /// How many wait for the next event.
     waiting: Cell<usize>,
-    /// How many events there were. A wait is over when this has moved on.
+    /// How many events there were. A wait is over when this has changed.
     events: Cell<u64>,
     waiters: Waiters,
 }
@@ -83,7 +84,7 @@ enum Slot {
     #[default]
     Empty,
     Idle(UserCallback),
-    /// It is being called. Found changed when it returns, it was removed or replaced meanwhile.
+    /// It is being called. If the slot is anything else when it returns, it was removed or replaced meanwhile.
     Running,
 }
 
@@ -97,7 +98,7 @@ impl Side {
         self.waiting.get() > 0 || self.has_callback()
     }
 
-    /// Those who wait for the event that comes next have had it.
+    /// An event has come, so nobody waits for the next one yet.
     fn count_event(&self) {
         self.events.set(self.events.get() + 1);
         self.waiting.set(0);
@@ -112,12 +113,13 @@ impl Side {
 }
 
 impl Descriptor {
-    /// The descriptor of this number, which hears of this direction from now on, of what holds already too.
+    /// The descriptor of this number, watched in this direction from now on. If it is ready already, the next poll says
+    /// so.
     ///
     /// # Errors
     ///
-    /// If the loop is closed, a transport has it, or the selector refuses it.
-    pub(super) fn hearing(event_loop: &LoopHandle, fd: RawFd, direction: Direction) -> io::Result<Rc<Descriptor>> {
+    /// If the loop is closed, a transport has the descriptor, or the selector refuses it.
+    pub(super) fn watched_for(event_loop: &LoopHandle, fd: RawFd, direction: Direction) -> io::Result<Rc<Descriptor>> {
         if event_loop.is_closed() {
             return Err(loop_is_closed());
         }
@@ -125,12 +127,14 @@ impl Descriptor {
         if let Some(descriptor) = core.descriptors.get(fd) {
             let Err(error) = descriptor.want(direction) else { return Ok(descriptor) };
             descriptor.abandon();
-            // An open descriptor of this number that the selector does not know is another one, watched as such below.
+            // `NotFound` means that an open descriptor has this number, but not the one that was watched. That one is
+            // watched below.
             if error.kind() != io::ErrorKind::NotFound {
                 return Err(error);
             }
         }
-        // Asked here and not left to the selector, for some (kqueue) would hand the descriptor over without a word.
+        // The selector is not relied on for this check, since kqueue would accept a descriptor a second time without an
+        // error.
         if let Some(holder) = core.reactor.holder_of(fd) {
             let text = format!("descriptor {fd} is used by this loop already: {holder:?}");
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
@@ -159,21 +163,22 @@ impl Descriptor {
         }
     }
 
-    /// Puts a callback in place of what was there; that is dropped now. The descriptor must be hearing of the direction.
+    /// Sets the callback of a direction and drops the earlier one. The descriptor must be watched in this direction.
     pub(super) fn add(&self, direction: Direction, callback: UserCallback) {
         let earlier = self.side(direction).callback.replace(Slot::Idle(callback));
         drop(earlier);
     }
 
-    /// Returns whether there was one.
+    /// Removes the callback of a direction. Returns whether there was one.
     pub(super) fn remove(&self, direction: Direction) -> bool {
         let removed = self.side(direction).callback.take();
         self.settle();
         !matches!(removed, Slot::Empty)
-        // Its closure is dropped here, when all is in order again.
+        // The closure is dropped here, last, since that is user code.
     }
 
-    /// The number of the event that someone waits for from now on. The descriptor must be hearing of the direction.
+    /// Counts a wait, and returns the number of the event that it waits for. The descriptor must be watched in this
+    /// direction.
     pub(super) fn begin_wait(&self, direction: Direction) -> u64 {
         let side = self.side(direction);
         side.waiting.set(side.waiting.get() + 1);
@@ -185,7 +190,7 @@ impl Descriptor {
         side.waiters.wait(|| (side.events.get() != number).then_some(())).await;
     }
 
-    /// Nobody waits for that event any more, be it that it came.
+    /// A wait for this event is over, either because the event came or because its future was dropped.
     pub(super) fn end_wait(&self, direction: Direction, number: u64) {
         let side = self.side(direction);
         if side.events.get() == number {
@@ -194,15 +199,16 @@ impl Descriptor {
         self.settle();
     }
 
-    /// Wants to hear of this direction, of what holds now too.
+    /// Watches this direction. If it is ready already, the next poll says so.
     fn want(&self, direction: Direction) -> io::Result<()> {
         self.registration.exhausted(direction);
-        // What was believed has just been forgotten, so it cannot be due.
+        // The bit has just been cleared, so this cannot be due.
         let _ = self.registration.want(direction);
-        self.event_loop.core().reactor.ask_anew(self.fd, &self.registration)
+        self.event_loop.core().reactor.rearm(self.fd, &self.registration)
     }
 
-    /// Wants what is still wanted; if that is nothing, the selector is told, for the descriptor stays open.
+    /// Stops watching the directions that nobody wants any more. If that is both, the descriptor is taken out of the
+    /// selector, since it stays open.
     fn settle(&self) {
         for direction in [Direction::Read, Direction::Write] {
             if !self.side(direction).is_wanted() {
@@ -222,8 +228,8 @@ impl Descriptor {
         }
     }
 
-    /// It was closed before it was removed, and nothing comes of it any more. Its callbacks are dropped, and its waits
-    /// are over: those who waited try again, and are told what the number is now.
+    /// The descriptor was closed before it was removed, so no event of it will come. Drops its callbacks and ends its
+    /// waits: those who waited try again, and the error of that attempt tells them.
     fn abandon(&self) {
         log::debug!("descriptor {} was closed before it was removed", self.fd);
         if let Some(this) = self.this.upgrade() {
@@ -239,9 +245,9 @@ impl Descriptor {
         }
     }
 
-    /// Calls the callback of a direction, if there is one. One that panics is reported, and removed: it may have read
-    /// nothing, and would only be called again at once. Gives back a callback that is removed, to be dropped when all
-    /// else is done.
+    /// Calls the callback of a direction, if there is one. If it panics, that is reported and the callback removed,
+    /// since it may have read nothing and would be called again at once. Returns a callback that was removed, for the
+    /// caller to drop last.
     fn call(&self, direction: Direction) -> Option<UserCallback> {
         let slot = &self.side(direction).callback;
         let mut callback = match slot.replace(Slot::Running) {
@@ -279,19 +285,19 @@ impl Source for Descriptor {
         &self.registration
     }
 
-    fn ready(&self, direction: Direction) -> Again {
+    fn on_ready(&self, direction: Direction) -> Again {
         let side = self.side(direction);
         side.count_event();
         self.registration.exhausted(direction);
         let removed = self.call(direction);
         self.settle();
         if side.is_wanted() {
-            if let Err(error) = self.event_loop.core().reactor.ask_anew(self.fd, &self.registration) {
+            if let Err(error) = self.event_loop.core().reactor.rearm(self.fd, &self.registration) {
                 log::debug!("descriptor {}: {error}", self.fd);
                 self.abandon();
             }
         }
-        // Both are the user's code, and may panic.
+        // Last, since both are user code and may panic.
         side.waiters.wake_all();
         drop(removed);
         Again::No

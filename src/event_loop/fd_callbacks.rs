@@ -1,4 +1,4 @@
-//! Watching descriptors that their users own: callbacks, and waits for coroutines.
+//! Watching descriptors that users own, by callbacks and by waits of coroutines.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -12,30 +12,30 @@ use crate::executor::operation;
 use crate::reactor::Direction;
 
 impl LoopHandle {
-    /// Calls `callback` whenever the descriptor is readable, or has ended or failed: once per look at the selector for
-    /// as long as that holds, whether or not the callback reads anything. It replaces a reader that was there, which
-    /// is dropped.
+    /// Calls `callback` whenever the descriptor is readable, has ended or has failed: once per poll of the selector for
+    /// as long as that is so, whether or not the callback reads anything. An earlier reader of the descriptor is
+    /// replaced and dropped.
     ///
-    /// The descriptor stays yours. It should be non-blocking, and must be [removed](LoopHandle::remove_reader)
-    /// before it is closed: the loop only knows its number, which may be anyone's next. If it was closed all the same,
-    /// that is noticed when the number is added again, or is given to a connection of this loop: then what was added
-    /// for the closed one is dropped.
+    /// The descriptor stays yours. It should be non-blocking. It must be [removed](LoopHandle::remove_reader) before it
+    /// is closed, since the loop only knows its number, and the next descriptor may get the same number. If you close
+    /// it without removing it, the loop notices when the number is added again or given to a connection of this loop,
+    /// and drops the callbacks of the closed descriptor.
     ///
-    /// A descriptor may have a reader and a writer; if both are to be called, the reader is first. Both may add and
-    /// remove readers and writers, themselves included; what is removed is not called any more, even where it was
-    /// ready in the same turn.
+    /// A descriptor may have a reader and a writer. If both are to be called, the reader comes first. Both may add and
+    /// remove readers and writers, themselves included. A removed one is not called any more, even if it was ready in
+    /// the same turn.
     ///
     /// Dropping the loop drops the callback.
     ///
     /// # Errors
     ///
-    /// What the system says: no open descriptor has that number, or it is of a kind that is always ready and cannot
-    /// be watched, as a regular file is (`PermissionDenied` on Linux). `AlreadyExists` for a descriptor that belongs to a
-    /// connection or listener of this loop, until that is closed. A closed loop.
+    /// Fails with the system's error if no open descriptor has this number, or if it is always ready and cannot be
+    /// watched, such as a regular file (`PermissionDenied` on Linux). Fails with `AlreadyExists` if the descriptor
+    /// belongs to a connection or listener of this loop that is not closed. Also fails if the loop is closed.
     ///
     /// # Panics
     ///
-    /// A callback that panics is reported to the loop's exception handler, and removed.
+    /// If the callback panics, the panic is reported to the loop's exception handler, and the callback is removed.
     ///
     /// # Examples
     ///
@@ -93,9 +93,8 @@ impl LoopHandle {
         self.remove_fd_callback(fd, Direction::Write)
     }
 
-    /// Waits until a descriptor is readable, has ended or has failed; at once if it is. Whoever has a non-blocking
-    /// socket of another library tries, and waits here when the attempt gave
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock):
+    /// Waits until a descriptor is readable, has ended or has failed. With a non-blocking socket of another library,
+    /// try to read, and wait here if that gives [`WouldBlock`](io::ErrorKind::WouldBlock):
     ///
     /// ```
     /// use std::io::{self, Read};
@@ -113,12 +112,12 @@ impl LoopHandle {
     /// }
     /// ```
     ///
-    /// Any number may wait for one descriptor, beside its callbacks; all hear of the same event. It is a hint: someone
-    /// else may have read what was there.
+    /// Any number may wait for one descriptor, and it may have callbacks too. All of them get the same event. It is a
+    /// hint, since someone else may have read the data by then.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends the watch and loses nothing: what is readable stays readable.
+    /// Dropping the future ends the watch. Nothing is lost: a descriptor that is readable stays readable.
     ///
     /// # Errors
     ///
@@ -132,7 +131,7 @@ impl LoopHandle {
         self.fd_event(fd, Direction::Read).await
     }
 
-    /// Waits until a descriptor is writable or has failed; at once if it is. See [`readable`](LoopHandle::readable).
+    /// Waits until a descriptor is writable or has failed. See [`readable`](LoopHandle::readable).
     ///
     /// # Cancel safety
     ///
@@ -155,7 +154,7 @@ impl LoopHandle {
         closure: Box<dyn FnMut()>,
         added_at: &'static Location<'static>,
     ) -> io::Result<()> {
-        let descriptor = Descriptor::hearing(self, fd.as_raw_fd(), direction)?;
+        let descriptor = Descriptor::watched_for(self, fd.as_raw_fd(), direction)?;
         descriptor.add(direction, UserCallback { closure, added_at });
         Ok(())
     }
@@ -166,9 +165,9 @@ impl LoopHandle {
     }
 
     async fn fd_event(&self, fd: &impl AsFd, direction: Direction) -> io::Result<()> {
-        // What is refused at once may be asked for again at once.
+        // Watching may fail at once, and a task that tries again in a loop must not keep the thread.
         operation().await;
-        let descriptor = Descriptor::hearing(self, fd.as_fd().as_raw_fd(), direction)?;
+        let descriptor = Descriptor::watched_for(self, fd.as_fd().as_raw_fd(), direction)?;
         let number = descriptor.begin_wait(direction);
         let wait = FdWait { descriptor, direction, number };
         wait.descriptor.event_after(direction, number).await;

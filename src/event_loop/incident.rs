@@ -1,4 +1,4 @@
-//! What goes wrong where nobody awaits it, and who hears of it.
+//! Errors and panics that nobody awaits, and who is told of them.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::{Core, LoopHandle};
 use crate::errors::{ConnectionError, panic_text};
-use crate::executor::{Payload, Unheard};
+use crate::executor::{Payload, UnheardPanic};
 use crate::interface::Address;
 use crate::report;
 
@@ -15,9 +15,9 @@ pub(super) type ExceptionHandler = Rc<dyn Fn(&Incident)>;
 /// Something that went wrong where nobody awaits it: a callback or protocol that panicked, a task whose panic nobody
 /// took, a handler of a connection that failed, a server that ran out of descriptors.
 ///
-/// [`set_exception_handler`](LoopHandle::set_exception_handler) says who hears of it. By default it is logged as an
-/// error, by the crate [`log`]. While the program has installed no logger, it is printed on standard error in the same
-/// words, as asyncio does; a logger that was told to be silent is obeyed.
+/// [`set_exception_handler`](LoopHandle::set_exception_handler) sets who is told of it. By default it is logged as an
+/// error with the crate [`log`]. If the program has installed no logger, it is printed on standard error, as in
+/// asyncio. If a logger is installed but switched off, nothing is printed.
 #[non_exhaustive]
 pub struct Incident {
     message: &'static str,
@@ -69,12 +69,12 @@ impl Incident {
         self
     }
 
-    /// What happened, in one line.
+    /// What happened, in one line of text.
     pub fn message(&self) -> &str {
         self.message
     }
 
-    /// The text of the panic, if it was one.
+    /// The message of the panic, if it was one.
     pub fn panic(&self) -> Option<&str> {
         self.panic.as_deref()
     }
@@ -89,7 +89,7 @@ impl Incident {
         self.location
     }
 
-    /// The other end of the connection that it happened on.
+    /// The address of the peer, if it happened on a connection.
     pub fn peer(&self) -> Option<&Address> {
         self.peer.as_ref()
     }
@@ -131,15 +131,19 @@ impl fmt::Debug for Incident {
 }
 
 impl LoopHandle {
-    /// Says who hears of [`Incident`]s, instead of the log or standard error.
+    /// Calls `handler` for each [`Incident`] from now on, instead of the log or standard error.
     ///
-    /// A handler that panics itself is reported there, with the incident it was given.
+    /// If the handler panics, that goes to the log or standard error, together with the incident. On a closed loop the
+    /// handler is dropped at once.
     pub fn set_exception_handler(&self, handler: impl Fn(&Incident) + 'static) {
+        if self.is_closed() {
+            return;
+        }
         let earlier = self.core().exception_handler.replace(Some(Rc::new(handler)));
         drop(earlier);
     }
 
-    /// Incidents go to the log or standard error again, as they did at first.
+    /// Incidents go to the log or standard error again, as by default. The handler is dropped.
     #[doc(alias = "set_exception_handler")]
     pub fn reset_exception_handler(&self) {
         let earlier = self.core().exception_handler.take();
@@ -161,8 +165,31 @@ impl Core {
     }
 
     #[cold]
-    pub(crate) fn report_unheard(&self, unheard: &Unheard) {
+    pub(crate) fn report_unheard(&self, unheard: &UnheardPanic) {
         let incident = Incident::new("A task panicked, and nobody awaits it");
         self.report(&incident.with_panic(&unheard.payload).with_location(unheard.spawned_at));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::EventLoop;
+    use std::rc::Rc;
+
+    #[test]
+    fn a_closed_loop_keeps_no_exception_handler() {
+        let event_loop = EventLoop::new().expect("there are descriptors");
+        let handle = event_loop.handle();
+        let kept = Rc::new(());
+        let set = |event_loop: &crate::LoopHandle| {
+            let kept = Rc::clone(&kept);
+            event_loop.set_exception_handler(move |_| drop(Rc::clone(&kept)));
+        };
+        set(&handle);
+        assert_eq!(Rc::strong_count(&kept), 2);
+        drop(event_loop);
+        assert_eq!(Rc::strong_count(&kept), 1);
+        set(&handle);
+        assert_eq!(Rc::strong_count(&kept), 1);
     }
 }

@@ -1,9 +1,9 @@
-//! The event loop: who owns it, who may pass it around, and what it is made of.
+//! The event loop: its owner, its handle, and what it is made of.
 //!
-//! [`EventLoop`] owns; only the owner runs it, and dropping the owner closes it. [`LoopHandle`] is the cheap clone
-//! that everything else holds. Both stand for one [`Core`], which composes the mechanisms below (ready queue and
-//! tasks, timers, reactor, clock) and knows nothing of what is built on top of them: tasks, connections and servers
-//! add their own methods to the handle from their own files.
+//! [`EventLoop`] is the owner, which runs the loop, and closes it when dropped. [`LoopHandle`] is a cheap clone that
+//! everything else uses. Both refer to one [`Core`], which puts the mechanisms together: executor, timers, reactor and
+//! clock. It also keeps what connections share (buffers, the close timeout, the network) but does not use it. Tasks,
+//! connections and servers add their methods to the handle from their own files.
 
 mod builder;
 mod clock;
@@ -44,9 +44,9 @@ pub use schedule::{RemoteHandle, TimerHandle};
 use step::StepEnd;
 pub(crate) use step::Unsent;
 
-/// An event loop, as its owner sees it. It stays on its thread, and dropping it closes it: every task, connection,
-/// timer and callback is dropped before `drop` returns, without further calls to protocols. It may also stand in a
-/// `thread_local!` of yours, and be dropped with its thread or at the end of the process.
+/// An event loop, as its owner sees it. It stays on its thread. Dropping it closes it: every task, connection, timer
+/// and callback is dropped before `drop` returns, without further calls to protocols. You may keep it in a
+/// `thread_local!`, where it is dropped when the thread or the process ends.
 ///
 /// ```
 /// let mut event_loop = waterwheel::EventLoop::new()?;
@@ -55,7 +55,7 @@ pub(crate) use step::Unsent;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// It is not `Send`, nor is anything else that belongs to it but [`RemoteHandle`]:
+/// It is not `Send`. Of its handles only [`RemoteHandle`] is:
 ///
 /// ```compile_fail
 /// fn send<T: Send>(_: T) {}
@@ -65,14 +65,14 @@ pub(crate) use step::Unsent;
 #[doc(alias = "Runner")]
 pub struct EventLoop {
     core: Rc<Core>,
-    /// A duplicate of the selector's descriptor, made when someone asks for it: the selector itself is not at hand
-    /// to borrow from.
+    /// A duplicate of the selector's descriptor, made when someone asks for it. The selector's own cannot be lent,
+    /// since the selector is in a `RefCell`.
     fd: OnceCell<OwnedFd>,
 }
 
-/// An event loop, as everybody else sees it: a cheap clone to schedule callbacks, tasks, connections and servers.
+/// A handle to an event loop, to schedule callbacks and start tasks, connections and servers. Cloning it is cheap.
 ///
-/// After the loop was dropped every method is harmless: callbacks are dropped, tasks are cancelled, I/O is an error.
+/// It can be used after the loop was dropped: callbacks are then dropped, tasks are cancelled, and I/O is an error.
 ///
 /// ```compile_fail
 /// fn send<T: Send>(_: T) {}
@@ -89,37 +89,37 @@ pub(crate) struct Core {
     pub(crate) reactor: Reactor,
     timers: RefCell<Timers<Due>>,
     clock: Rc<dyn Clock>,
-    /// The latest time that anyone read from the clock: a timer due by then is due without reading it again.
+    /// The last time that was read from the clock. A timer that is due by then is due without another reading.
     latest: Cell<Instant>,
-    /// What the current step wrote and nobody sent yet.
+    /// The transports that have bytes to send at the end of the current step.
     step: StepEnd,
     phase: Cell<Phase>,
     stopping: Cell<bool>,
-    /// When the selector is looked at though there is work.
+    /// When a loop that has work polls the selector.
     pace: Pace,
-    /// How long to look without blocking before the selector may block.
+    /// How long to poll without blocking before the selector may block.
     spin: Duration,
-    /// How long a connection that closes in the background may make no progress.
+    /// How long a connection that closes in the background may make no progress before it is aborted.
     pub(crate) close_timeout: Duration,
     exception_handler: RefCell<Option<incident::ExceptionHandler>>,
-    /// For what can only block.
+    /// Threads for work that blocks.
     pub(crate) threads: Threads,
     /// The descriptors that users watch.
     descriptors: Descriptors,
-    /// Memory that the connections share.
+    /// Memory that connections share.
     pub(crate) buffers: Buffers,
-    /// Where connections come from, kept for the rooms above, which alone know what it is. It is there once it was
-    /// chosen, or first asked for.
+    /// The network that connections come from. Its type is known to `net` alone, which sets it when it is chosen or
+    /// first used.
     pub(crate) network: OnceCell<Box<dyn Any>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nobody is running it. Whatever is scheduled waits for the next run.
+    /// The loop is not running. What is scheduled waits for the next run.
     Idle,
     /// `run` or `run_forever` is on the stack.
     Running,
-    /// The owner dropped it, or is just dropping it: everything new is refused.
+    /// The owner has dropped the loop or is just dropping it. Everything new is refused.
     Closed,
 }
 
@@ -160,9 +160,9 @@ impl EventLoop {
         LoopHandle::of(Rc::clone(&self.core))
     }
 
-    /// Runs until [`stop`](LoopHandle::stop) is called. May be called again; what is still scheduled then goes on.
+    /// Runs until [`stop`](LoopHandle::stop) is called. It may be called again, and goes on with what is scheduled.
     ///
-    /// If `stop` was called before, one turn runs, without waiting for anything.
+    /// If `stop` was called before, it runs one turn and does not wait for events.
     ///
     /// # Panics
     ///
@@ -191,7 +191,9 @@ impl Drop for EventLoop {
 }
 
 impl AsFd for EventLoop {
-    /// The selector's descriptor.
+    /// The selector's descriptor. It is readable when sockets or other threads have something for the loop, so another
+    /// loop can watch it and run this one then. It is not readable because of what this thread has scheduled between
+    /// two runs, nor because a timer is due: run the loop after scheduling something from outside.
     ///
     /// # Panics
     ///
@@ -199,8 +201,8 @@ impl AsFd for EventLoop {
     #[track_caller]
     fn as_fd(&self) -> BorrowedFd<'_> {
         if self.fd.get().is_none() {
-            let duplicate = self.core.reactor.with_selector(|selector| selector.try_clone_fd());
-            // Nobody has set it meanwhile.
+            let duplicate = self.core.reactor.try_clone_fd();
+            // It is still empty, so this cannot fail.
             let _ = self.fd.set(duplicate.expect("the loop's selector has no descriptor to give"));
         }
         self.fd.get().expect("it was just set").as_fd()
@@ -217,7 +219,7 @@ impl LoopHandle {
         &self.core
     }
 
-    /// Has the reactor watch a descriptor for `source`, for as long as the loop is open.
+    /// Watches a descriptor for `source`.
     pub(crate) fn watch(&self, fd: RawFd, source: Rc<dyn Source>) -> io::Result<()> {
         if self.is_closed() {
             return Err(loop_is_closed());
@@ -227,7 +229,8 @@ impl LoopHandle {
         Ok(())
     }
 
-    /// As [`watch`](LoopHandle::watch), for a descriptor that is ready at any time: the reactor only keeps the source.
+    /// Like [`watch`](LoopHandle::watch), for a descriptor that is always ready. The reactor keeps the source and does
+    /// not register the descriptor.
     pub(crate) fn keep_ready(&self, fd: RawFd, source: Rc<dyn Source>) -> io::Result<()> {
         if self.is_closed() {
             return Err(loop_is_closed());

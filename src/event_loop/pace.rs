@@ -1,32 +1,32 @@
-//! When a loop that has work looks at the selector all the same: after so many handles or so much time, whichever is
-//! first. Time is an argument.
+//! When a loop that has work polls the selector: after some number of handles or some time, whichever comes first. Time
+//! is an argument.
 //!
-//! Reading the clock takes as long as waking a task or two. So it is not read after each batch, but after some handles:
-//! the more of them, the less time the last ones took.
+//! Reading the clock takes as long as waking one or two tasks. So it is not read after each batch but after some
+//! handles. The quicker the last handles were, the more may run before the next reading.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::constants::{HANDLES_PER_CLOCK, HANDLES_PER_CLOCK_AFTER_WAIT, POLL_INTERVAL};
 
-/// Handles between two readings that took as long as this are slow: the clock is read after each batch then.
+/// If the handles between two readings took this long, they are slow, and the clock is read after each batch.
 const SLOW: Duration = Duration::from_micros(POLL_INTERVAL.as_micros() as u64 / 8);
 
 pub(super) struct Pace {
-    /// The most handles between two looks: at least 1.
+    /// The most handles between two polls, at least 1.
     handles_per_poll: usize,
-    /// How many handles ran since the last look.
+    /// How many handles ran since the last poll.
     handles: Cell<usize>,
-    /// With so many of them it is to be asked whether a look is due. Invariant: no more than `handles_per_poll`.
+    /// After this many of them the loop checks whether a poll is due. Invariant: at most `handles_per_poll`.
     check_after: Cell<usize>,
     /// How many handles run between two readings of the clock.
     stride: Cell<usize>,
-    /// The loop has waited. What came is received and answered before the clock is read, which is two turns; mostly
-    /// it waits again then.
-    is_answering: Cell<bool>,
-    /// When the clock was last read since the loop waited, if it was.
+    /// The loop has waited, and no check was skipped since. Receiving and answering what came takes two turns, and then
+    /// the loop mostly waits again. So the check between the two turns is skipped.
+    answering: Cell<bool>,
+    /// When the clock was last read. `None` if it was not read since the loop waited.
     read_at: Cell<Option<Instant>>,
-    /// How much time the handles since the last look took, up to that reading.
+    /// How much time the handles since the last poll took, up to that reading.
     spent: Cell<Duration>,
 }
 
@@ -36,32 +36,32 @@ impl Pace {
             handles_per_poll: handles_per_poll.max(1),
             handles: Cell::new(0),
             check_after: Cell::new(0),
-            // Until it is known how long handles take, they may be slow.
+            // Until a reading shows how long handles take, they may be slow.
             stride: Cell::new(1),
-            is_answering: Cell::new(false),
+            answering: Cell::new(false),
             read_at: Cell::new(Some(now)),
             spent: Cell::new(Duration::ZERO),
         }
     }
 
-    /// So many handles are about to run.
+    /// Counts handles that are about to run.
     #[inline]
-    pub(super) fn ran(&self, handles: usize) {
+    pub(super) fn count(&self, handles: usize) {
         self.handles.set(self.handles.get() + handles);
     }
 
-    /// A run begins: time has passed and sockets have moved since the last one, so the first turn looks.
-    pub(super) fn begin(&self, now: Instant) {
+    /// A run begins. Time has passed and sockets may have become ready since the last one, so the first turn polls.
+    pub(super) fn begin_run(&self, now: Instant) {
         self.handles.set(self.handles_per_poll);
         self.read_at.set(Some(now));
     }
 
-    /// The selector was looked at, and the loop may have waited for it.
+    /// The selector was polled, and the loop may have waited for it.
     #[inline]
     pub(super) fn polled(&self, may_have_waited: bool) {
         self.handles.set(0);
         self.spent.set(Duration::ZERO);
-        self.is_answering.set(may_have_waited);
+        self.answering.set(may_have_waited);
         if may_have_waited {
             self.read_at.set(None);
             self.check_after.set(1);
@@ -70,20 +70,17 @@ impl Pace {
         }
     }
 
-    /// Whether enough handles ran to ask [`is_poll_due`](Pace::is_poll_due).
+    /// Whether enough handles ran to call [`check`](Pace::check). The first time after a wait the answer is no, which
+    /// uses up `answering`.
     #[inline]
-    pub(super) fn is_to_be_checked(&self) -> bool {
-        self.handles.get() >= self.check_after.get() && !self.is_answering()
+    pub(super) fn take_check_due(&self) -> bool {
+        let handles = self.handles.get();
+        handles >= self.check_after.get() && !(self.answering.replace(false) && handles < self.handles_per_poll)
     }
 
-    #[inline]
-    fn is_answering(&self) -> bool {
-        self.is_answering.replace(false) && self.handles.get() < self.handles_per_poll
-    }
-
-    /// Whether a look is due. If it is not, it is known from when on to ask again.
+    /// Returns whether a look is due. If not, this has set when to check again.
     #[cold]
-    pub(super) fn is_poll_due(&self, now: impl FnOnce() -> Instant) -> bool {
+    pub(super) fn check(&self, now: impl FnOnce() -> Instant) -> bool {
         if self.handles.get() >= self.handles_per_poll {
             return true;
         }

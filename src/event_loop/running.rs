@@ -13,7 +13,7 @@ thread_local! {
 ///
 /// # Panics
 ///
-/// If none does, as outside of [`run`](crate::run). [`try_get_running_loop`] asks without panicking.
+/// If no loop runs on this thread. [`try_get_running_loop`] returns `None` instead.
 #[track_caller]
 pub fn get_running_loop() -> LoopHandle {
     try_get_running_loop().expect(
@@ -21,17 +21,17 @@ pub fn get_running_loop() -> LoopHandle {
     )
 }
 
-/// The loop that runs on this thread, if one does.
+/// The loop that runs on this thread, or `None` if none does.
 pub fn try_get_running_loop() -> Option<LoopHandle> {
     let core = RUNNING.with(|running| running.with(Rc::clone));
     core.map(LoopHandle::of)
 }
 
-/// Makes the loop the running one of this thread until the guard is dropped.
+/// Makes the loop the running one on this thread until the guard is dropped.
 ///
 /// # Panics
 ///
-/// If a loop runs on this thread already. Nothing has changed then, and that loop can go on.
+/// If a loop runs on this thread already. That loop is not affected.
 #[track_caller]
 pub(super) fn enter(core: &Rc<Core>) -> Running {
     assert!(
@@ -39,12 +39,13 @@ pub(super) fn enter(core: &Rc<Core>) -> Running {
         "an event loop is already running on this thread: spawn a task on it instead of running another one inside it",
     );
     core.phase.set(Phase::Running);
-    core.pace.begin(core.now());
-    lend_thread(core)
+    core.pace.begin_run(core.now());
+    make_current(core)
 }
 
-/// Makes the loop reachable by `get_running_loop` for as long as it closes: destructors ask for it.
-pub(super) fn lend_thread(core: &Rc<Core>) -> Running {
+/// Makes `get_running_loop` return the loop until the guard is dropped. A loop that closes needs this, since
+/// destructors call it.
+pub(super) fn make_current(core: &Rc<Core>) -> Running {
     let outer = RUNNING.with(|running| running.replace(Some(Rc::clone(core))));
     Running { core: Rc::clone(core), outer, _executor: executor::enter(&core.executor) }
 }

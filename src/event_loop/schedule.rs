@@ -13,15 +13,16 @@ use crate::reactor::{Direction, Source};
 use crate::timers::TimerKey;
 
 impl LoopHandle {
-    /// Runs `callback` in the next turn, after all that was scheduled before it.
+    /// Runs `callback` in the next turn, after everything that was scheduled before it.
     ///
-    /// Cancelling the [`Handle`] drops the callback at once. On a closed loop it is dropped at once too.
+    /// Cancelling the [`Handle`] drops the callback at once. On a closed loop, the callback is dropped at once, too.
     #[track_caller]
     pub fn call_soon(&self, callback: impl FnOnce() + 'static) -> Handle {
         self.schedule(Callback::new(callback))
     }
 
-    /// Schedules a callback of any type: compiled once.
+    /// Schedules a callback. This is apart from `call_soon`, so that it is compiled once and not for each type of
+    /// callback.
     fn schedule(&self, callback: Rc<dyn Runnable>) -> Handle {
         let handle = Handle::new(Rc::clone(&callback));
         if self.is_closed() {
@@ -32,24 +33,21 @@ impl LoopHandle {
         handle
     }
 
-    /// Runs `callback` after `delay`, never earlier. A delay that the clock cannot add is taken for thirty years.
+    /// Runs `callback` after `delay`, never earlier. If the clock cannot represent the deadline, the delay is thirty
+    /// years.
     #[track_caller]
     pub fn call_later(&self, delay: Duration, callback: impl FnOnce() + 'static) -> TimerHandle {
-        self.schedule_after(delay, Callback::new(callback))
+        self.schedule_at(self.core().deadline_after(delay), Callback::new(callback))
     }
 
-    /// Runs `callback` at `when`, never earlier; if that has passed, in the next turn. Equal times come in the order
-    /// in which they were asked for.
+    /// Runs `callback` at `when`, never earlier. If that time has passed, it runs in the next turn. Callbacks for the
+    /// same time run in the order in which they were scheduled.
     #[track_caller]
     pub fn call_at(&self, when: Instant, callback: impl FnOnce() + 'static) -> TimerHandle {
         self.schedule_at(when, Callback::new(callback))
     }
 
-    fn schedule_after(&self, delay: Duration, callback: Rc<dyn Runnable>) -> TimerHandle {
-        self.schedule_at(self.core().deadline_after(delay), callback)
-    }
-
-    /// As [`schedule`](LoopHandle::schedule), for later.
+    /// Like [`schedule`](LoopHandle::schedule), for a callback that runs later.
     fn schedule_at(&self, when: Instant, callback: Rc<dyn Runnable>) -> TimerHandle {
         let handle = Handle::new(Rc::clone(&callback));
         let key = self.core().arm(when, Due::Call(callback));
@@ -59,7 +57,7 @@ impl LoopHandle {
         TimerHandle { handle, when, key, event_loop: self.clone() }
     }
 
-    /// The time by the loop's clock, which `call_at` and the timers go by.
+    /// The time by the loop's clock, which `call_at` and all timers use.
     pub fn time(&self) -> Instant {
         self.core().now()
     }
@@ -79,15 +77,15 @@ impl LoopHandle {
         self.core().phase.get() == Phase::Closed
     }
 
-    /// A handle that other threads may use.
+    /// A handle for other threads.
     #[doc(alias = "call_soon_threadsafe")]
     pub fn remote(&self) -> RemoteHandle {
         RemoteHandle { mailbox: Arc::clone(&self.core().executor.mailbox) }
     }
 }
 
-/// A callback scheduled by [`call_later`](LoopHandle::call_later) or [`call_at`](LoopHandle::call_at). Dropping it
-/// lets the callback run.
+/// A callback that was scheduled by [`call_later`](LoopHandle::call_later) or [`call_at`](LoopHandle::call_at).
+/// Dropping the handle does not cancel it.
 #[derive(Clone)]
 pub struct TimerHandle {
     handle: Handle,
@@ -97,7 +95,8 @@ pub struct TimerHandle {
 }
 
 impl TimerHandle {
-    /// Takes the callback back: it is dropped now, and the timer is gone. After it ran this does nothing.
+    /// Cancels the callback: it is dropped now and will not run, and its timer is removed. After the callback ran, this
+    /// does nothing.
     pub fn cancel(&self) {
         if let Some(key) = self.key {
             drop(self.event_loop.core().disarm(key));
@@ -123,7 +122,7 @@ impl fmt::Debug for TimerHandle {
     }
 }
 
-/// The way into a loop from other threads: the only part of it that is `Send`.
+/// A handle to a loop for other threads, the only one that is `Send`.
 ///
 /// ```
 /// let mut event_loop = waterwheel::EventLoop::new()?;
@@ -140,22 +139,22 @@ pub struct RemoteHandle {
 }
 
 impl RemoteHandle {
-    /// Runs `callback` on the loop's thread, in a turn, and wakes the loop if it sleeps. Returns false, and drops the
-    /// callback here, if the loop is closed.
+    /// Runs `callback` on the loop's thread, in a turn, and wakes the loop if it sleeps. If the loop is closed, this
+    /// drops the callback on this thread and returns false.
     ///
     /// # Order
     ///
     /// Callbacks of one thread run in the order in which it sent them. On the loop's own thread, during a run and
-    /// between runs, this is [`LoopHandle::call_soon`] without a handle: the callback stands behind all that was
-    /// scheduled there before, and before all that is scheduled after. What comes from another thread stands behind what
-    /// is ready when a turn takes it in, which it does before it runs anything; between the callbacks of different
-    /// threads no other order is promised.
+    /// between runs, this is [`LoopHandle::call_soon`] without a handle: the callback runs after everything that was
+    /// scheduled there before and before everything that is scheduled later. A turn takes in callbacks of other threads
+    /// before it runs anything, and queues them behind what is ready already. There is no other order between the
+    /// callbacks of different threads.
     ///
     /// # Fairness
     ///
     /// A turn takes in at most 128 callbacks and wakes of other threads, so a thread that sends without pause does not
-    /// keep the loop from its connections and timers. What has not been taken in is kept without a bound: whoever sends
-    /// faster than the loop runs it fills the memory.
+    /// keep the loop from its connections and timers. The queue of callbacks that have not been taken in has no limit:
+    /// a thread that sends faster than the loop runs its callbacks fills the memory.
     #[doc(alias = "call_soon_threadsafe")]
     #[track_caller]
     pub fn call_soon(&self, callback: impl FnOnce() + Send + 'static) -> bool {
@@ -174,9 +173,9 @@ impl fmt::Debug for RemoteHandle {
     }
 }
 
-/// Stopping and timers, for what is built on the loop.
+/// What tasks and transports use: sources, stopping and timers.
 impl Core {
-    /// Has a source called when it is ready in this direction, from a turn. If it is ready already, it is queued now.
+    /// Has a turn call a source when it is ready in this direction. If it is ready already, it is queued now.
     pub(crate) fn want<S: Source + 'static>(&self, source: &Weak<S>, direction: Direction) {
         let Some(source) = source.upgrade() else { return };
         if source.registration().want(direction) {
@@ -201,7 +200,7 @@ impl Core {
         now.checked_add(delay).unwrap_or_else(|| now + FAR_FUTURE)
     }
 
-    /// Wakes `waiter` at `when`; `None`, and never, on a closed loop.
+    /// Wakes `waiter` at `when`. On a closed loop this returns `None` and never wakes.
     pub(crate) fn wake_at(&self, when: Instant, waiter: Waiter) -> Option<TimerKey> {
         self.arm(when, Due::Wake(waiter))
     }
@@ -213,21 +212,21 @@ impl Core {
         Some(self.timers.borrow_mut().arm(when, due))
     }
 
-    /// Whether a timer has not fired yet.
+    /// Whether a timer has neither fired nor been cancelled.
     #[inline]
     pub(crate) fn is_armed(&self, key: TimerKey) -> bool {
         self.timers.borrow().is_armed(key)
     }
 
-    /// Someone else waits for this timer now.
-    pub(crate) fn rearm(&self, key: TimerKey, waiter: Waiter) {
+    /// Replaces whoever waits for a timer.
+    pub(crate) fn set_timer_waiter(&self, key: TimerKey, waiter: Waiter) {
         let mut timers = self.timers.borrow_mut();
         let earlier = timers.payload_mut(key).map(|payload| std::mem::replace(payload, Due::Wake(waiter)));
         drop(timers);
         drop(earlier);
     }
 
-    /// Takes a timer back; what it would have done is given to the caller, to be dropped.
+    /// Cancels a timer. Returns what it would have done, for the caller to drop.
     pub(crate) fn disarm(&self, key: TimerKey) -> impl Sized {
         self.timers.borrow_mut().cancel(key)
     }

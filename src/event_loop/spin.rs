@@ -1,4 +1,4 @@
-//! Spinning: looking again and again for a while, before the selector may block.
+//! Spinning: polling again and again for a while before the selector may block.
 
 use std::io;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::Core;
 
 impl Core {
-    /// Waits for at most `timeout`. For as long as the builder said the selector is only asked what has come, and the
-    /// rest of the time it may block. Returns whether anything came.
+    /// Waits for at most `timeout`. During the time that was set by `Builder::spin` this polls without blocking; after
+    /// it the selector may block. Returns whether anything came.
     #[cold]
     pub(super) fn spin(&self, timeout: Option<Duration>) -> io::Result<bool> {
-        // By a clock that stands while the loop waits, spinning would never end: it says that it does not wait at all.
+        // A clock that stands still while the loop waits answers zero here. Spinning by that clock would never end.
         let allowed = self.clock.blocking(Some(self.spin)).unwrap_or(self.spin);
         let most = timeout.map_or(allowed, |timeout| timeout.min(allowed));
         let mut spent = Duration::ZERO;

@@ -1,5 +1,5 @@
-//! The end of a step: what one callback, or one poll of a task, wrote is sent when it returns. What is written while no
-//! run is going on is sent at once.
+//! The end of a step, which is one callback or one poll of a task. What it wrote is sent when it returns. What is
+//! written while the loop is not running is sent at once.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -8,26 +8,28 @@ use std::rc::Rc;
 use super::{Core, Phase};
 use crate::constants::SPARE_ENTRIES;
 
-/// Something that gathered bytes during a step.
+/// A transport that has gathered bytes during a step.
 pub(crate) trait Unsent {
-    /// Hands them to the kernel, as far as it takes them.
+    /// Sends the bytes, as far as the kernel takes them.
     fn send_gathered(&self);
 }
 
-/// Who wrote during the current step. One system call each, when the step ends.
+/// The transports that have gathered bytes during the current step. Each sends them with one system call when the step
+/// ends.
 #[derive(Default)]
 pub(crate) struct StepEnd {
-    /// The one who is next: mostly there is no other.
+    /// The one that sends next. Mostly there is no other, so this is apart: a queue alone would cost 49 instructions
+    /// for each message.
     next: Cell<Option<Rc<dyn Unsent>>>,
-    /// Those behind it. Invariant: while there are some, there is a next.
+    /// The others, in order. Invariant: if there are any, `next` is set.
     others: RefCell<VecDeque<Rc<dyn Unsent>>>,
     has_others: Cell<bool>,
-    /// They are being sent although no step has ended.
+    /// Bytes that were written between two runs are being sent.
     sends_between_runs: Cell<bool>,
 }
 
 impl Core {
-    /// Someone gathered bytes: they are sent when the step ends.
+    /// A transport has gathered bytes, which it sends when the step ends.
     #[inline]
     pub(crate) fn enlist(&self, unsent: Rc<dyn Unsent>) {
         if self.phase.get() == Phase::Running {
@@ -37,11 +39,12 @@ impl Core {
         }
     }
 
-    /// No step is going on whose end could be waited for. Protocols may be told to pause, and may write from inside
-    /// that: such bytes go out too before this returns, and in their turn, not from inside.
+    /// The loop is not running, so no step will end. The bytes are sent now. Sending may call `pause_writing` of a
+    /// protocol, which may write again: those bytes are sent before this returns, by the loop in `send_all` and not by
+    /// a nested call.
     ///
-    /// On a closed loop nothing is sent, and nobody would take the entry out of the list: the loop would hold the
-    /// connection, and the connection the loop, for ever.
+    /// On a closed loop nothing is sent, and nothing would remove the entry from the list: the loop and the connection
+    /// would keep each other alive for ever.
     #[cold]
     fn enlist_outside_of_runs(&self, unsent: Rc<dyn Unsent>) {
         if self.phase.get() == Phase::Closed {
@@ -63,7 +66,7 @@ impl StepEnd {
         }
     }
 
-    /// One is next already: it stays that.
+    /// Another one was next, and stays so.
     #[cold]
     fn enlist_behind(&self, earlier: Rc<dyn Unsent>) {
         if let Some(unsent) = self.next.replace(Some(earlier)) {
@@ -72,7 +75,7 @@ impl StepEnd {
         }
     }
 
-    /// Sends everything, also what is written while sending.
+    /// Sends everything, including what is written meanwhile.
     #[inline]
     pub(crate) fn send_all(&self) {
         while let Some(unsent) = self.take_next() {

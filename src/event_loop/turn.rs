@@ -1,15 +1,15 @@
 //! One turn. This is the event loop.
 //!
-//! 1. Decide how long to wait: not at all while something is ready, else until the next deadline, else for ever.
-//!    Cancelled timers are gone by then. While something is ready, nobody has yielded, and little ran since the last
-//!    look, the selector is not asked at all.
-//! 2. Wait: ask the selector once. A loop that was built to spin first asks for a while without blocking.
-//! 3. Collect: append the sources that became ready, then some of what other threads sent, then the timers that are
-//!    due.
+//! 1. Decide how long to wait: not at all if something is ready, otherwise until the next deadline, or for ever if there
+//!    is none. If something is ready, no task has yielded, and little ran since the last poll, the selector is not
+//!    polled in this turn.
+//! 2. Wait: poll the selector once. A loop that was built to spin first polls for a while without blocking.
+//! 3. Collect: queue the sources that became ready, then what other threads sent (a limited number), then the timers
+//!    that are due.
 //! 4. Run exactly the batch that is ready now. What it schedules runs in the next turn.
 //!
-//! [`Core::turn`] is the only place where callbacks are called. Steps 1 to 3 call no user code, so no event of a
-//! batch can be stale. After each handle of step 4 what it wrote is sent, and what it panicked is reported.
+//! [`Core::turn`] is the only place where callbacks are called. Steps 1 to 3 call no callback, task or protocol, so
+//! nothing can change between an event and its place in the batch. After each entry of step 4, what it wrote is sent.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -21,11 +21,11 @@ use crate::executor::{Entry, LentWaker, Letter, Payload, TaskNode};
 use crate::handle::Runnable;
 use crate::reactor::{Direction, Source};
 
-/// Polls the main future, when the turn of its node comes.
+/// Polls the main future, when its node is run.
 pub(crate) type PollMain<'a> = dyn FnMut(&Rc<TaskNode>, &mut LentWaker) + 'a;
 
 impl Core {
-    /// Takes one turn after the other until someone asks to stop: at least one.
+    /// Takes turns until `stop` is called, and at least one.
     ///
     /// # Panics
     ///
@@ -33,7 +33,7 @@ impl Core {
     pub(crate) fn run_turns(&self, main: &mut PollMain<'_>) {
         let mut batch = Vec::new();
         let mut lent = LentWaker::new(&self.executor.mailbox);
-        // What a main future wrote while it was dropped belongs to no step.
+        // The last run's main future may have written when it was dropped, which belongs to no step.
         self.finish_step();
         loop {
             self.turn(&mut batch, &mut lent, main);
@@ -44,17 +44,18 @@ impl Core {
         self.stopping.set(false);
     }
 
-    /// Takes one turn. `batch` is the memory of the last batch, empty, for the next one; `lent` is what tasks without a
-    /// waker of their own are polled with.
+    /// Takes one turn. `batch` is empty: it is the memory of the last batch, used again. Tasks without a waker of their
+    /// own are polled with `lent`.
     #[inline]
     fn turn(&self, batch: &mut Vec<Entry>, lent: &mut LentWaker, main: &mut PollMain<'_>) {
         let idle = self.executor.ready.is_empty();
-        let look = idle || self.executor.has_yielded() || self.is_poll_due();
+        let look =
+            idle || self.executor.has_yielded() || (self.pace.take_check_due() && self.pace.check(|| self.now()));
         if look {
-            // What an earlier turn left in the mailbox has rung, and rings no more.
-            self.wait(idle && !self.stopping.get() && !self.executor.mailbox.is_full());
+            // Letters that an earlier turn left in the mailbox do not ring again, so the selector must not block.
+            self.wait(idle && !self.stopping.get() && !self.executor.mailbox.has_letters());
         }
-        if self.executor.mailbox.is_full() {
+        if self.executor.mailbox.has_letters() {
             self.collect_letters();
         }
         self.collect_timers(look);
@@ -74,12 +75,6 @@ impl Core {
         self.pace.polled(may_block);
     }
 
-    /// Whether enough ran since the last look for another, though there is work.
-    #[inline]
-    fn is_poll_due(&self) -> bool {
-        self.pace.is_to_be_checked() && self.pace.is_poll_due(|| self.now())
-    }
-
     fn collect_events(&self) {
         self.executor.ready.append(|entries| {
             self.reactor.collect(|source, direction| entries.push(Entry::Io(source, direction)));
@@ -93,7 +88,7 @@ impl Core {
 
     #[cold]
     fn collect_letters(&self) {
-        for letter in self.executor.mailbox.collect(LETTERS_PER_TURN) {
+        for letter in self.executor.mailbox.take_letters(LETTERS_PER_TURN) {
             match letter {
                 Letter::Wake(waker) => self.executor.wake_seat(waker.delivered()),
                 Letter::Call(call) => self.executor.ready.push(Entry::Callback(call.into_callback())),
@@ -101,8 +96,8 @@ impl Core {
         }
     }
 
-    /// Appends the timers that are due. The clock is read once per look at the selector; between two looks only a
-    /// deadline that a clock reading has already passed counts, as one without any delay has.
+    /// Queues the timers that are due. The clock is read once per poll of the selector. Between two polls a timer is
+    /// due only if the last reading of the clock says so, as it does for a timer without any delay.
     fn collect_timers(&self, looked: bool) {
         let timers = self.timers.borrow();
         if timers.is_empty() || (!looked && !timers.is_any_due(self.latest.get())) {
@@ -115,13 +110,13 @@ impl Core {
 
     fn run_batch(&self, batch: &mut Vec<Entry>, lent: &mut LentWaker, main: &mut PollMain<'_>) {
         self.executor.ready.swap_batch(batch);
-        self.pace.ran(batch.len());
-        if batch.capacity() > SPARE_ENTRIES {
-            shrink_after_burst(batch);
+        self.pace.count(batch.len());
+        if batch.capacity() > SPARE_ENTRIES && batch.len() < batch.capacity() / 4 {
+            batch.shrink_to_fit();
         }
         let mut entries = batch.drain(..);
         while entries.len() > 0 {
-            // A panic ends this call behind the entry that it came from, and the next call goes on from there.
+            // A panic ends this closure. The next round goes on with the entry after it.
             let steps = AssertUnwindSafe(|| {
                 for entry in entries.by_ref() {
                     self.run_entry(entry, lent, main);
@@ -135,7 +130,7 @@ impl Core {
         }
     }
 
-    /// Runs what is ready and lets go of it.
+    /// Runs one entry.
     #[inline]
     fn run_entry(&self, entry: Entry, lent: &mut LentWaker, main: &mut PollMain<'_>) {
         match entry {
@@ -148,13 +143,13 @@ impl Core {
 
     #[inline]
     fn run_task(&self, node: &Rc<TaskNode>, lent: &mut LentWaker, main: &mut PollMain<'_>) {
-        match node.begin_step() {
+        match node.take_body_to_run() {
             Some(body) => {
                 if let Some(unheard) = node.run(body, lent) {
                     self.report_unheard(&unheard);
                 }
             }
-            // The main future is not in its node: whoever runs the loop holds it.
+            // The main future is not in its node. The caller of `run` has it.
             None if node.is_main() => main(node, lent),
             None => {}
         }
@@ -177,15 +172,16 @@ impl Core {
         }
     }
 
-    /// Sends what was written; what panics over it (a protocol that is told to pause) is reported and the rest sent.
+    /// Sends what was written. If a protocol panics when it is told to pause, that is reported, and the rest is sent.
     pub(super) fn finish_step(&self) {
         while let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.step.send_all())) {
             self.report_panic(Incident::new("A protocol panicked while bytes were sent"), &payload);
         }
     }
 
-    /// A source whose protocol panicked may still want what it is ready for, as a datagram endpoint does: it is called
-    /// again in the next turn. It is taken by value, so that it need not be in memory where nothing panics.
+    /// A source whose protocol panicked may still want the direction that it is ready for, as a datagram endpoint does.
+    /// Then it is called again in the next turn. The source is passed by value, so that it stays in registers where
+    /// nothing panics.
     #[cold]
     fn source_panicked(&self, source: Rc<dyn Source>, direction: Direction, payload: &Payload) {
         self.report(&Incident::of_protocol(payload, &source));
@@ -197,13 +193,5 @@ impl Core {
     #[cold]
     pub(super) fn report_panic(&self, incident: Incident, payload: &Payload) {
         self.report(&incident.with_panic(payload));
-    }
-}
-
-/// What a burst needed is not kept for ever.
-#[cold]
-fn shrink_after_burst(batch: &mut Vec<Entry>) {
-    if batch.len() < batch.capacity() / 4 {
-        batch.shrink_to_fit();
     }
 }

@@ -1,4 +1,4 @@
-//! The way in from other threads. Only this, and what wraps it, is `Send`.
+//! What other threads send to the loop.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,7 +11,7 @@ use crate::handle::RemoteCall;
 use crate::reactor::Bell;
 use crate::report;
 
-/// What another thread wants of the loop.
+/// What another thread asks of the loop.
 pub(crate) enum Letter {
     /// Wake a task.
     Wake(Arc<TaskWaker>),
@@ -20,38 +20,39 @@ pub(crate) enum Letter {
 }
 
 pub(crate) struct Mailbox {
-    /// Whether there are letters, so that the loop need not lock to find the box empty. Changed under the lock only.
-    full: AtomicBool,
+    /// Whether there are letters, so that the loop can see that there are none without locking. It is changed under the
+    /// lock only.
+    has_letters: AtomicBool,
     content: Mutex<Content>,
 }
 
 struct Content {
     letters: VecDeque<Letter>,
-    /// The bell has rung for the letters that are in the box, so that it rings once for many. One that could not ring
-    /// is tried again with the next letter.
+    /// Whether the bell has rung for the letters in here, so that it rings once for many. If it could not ring, the
+    /// next letter tries again.
     rung: bool,
-    /// `None` once the loop is closed: the bell's descriptor must not live as long as the last waker.
+    /// `None` once the loop is closed, since the bell's descriptor must not live as long as the last waker.
     bell: Option<Box<dyn Bell>>,
 }
 
 impl Mailbox {
     pub(crate) fn new(bell: Box<dyn Bell>) -> Self {
         let content = Content { letters: VecDeque::new(), rung: false, bell: Some(bell) };
-        Mailbox { full: AtomicBool::new(false), content: Mutex::new(content) }
+        Mailbox { has_letters: AtomicBool::new(false), content: Mutex::new(content) }
     }
 
-    /// Leaves a letter and rings. Returns false, and drops the letter here, if the loop is closed.
+    /// Adds a letter and rings the bell. If the loop is closed, this drops the letter and returns false.
     pub(crate) fn post(&self, letter: Letter) -> bool {
         let mut content = self.lock();
-        // What is the user's runs outside of the lock, for it may post again: here the drop of the letter's closure, and
-        // below the logger.
+        // User code must run outside the lock, since it may post again. It is the drop of the letter's closure here,
+        // and the logger below.
         if content.bell.is_none() {
             drop(content);
             drop(letter);
             return false;
         }
         content.letters.push_back(letter);
-        self.full.store(true, Ordering::Release);
+        self.has_letters.store(true, Ordering::Release);
         let rang = content.ring();
         drop(content);
         if let Err(error) = rang {
@@ -61,19 +62,18 @@ impl Mailbox {
     }
 
     #[inline]
-    pub(crate) fn is_full(&self) -> bool {
-        self.full.load(Ordering::Acquire)
+    pub(crate) fn has_letters(&self) -> bool {
+        self.has_letters.load(Ordering::Acquire)
     }
 
-    /// Takes out the first letters, at most so many. If some are left the box stays full, which the loop asks before
-    /// it sleeps.
-    pub(crate) fn collect(&self, most: usize) -> Vec<Letter> {
+    /// Takes out the first letters, at most this many. The loop asks whether there are more before it sleeps.
+    pub(crate) fn take_letters(&self, most: usize) -> Vec<Letter> {
         let mut content = self.lock();
         let count = content.letters.len().min(most);
         let collected = content.letters.drain(..count).collect();
         if content.letters.is_empty() {
             content.rung = false;
-            self.full.store(false, Ordering::Release);
+            self.has_letters.store(false, Ordering::Release);
             if content.letters.capacity() > SPARE_ENTRIES {
                 content.letters = VecDeque::new();
             }
@@ -81,7 +81,7 @@ impl Mailbox {
         collected
     }
 
-    /// Takes no more letters, and gives back those that nobody collected.
+    /// Closes the mailbox and returns the letters that were not taken.
     pub(crate) fn close(&self) -> VecDeque<Letter> {
         let mut content = self.lock();
         let bell = content.bell.take();
@@ -92,13 +92,13 @@ impl Mailbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Content> {
-        // Nothing panics under the lock, and a queue of letters has no state to be left half changed.
+        // Nothing panics under the lock, so it is not poisoned.
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Content {
-    /// Rings, if nobody has yet for what is in the box.
+    /// Rings the bell, unless it has rung for these letters.
     fn ring(&mut self) -> io::Result<()> {
         if let (false, Some(bell)) = (self.rung, &self.bell) {
             bell.ring()?;

@@ -1,15 +1,15 @@
 //! The executor: what is ready to run, the tasks, and how they are woken.
 //!
-//! It knows no clock and no socket. Tasks are woken by [`TaskNode::wake`] on the loop's thread, which is a flag and
-//! a push; by a [`std::task::Waker`], which any thread may hold; the [`mailbox`](Mailbox) is the way in from others.
+//! It knows no clock and no socket. On the loop's thread, [`TaskNode::wake`] wakes a task: it sets a state and pushes
+//! to the queue. Any thread may hold a [`std::task::Waker`]; on other threads it goes through the [mailbox](Mailbox).
 
 mod budget;
-mod here;
+mod current;
 mod mailbox;
 mod node;
 mod polled;
 mod ready;
-mod running;
+mod thread_loops;
 mod waiter;
 mod waiters;
 mod waker;
@@ -24,11 +24,11 @@ use std::task::Context;
 pub(crate) use budget::{
     costly_operation, count_system_call, operation, poll_operation, return_operation, take_operation,
 };
-pub(crate) use here::of_this_thread;
+pub(crate) use current::{Current, Entered, enter};
 pub(crate) use mailbox::{Letter, Mailbox};
-pub(crate) use node::{Body, Payload, TaskNode, Unheard};
+pub(crate) use node::{Body, Payload, TaskNode, UnheardPanic};
 pub(crate) use ready::{Entry, ReadyQueue};
-pub(crate) use running::{Current, Entered, enter};
+pub(crate) use thread_loops::of_this_thread;
 pub(crate) use waiter::{Waiter, WaiterCell, YieldOnce, yield_once};
 pub(crate) use waiters::Waiters;
 pub(crate) use waker::LentWaker;
@@ -40,21 +40,21 @@ use polled::Polled;
 /// How many nodes of finished tasks are kept for tasks to come.
 const KEPT_NODES: usize = 1024;
 
-/// The seat of a task that a closed loop refused, and of nobody.
+/// The seat number of a task that a closed loop has refused, and of a waker that has no task yet.
 const NO_SEAT: u32 = u32::MAX;
 
-/// The tasks of one loop, and the queue of all that is ready.
+/// The tasks of one loop, and the queue of everything that is ready to run.
 pub(crate) struct Executor {
     pub(crate) ready: ReadyQueue,
     pub(crate) mailbox: Arc<Mailbox>,
-    /// The nodes by the numbers of their seats.
+    /// The nodes, by seat number.
     seats: RefCell<Slots<Rc<TaskNode>>>,
-    /// Nodes without a task. Each still has its seat.
+    /// Nodes without a task, for tasks to come. Each keeps its seat.
     vacant: RefCell<Vec<Rc<TaskNode>>>,
-    /// The names that tasks were given, by seat. Most have none, so nodes have no room for one.
+    /// The names that were given to tasks, by seat. They are not in the nodes, since most tasks have none.
     names: RefCell<HashMap<u32, String>>,
     polled: Polled,
-    /// Somebody lets the others run: the next turn looks at the selector too, so that what is on its way arrives.
+    /// A task has yielded, so the next turn asks the selector, and bytes that are on their way arrive.
     yielded: Cell<bool>,
     closed: Cell<bool>,
 }
@@ -67,18 +67,18 @@ impl Executor {
             seats: RefCell::default(),
             vacant: RefCell::new(Vec::new()),
             names: RefCell::default(),
-            polled: Polled::nobody(),
+            polled: Polled::none(),
             yielded: Cell::new(false),
             closed: Cell::new(false),
         });
-        here::made(&executor);
+        thread_loops::add(&executor);
         executor
     }
 
-    /// Seats a task and queues its first step. On a closed loop the task is cancelled before it begins.
+    /// Gives a task a seat and queues its first step. On a closed loop the task is cancelled before it begins.
     pub(crate) fn spawn(self: &Rc<Self>, body: Pin<Box<dyn Body>>) -> Rc<TaskNode> {
         if self.closed.get() {
-            return TaskNode::cancelled(self, body);
+            return TaskNode::refused(self, body);
         }
         let vacant = self.vacant.borrow_mut().pop();
         let node = vacant.unwrap_or_else(|| self.new_node());
@@ -87,14 +87,14 @@ impl Executor {
         node
     }
 
-    /// A node for the main future of a run, which lives on the stack of its caller and is polled there.
+    /// A node for the main future of a run. The future itself is on the stack of the caller, who polls it there.
     pub(crate) fn seat_main(self: &Rc<Self>) -> Rc<TaskNode> {
         let node = self.new_node();
         node.begin_main();
         node
     }
 
-    /// A node's task is over and nobody holds its handle: the seat is free.
+    /// Frees a node whose task is over and has no handle any more.
     pub(crate) fn vacate(&self, node: &Rc<TaskNode>) {
         if !self.names.borrow().is_empty() {
             let mut names = self.names.borrow_mut();
@@ -110,14 +110,14 @@ impl Executor {
         }
     }
 
-    /// Gives a node up together with its seat.
+    /// Drops a node and frees its seat.
     pub(crate) fn discard(&self, node: &TaskNode) {
         let node = self.seats.borrow_mut().remove(node.seat());
         drop(node);
     }
 
-    /// Wakes whichever task holds the seat now. A stale number wakes a stranger for nothing, which the contract of
-    /// futures allows.
+    /// Wakes the task that has this seat now. If that is another one than was meant, it is polled for nothing, which
+    /// the contract of `Future` allows.
     #[inline(always)]
     pub(crate) fn wake_seat(&self, seat: u32) {
         if let Some(node) = self.seats.borrow().get(seat) {
@@ -135,7 +135,7 @@ impl Executor {
         self.yielded.set(false);
     }
 
-    /// The task that is being polled, if it came with the waker that it is polled with.
+    /// The task that is being polled, if `cx` has the waker that the loop polls it with.
     #[inline]
     fn own_waiter(&self, cx: &Context<'_>) -> Option<Waiter> {
         let seat = self.polled.seat_of(cx)?;
@@ -152,20 +152,20 @@ impl Executor {
         given.unwrap_or_else(|| format!("Task-{}", node.seat()))
     }
 
-    /// Every task that is not over.
+    /// All tasks that are not over.
     pub(crate) fn live_tasks(&self) -> Vec<Rc<TaskNode>> {
         self.seats.borrow().values().filter(|node| node.is_live()).cloned().collect()
     }
 
-    /// From now on nothing is seated, and the mailbox takes no letter. Those that nobody collected are given back, to
-    /// be dropped one by one.
+    /// From now on, tasks and letters are refused. Returns the letters that were not taken, for the caller to drop one
+    /// by one.
     pub(crate) fn close(&self) -> VecDeque<Letter> {
         self.closed.set(true);
-        here::closed(self);
+        thread_loops::remove(self);
         self.mailbox.close()
     }
 
-    /// Gives up all nodes, of a closed loop; their tasks must have been dropped.
+    /// Drops all nodes, of a closed loop. Their tasks must have been dropped before.
     pub(crate) fn release_nodes(&self) {
         let seats = self.seats.take();
         let vacant = self.vacant.take();

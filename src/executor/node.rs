@@ -1,4 +1,4 @@
-//! One task as the executor sees it.
+//! A task as the executor sees it.
 //!
 //! ```text
 //!            1              2               3
@@ -9,9 +9,9 @@
 //!                   └─────────────── Rerun
 //! ```
 //!
-//! 1 `begin` (by `Executor::spawn`); 2 `run`, from a turn; 3 the body is done, or is cancelled, or panicked;
-//! 4 `run` after a pending poll, and back by `wake`; 5 `retire`, when the handle is gone too; 6 `wake` while it is
-//! being polled, after which `run` schedules it again.
+//! 1 `begin` (by `Executor::spawn`); 2 `run`, from a turn; 3 the body is done, was cancelled, or panicked; 4 `run`
+//! after a pending poll, and back by `wake`; 5 `retire`, when the handle is gone too; 6 `wake` during the poll, after
+//! which `run` schedules the next step.
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell};
@@ -23,21 +23,21 @@ use std::task::{Context, Poll, Waker};
 use crate::errors::{JoinError, PanicPayload};
 use crate::executor::{Executor, LentWaker, NO_SEAT, WaiterCell, budget};
 
-/// What a panic leaves.
+/// The payload of a panic.
 pub(crate) type Payload = Box<dyn Any + Send>;
 
-/// A future with the place for its result: what a node runs without knowing its type.
+/// A future and later its result, in one place. A node runs it without knowing its type.
 pub(crate) trait Body {
-    /// Polls the future and, when it is done, puts its output where it was.
+    /// Polls the future. When it is done, its output takes its place.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Drops the future and puts an error where it was. A panic of that drop is given back.
+    /// Drops the future and puts an error in its place. If the drop panics, returns the payload.
     fn end(self: Pin<&mut Self>, error: JoinError) -> Option<Payload>;
 
     /// Moves the result into `to`, an `Option` of the result's type.
     fn take_result(self: Pin<&mut Self>, to: &mut dyn Any);
 
-    /// The payload of the panic that ended it, if one did.
+    /// Takes the payload of the panic that ended it, if there was one.
     fn take_panic(self: Pin<&mut Self>) -> Option<Payload>;
 
     /// Where it was spawned.
@@ -46,21 +46,21 @@ pub(crate) trait Body {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// No task: the node waits in the executor for one. A wake does nothing.
+    /// The node has no task and is free for one. A wake does nothing.
     Vacant,
-    /// It waits for a wake. The body is here, and the node is not in the queue.
+    /// The task waits for a wake. The body is here, and the node is not in the queue.
     Idle,
-    /// It stands in the ready queue, exactly once.
+    /// The node is in the ready queue, exactly once.
     Scheduled,
-    /// It is being polled: the body is out, in the hands of `run`.
+    /// The task is being polled. `run` has taken the body out.
     Running,
-    /// It is being polled and was woken meanwhile.
+    /// The task is being polled, and was woken meanwhile.
     Rerun,
-    /// The body holds the result, for the handle to take. A wake does nothing.
+    /// The body has the result, for the handle to take. A wake does nothing.
     Finished,
-    /// The main future of a run: it has no body here. Awake, it stands in the queue.
+    /// The main future of a run, waiting for a wake. It has no body here.
     MainIdle,
-    /// The main future, in the queue.
+    /// The main future of a run, in the ready queue.
     MainScheduled,
 }
 
@@ -68,19 +68,19 @@ pub(crate) struct TaskNode {
     executor: Rc<Executor>,
     seat: u32,
     state: Cell<State>,
-    /// Someone asked to cancel the task; its next step is to drop the future.
+    /// The task is to be cancelled: its next step drops the future.
     cancelled: Cell<bool>,
-    /// A `Task` handle exists, which wants the result and keeps the seat.
-    held: Cell<bool>,
+    /// A `Task` handle exists. It wants the result and keeps the seat.
+    has_handle: Cell<bool>,
     body: Cell<Option<Pin<Box<dyn Body>>>>,
     /// Who awaits the handle.
     joiner: WaiterCell,
-    /// The waker of this seat, if a task that sat here kept one. Most never do: it has its room elsewhere.
+    /// The waker of this seat, if a task with this seat has ever kept one. It is boxed, since most never do.
     waker: OnceCell<Box<Waker>>,
 }
 
-/// Something that went wrong in a task and that nobody awaits.
-pub(crate) struct Unheard {
+/// A panic in a task that nobody awaits.
+pub(crate) struct UnheardPanic {
     pub(crate) payload: Payload,
     pub(crate) spawned_at: &'static Location<'static>,
 }
@@ -92,19 +92,19 @@ impl TaskNode {
             seat,
             state: Cell::new(State::Vacant),
             cancelled: Cell::new(false),
-            held: Cell::new(false),
+            has_handle: Cell::new(false),
             body: Cell::new(None),
             joiner: WaiterCell::default(),
             waker: OnceCell::new(),
         })
     }
 
-    /// A task that was refused by a closed loop. Its seat is none, and no table knows it.
-    pub(super) fn cancelled(executor: &Rc<Executor>, mut body: Pin<Box<dyn Body>>) -> Rc<Self> {
+    /// A task that a closed loop has refused. It has no seat, and no table knows it.
+    pub(super) fn refused(executor: &Rc<Executor>, mut body: Pin<Box<dyn Body>>) -> Rc<Self> {
         let node = TaskNode::new(executor, NO_SEAT);
         drop(body.as_mut().end(JoinError::Cancelled));
         node.body.set(Some(body));
-        node.held.set(true);
+        node.has_handle.set(true);
         node.state.set(State::Finished);
         node
     }
@@ -113,7 +113,7 @@ impl TaskNode {
         debug_assert_eq!(self.state.get(), State::Vacant);
         self.body.set(Some(body));
         self.cancelled.set(false);
-        self.held.set(true);
+        self.has_handle.set(true);
         self.state.set(State::Scheduled);
     }
 
@@ -125,7 +125,7 @@ impl TaskNode {
         self.seat
     }
 
-    /// Schedules the next step, unless it is scheduled already or the task is over. Only on the loop's thread.
+    /// Schedules the next step, unless it is scheduled already or the task is over.
     #[inline]
     pub(crate) fn wake(self: &Rc<Self>) {
         if self.state.get() == State::Idle {
@@ -135,7 +135,8 @@ impl TaskNode {
         }
     }
 
-    /// Wakes what is no waiting task: the main future, or a task that is being polled, scheduled or over.
+    /// Wakes a node that is not an idle task. This is apart so that waking an idle task, which is what a message does,
+    /// is 6 instructions shorter.
     #[inline(never)]
     fn wake_another(self: &Rc<Self>) {
         match self.state.get() {
@@ -155,7 +156,7 @@ impl TaskNode {
         matches!(self.state.get(), State::MainIdle | State::MainScheduled)
     }
 
-    /// Polls the main future, which the caller holds.
+    /// Polls the main future, which the caller has.
     pub(crate) fn poll_main<F: Future>(
         &self,
         main: Pin<&mut F>,
@@ -165,8 +166,8 @@ impl TaskNode {
         self.poll(lent, |cx| main.poll(cx))
     }
 
-    /// The main future is over: its seat is free. A node that still stands in the queue is not used again, since that
-    /// entry would run the next task out of its turn.
+    /// The main future is over, which frees its seat. If the node is still in the queue it is not used again, since
+    /// that entry would run its next task too early.
     pub(crate) fn retire_main(self: &Rc<Self>) {
         if self.state.replace(State::Vacant) == State::MainScheduled {
             self.executor.discard(self);
@@ -175,15 +176,15 @@ impl TaskNode {
         }
     }
 
-    /// Takes the body out for a step, if there is one: the main future has none, nor has a node that was given up.
+    /// Takes the body out for a step. `None` for the main future, and for a task that has ended meanwhile.
     #[inline]
-    pub(crate) fn begin_step(&self) -> Option<Pin<Box<dyn Body>>> {
+    pub(crate) fn take_body_to_run(&self) -> Option<Pin<Box<dyn Body>>> {
         self.body.take()
     }
 
     /// Takes a step, from a turn.
     #[inline]
-    pub(crate) fn run(self: &Rc<Self>, mut body: Pin<Box<dyn Body>>, lent: &mut LentWaker) -> Option<Unheard> {
+    pub(crate) fn run(self: &Rc<Self>, mut body: Pin<Box<dyn Body>>, lent: &mut LentWaker) -> Option<UnheardPanic> {
         self.state.set(State::Running);
         if self.cancelled.get() {
             return self.finish(body, Some(JoinError::Cancelled));
@@ -197,11 +198,11 @@ impl TaskNode {
                 None
             }
             Ok(Poll::Ready(())) => self.finish(body, None),
-            Err(payload) => self.finish_panicked(body, payload),
+            Err(payload) => self.finish(body, Some(JoinError::Panicked(PanicPayload::new(payload)))),
         }
     }
 
-    /// Polls with the waker of this seat or, as long as it has none, with one that is lent. A panic is given back.
+    /// Polls with the waker of this seat, or with the lent one while the seat has none. Returns the payload of a panic.
     #[inline]
     fn poll<R>(&self, lent: &mut LentWaker, poll: impl FnOnce(&mut Context<'_>) -> R) -> Result<R, Payload> {
         budget::begin_step();
@@ -212,54 +213,50 @@ impl TaskNode {
             }
             let result = polled.during(self.seat, lent.to(self.seat), poll);
             if lent.is_kept() {
-                // Nothing set it meanwhile: a task is not polled while it is polled.
+                // The seat still has no waker, since a task is not polled while it is being polled.
                 let _ = self.waker.set(Box::new(lent.give_away()));
             }
             result
         }));
         if result.is_err() {
-            // A clone that was kept before the panic has no task any more.
+            // The panicking poll may have kept a clone, so this waker cannot be lent again.
             drop(lent.give_away());
         }
         result
     }
 
     #[cold]
-    fn end(body: &mut Pin<Box<dyn Body>>, error: JoinError) -> Option<Unheard> {
+    fn end_body(body: &mut Pin<Box<dyn Body>>, error: JoinError) -> Option<UnheardPanic> {
         let payload = body.as_mut().end(error)?;
-        Some(Unheard { payload, spawned_at: body.spawned_at() })
+        Some(UnheardPanic { payload, spawned_at: body.spawned_at() })
     }
 
-    #[cold]
-    fn finish_panicked(self: &Rc<Self>, body: Pin<Box<dyn Body>>, payload: Payload) -> Option<Unheard> {
-        self.finish(body, Some(JoinError::Panicked(PanicPayload::new(payload))))
-    }
-
-    fn finish(self: &Rc<Self>, mut body: Pin<Box<dyn Body>>, error: Option<JoinError>) -> Option<Unheard> {
-        let mut unheard = error.and_then(|error| TaskNode::end(&mut body, error));
+    fn finish(self: &Rc<Self>, mut body: Pin<Box<dyn Body>>, error: Option<JoinError>) -> Option<UnheardPanic> {
+        let mut unheard = error.and_then(|error| TaskNode::end_body(&mut body, error));
         self.state.set(State::Finished);
-        if self.held.get() {
+        if self.has_handle.get() {
             self.body.set(Some(body));
             self.joiner.wake(Some(&self.executor));
         } else {
             if let Some(payload) = body.as_mut().take_panic() {
-                unheard = Some(Unheard { payload, spawned_at: body.spawned_at() });
+                unheard = Some(UnheardPanic { payload, spawned_at: body.spawned_at() });
             }
             self.retire();
-            // Last, since dropping the result is user code: the node may be given a new task by it.
+            // Last, since dropping the result is user code, which may spawn a task on this node.
             drop(body);
         }
         unheard
     }
 
-    /// Asks for the task to be cancelled: its next step drops the future. Over, it stays what it is.
+    /// Asks for the task to be cancelled, which its next step does by dropping the future. A task that is over stays
+    /// what it is.
     pub(crate) fn cancel(self: &Rc<Self>) {
         self.cancelled.set(true);
         self.wake();
     }
 
-    /// Ends the task now, for a loop that closes.
-    pub(crate) fn cancel_now(self: &Rc<Self>) -> Option<Unheard> {
+    /// Cancels the task at once, for a loop that closes.
+    pub(crate) fn cancel_now(self: &Rc<Self>) -> Option<UnheardPanic> {
         let body = self.body.take()?;
         if self.state.get() == State::Finished {
             self.body.set(Some(body));
@@ -276,19 +273,19 @@ impl TaskNode {
         self.state.get() == State::Finished
     }
 
-    /// Who awaits the handle now; the earlier one is let go.
+    /// Remembers who awaits the handle, in place of who did before.
     pub(crate) fn set_joiner(&self, cx: &Context<'_>) {
         self.joiner.set(Some(&self.executor), cx);
     }
 
-    /// The result's holder, of a finished task whose result was not taken.
+    /// The body of a finished task, if its result was not taken before.
     pub(crate) fn take_body(&self) -> Option<Pin<Box<dyn Body>>> {
         if self.is_finished() { self.body.take() } else { None }
     }
 
-    /// The handle is gone. What a finished task left is given back, to be dropped and reported by the caller.
+    /// The handle is dropped. Returns the body of a finished task, for the caller to report its panic and drop it.
     pub(crate) fn release(self: &Rc<Self>) -> Option<Pin<Box<dyn Body>>> {
-        self.held.set(false);
+        self.has_handle.set(false);
         self.joiner.clear();
         if !self.is_finished() {
             return None;

@@ -1,4 +1,4 @@
-//! Which task is being polled, so that a leaf future of this crate knows its own task without touching its waker.
+//! Which task is being polled, so that a future of this crate finds its own task without touching the waker.
 
 use std::cell::Cell;
 use std::ptr;
@@ -7,24 +7,25 @@ use std::task::{Context, Waker};
 /// The task that is being polled, if one is.
 pub(super) struct Polled {
     seat: Cell<u32>,
-    /// Where the waker stands that it is polled with; null while none is. It is compared and never followed.
+    /// The address of the waker that the task is polled with, or null while no task is polled. It is compared, never
+    /// dereferenced.
     ///
-    /// Whoever comes with a waker at this address comes with this one: the poll has borrowed it, so it is there until
-    /// the poll is over, and no other can stand in its place. A clone of it stands elsewhere, and counts as foreign.
+    /// A waker at this address is this very waker: the poll borrows it, so no other can have its address until the poll
+    /// is over. A clone has another address, and is treated as a foreign waker.
     waker: Cell<*const Waker>,
 }
 
 impl Polled {
-    pub(super) fn nobody() -> Self {
+    pub(super) fn none() -> Self {
         Polled { seat: Cell::new(0), waker: Cell::new(ptr::null()) }
     }
 
     /// Whether a task is being polled.
-    pub(super) fn is_somebody(&self) -> bool {
+    pub(super) fn is_polling(&self) -> bool {
         !self.waker.get().is_null()
     }
 
-    /// Polls the task in a seat, with this waker.
+    /// Polls the task of a seat with this waker.
     #[inline]
     pub(super) fn during<R>(&self, seat: u32, waker: &Waker, poll: impl FnOnce(&mut Context<'_>) -> R) -> R {
         self.seat.set(seat);
@@ -33,14 +34,14 @@ impl Polled {
         poll(&mut Context::from_waker(waker))
     }
 
-    /// The seat of the task that is being polled, if it came with the waker that it is polled with.
+    /// The seat of the task that is being polled, if `cx` has the waker that the loop polls it with.
     #[inline]
     pub(super) fn seat_of(&self, cx: &Context<'_>) -> Option<u32> {
         ptr::eq(cx.waker(), self.waker.get()).then_some(self.seat.get())
     }
 }
 
-/// A poll that is going on. When it is over, or panics, nobody is polled.
+/// A poll that is going on. When it returns or panics, no task is polled any more.
 struct Polling<'a>(&'a Polled);
 
 impl Drop for Polling<'_> {

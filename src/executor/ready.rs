@@ -1,7 +1,7 @@
 //! The ready queue: what will run, first in, first out.
 //!
-//! It is two vectors. [`ReadyQueue::swap_batch`] swaps them: what is pushed while a batch runs lands in the other
-//! one. That is the whole of the rule that work scheduled during a turn runs in the next.
+//! There are two vectors, the queue and the batch that runs, and [`ReadyQueue::swap_batch`] swaps them. What is pushed
+//! while a batch runs is in the other vector, so work that is scheduled during a turn runs in the next one.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,18 +12,18 @@ use crate::reactor::{Direction, Source};
 
 /// One thing that is ready to run.
 pub(crate) enum Entry {
-    /// A scheduled callback, or what is left of one that was cancelled.
+    /// A scheduled callback, which may have been cancelled since.
     Callback(Rc<dyn Runnable>),
     /// A step of a task.
     Task(Rc<TaskNode>),
-    /// Someone to wake, whose timer is due: a task so woken runs in the next turn, as a callback's would.
+    /// A waiter whose timer is due. Its task runs in the next turn, as if a callback had woken it.
     Wake(Waiter),
-    /// A watched source that is ready.
+    /// A watched source that is ready in a direction.
     Io(Rc<dyn Source>, Direction),
 }
 
 impl Entry {
-    /// Lets go of it, for a loop that closes. Nothing of it runs but destructors.
+    /// Drops the entry, for a loop that closes. A callback is cancelled, so that its handle does not keep it.
     pub(crate) fn cancel(self) {
         if let Entry::Callback(callback) = self {
             callback.cancel();
@@ -40,19 +40,20 @@ impl ReadyQueue {
         ReadyQueue { entries: RefCell::new(Vec::new()) }
     }
 
-    /// Not inlined: what drops an entry, should the push panic, would be compiled for each of many callers.
+    /// It is not inlined, since each of its many callers would get a copy of the code that drops the entry if the push
+    /// panics.
     #[inline(never)]
     pub(crate) fn push(&self, entry: Entry) {
         self.entries.borrow_mut().push(entry);
     }
 
-    /// Pushes the step of a task.
+    /// Queues a step of a task.
     #[inline]
     pub(super) fn push_task(&self, node: &Rc<TaskNode>) {
         self.entries.borrow_mut().push(Entry::Task(Rc::clone(node)));
     }
 
-    /// Appends many at once. `collect` must not call anyone.
+    /// Lets `collect` append many entries at once. It must not call user code.
     #[inline]
     pub(crate) fn append(&self, collect: impl FnOnce(&mut Vec<Entry>)) {
         collect(&mut self.entries.borrow_mut());
@@ -67,7 +68,7 @@ impl ReadyQueue {
         self.entries.borrow().len()
     }
 
-    /// Moves all that is ready into `batch`, which must be empty and is filled instead.
+    /// Moves everything that is ready into `batch`, which must be empty and whose memory is the queue's from then on.
     #[inline]
     pub(crate) fn swap_batch(&self, batch: &mut Vec<Entry>) {
         debug_assert!(batch.is_empty());

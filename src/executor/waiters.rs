@@ -1,4 +1,4 @@
-//! Many who wait for the same: each may give up alone, at a cost that does not depend on how many others wait.
+//! Many who wait for the same thing. Each can give up, at a cost that does not depend on how many others wait.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -9,28 +9,28 @@ use std::task::{Context, Poll, ready};
 use crate::executor::{Waiter, poll_operation, return_operation};
 use crate::slots::Slots;
 
-/// Room for any number of waiters. None costs no memory beyond a pointer.
+/// Room for any number of waiters. While there are none it needs one pointer.
 #[derive(Default)]
 pub(crate) struct Waiters(Cell<Option<Box<List>>>);
 
-/// Who waits, in the order in which they began to.
+/// The waiters, in the order in which they began to wait.
 #[derive(Default)]
 struct List {
-    /// The one who began before all others; mostly there is no other.
+    /// The waiter who began first. Mostly there is no other.
     first: Option<Place>,
-    /// Those behind, if there ever were two at once. Whoever comes while some are in here goes behind them, whether
-    /// there is a first or not.
+    /// The others, if there ever were two waiters at once. While there are some, every new waiter is added here, even
+    /// if there is no first any more.
     others: Option<Box<Queue>>,
     next_number: u32,
 }
 
-/// A waiter with the number that its ticket has.
+/// A waiter, with the number of its ticket.
 struct Place {
     number: u32,
     waiter: Waiter,
 }
 
-/// Names one waiter. It may outlive it: the same ticket is not given again before 2^32 others are.
+/// Names a waiter. It may outlive the waiter, since the same ticket is not given again before 2^32 others are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Ticket {
     number: u32,
@@ -38,12 +38,13 @@ struct Ticket {
     key: u32,
 }
 
-/// Instead of a key: the first, who is not in the queue.
+/// The key of the first waiter, which is not in the queue.
 const FIRST: u32 = u32::MAX;
 
-/// A linked list in a table, so that anyone may leave it from the middle.
+/// A linked list in a table, so that a waiter can be removed from the middle.
 ///
-/// Invariant: from `oldest`, the `newer` lead through all links to `newest`, and the `older` back.
+/// Invariant: following `newer` from `oldest` visits all links up to `newest`, and following `older` from there visits
+/// them in reverse.
 struct Queue {
     links: Slots<Link, 64>,
     oldest: u32,
@@ -56,11 +57,11 @@ struct Link {
     newer: u32,
 }
 
-/// Instead of a key: nobody.
+/// No link has this key. It ends the list.
 const NOBODY: u32 = u32::MAX;
 
 impl Waiters {
-    /// Wakes all, in the order in which they began to wait.
+    /// Wakes all waiters, in the order in which they began to wait.
     pub(crate) fn wake_all(&self) {
         let Some(mut list) = self.0.take() else { return };
         let (first, others) = (list.first.take(), list.others.take());
@@ -74,13 +75,13 @@ impl Waiters {
         }
     }
 
-    /// Waits until `ready` answers something, asking it before each wait. Any number may wait; each alone may give
-    /// up, by dropping the future.
-    pub(crate) fn wait<R, F: FnMut() -> Option<R>>(&self, ready: F) -> Wait<'_, F> {
-        Wait { waiters: self, ready, ticket: None }
+    /// Waits until `check` returns something. It is called at each poll. Any number may wait, and each can give up by
+    /// dropping its future.
+    pub(crate) fn wait<R, F: FnMut() -> Option<R>>(&self, check: F) -> Wait<'_, F> {
+        Wait { waiters: self, check, ticket: None }
     }
 
-    /// Remembers a waiter: in place of the one who has this ticket, if he still waits, else behind all others.
+    /// Adds a waiter: in place of the one who has this ticket, if that one still waits, otherwise behind all others.
     fn put(&self, ticket: Option<Ticket>, waiter: Waiter) -> Ticket {
         let mut list = self.0.take().unwrap_or_default();
         let waiting = ticket.and_then(|ticket| Some((ticket, list.find(ticket)?)));
@@ -118,7 +119,7 @@ impl List {
         Ticket { number, key }
     }
 
-    /// The place of whoever has this ticket; `None` if he was woken.
+    /// The place of the waiter with this ticket. `None` if it was woken.
     fn find(&mut self, ticket: Ticket) -> Option<&mut Place> {
         let place = match ticket.key {
             FIRST => self.first.as_mut()?,
@@ -170,7 +171,7 @@ impl Default for Queue {
 /// The future of [`Waiters::wait`].
 pub(crate) struct Wait<'a, F> {
     waiters: &'a Waiters,
-    ready: F,
+    check: F,
     ticket: Option<Ticket>,
 }
 
@@ -181,7 +182,7 @@ impl<R, F: FnMut() -> Option<R>> Future for Wait<'_, F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
         ready!(poll_operation(cx));
-        if let Some(answer) = (self.ready)() {
+        if let Some(answer) = (self.check)() {
             return Poll::Ready(answer);
         }
         return_operation();

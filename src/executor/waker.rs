@@ -1,33 +1,34 @@
-//! The waker of a task: the one part of it that may be anywhere, at any time.
+//! The waker of a task, which any thread may hold for any time.
 //!
-//! A [`std::task::Waker`] must be `Send`, and our tasks are not. So it holds what is: the loop's mailbox and the
-//! number of the task's seat.
+//! A [`std::task::Waker`] must be `Send`, and our tasks are not. So it has the loop's mailbox and the number of the
+//! task's seat.
 //!
-//! Most tasks never need one of their own, since the futures of this crate remember the task itself. So the loop
-//! [lends](LentWaker) the same waker to one poll after the other, until a future keeps a clone of it. It is the waker
-//! of that task from then on, and of every later task that sits there.
+//! Most tasks never need a waker of their own, since the futures of this crate remember the task itself. So the loop
+//! [lends](LentWaker) the same waker to one poll after the other, until a future keeps a clone of it. From then on it
+//! is the waker of that task, and of every later task with the same seat.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::task::{Wake, Waker};
 
-use crate::executor::running;
+use crate::executor::current;
 use crate::executor::{Letter, Mailbox, NO_SEAT, of_this_thread};
 
 pub(crate) struct TaskWaker {
     mailbox: Arc<Mailbox>,
-    /// Written only while nobody but the loop has this waker.
+    /// It is written only while nobody but the loop has this waker.
     seat: AtomicU32,
-    /// A letter of this waker is on its way, so another would say the same: a thread that wakes without pause fills
-    /// the mailbox with one letter.
+    /// Whether a letter of this waker is in the mailbox. Then no other is posted, so a thread that wakes again and
+    /// again adds one letter only.
     posted: AtomicBool,
 }
 
 impl TaskWaker {
-    /// The loop has the letter: wakes from now on need another.
+    /// The loop has taken the letter, so the next wake posts another.
     ///
-    /// The flag is read, too, and not only written: so all that was done before a wake that posted no letter is seen by
-    /// the step that this one leads to. It could be missed otherwise, and nobody would wake the task for it again.
+    /// The flag is swapped and not stored, since reading it lets the task's next step see everything that was done
+    /// before a wake that found the flag set and posted no letter. Otherwise the step could miss it, and nothing would
+    /// wake the task again.
     pub(crate) fn delivered(&self) -> u32 {
         self.posted.swap(false, Ordering::AcqRel);
         self.seat()
@@ -38,7 +39,7 @@ impl TaskWaker {
         self.seat.load(Ordering::Relaxed)
     }
 
-    /// Wakes from where the loop does not run: between two runs, or from another thread.
+    /// Wakes a task whose loop is not the running one here: between two runs, or on another thread.
     #[cold]
     fn wake_from_outside(self: &Arc<Self>) {
         if let Some(executor) = of_this_thread(&self.mailbox) {
@@ -56,7 +57,7 @@ impl Wake for TaskWaker {
 
     #[inline]
     fn wake_by_ref(self: &Arc<Self>) {
-        let on_own_loop = running::with(|executor| {
+        let on_own_loop = current::with(|executor| {
             let own = Arc::ptr_eq(&executor.mailbox, &self.mailbox);
             if own {
                 executor.wake_seat(self.seat());
@@ -69,10 +70,10 @@ impl Wake for TaskWaker {
     }
 }
 
-/// A waker that no task has yet.
+/// A waker that no task has kept yet.
 pub(crate) struct LentWaker {
     task_waker: Arc<TaskWaker>,
-    /// The same, as futures see it.
+    /// The same waker, as futures get it.
     waker: Waker,
 }
 
@@ -94,16 +95,16 @@ impl LentWaker {
         &self.waker
     }
 
-    /// Whether a clone of it is around, besides our own two.
+    /// Whether a future has kept a clone of it, besides the two here.
     #[inline]
     pub(super) fn is_kept(&self) -> bool {
         let kept = Arc::strong_count(&self.task_waker) > 2;
-        // Whatever another thread did with a clone that is gone by now comes before the next seat is written.
+        // If another thread had a clone and dropped it, all it did with that happens before the next seat is written.
         fence(Ordering::Acquire);
         kept
     }
 
-    /// The waker, for a task to keep. Another one is lent from then on.
+    /// Returns the waker for a task to keep. From now on another one is lent.
     #[cold]
     pub(super) fn give_away(&mut self) -> Waker {
         let next = LentWaker::new(&self.task_waker.mailbox);

@@ -1,4 +1,4 @@
-//! The selector of the operating system, by way of mio.
+//! The operating system's selector, through mio.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -10,7 +10,7 @@ use mio::{Interest, Poll, Waker};
 
 use crate::reactor::{Bell, Events, Readiness, Selector, Token};
 
-/// No seat has this token: a table of 2^32 seats would have to be full.
+/// No source has this token, since the table cannot have 2^32 seats.
 const BELL: mio::Token = mio::Token(usize::MAX);
 
 pub(crate) struct MioSelector {
@@ -51,7 +51,7 @@ impl Selector for MioSelector {
             Err(error) => return Err(error),
         }
         for event in &self.came {
-            // The bell's is of nobody: the table has no such seat.
+            // The bell's event is passed on, too. The table has no seat for its token, so the reactor skips it.
             events.push(Token::from_bits(event.token().0 as u64), readiness_of(event));
         }
         Ok(!self.came.is_empty())
@@ -66,7 +66,8 @@ impl Selector for MioSelector {
     }
 }
 
-/// Errors and hang-ups wake both directions, so that whoever waits finds out by trying.
+/// An error makes both directions ready, so that whoever waits tries, and finds the error. The end of the peer's side
+/// makes reading ready.
 #[inline]
 fn readiness_of(event: &Event) -> Readiness {
     let mut readiness = Readiness::NONE;

@@ -1,8 +1,8 @@
-//! The reactor: who watches which descriptor, and what became ready.
+//! The reactor: which source watches which descriptor, and what became ready.
 //!
-//! It collects and never calls: [`Reactor::wait`] asks the selector for events, and [`Reactor::collect`] turns them into
-//! readiness bits and hands the sources that have something to do to its caller, who queues them. No user code runs
-//! between the two, so no event of a batch can be stale when it is looked at.
+//! It calls no source. [`Reactor::wait`] polls the selector for events, and [`Reactor::collect`] turns them into
+//! readiness bits and gives the sources that are to be called to its caller, who queues them. No user code runs between
+//! the two, so every event is about the source that still has its seat.
 
 mod mio_selector;
 mod registration;
@@ -11,7 +11,7 @@ mod selector;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,18 +26,18 @@ pub use selector::{Bell, Events, Readiness, Selector, Token};
 pub(crate) struct Reactor {
     selector: RefCell<Box<dyn Selector>>,
     table: RefCell<Table>,
-    /// What the last wait brought, until it is collected.
+    /// The events of the last wait, until they are collected.
     events: Cell<Events>,
 }
 
-/// Invariant: a source is in here exactly while its registration is watched.
+/// Invariant: a source is in here exactly while its registration has a token.
 struct Table {
     seats: Slots<Seat>,
-    /// The seats by descriptor, once someone has asked for one: most programs never do, and have no memory for it.
-    /// Invariant: if it is there it has, for each descriptor in the table, the seat of whoever came last with it. An
-    /// earlier one with that number has been closed unheard.
+    /// The seats by descriptor. It is made when it is first needed, which it never is in most programs. Invariant: for
+    /// each descriptor in the table it has the seat of the source that came last with it. An earlier source with the
+    /// same number has closed its descriptor without telling the reactor.
     index: Option<HashMap<RawFd, u32>>,
-    /// Goes up with every source, so that an event for an earlier holder of a seat is recognised.
+    /// It is counted up with every source, so that an event for an earlier holder of a seat can be recognised.
     next_generation: u32,
 }
 
@@ -53,68 +53,69 @@ impl Reactor {
         Reactor { selector: RefCell::new(selector), table: RefCell::new(table), events: Cell::default() }
     }
 
-    /// Registers a descriptor, once and for both directions; the source's readiness follows its events from now on,
-    /// and the table keeps the source until [`unwatch`](Reactor::unwatch).
+    /// Registers a descriptor, once and for both directions. From now on events set the source's readiness, and the
+    /// table keeps the source until [`unwatch`](Reactor::unwatch).
     pub(crate) fn watch(&self, fd: RawFd, source: Rc<dyn Source>) -> io::Result<()> {
         let token = self.table.borrow_mut().seat(fd, Rc::clone(&source));
         let registered = self.selector.borrow_mut().register(fd, token);
         match registered {
-            Ok(()) => source.registration().watched_as(token),
+            Ok(()) => source.registration().set_token(token),
             Err(_) => drop(self.table.borrow_mut().vacate(token)),
         }
         registered
     }
 
-    /// Takes in a source whose descriptor is ready at any time, for which no selector can wait. It is believed to be
-    /// ready, and no attempt of the source's may find that nothing is left.
+    /// Keeps a source whose descriptor is always ready, such as a file's, which no selector can watch. It counts as
+    /// ready in both directions, so the source must never call [`exhausted`](Registration::exhausted): no event would
+    /// make it ready again.
     pub(crate) fn keep_ready(&self, fd: RawFd, source: Rc<dyn Source>) {
         let token = self.table.borrow_mut().seat(fd, Rc::clone(&source));
-        source.registration().watched_as(token);
+        source.registration().set_token(token);
         source.registration().believe_ready(Direction::Read);
         source.registration().believe_ready(Direction::Write);
     }
 
-    /// Takes a source out of the table and gives it back. The selector is not told: its descriptor is about to be
-    /// closed, which says the same without a system call, and an event that still comes finds the seat empty or held by
-    /// a later generation. A source that stands in the queue is called all the same, unless it
-    /// [wants nothing](Registration::want_nothing) any more.
+    /// Takes a source out of the table and returns it. The selector is not told, since closing the descriptor, which is
+    /// to follow, does that without a system call of its own. An event that still comes finds the seat empty, or with
+    /// another generation. If the source is in the ready queue it is still called, unless it [wants
+    /// nothing](Registration::want_nothing) any more.
     pub(crate) fn unwatch(&self, registration: &Registration) -> Option<Rc<dyn Source>> {
-        let token = registration.unwatched()?;
+        let token = registration.take_token()?;
         self.table.borrow_mut().vacate(token)
     }
 
-    /// Another source follows the events of a descriptor that is watched already, and inherits what is known of it.
-    /// Gives back the one that did so far.
+    /// Gives the seat and the readiness of a watched descriptor to another source, without a system call. Returns the
+    /// source that had them.
     pub(crate) fn hand_over(&self, from: &Registration, to: Rc<dyn Source>) -> Option<Rc<dyn Source>> {
         let token = to.registration().inherit(from)?;
         let mut table = self.table.borrow_mut();
         Some(std::mem::replace(&mut table.at_mut(token)?.source, to))
     }
 
-    /// Asks the selector anew about the directions that a source wants: the next look brings what holds by then, also
-    /// what was told before.
+    /// Registers a descriptor again, for the directions that its source wants. The next poll reports it if it is ready,
+    /// even if that was reported before.
     ///
     /// # Errors
     ///
-    /// If the selector does not watch the descriptor (any more).
-    pub(crate) fn ask_anew(&self, fd: RawFd, registration: &Registration) -> io::Result<()> {
+    /// If the descriptor is not registered any more.
+    pub(crate) fn rearm(&self, fd: RawFd, registration: &Registration) -> io::Result<()> {
         let Some((token, wanted)) = registration.token_and_wanted() else { return Ok(()) };
         self.selector.borrow_mut().reregister(fd, token, wanted)
     }
 
-    /// Who watches this descriptor. The first call makes the index of the table that it looks into.
+    /// The source that watches this descriptor. The first call makes the index.
     pub(crate) fn holder_of(&self, fd: RawFd) -> Option<Rc<dyn Source>> {
         let mut table = self.table.borrow_mut();
         let seat = table.index().get(&fd).copied();
         seat.and_then(|seat| table.seats.get(seat)).map(|seat| Rc::clone(&seat.source))
     }
 
-    /// Takes a descriptor that stays open out of the selector, as [`unwatch`](Reactor::unwatch) does not.
+    /// Takes a descriptor that stays open out of the selector, which [`unwatch`](Reactor::unwatch) does not do.
     pub(crate) fn deregister(&self, fd: RawFd) -> io::Result<()> {
         self.selector.borrow_mut().deregister(fd)
     }
 
-    /// Waits for at most `timeout`. Returns whether any event came, a ring of the bell included.
+    /// Waits for at most `timeout`. Returns whether any event came. A ring of the bell is one.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
         let mut events = self.events.take();
         let came = self.selector.borrow_mut().poll(timeout, &mut events);
@@ -122,19 +123,20 @@ impl Reactor {
         came
     }
 
-    /// Notes what became ready, and hands over each source that wants it. `hand_over` must not call anyone.
+    /// Sets what became ready, and calls `queue` with each source that is to be called. `queue` must not call user
+    /// code.
     #[inline]
-    pub(crate) fn collect(&self, mut hand_over: impl FnMut(Rc<dyn Source>, Direction)) {
+    pub(crate) fn collect(&self, mut queue: impl FnMut(Rc<dyn Source>, Direction)) {
         let mut events = self.events.take();
         let table = self.table.borrow();
         for &(token, readiness) in events.list() {
             let Some(source) = table.at(token) else { continue };
-            let due = source.registration().note(readiness);
+            let due = source.registration().note_event(readiness);
             if due.contains(Readiness::READABLE) {
-                hand_over(Rc::clone(source), Direction::Read);
+                queue(Rc::clone(source), Direction::Read);
             }
             if due.contains(Readiness::WRITABLE) {
-                hand_over(Rc::clone(source), Direction::Write);
+                queue(Rc::clone(source), Direction::Write);
             }
         }
         drop(table);
@@ -142,13 +144,13 @@ impl Reactor {
         self.events.set(events);
     }
 
-    /// What other threads ring to end a wait.
+    /// A bell for other threads, to end a wait.
     pub(crate) fn bell(&self) -> io::Result<Box<dyn Bell>> {
         self.selector.borrow_mut().bell()
     }
 
-    /// Gives up the selector, of a loop that is closed: whoever still has a handle to that must not hold descriptors.
-    /// The caller drops it, since it may be the user's.
+    /// Takes the selector out, for a loop that closes, since a handle to a closed loop must not keep descriptors open.
+    /// The caller drops it, since it may be user code.
     pub(crate) fn close(&self) -> Box<dyn Selector> {
         self.selector.replace(Box::new(Closed))
     }
@@ -160,8 +162,8 @@ impl Reactor {
         std::mem::take(&mut table.seats).into_values().map(|seat| seat.source).collect()
     }
 
-    pub(crate) fn with_selector<R>(&self, look: impl FnOnce(&dyn Selector) -> R) -> R {
-        look(&**self.selector.borrow())
+    pub(crate) fn try_clone_fd(&self) -> io::Result<OwnedFd> {
+        self.selector.borrow().try_clone_fd()
     }
 }
 
@@ -191,7 +193,8 @@ impl Table {
         self.index.get_or_insert_with(|| seats.iter().map(|(seat, entry)| (entry.fd, seat)).collect())
     }
 
-    /// The seat is vacant: its descriptor is not in the index any more, unless it is another's already.
+    /// Removes a descriptor from the index when its seat has become free, unless another source has the same number
+    /// now.
     #[cold]
     fn forget(&mut self, fd: RawFd, seat: u32) {
         let Some(index) = &mut self.index else { return };
@@ -211,7 +214,7 @@ impl Table {
     }
 }
 
-/// What stands in the place of a closed loop's selector.
+/// The selector of a closed loop.
 struct Closed;
 
 impl Selector for Closed {
@@ -266,7 +269,7 @@ mod tests {
             &self.0
         }
 
-        fn ready(&self, _direction: Direction) -> Again {
+        fn on_ready(&self, _direction: Direction) -> Again {
             Again::No
         }
 

@@ -1,19 +1,19 @@
-//! From edges to levels: the one place where an edge-triggered event becomes a lasting fact.
+//! From edges to levels: where an edge-triggered event becomes a readiness bit, which stays set.
 //!
-//! Rule 1: a readiness bit is set by an event, or by [`Registration::believe_ready`] where no event can be waited for,
-//! and cleared only by the attempt that found nothing left ([`Registration::exhausted`]). Rule 2: nobody asks the
-//! selector again; whoever stops before that attempt leaves the bit set, and being [`wanted`](Registration::want) again
-//! later finds it. So no stop loses an edge.
+//! Rule 1: a bit is set by an event, or by [`Registration::believe_ready`] where no event will come, and cleared only
+//! by an attempt that found nothing left ([`Registration::exhausted`]). Rule 2: a descriptor is never registered again.
+//! A source that stops before such an attempt leaves the bit set, and finds it when it [wants](Registration::want) that
+//! direction again. So no event is lost.
 //!
-//! One kind of source cannot follow these rules, since it makes no attempts: a descriptor that its user reads, out of
-//! our sight. Only there is the selector asked again, by [`Reactor::ask_anew`](super::Reactor::ask_anew).
+//! One kind of source cannot follow rule 2, since it makes no attempts: a descriptor that its user reads and writes. It
+//! is registered again after each event, by [`Reactor::rearm`](super::Reactor::rearm).
 
 use std::cell::Cell;
 use std::fmt;
 
 use crate::reactor::{Readiness, Token};
 
-/// Which way bytes go.
+/// Whether bytes come in or go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
     Read,
@@ -30,50 +30,52 @@ impl Direction {
     }
 }
 
-/// What a source that was called says of itself.
+/// Whether a source that was called is to be called again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Again {
-    /// Nothing more to do until the next event, or until it is wanted again.
+    /// Only after the next event, or when it wants the direction again.
     No,
-    /// It stopped early, out of fairness, and wants to be called in the next turn.
+    /// In the next turn: it stopped early, so that others can run.
     NextTurn,
 }
 
-/// Something watched by the reactor. Only a turn calls it.
+/// Something that is ready from time to time. Only a turn calls it.
 pub(crate) trait Source {
     fn registration(&self) -> &Registration;
 
-    /// It is ready in a direction that it wants.
-    fn ready(&self, direction: Direction) -> Again;
+    /// Called when it is ready in a direction that it wants.
+    fn on_ready(&self, direction: Direction) -> Again;
 
-    /// It comes out of the queue: what is still to be done is done. Returns whether it goes back into the queue. Each
-    /// source has its own copy of this, so that the turn makes one call.
+    /// Runs the source when it comes out of the ready queue, if it is still to be called. Returns whether it is to be
+    /// queued again. Each source has its own copy of this code, so that a turn makes one dynamic call and not three.
     #[inline]
     fn run_queued(&self, direction: Direction) -> bool {
         let registration = self.registration();
-        registration.dequeued(direction) && self.ready(direction) == Again::NextTurn && registration.take_due(direction)
+        registration.leave_queue(direction)
+            && self.on_ready(direction) == Again::NextTurn
+            && registration.take_due(direction)
     }
 
-    /// The loop closes: close what is owned and let go of everything, without calling any user code but drops.
+    /// Called when the loop closes: drop what is owned, without calling user code other than destructors.
     fn let_go(&self);
 
-    /// A line for reports.
+    /// Describes the source in a line, for reports.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
-/// What is known of one watched descriptor. It is embedded in the source, so that the path from an event to the
-/// source's own code reads no table twice.
+/// What is known of a watched descriptor: its readiness, and what its source wants. It is a part of the source, so that
+/// a source that is called looks nothing up in a table.
 pub(crate) struct Registration {
     token: Cell<Option<Token>>,
     ready: Cell<Readiness>,
     wanted: Cell<Readiness>,
-    /// The directions for which the source stands in the ready queue. Invariant: at most once each.
+    /// The directions for which the source is in the ready queue. Invariant: it is there at most once for each.
     queued: Cell<Readiness>,
 }
 
 impl Registration {
-    /// A registration that believes the descriptor to be writable, as a new socket is: the first write is tried
-    /// before anything is waited for.
+    /// A registration that counts as writable, since a new socket is: the first write is tried without waiting for an
+    /// event.
     pub(crate) fn new() -> Self {
         Registration {
             token: Cell::new(None),
@@ -83,51 +85,51 @@ impl Registration {
         }
     }
 
-    /// A registration of which nothing is believed before an event says it.
+    /// A registration that counts as ready only after an event.
     pub(crate) fn unready() -> Self {
         let registration = Registration::new();
         registration.exhausted(Direction::Write);
         registration
     }
 
-    /// Short receives say nothing here: a terminal gives a line at a time and a packet socket a packet, however much
-    /// is waiting behind. It is what a hang-up means too.
+    /// A short receive does not mean that nothing is left: a terminal gives one line and a packet socket one packet at
+    /// a time. The hang-up bit says the same, so it is set.
     pub(crate) fn doubt_short_receives(&self) {
         self.ready.set(self.ready.get().with(Readiness::HANG_UP));
     }
 
-    /// An attempt is worth making though no event has said so: because none would come, or before one can.
+    /// Counts the descriptor as ready without an event, so that an attempt is made.
     pub(crate) fn believe_ready(&self, direction: Direction) {
         self.ready.set(self.ready.get().with(direction.bit()));
     }
 
-    pub(super) fn watched_as(&self, token: Token) {
+    pub(super) fn set_token(&self, token: Token) {
         self.token.set(Some(token));
     }
 
-    /// It is watched no longer. What is wanted stays wanted.
-    pub(super) fn unwatched(&self) -> Option<Token> {
+    /// Takes the token out, so that this is not watched any more. What is wanted stays wanted.
+    pub(super) fn take_token(&self) -> Option<Token> {
         self.token.take()
     }
 
-    /// Takes over the watch of another registration, which is unwatched by that, and what is known of the descriptor.
+    /// Takes over the token and the readiness of another registration.
     pub(super) fn inherit(&self, from: &Registration) -> Option<Token> {
-        let token = from.unwatched()?;
+        let token = from.take_token()?;
         self.token.set(Some(token));
         self.ready.set(self.ready.get().with(from.ready.get()));
         Some(token)
     }
 
-    /// The token and the directions that are wanted; `None` where there are none, or nothing is watched.
+    /// The token and the directions that are wanted. `None` if there is no token, or no direction is wanted.
     pub(super) fn token_and_wanted(&self) -> Option<(Token, Readiness)> {
         let wanted = self.wanted.get();
         self.token.get().filter(|_| wanted != Readiness::NONE).map(|token| (token, wanted))
     }
 
-    /// An event said so. Returns the directions that became due by it; they count as queued then.
+    /// Sets the readiness that an event reported. Returns the directions for which the caller must queue the source.
     #[inline]
     #[must_use]
-    pub(super) fn note(&self, readiness: Readiness) -> Readiness {
+    pub(super) fn note_event(&self, readiness: Readiness) -> Readiness {
         let ready = self.ready.get().with(readiness);
         self.ready.set(ready);
         let queued = self.queued.get();
@@ -136,7 +138,7 @@ impl Registration {
         due
     }
 
-    /// Wants to be called when ready. Returns whether that is now, in which case the caller queues the source.
+    /// Wants to be called when ready. Returns whether the caller must queue the source now.
     #[inline]
     #[must_use]
     pub(crate) fn want(&self, direction: Direction) -> bool {
@@ -144,19 +146,19 @@ impl Registration {
         self.take_due(direction)
     }
 
-    /// Does not want to be called, even if it stands in the queue.
+    /// Does not want to be called any more, even if it is in the queue.
     #[inline]
     pub(crate) fn unwant(&self, direction: Direction) {
         self.wanted.set(self.wanted.get().without(direction.bit()));
     }
 
-    /// Does not want to be called at all, even if it stands in the queue.
+    /// Does not want to be called for any direction, even if it is in the queue.
     pub(crate) fn want_nothing(&self) {
         self.wanted.set(Readiness::NONE);
     }
 
-    /// Whether the source is ready in a direction that it wants and is not queued for it yet; it counts as queued
-    /// then.
+    /// Returns whether the caller must queue the source now: it is ready in a direction that it wants, and not in the
+    /// queue for it.
     #[inline]
     #[must_use]
     pub(crate) fn take_due(&self, direction: Direction) -> bool {
@@ -169,7 +171,7 @@ impl Registration {
 
     /// The source comes out of the queue. Returns whether it is still to be called.
     #[inline]
-    pub(crate) fn dequeued(&self, direction: Direction) -> bool {
+    pub(crate) fn leave_queue(&self, direction: Direction) -> bool {
         self.queued.set(self.queued.get().without(direction.bit()));
         self.is_due(direction)
     }
@@ -184,14 +186,14 @@ impl Registration {
         self.ready.get().contains(direction.bit())
     }
 
-    /// An attempt found nothing left: the next event will say when there is something.
+    /// An attempt found nothing left, so the source waits for the next event.
     #[inline]
     pub(crate) fn exhausted(&self, direction: Direction) {
         self.ready.set(self.ready.get().without(direction.bit()));
     }
 
-    /// A receive brought less than it had room for: nothing is left, unless a hang-up was seen, after which no
-    /// further edge need come and only reading on finds the end.
+    /// A receive brought less than it had room for, so nothing is left. After a hang-up that is not so: there may be no
+    /// further event, and only another receive finds the end.
     #[inline]
     pub(crate) fn received_short(&self) {
         if !self.ready.get().contains(Readiness::HANG_UP) {

@@ -1,14 +1,15 @@
-//! The first seam: what the loop asks of whatever waits for readiness.
+//! The selector seam: what the loop needs from something that waits for readiness.
 //!
-//! An implementation supplies five things: registering a descriptor (edge-triggered, both directions, once), asking
-//! anew what a registered one is ready for, taking it out again, waiting for events, and a bell that another thread
-//! may ring. `mio` and the operating system stand behind one implementation, a simulation may stand behind another.
+//! An implementation registers a descriptor (edge-triggered, for both directions, once), registers it again, takes it
+//! out, waits for events, and gives a bell that another thread may ring. One implementation is built on `mio`. A
+//! simulation may be another.
 
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
 
-/// Names a registration in the selector's events: a seat of the reactor's table, and which holder of that seat.
+/// Names a registration in the selector's events: a seat in the reactor's table, and a number that tells the seat's
+/// holders apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token {
     index: u32,
@@ -26,7 +27,7 @@ impl Token {
         u64::from(self.generation) << 32 | u64::from(self.index)
     }
 
-    /// The token that [`to_bits`](Token::to_bits) made this number of.
+    /// The token whose [`to_bits`](Token::to_bits) is this number.
     #[inline]
     pub fn from_bits(bits: u64) -> Self {
         Token { index: bits as u32, generation: (bits >> 32) as u32 }
@@ -43,18 +44,19 @@ impl Token {
     }
 }
 
-/// What an event says of a descriptor. Bits are hints: a spurious one costs an attempt that finds nothing.
+/// What an event reports about a descriptor. The bits are hints: a wrong one costs an attempt that finds nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Readiness(u8);
 
 impl Readiness {
     /// Nothing.
     pub const NONE: Readiness = Readiness(0);
-    /// Something may be received, an end of stream or an error included.
+    /// Something can be received: bytes, the end of the stream, or an error.
     pub const READABLE: Readiness = Readiness(1);
-    /// Something may be sent, if only to find out what is wrong.
+    /// Something can be sent, or sending would report an error.
     pub const WRITABLE: Readiness = Readiness(2);
-    /// The peer has ended its side or the connection failed: a short receive does not mean that nothing more comes.
+    /// The peer has ended its side, or the connection has failed. A short receive then does not mean that nothing is
+    /// left.
     pub const HANG_UP: Readiness = Readiness(4);
 
     /// Whether all bits of `other` are set.
@@ -63,14 +65,14 @@ impl Readiness {
         self.0 & other.0 == other.0
     }
 
-    /// These bits and those of `other`.
+    /// The bits of both.
     #[inline]
     #[must_use]
     pub fn with(self, other: Readiness) -> Readiness {
         Readiness(self.0 | other.0)
     }
 
-    /// Those bits that `other` has too.
+    /// The bits that both have.
     #[inline]
     #[must_use]
     pub(crate) fn and(self, other: Readiness) -> Readiness {
@@ -85,7 +87,7 @@ impl Readiness {
     }
 }
 
-/// What one poll brought.
+/// The events of one poll.
 #[derive(Debug, Default)]
 pub struct Events {
     list: Vec<(Token, Readiness)>,
@@ -108,56 +110,56 @@ impl Events {
     }
 }
 
-/// Waits for readiness. Descriptors are numbers here, since a simulation invents its own.
+/// Waits for readiness. Descriptors are numbers, since a simulation makes up its own.
 pub trait Selector {
-    /// Watches a descriptor for both directions, edge-triggered, until it is deregistered or closed.
+    /// Registers a descriptor for both directions, edge-triggered, until it is deregistered or closed.
     ///
     /// # Errors
     ///
-    /// Whatever the system says; nothing is registered then.
+    /// If the system refuses; the descriptor is then not registered.
     fn register(&mut self, fd: RawFd, token: Token) -> io::Result<()>;
 
-    /// Asks anew about a descriptor that is registered: from now on for `interest` alone (one direction or both, never
-    /// none), under `token`. What it is ready for already comes as an event of the next poll, as if it had just
-    /// become so.
+    /// Registers a registered descriptor again, for `interest` alone (one direction or both, never none) and with
+    /// `token`. If it is ready already, the next poll reports an event, as if it had just become ready.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](io::ErrorKind::NotFound) if it is not registered, where the system knows that. A selector that
-    /// cannot ask anew has no [`add_reader`](crate::LoopHandle::add_reader) and nothing that is built on it.
+    /// Fails with [`NotFound`](io::ErrorKind::NotFound) if the descriptor is not registered, if the system knows that.
+    /// A selector that does not implement this fails with `Unsupported`; then
+    /// [`add_reader`](crate::LoopHandle::add_reader) and what is built on it fail, too.
     fn reregister(&mut self, fd: RawFd, token: Token, interest: Readiness) -> io::Result<()> {
         let _ = (fd, token, interest);
-        Err(io::Error::new(io::ErrorKind::Unsupported, "this selector cannot ask anew"))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this selector cannot register a descriptor again"))
     }
 
-    /// Watches a descriptor no longer.
+    /// Takes a descriptor out.
     ///
     /// # Errors
     ///
-    /// If it was not watched.
+    /// If the descriptor is not registered.
     fn deregister(&mut self, fd: RawFd) -> io::Result<()>;
 
-    /// Waits until something is ready, the bell rings or `timeout` has passed (`None` is for ever), rounding the
-    /// timeout up, and adds what came to `events`. Returns whether anything came, the bell included. An interruption by
-    /// a signal is no event and no error.
+    /// Waits until something is ready, the bell rings or `timeout` has passed (`None` is for ever), and adds the events
+    /// to `events`. The timeout must be rounded up. Returns whether anything came; a ring of the bell counts. If a
+    /// signal interrupts the wait, that is neither an event nor an error.
     ///
     /// # Errors
     ///
-    /// Whatever the system says; the loop cannot go on then.
+    /// If waiting fails; the loop then panics, since it cannot go on.
     fn poll(&mut self, timeout: Option<Duration>, events: &mut Events) -> io::Result<bool>;
 
-    /// A bell that ends the current or the next wait.
+    /// A bell, which ends the current or the next wait.
     ///
     /// # Errors
     ///
-    /// Whatever the system says.
+    /// If the system refuses.
     fn bell(&mut self) -> io::Result<Box<dyn Bell>>;
 
-    /// A duplicate of the descriptor that becomes readable when a poll would bring something.
+    /// A duplicate of the selector's descriptor, which is readable when a poll would bring something.
     ///
     /// # Errors
     ///
-    /// If there is none, or the system has no descriptor left.
+    /// If the selector has no descriptor, or the system has none left.
     fn try_clone_fd(&self) -> io::Result<OwnedFd> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "this selector has no descriptor"))
     }
@@ -165,11 +167,10 @@ pub trait Selector {
 
 /// Ends a selector's wait, from any thread.
 pub trait Bell: Send + Sync {
-    /// Rings. Rings before the wait count; several are one.
+    /// Rings. A ring before the wait ends that wait. Several rings may count as one.
     ///
     /// # Errors
     ///
-    /// If it cannot ring. The loop is not woken then, and the bell is rung again for whatever comes next from another
-    /// thread.
+    /// If it cannot ring. The loop is then not woken, and the next thing that another thread sends rings again.
     fn ring(&self) -> io::Result<()>;
 }

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use crate::errors::JoinError;
 use crate::event_loop::{LoopHandle, get_running_loop};
-use crate::executor::{Body, TaskNode, Unheard, YieldOnce, yield_once};
+use crate::executor::{Body, TaskNode, UnheardPanic, YieldOnce, yield_once};
 
 impl LoopHandle {
     /// Starts a task: its first step runs in the next turn, and the loop keeps it until it is done.
@@ -123,7 +123,7 @@ impl<T> Drop for Task<T> {
         let Some(mut body) = self.node.release() else { return };
         if let Some(payload) = body.as_mut().take_panic() {
             let spawned_at = body.spawned_at();
-            self.event_loop.core().report_unheard(&Unheard { payload, spawned_at });
+            self.event_loop.core().report_unheard(&UnheardPanic { payload, spawned_at });
         }
     }
 }

@@ -74,7 +74,7 @@ impl Future for Sleep {
         match &mut self.state {
             State::Armed(event_loop, key) => {
                 if event_loop.core().is_armed(*key) {
-                    event_loop.core().rearm(*key, Waiter::of(cx));
+                    event_loop.core().set_timer_waiter(*key, Waiter::of(cx));
                     return Poll::Pending;
                 }
                 self.state = State::Over;

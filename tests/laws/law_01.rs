@@ -192,7 +192,7 @@ fn only_a_turn_names_what_calls() {
         ("node.run(", "event_loop/turn.rs"),
         (".run()", "event_loop/turn.rs"),
         ("source.run_queued(", "event_loop/turn.rs"),
-        ("self.ready(direction)", "reactor/registration.rs"),
+        (".on_ready(", "reactor/registration.rs"),
         (".poll_main(", "task/main_future.rs"),
         (".deliver_lost()", TRANSPORTS),
         (".made(", TRANSPORTS),

@@ -116,7 +116,7 @@ impl Source for Lingering {
         &self.registration
     }
 
-    fn ready(&self, _direction: Direction) -> Again {
+    fn on_ready(&self, _direction: Direction) -> Again {
         for _ in 0..RECEIVES_PER_TURN {
             match self.discard() {
                 Discarded::Some => {}

@@ -71,7 +71,7 @@ impl Source for WatchedFd {
         &self.registration
     }
 
-    fn ready(&self, _direction: Direction) -> Again {
+    fn on_ready(&self, _direction: Direction) -> Again {
         self.waiters.wake_all();
         Again::No
     }

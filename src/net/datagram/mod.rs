@@ -189,7 +189,7 @@ impl Source for DatagramSocketTransport {
         &self.registration
     }
 
-    fn ready(&self, direction: Direction) -> Again {
+    fn on_ready(&self, direction: Direction) -> Again {
         match direction {
             Direction::Read => self.receive_some(),
             Direction::Write => self.send_queued(),

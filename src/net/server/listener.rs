@@ -129,7 +129,7 @@ impl Source for Listener {
         &self.registration
     }
 
-    fn ready(&self, _direction: Direction) -> Again {
+    fn on_ready(&self, _direction: Direction) -> Again {
         // One attempt more than the budget, since even with a backlog of zero one connection may wait.
         for _ in 0..=self.budget {
             let Err(error) = self.accept_one() else { continue };

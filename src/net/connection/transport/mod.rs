@@ -308,7 +308,7 @@ impl<C: Conduit + 'static> Source for ConduitTransport<C> {
     }
 
     #[inline(always)]
-    fn ready(&self, direction: Direction) -> Again {
+    fn on_ready(&self, direction: Direction) -> Again {
         match direction {
             Direction::Read => self.receive_once(),
             Direction::Write => {

@@ -1,4 +1,4 @@
-//! Which loop runs on this thread.
+//! Which executor runs on this thread.
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -10,12 +10,11 @@ thread_local! {
     static RUNNING: Current<Executor> = const { Current::nothing() };
 }
 
-/// What runs on a thread: the value of a thread-local.
+/// What runs on a thread. It is the value of a thread-local.
 ///
-/// It is never dropped, so that the thread-local has no destructor. One that has is gone when the thread has ended so
-/// far, and the destructors of other thread-locals that come after it would meet a panic, which ends the process. They
-/// may drop loops, tasks and wakers, if their owner keeps these there. Nothing leaks by it: whoever replaces what runs
-/// puts back what was there before.
+/// It is never dropped, so the thread-local has no destructor and can be used until the thread has ended. Otherwise it
+/// would panic, and end the process, when the destructor of another thread-local used it later: a user's may drop a
+/// loop, a task or a waker. Nothing leaks, since whoever replaces the value puts the earlier one back.
 pub(crate) struct Current<T>(ManuallyDrop<RefCell<Option<Rc<T>>>>);
 
 impl<T> Current<T> {
@@ -23,25 +22,25 @@ impl<T> Current<T> {
         Current(ManuallyDrop::new(RefCell::new(None)))
     }
 
-    /// Looks at what runs, if anything does. `look` must not call user code.
+    /// Calls `look` with what runs, if anything does. `look` must not call user code.
     #[inline]
     pub(crate) fn with<R>(&self, look: impl FnOnce(&Rc<T>) -> R) -> Option<R> {
         self.0.borrow().as_ref().map(look)
     }
 
-    /// Something else runs from now on, or nothing. Gives back what ran before.
+    /// Sets what runs from now on, and returns what ran before.
     pub(crate) fn replace(&self, next: Option<Rc<T>>) -> Option<Rc<T>> {
         self.0.replace(next)
     }
 }
 
-/// Looks at the executor that runs on this thread; `None` if none does. `look` must not call user code.
+/// Calls `look` with the executor that runs on this thread. `None` if none does. `look` must not call user code.
 #[inline]
 pub(super) fn with<R>(look: impl FnOnce(&Rc<Executor>) -> R) -> Option<R> {
     RUNNING.with(|running| running.with(look))
 }
 
-/// Makes an executor the running one of this thread until the guard is dropped.
+/// Makes an executor the running one on this thread until the guard is dropped.
 pub(crate) fn enter(executor: &Rc<Executor>) -> Entered {
     Entered { outer: RUNNING.with(|running| running.replace(Some(Rc::clone(executor)))) }
 }
