@@ -1,4 +1,4 @@
-//! A callback that was scheduled, and that may be cancelled before it runs.
+//! A callback that was scheduled, and can be cancelled before it runs.
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::rc::Rc;
 pub(crate) trait Runnable {
     fn run(&self);
 
-    /// Drops what has not run, whoever still holds a handle to it.
+    /// Drops the callback if it has not run, even if there are handles to it.
     fn cancel(&self);
 
     /// Whether it was cancelled before it ran.
@@ -19,7 +19,8 @@ pub(crate) trait Runnable {
     fn location(&self) -> &'static Location<'static>;
 }
 
-/// A scheduled closure. The queue and the [`Handle`] share it; whoever comes first takes the closure out.
+/// A scheduled closure. The queue and the [`Handle`] share it. Running or cancelling it, whichever comes first, takes
+/// the closure out.
 pub(crate) struct Callback<F> {
     closure: Cell<Option<F>>,
     cancelled: Cell<bool>,
@@ -49,7 +50,7 @@ impl RemoteCall {
         RemoteCall { closure: Box::new(closure), sent_from: Location::caller() }
     }
 
-    /// It has arrived.
+    /// Makes a callback of it on the loop's thread.
     pub(crate) fn into_callback(self) -> Rc<dyn Runnable> {
         Callback::scheduled_at(self.closure, self.sent_from)
     }
@@ -63,7 +64,7 @@ impl<F: FnOnce()> Runnable for Callback<F> {
     }
 
     fn cancel(&self) {
-        // The closure is out of the cell before it is dropped, since dropping it may run anything.
+        // The closure is taken out of the cell before it is dropped, since its destructor is user code.
         if let Some(closure) = self.closure.take() {
             self.cancelled.set(true);
             drop(closure);
@@ -79,7 +80,8 @@ impl<F: FnOnce()> Runnable for Callback<F> {
     }
 }
 
-/// A callback scheduled by [`call_soon`](crate::LoopHandle::call_soon). Dropping the handle lets the callback run.
+/// A callback that was scheduled by [`call_soon`](crate::LoopHandle::call_soon). Dropping the handle does not cancel
+/// it.
 #[derive(Clone)]
 pub struct Handle(Rc<dyn Runnable>);
 
@@ -88,7 +90,7 @@ impl Handle {
         Handle(callback)
     }
 
-    /// Takes the callback back: it is dropped now and will not run. After it ran this does nothing.
+    /// Cancels the callback: it is dropped now and will not run. After it ran, this does nothing.
     pub fn cancel(&self) {
         self.0.cancel();
     }

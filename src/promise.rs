@@ -1,4 +1,4 @@
-//! A value that comes later: a callback sets it, a coroutine awaits it.
+//! A value that comes later: a callback sets it, and a coroutine awaits it.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use crate::executor::Waiters;
 
-/// A value that comes later. Clones are the same promise: anyone may set it, once, and any number may await it, each
-/// getting a clone of the value.
+/// A value that comes later. Clones are the same promise. It can be set once, by anyone, and any number may await it;
+/// each of them gets a clone of the value.
 ///
-/// It is what callbacks and coroutines share: the callback world sets, the coroutine world waits.
+/// It connects callbacks to coroutines: a callback sets it, and a coroutine awaits it.
 ///
 /// ```
 /// use waterwheel::{Promise, get_running_loop};
@@ -36,16 +36,16 @@ struct State<T> {
 }
 
 impl<T> Promise<T> {
-    /// A promise that nobody has kept yet.
+    /// A promise without a value.
     pub fn new() -> Self {
         Promise { state: Rc::new(State { value: OnceCell::new(), waiters: Waiters::default() }) }
     }
 
-    /// Keeps the promise. Whoever waits runs in the next turn, never from inside this call.
+    /// Sets the value. Those who wait run in the next turn, never inside this call.
     ///
     /// # Errors
     ///
-    /// Gives the value back if the promise was kept before.
+    /// If the promise was set before, the error is `value`.
     #[doc(alias = "set_result")]
     pub fn set(&self, value: T) -> Result<(), T> {
         self.state.value.set(value)?;
@@ -53,13 +53,13 @@ impl<T> Promise<T> {
         Ok(())
     }
 
-    /// Whether the promise was kept.
+    /// Whether the promise was set.
     #[doc(alias = "done")]
     pub fn is_set(&self) -> bool {
         self.state.value.get().is_some()
     }
 
-    /// The value, if the promise was kept.
+    /// The value, if the promise was set.
     #[doc(alias = "result")]
     pub fn get(&self) -> Option<&T> {
         self.state.value.get()
@@ -71,7 +71,7 @@ impl<T: Clone> Promise<T> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future changes nothing for anyone else, and the value is not lost.
+    /// Dropping the future loses nothing, and does not affect anyone else.
     pub async fn wait(&self) -> T {
         self.state.waiters.wait(|| self.get().cloned()).await
     }

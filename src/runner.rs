@@ -1,19 +1,19 @@
-//! Running a program: a loop for one main future.
+//! Running a program on a new loop.
 
 use std::future::IntoFuture;
 
 use crate::event_loop::EventLoop;
 
-/// Runs `main` on a new loop and returns what it gives.
+/// Runs `main` on a new loop and returns its output.
 ///
-/// When `main` is done, the tasks that are left are cancelled (their futures are dropped), what they have scheduled
-/// by that runs, and the loop is closed. Connections that are still open are closed with it, without waiting for
-/// bytes that the kernel has not taken: await `drain`, `wait_closed` or a server's end in `main` where that matters.
+/// When `main` is done, the other tasks are cancelled: their futures are dropped, and what that schedules runs. Then
+/// the loop is closed, and with it all open connections, without waiting for bytes that the kernel has not taken. If
+/// these matter, await `drain`, `wait_closed` or `Server::shutdown` in `main`.
 ///
 /// # Panics
 ///
-/// If a loop runs on this thread already, or if the system has no descriptors left for one. A panic of `main` comes
-/// out here, after everything else is closed.
+/// If a loop runs on this thread already, or if the system has no descriptors left for a loop. A panic of `main` is
+/// resumed here, after everything else is closed.
 ///
 /// # Examples
 ///

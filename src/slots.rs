@@ -1,31 +1,30 @@
-//! A table whose keys stay what they are while others come and go, and which gives back the memory that a burst needed.
+//! A table whose entries keep their keys while others come and go, and which frees the memory that a burst needed.
 //!
-//! Whoever holds a key of a plain vector keeps it from shrinking: a single entry that lives long, behind a million that
-//! do not, holds the memory of all. So only the first entries are in a vector, which most tables never outgrow, and the
-//! others are in pieces of a few slots each. A piece without entries is freed, wherever it stands; what is left of it
-//! is a pointer.
+//! A plain vector cannot shrink below its last entry: one entry with a long life behind a million short ones keeps the
+//! memory of all. So only the first entries are in a vector, which most tables never outgrow. The others are in pieces
+//! of a few slots each. A piece without entries is freed, and only the pointer to it stays.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::{Index, IndexMut};
 
-/// How many slots a piece has: as many as its mask has bits.
+/// How many slots a piece has, which is the number of bits in its mask.
 const PIECE: u32 = u64::BITS;
 
-/// Room for this many entries, of a map or of an empty table, is not given back.
+/// Room for this many entries of a map or of an empty table is not freed.
 const KEPT: usize = 1024;
 
-/// So many pieces are not forgotten when the last entry is gone.
+/// The list of pieces keeps room for this many when the last entry is removed.
 const KEPT_PIECES: usize = KEPT / PIECE as usize;
 
-/// Entries by key; a key is used again once its entry was removed. The first `NEAR` entries are in one vector, which
+/// Entries by key. A key is used again after its entry was removed. The first `NEAR` entries are in one vector, which
 /// never shrinks while there is an entry.
 #[derive(Debug)]
 pub(crate) struct Slots<T, const NEAR: usize = KEPT> {
     near: Vec<Option<T>>,
-    /// The keys that are free in there.
+    /// The free keys of that vector.
     free: Vec<u32>,
-    /// Those whose keys are from `NEAR` on.
+    /// The entries with keys from `NEAR` on.
     far: Pieces<T>,
 }
 
@@ -47,7 +46,7 @@ impl<T, const NEAR: usize> Slots<T, NEAR> {
         self.insert_with(|_| entry)
     }
 
-    /// Inserts what `make` makes for its key. `make` must not call anyone.
+    /// Inserts the entry that `make` returns for its key. `make` must not call user code.
     #[inline]
     pub(crate) fn insert_with(&mut self, make: impl FnOnce(u32) -> T) -> u32 {
         if let Some(key) = self.free.pop() {
@@ -59,7 +58,7 @@ impl<T, const NEAR: usize> Slots<T, NEAR> {
             self.near.push(Some(make(key)));
             return key;
         }
-        // The vector is full, so its length is the first of the keys beyond it.
+        // The vector is full, so the keys of the pieces begin at its length.
         key + self.far.insert_with(|far| make(key + far))
     }
 
@@ -134,13 +133,13 @@ impl<T, const NEAR: usize> IndexMut<u32> for Slots<T, NEAR> {
     }
 }
 
-/// Slots in pieces that come and go.
+/// Slots in pieces that are made when they are needed and freed when they are empty.
 #[derive(Debug)]
 struct Pieces<T> {
-    /// Invariant: a piece without entries is here only if it is the next to be filled, the last of `open`.
+    /// Invariant: a piece without entries has memory only if it is the next to be filled, which is the last of `open`.
     pieces: Vec<Option<Box<Piece<T>>>>,
-    /// The numbers of all pieces that are not full, each once, those that are freed included. The last is filled first,
-    /// so that the others empty by and by.
+    /// The numbers of all pieces that are not full, each once, including the freed ones. The last is filled first, so
+    /// that the others become empty.
     open: Vec<u32>,
     len: usize,
 }
@@ -148,7 +147,7 @@ struct Pieces<T> {
 #[derive(Debug)]
 struct Piece<T> {
     slots: [Option<T>; PIECE as usize],
-    /// A bit for each slot that is free.
+    /// A set bit for each free slot.
     free: u64,
 }
 
@@ -162,7 +161,7 @@ impl<T> Piece<T> {
     }
 }
 
-/// The number of a piece, and which of its slots.
+/// The number of a piece, and the number of a slot in it.
 fn split(key: u32) -> (usize, usize) {
     ((key / PIECE) as usize, (key % PIECE) as usize)
 }
@@ -187,7 +186,7 @@ impl<T> Pieces<T> {
         key
     }
 
-    /// One piece more, whose memory is not there yet.
+    /// Adds a piece without memory.
     fn add(&mut self) -> u32 {
         let number = self.pieces.len() as u32;
         assert!(number < u32::MAX / PIECE / 2, "fewer than 2^31 entries");
@@ -222,7 +221,7 @@ impl<T> Pieces<T> {
         Some(entry)
     }
 
-    /// A piece has room again, or has no entries any more.
+    /// Called when a full piece gets a free slot, or a piece has no entries any more.
     #[cold]
     fn give_memory_back(&mut self, number: u32, was_full: bool) {
         if self.len == 0 && self.pieces.len() > KEPT_PIECES {
@@ -238,7 +237,8 @@ impl<T> Pieces<T> {
         }
     }
 
-    /// For a piece that is not filled next. The one that is stays, or it would be freed and made again by turns.
+    /// Frees a piece that is empty and not the next to be filled. That one stays, since it might otherwise be freed and
+    /// made again in turn.
     fn free_if_empty(&mut self, number: u32) {
         let place = &mut self.pieces[number as usize];
         if place.as_ref().is_some_and(|piece| piece.is_empty()) {
@@ -247,7 +247,7 @@ impl<T> Pieces<T> {
     }
 }
 
-/// Gives back what a map needed when it was much fuller. To be called when something was removed.
+/// Frees memory of a map that was much fuller before. To be called when an entry was removed.
 pub(crate) fn shrink_map<K: Hash + Eq, V>(map: &mut HashMap<K, V>) {
     if map.capacity() > KEPT && map.len() * 4 < map.capacity() {
         map.shrink_to(map.len() * 2);

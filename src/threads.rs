@@ -1,8 +1,8 @@
-//! A small pool of threads, for the few things that only block: looking up names.
+//! A small pool of threads for work that blocks, which is looking up names.
 //!
-//! None is started before there is work for it. A thread without work for a while ends; when the loop closes, idle
-//! ones end at once and busy ones after their job, which nobody waits for. Results come back by the waker of whoever
-//! awaits them, so through the mailbox.
+//! A thread is started only when there is work for it, and ends when it had none for a while. When the loop closes,
+//! idle threads end at once and busy ones after their job, which nobody waits for. A result wakes the task that awaits
+//! it by its waker, through the mailbox.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -40,9 +40,9 @@ struct State {
 }
 
 impl Threads {
-    /// Runs `work` on a thread and gives what it returns, or an error if no thread could be had or the work panicked.
-    /// Dropping the future forgets work that has not begun; what has begun runs to its end, and its result is dropped
-    /// there.
+    /// Runs `work` on a thread and returns its result, or an error if no thread could be started or the work panicked.
+    /// If the future is dropped, work that has not begun never runs. Work that has begun runs to its end, and its
+    /// result is dropped on its thread.
     pub(crate) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Working<T> {
         let slot = Arc::new(ResultSlot { state: Mutex::new(ResultState { result: None, waker: None }) });
         let wanted = Arc::downgrade(&slot);
@@ -69,7 +69,7 @@ impl Threads {
         let error = io::Error::new(error.kind(), format!("no thread could be had: {error}"));
         let mut state = lock(&self.shared.state);
         state.running -= 1;
-        // Others may still do the job; if there are none, nobody will.
+        // Another thread takes the job. If there is no other, nobody does.
         if state.running > 0 {
             return Ok(());
         }
@@ -79,7 +79,7 @@ impl Threads {
         Err(error)
     }
 
-    /// Idle threads end, and work that has not begun is forgotten.
+    /// Ends idle threads, and drops work that has not begun.
     pub(crate) fn close(&self) {
         let mut state = lock(&self.shared.state);
         state.closed = true;
@@ -131,7 +131,7 @@ impl Shared {
     }
 }
 
-/// Where a result is left for whoever awaits it.
+/// Where a thread leaves a result for whoever awaits it.
 struct ResultSlot<T> {
     state: Mutex<ResultState<T>>,
 }
@@ -179,7 +179,7 @@ impl<T> Future for Working<T> {
     }
 }
 
-/// Nothing panics under these locks.
+/// Nothing panics under these locks, so they are not poisoned.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

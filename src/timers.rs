@@ -1,14 +1,16 @@
-//! Deadlines, in order. Pure: time is passed in, and what a deadline means is the caller's business.
+//! Deadlines, in order. This is pure: time is passed in, and the caller decides what happens at a deadline.
 //!
-//! Operations wanted: arm, cancel, "what is the next deadline", "what is due by now". Goals: arming and cancelling
-//! cost next to nothing (most timers are timeouts that never fire), a cancelled timer is gone at once (it neither
-//! holds memory nor shortens the wait), and equal deadlines come in the order in which they were armed.
+//! The operations are arming, cancelling, finding the next deadline and taking what is due. Arming and cancelling
+//! should cost next to nothing, since most timers are timeouts that never fire. A cancelled timer should be gone at
+//! once: it must not hold memory or shorten the wait. Equal deadlines should come in the order in which they were
+//! armed.
 //!
-//! The plan is a heap of four children per node that knows where each timer stands: every slot of the table carries
-//! its place in the heap, so a cancelled timer is taken out of the middle. A new deadline is nearly always among
-//! the latest, so arming and cancelling it touch one or two nodes of the bottom. Taking out the first is dear: one of
-//! the bottom takes its place, which sinks through all levels, and at each it moves a node whose slot is somewhere in
-//! memory. So when a good part of all is due at once, it is sorted instead, which touches no slot.
+//! This is a heap with four children per node, beside a table with a slot for each timer. A slot has the timer's place
+//! in the heap, so a cancelled timer can be taken out of the middle. A new deadline is nearly always among the latest,
+//! so arming and cancelling it touch one or two nodes at the bottom. Taking out the first is expensive: the last node
+//! takes its place and sinks through all levels, and each node that moves up on the way has a slot elsewhere in memory,
+//! which must be written. So when a large part of all timers is due at once, they are sorted instead, which writes no
+//! slots.
 
 use std::time::{Duration, Instant};
 
@@ -16,37 +18,37 @@ use crate::slots::Slots;
 
 const CHILDREN: usize = 4;
 
-/// Room for this many timers is never given back.
+/// Room for this many timers is never freed.
 const KEPT: usize = 1024;
 
-/// So many timers have their slots in one vector, half a megabyte at the most: beyond it, finding a slot costs more.
+/// This many timers have their slots in one vector, of at most half a megabyte. Finding a slot beyond it costs more.
 const NEAR: usize = 16 * 1024;
 
-/// When more than one in so many timers is due, and not just a [`FEW`], the rest that is due is sorted. Both ways cost
-/// about the same there, since sorting has the heap of those that are not due made anew.
+/// If more than one in `SHARE` timers is due, and more than a [`FEW`], the rest of them is sorted. At this share both
+/// ways cost about the same, since sorting means that a new heap must be made of the timers that are not due.
 const SHARE: usize = 16;
 const FEW: usize = 8;
 
-/// Names one armed timer. It may outlive it: the same key is not given again before 2^32 others are.
+/// Names an armed timer. It may outlive the timer, since the same key is not given again before 2^32 others are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TimerKey {
     slot: u32,
     number: u32,
 }
 
-/// Armed timers, each with a `T` that says what to do when it is due.
+/// Armed timers, each with a `T` that says what happens when it is due.
 #[derive(Debug)]
 pub(crate) struct Timers<T> {
-    /// Invariant: no node is before its parent, and `slots[node.slot].place` is the node's index.
+    /// Invariant: no node is due before its parent, and `slots[node.slot].place` is the node's index.
     heap: Vec<Node>,
     slots: Slots<Slot<T>, NEAR>,
-    /// The number of the next timer: the order among equal deadlines. It wraps.
+    /// The number of the next timer, which is the order among equal deadlines. It wraps.
     next_number: u32,
     /// Deadlines are counted from here.
     base: Instant,
 }
 
-/// A timer's place in the order: sixteen bytes, so that the children of a node are as long as a cache line.
+/// What orders a timer. It has 16 bytes, so that the four children of a node fit a cache line.
 #[derive(Debug, Clone, Copy)]
 struct Node {
     /// Nanoseconds after the base.
@@ -56,8 +58,8 @@ struct Node {
 }
 
 impl Node {
-    /// Earlier, or armed earlier for the same time. Of two that were armed for the same nanosecond and 2^31 others
-    /// apart, the order is not kept.
+    /// Whether it is due earlier, or was armed earlier for the same time. The order of two timers for the same
+    /// nanosecond is lost if more than 2^31 others were armed between them.
     #[inline]
     fn is_before(&self, other: &Node) -> bool {
         let age = self.number.wrapping_sub(other.number) as i32;
@@ -73,7 +75,8 @@ struct Slot<T> {
 }
 
 impl<T> Timers<T> {
-    /// No timers. `base` is any time, best one that is not long ago: three hundred years around it can be told apart.
+    /// No timers. `base` is any time that is not long ago: deadlines up to 292 years before and after it can be told
+    /// apart.
     pub(crate) fn new(base: Instant) -> Self {
         Timers { heap: Vec::new(), slots: Slots::new(), next_number: 0, base }
     }
@@ -113,8 +116,7 @@ impl<T> Timers<T> {
         TimerKey { slot, number }
     }
 
-    /// Takes a timer out and gives its payload back, so that the caller drops it where it wants; `None` if it has
-    /// fired or was cancelled.
+    /// Takes a timer out and returns its payload, for the caller to drop. `None` if it has fired or was cancelled.
     pub(crate) fn cancel(&mut self, key: TimerKey) -> Option<T> {
         let place = self.place_of(key)?;
         Some(self.take(place))
@@ -179,7 +181,7 @@ impl<T> Timers<T> {
         self.heap.first().is_some_and(|first| first.when <= time)
     }
 
-    /// Takes the nodes that are due out of the heap, sorted. Their slots stay.
+    /// Takes the nodes that are due out of the heap and sorts them. Their slots stay.
     fn extract_until(&mut self, time: i64) -> Vec<Node> {
         let mut due = Vec::new();
         self.heap.retain(|node| {
@@ -190,13 +192,13 @@ impl<T> Timers<T> {
             !is_due
         });
         self.order_anew();
-        // By age, and not by number, which wraps: what is sorted must have a total order.
+        // By age and not by number, since numbers wrap, and sorting needs a total order.
         let youngest = self.next_number;
         due.sort_unstable_by_key(|node| (node.when, node.number.wrapping_sub(youngest)));
         due
     }
 
-    /// Makes a heap of the nodes, in whatever order they are.
+    /// Makes a heap of the nodes, whatever order they have.
     fn order_anew(&mut self) {
         for place in 0..self.heap.len() {
             self.put(place, self.heap[place]);
@@ -213,7 +215,7 @@ impl<T> Timers<T> {
 
     fn take(&mut self, place: usize) -> T {
         let node = self.heap.swap_remove(place);
-        // The last node came here. It belongs further up, if it is from another branch, or else perhaps further down.
+        // The last node has moved here. It may belong further up, if it comes from another branch, or further down.
         if place < self.heap.len() && !self.rise(place) {
             self.sink(place);
         }
@@ -233,7 +235,7 @@ impl<T> Timers<T> {
         }
     }
 
-    /// Moves a node up to where it belongs. Returns whether it moved; its slot is written only then.
+    /// Moves a node up to where it belongs. Returns whether it moved. Its slot is written only then.
     fn rise(&mut self, start: usize) -> bool {
         let node = self.heap[start];
         let mut place = start;
@@ -251,7 +253,7 @@ impl<T> Timers<T> {
         place != start
     }
 
-    /// Moves a node down to where it belongs, and notes its place, moved or not.
+    /// Moves a node down to where it belongs, and writes its place to its slot in any case.
     fn sink(&mut self, mut place: usize) {
         let node = self.heap[place];
         loop {

@@ -12,7 +12,7 @@ use crate::errors::JoinError;
 use crate::executor::{Body, Payload};
 
 pin_project! {
-    /// What an executor's node runs.
+    /// What a node of the executor runs.
     pub(super) struct TaskBody<F: Future> {
         #[pin]
         stage: Stage<F>,

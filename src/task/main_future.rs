@@ -1,4 +1,4 @@
-//! The main future: polled where it stands, so it may borrow from its caller's stack.
+//! The main future. It stays on the caller's stack and is polled there, so it may borrow from the caller.
 
 use std::future::IntoFuture;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -8,15 +8,15 @@ use std::task::Poll;
 use crate::event_loop::EventLoop;
 
 impl EventLoop {
-    /// Runs until `main` is done, and returns what it gives. `main` need not be `'static`.
+    /// Runs until `main` is done, and returns its output. `main` need not be `'static`.
     ///
-    /// What is ready when `main` is done still runs; tasks that are not done keep their state, and go on when the
-    /// loop is run again.
+    /// Callbacks and tasks that are ready when `main` is done still run once. Tasks that are not done keep their state,
+    /// and go on when the loop runs again.
     ///
     /// # Panics
     ///
-    /// If a loop runs on this thread already; if [`stop`](crate::LoopHandle::stop) is called before `main` is done;
-    /// if the selector fails. A panic of `main` comes out here, and the loop can be run again.
+    /// If a loop runs on this thread already, if [`stop`](crate::LoopHandle::stop) is called before `main` is done, or
+    /// if the selector fails. A panic of `main` is resumed here, and the loop can be run again.
     #[doc(alias = "run_until_complete")]
     #[track_caller]
     pub fn run<F: IntoFuture>(&mut self, main: F) -> F::Output {
@@ -27,7 +27,7 @@ impl EventLoop {
         let node = core.executor.seat_main();
         node.wake();
         core.run_turns(&mut |node, lent| {
-            // A wake that was on its way when the future finished must not poll it again.
+            // A node that was queued again before the future was done must not poll it after that.
             let (None, Some(main)) = (&outcome, main.as_mut().as_pin_mut()) else { return };
             outcome = match node.poll_main(main, lent) {
                 Ok(Poll::Pending) => return,
@@ -38,13 +38,13 @@ impl EventLoop {
         });
         let stopped_early = outcome.is_none();
         node.retire_main();
-        // What is left of the future is dropped while the loop runs: its destructors may use the loop, and what they
+        // The future is dropped while the loop is the running one, since its destructors may use the loop. What they
         // schedule runs in the turn below.
         let dropped = catch_unwind(AssertUnwindSafe(|| main.set(None)));
         if let (Err(payload), None | Some(Ok(_))) = (dropped, &outcome) {
             outcome = Some(Err(payload));
         }
-        // As asyncio does: what became ready together with the end of main still runs.
+        // As in asyncio, what became ready in the same turn as the end of `main` still runs.
         core.stop();
         core.run_turns(&mut |_, _| {});
         drop(running);
@@ -55,14 +55,15 @@ impl EventLoop {
         }
     }
 
-    /// Cancels every task, and lets run what their destructors schedule, a connection's loss above all.
+    /// Cancels every task, and runs what their destructors schedule, such as the loss of a connection.
     pub(crate) fn cancel_tasks(&mut self) {
         let _running = self.enter();
         let core = self.core();
         for node in core.executor.live_tasks() {
             node.cancel();
         }
-        // One turn drops the futures, the next two run what that scheduled: a loss, and whoever waited for it.
+        // The first turn drops the futures. The next two run what that scheduled: the loss of a connection, and whoever
+        // waits for the loss.
         for _ in 0..3 {
             if core.executor.ready.is_empty() {
                 break;

@@ -1,4 +1,4 @@
-//! Tasks: coroutines that the loop steps.
+//! Tasks: coroutines that the loop runs step by step.
 
 mod body;
 mod main_future;
@@ -15,7 +15,7 @@ use crate::event_loop::{LoopHandle, get_running_loop};
 use crate::executor::{Body, TaskNode, UnheardPanic, YieldOnce, yield_once};
 
 impl LoopHandle {
-    /// Starts a task: its first step runs in the next turn, and the loop keeps it until it is done.
+    /// Starts a task. Its first step runs in the next turn, and the loop keeps it until it is done.
     ///
     /// On a closed loop the task is cancelled before it begins.
     #[track_caller]
@@ -63,14 +63,15 @@ where
     get_running_loop().create_task(future)
 }
 
-/// A task on the loop. Awaiting it gives its result; dropping it detaches it: it goes on, and its result is dropped.
+/// A handle to a task. Awaiting it gives the task's result. Dropping it detaches the task, which goes on, and whose
+/// result is dropped.
 ///
-/// A panic stays with its task. It is what awaiting the task gives, and if nobody does, it is reported as an
-/// [`Incident`](crate::Incident) with the line that spawned the task.
+/// A panic in a task does not spread. Awaiting the task gives it as [`JoinError::Panicked`]. If the handle is dropped,
+/// the panic is reported as an [`Incident`](crate::Incident), with the line that spawned the task.
 ///
 /// # Cancel safety
 ///
-/// Dropping a `&mut Task` that is being awaited loses nothing: await it again.
+/// If an await of a `&mut Task` is dropped, nothing is lost: it can be awaited again.
 pub struct Task<T> {
     node: Rc<TaskNode>,
     event_loop: LoopHandle,
@@ -78,8 +79,8 @@ pub struct Task<T> {
 }
 
 impl<T> Task<T> {
-    /// Asks for the task to be cancelled. In the next turn its future is dropped where it waits, and awaiting the
-    /// task gives [`JoinError::Cancelled`]. A task that is done by then stays done.
+    /// Asks for the task to be cancelled. In the next turn its future is dropped, and awaiting the task then gives
+    /// [`JoinError::Cancelled`]. If the task is done by then, this has no effect.
     pub fn cancel(&self) {
         self.node.cancel();
     }
@@ -95,7 +96,7 @@ impl<T> Task<T> {
         self.event_loop.core().executor.set_name(&self.node, name.into());
     }
 
-    /// The task's name: the one it was given, or one made of a number.
+    /// The task's name: the one that was set, or one with a number, such as `Task-7`.
     #[doc(alias = "get_name")]
     pub fn name(&self) -> String {
         self.event_loop.core().executor.name(&self.node)
@@ -107,7 +108,7 @@ impl<T> Future for Task<T> {
 
     /// # Panics
     ///
-    /// If polled again after it gave its result.
+    /// If it is polled again after it gave its result.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if !self.node.is_finished() {
             self.node.set_joiner(cx);
@@ -134,12 +135,13 @@ impl<T> fmt::Debug for Task<T> {
     }
 }
 
-/// Lets everything else that is ready run once before this task goes on. The turn in which it goes on looks at the selector
-/// first, so bytes that are on their way arrive by a few of these: one system call for all that yielded.
+/// Lets everything else that is ready run once before this task goes on. The turn in which it goes on polls the
+/// selector first, with one system call for all tasks that have yielded. So bytes that are on their way arrive within a
+/// few calls of this.
 ///
 /// # Cancel safety
 ///
-/// There is nothing to lose.
+/// Dropping the future has no effect.
 #[doc(alias = "sleep(0)")]
 pub fn yield_now() -> YieldNow {
     YieldNow(yield_once())

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use crate::event_loop::Clock;
 
-/// A clock that stands still while anything happens and jumps to the next deadline when nothing is ready.
+/// A clock that stands still while something is ready, and jumps to the next deadline when nothing is.
 ///
-/// A program that only waits for time runs at once, and always in the same way. Sockets are looked at before each
-/// jump, but bytes that are still on their way are not waited for: with real sockets the clock may run ahead of them.
+/// A program that only waits for time runs without waiting, and always in the same way. The loop polls sockets before
+/// each jump, but does not wait for bytes that are on their way. So with real sockets, the clock may jump before they
+/// arrive.
 ///
 /// ```
 /// use std::rc::Rc;
@@ -29,7 +30,7 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that begins now, and stands.
+    /// A clock that begins now, and stands still.
     #[expect(clippy::new_without_default, reason = "a default should be the same each time; this begins now")]
     pub fn new() -> Self {
         ManualClock { start: crate::event_loop::SystemClock.now(), elapsed: Cell::new(Duration::ZERO) }
@@ -40,7 +41,7 @@ impl ManualClock {
         self.elapsed.get()
     }
 
-    /// Lets time pass.
+    /// Moves the clock on.
     pub fn advance(&self, duration: Duration) {
         self.elapsed.set(self.elapsed.get() + duration);
     }

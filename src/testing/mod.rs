@@ -1,4 +1,4 @@
-//! Tools for tests, of this crate and of its users.
+//! Tools for tests of this crate and of its users.
 
 mod manual_clock;
 

@@ -1,4 +1,4 @@
-//! Sleeping: a timer that wakes a task.
+//! Sleeping, by a timer that wakes the task.
 
 use std::fmt;
 use std::future::Future;
@@ -10,30 +10,34 @@ use crate::event_loop::{LoopHandle, get_running_loop};
 use crate::executor::{Waiter, YieldOnce, yield_once};
 use crate::timers::TimerKey;
 
-/// Waits for `duration`, and never less.
+/// Waits for `duration`, never less.
 ///
-/// The time counts from the first poll, as that of asyncio's `sleep` does. Zero lets everything else that is ready
-/// run once, as [`yield_now`](crate::yield_now) does. A duration that the clock cannot add is taken for thirty years.
+/// The time counts from the first poll, as in asyncio. Zero lets everything else that is ready run once, as
+/// [`yield_now`](crate::yield_now) does. If the clock cannot represent the deadline, it waits for thirty years.
 ///
 /// # Cancel safety
 ///
-/// Dropping it takes the timer out at once.
+/// Dropping the future removes the timer at once.
 ///
 /// # Panics
 ///
-/// When polled where no loop runs.
+/// If it is polled where no loop runs, unless the duration is zero.
 #[doc(alias = "asyncio.sleep")]
 pub fn sleep(duration: Duration) -> Sleep {
     let state = if duration.is_zero() { State::Yield(yield_once()) } else { State::For(duration) };
     Sleep { state }
 }
 
-/// Waits until `deadline` by the loop's clock, and never less. One that has passed lets everything else that is ready
-/// run once, as [`sleep`] for zero does: whoever is behind its time does not hold up the others.
+/// Waits until `deadline` by the loop's clock, never less. If the deadline has passed, this lets everything else that
+/// is ready run once, as [`sleep`] for zero does, so a task that is late does not keep the others from running.
 ///
-/// # Cancel safety, panics
+/// # Cancel safety
 ///
 /// As [`sleep`].
+///
+/// # Panics
+///
+/// If it is polled where no loop runs.
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep { state: State::Until(deadline) }
 }
@@ -45,15 +49,15 @@ pub struct Sleep {
 }
 
 enum State {
-    /// Not polled yet: the time does not run.
+    /// Not polled yet. The time counts from the first poll.
     For(Duration),
-    /// Not polled yet: the deadline is known.
+    /// Not polled yet. The deadline is known.
     Until(Instant),
-    /// Zero time, or a deadline that has passed: one turn passes.
+    /// The time was zero, or the deadline has passed. One turn passes.
     Yield(YieldOnce),
-    /// The timer is in the loop, or has fired.
+    /// The timer is armed in the loop, or has fired.
     Armed(LoopHandle, TimerKey),
-    /// Over, or never to be over since the loop is closed.
+    /// The time is over. On a closed loop, the future comes here without being woken.
     Over,
 }
 

@@ -1,4 +1,4 @@
-//! A future that may take only so long.
+//! A limit for the time that a future may take.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -12,21 +12,25 @@ use crate::event_loop::get_running_loop;
 use crate::executor::{YieldOnce, yield_once};
 use crate::time::{Sleep, sleep, sleep_until};
 
-/// Gives the future's output, or [`TimedOut`] if it takes longer than `duration`, counted from the first poll. The
-/// future is dropped together with the `Timeout`, not before.
+/// Waits for a future for at most `duration`, counted from the first poll. Returns its output, or [`TimedOut`] if it
+/// takes longer. The future is dropped together with the `Timeout`, not before.
 ///
-/// The future is polled before the time is looked at, so one that is done is never timed out, and no timer is armed
-/// for it. A duration of zero lets one turn pass, as a [`sleep`](sleep()) for zero does, and then gives the future two
-/// polls, one more turn apart: so whoever asks again and again what is ready lets the others run.
+/// The future is polled before the time is checked. So a future that is done is never timed out, and no timer is armed
+/// if it is done at once. With a duration of zero, one turn passes first, as in a [`sleep`](sleep()) for zero, and then
+/// the future is polled twice, one turn apart. So a task that does this in a loop lets the others run.
 ///
 /// # Cancel safety
 ///
-/// As that of the future: dropping the `Timeout` drops it. All futures of this crate can be timed out and tried again
-/// without losing a byte.
+/// Dropping the `Timeout` drops the future, so it is as cancel safe as that. All futures of this crate can be timed out
+/// and tried again without losing a byte.
 ///
 /// # Errors
 ///
-/// [`TimedOut`], which converts into an `io::Error`.
+/// Fails with [`TimedOut`], which converts into an `io::Error`, if the time is over before the future is done.
+///
+/// # Panics
+///
+/// If it is polled where no loop runs, unless the future is done at once or the duration is zero.
 ///
 /// # Examples
 ///
@@ -41,7 +45,7 @@ use crate::time::{Sleep, sleep, sleep_until};
 /// });
 /// ```
 ///
-/// A connection that is to be there within five seconds, and a line from it within a minute:
+/// Connecting within five seconds, and reading a line within a minute:
 ///
 /// ```no_run
 /// # use std::time::Duration;
@@ -59,12 +63,20 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
     Timeout { future: future.into_future(), before, sleep: sleep(duration) }
 }
 
-/// Gives the future's output, or [`TimedOut`] if it is not there by `deadline`, by the loop's clock. Several futures
-/// may share one deadline; all else is as with [`timeout`].
+/// Waits for a future until `deadline` by the loop's clock. Returns its output, or [`TimedOut`] if it is not done by
+/// then. Several futures may share one deadline. Otherwise this is like [`timeout`].
 ///
-/// # Cancel safety, errors
+/// # Cancel safety
 ///
 /// As [`timeout`].
+///
+/// # Errors
+///
+/// As [`timeout`].
+///
+/// # Panics
+///
+/// If it is polled where no loop runs.
 ///
 /// # Examples
 ///
@@ -97,16 +109,16 @@ pin_project! {
     }
 }
 
-/// What comes before the first poll of the future. A timeout without any time lets one turn pass, so that a loop of such
-/// timeouts around what is always ready does not keep others from running. It cannot come later: what the future has given
-/// would have to be held meanwhile, and would be lost if the timeout were dropped.
+/// What comes before the first poll of the future. If there is no time left, one turn passes, so that a loop of such
+/// timeouts around something that is always ready does not keep others from running. The turn must pass before the
+/// poll: after it, the output would have to be kept for a turn, and be lost if the timeout were dropped then.
 #[derive(Debug)]
 enum Before {
-    /// The future is polled.
+    /// Nothing: the future is polled.
     Nothing,
-    /// There is no time: a turn passes.
+    /// A turn passes, since there is no time left.
     Turn(YieldOnce),
-    /// It is not known yet whether there is time.
+    /// A turn passes if this deadline is over at the first poll.
     TurnIfPast(Instant),
 }
 
