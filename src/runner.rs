@@ -12,8 +12,8 @@ use crate::event_loop::EventLoop;
 ///
 /// # Panics
 ///
-/// If a loop runs on this thread already, or if the system has no descriptors left for a loop. A panic of `main` is
-/// resumed here, after everything else is closed.
+/// Panics if a loop runs on this thread already, or if the system has no descriptors left for a loop. A panic of `main`
+/// is resumed here, after everything else is closed.
 ///
 /// # Examples
 ///

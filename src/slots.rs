@@ -258,7 +258,7 @@ pub(crate) fn shrink_map<K: Hash + Eq, V>(map: &mut HashMap<K, V>) {
 mod tests {
     use super::*;
 
-    /// How many slots there is memory for, those in the vector aside.
+    /// How many slots there is memory for, beside those of the vector.
     fn far_room<T, const NEAR: usize>(slots: &Slots<T, NEAR>) -> usize {
         slots.far.pieces.iter().flatten().count() * PIECE as usize
     }
@@ -296,12 +296,12 @@ mod tests {
                 assert_eq!(far_room(&slots), full + 64);
             }
         }
-        // Another one is filled next, and only that may be empty.
+        // The first piece is filled next now, and no other may be empty.
         slots.remove(0);
         assert_eq!((slots.len(), far_room(&slots)), (127, 128));
     }
 
-    /// The naive twin: a map, beside the rule that only one piece may be empty.
+    /// The naive twin is a map. Beside it, at most one piece may be empty.
     #[test]
     fn any_sequence_agrees_with_a_map() {
         let mut seed = 0x2545_f491_4f6c_dd1d_u64;

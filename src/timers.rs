@@ -9,8 +9,8 @@
 //! in the heap, so a cancelled timer can be taken out of the middle. A new deadline is nearly always among the latest,
 //! so arming and cancelling it touch one or two nodes at the bottom. Taking out the first is expensive: the last node
 //! takes its place and sinks through all levels, and each node that moves up on the way has a slot elsewhere in memory,
-//! which must be written. So when a large part of all timers is due at once, they are sorted instead, which writes no
-//! slots.
+//! which must be written. So when a large part of all timers is due at once, they are sorted instead, which does not
+//! write their slots.
 
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ pub(crate) struct Timers<T> {
     slots: Slots<Slot<T>, NEAR>,
     /// The number of the next timer, which is the order among equal deadlines. It wraps.
     next_number: u32,
-    /// Deadlines are counted from here.
+    /// The time from which deadlines are counted.
     base: Instant,
 }
 
@@ -384,7 +384,7 @@ mod tests {
         assert!(timers.heap.capacity() <= KEPT && timers.slots.is_empty());
     }
 
-    /// The naive twin: an ordered map from (deadline, number) to name.
+    /// The naive twin is an ordered map from (deadline, number) to name.
     #[test]
     fn any_sequence_agrees_with_an_ordered_map() {
         let base = Instant::now();

@@ -23,9 +23,8 @@ use crate::transports::Buffers;
 /// use std::time::Duration;
 /// use waterwheel::testing::ManualClock;
 ///
-/// let clock = Rc::new(ManualClock::new());
-/// let mut event_loop = waterwheel::EventLoop::builder().clock(clock).build()?;
-/// // A day passes in no time.
+/// let clock = Rc::new(ManualClock::new()); let mut event_loop =
+/// waterwheel::EventLoop::builder().clock(clock).build()?; // A day passes without waiting.
 /// event_loop.run(waterwheel::sleep(Duration::from_secs(24 * 60 * 60)));
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -60,7 +59,7 @@ impl Builder {
         self
     }
 
-    /// What waits for sockets. The default is the operating system's selector, by way of mio.
+    /// What waits for sockets and pipes. The default is the operating system's selector, through mio.
     pub fn selector(mut self, selector: Box<dyn Selector>) -> Self {
         self.selector = Some(selector);
         self
@@ -124,7 +123,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If the system has no descriptor left for the selector, or a selector of your own has no bell to give.
+    /// Fails if the system has no descriptor left for the selector, or a selector of your own has no bell to give.
     pub fn build(self) -> io::Result<EventLoop> {
         let selector = match self.selector {
             Some(selector) => selector,

@@ -4,7 +4,7 @@
 //! ```text
 //!   add, or begin_wait ──► watched ──► the last callback removed and the last wait over ──► forgotten
 //!                           │    ▲ └──► found to be closed: its callbacks dropped, its waits ended ──► abandoned
-//!                     ready │    │ asked anew
+//!                     ready │    │ registered again
 //!                           ▼    │
 //!                     callback, then waits
 //! ```
@@ -118,7 +118,7 @@ impl Descriptor {
     ///
     /// # Errors
     ///
-    /// If the loop is closed, a transport has the descriptor, or the selector refuses it.
+    /// Fails if the loop is closed, a transport has the descriptor, or the selector refuses it.
     pub(super) fn watched_for(event_loop: &LoopHandle, fd: RawFd, direction: Direction) -> io::Result<Rc<Descriptor>> {
         if event_loop.is_closed() {
             return Err(loop_is_closed());

@@ -68,16 +68,16 @@ impl LoopHandle {
         self.add_fd_callback(fd, Direction::Read, Box::new(callback), Location::caller())
     }
 
-    /// Calls `callback` whenever the descriptor is writable, or has failed, as [`add_reader`](LoopHandle::add_reader)
-    /// does when it is readable.
+    /// Calls `callback` whenever the descriptor is writable or has failed. Otherwise this is like
+    /// [`add_reader`](LoopHandle::add_reader).
     ///
     /// # Errors
     ///
-    /// As [`add_reader`](LoopHandle::add_reader).
+    /// Fails as [`add_reader`](LoopHandle::add_reader) does.
     ///
     /// # Panics
     ///
-    /// As [`add_reader`](LoopHandle::add_reader).
+    /// A panic of the callback is treated as [`add_reader`](LoopHandle::add_reader) says.
     #[track_caller]
     pub fn add_writer(&self, fd: &impl AsRawFd, callback: impl FnMut() + 'static) -> io::Result<()> {
         self.add_fd_callback(fd, Direction::Write, Box::new(callback), Location::caller())
@@ -121,7 +121,7 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// As [`add_reader`](LoopHandle::add_reader).
+    /// Fails as [`add_reader`](LoopHandle::add_reader) does.
     #[doc(alias = "sock_recv")]
     #[doc(alias = "sock_recv_into")]
     #[doc(alias = "sock_recvfrom")]
@@ -139,7 +139,7 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// As [`add_reader`](LoopHandle::add_reader).
+    /// Fails as [`add_reader`](LoopHandle::add_reader) does.
     #[doc(alias = "sock_sendall")]
     #[doc(alias = "sock_sendto")]
     #[doc(alias = "sock_connect")]
@@ -175,7 +175,7 @@ impl LoopHandle {
     }
 }
 
-/// A wait that is counted at its descriptor, until dropped.
+/// A wait that its descriptor counts until this is dropped.
 struct FdWait {
     descriptor: Rc<Descriptor>,
     direction: Direction,

@@ -12,8 +12,8 @@ use crate::report;
 
 pub(super) type ExceptionHandler = Rc<dyn Fn(&Incident)>;
 
-/// Something that went wrong where nobody awaits it: a callback or protocol that panicked, a task whose panic nobody
-/// took, a handler of a connection that failed, a server that ran out of descriptors.
+/// An error or panic that nobody awaits: a callback or protocol panicked, a task panicked and nobody awaits it, a
+/// connection's handler failed, a server ran out of descriptors.
 ///
 /// [`set_exception_handler`](LoopHandle::set_exception_handler) sets who is told of it. By default it is logged as an
 /// error with the crate [`log`]. If the program has installed no logger, it is printed on standard error, as in
@@ -33,7 +33,7 @@ impl Incident {
         Incident { message, panic: None, error: None, location: None, peer: None, source: None }
     }
 
-    /// The protocol of a connection panicked; `source` is that connection.
+    /// The protocol of a connection panicked. `source` is the connection.
     #[cold]
     pub(crate) fn of_protocol(payload: &Payload, source: &dyn fmt::Debug) -> Self {
         Incident::new("A protocol panicked").with_panic(payload).with_source(source)

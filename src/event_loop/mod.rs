@@ -144,7 +144,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// If the system has no descriptors left for the selector.
+    /// Fails if the system has no descriptors left for the selector.
     #[doc(alias = "new_event_loop")]
     pub fn new() -> io::Result<EventLoop> {
         Builder::new().build()
@@ -166,7 +166,7 @@ impl EventLoop {
     ///
     /// # Panics
     ///
-    /// If a loop runs on this thread already, or if the selector fails.
+    /// Panics if a loop runs on this thread already, or if the selector fails.
     #[track_caller]
     pub fn run_forever(&mut self) {
         let _running = running::enter(&self.core);
@@ -197,7 +197,8 @@ impl AsFd for EventLoop {
     ///
     /// # Panics
     ///
-    /// If the loop was built on a selector that has none, or if the system has no descriptor left to duplicate it.
+    /// Panics if the loop was built on a selector that has none, or if the system has no descriptor left to duplicate
+    /// it.
     #[track_caller]
     fn as_fd(&self) -> BorrowedFd<'_> {
         if self.fd.get().is_none() {

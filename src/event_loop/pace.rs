@@ -78,7 +78,7 @@ impl Pace {
         handles >= self.check_after.get() && !(self.answering.replace(false) && handles < self.handles_per_poll)
     }
 
-    /// Returns whether a look is due. If not, this has set when to check again.
+    /// Returns whether a poll is due. If not, this has set when to check again.
     #[cold]
     pub(super) fn check(&self, now: impl FnOnce() -> Instant) -> bool {
         if self.handles.get() >= self.handles_per_poll {

@@ -13,7 +13,7 @@ thread_local! {
 ///
 /// # Panics
 ///
-/// If no loop runs on this thread. [`try_get_running_loop`] returns `None` instead.
+/// Panics if no loop runs on this thread. [`try_get_running_loop`] returns `None` instead.
 #[track_caller]
 pub fn get_running_loop() -> LoopHandle {
     try_get_running_loop().expect(
@@ -31,7 +31,7 @@ pub fn try_get_running_loop() -> Option<LoopHandle> {
 ///
 /// # Panics
 ///
-/// If a loop runs on this thread already. That loop is not affected.
+/// Panics if a loop runs on this thread already. That loop is not affected.
 #[track_caller]
 pub(super) fn enter(core: &Rc<Core>) -> Running {
     assert!(

@@ -1,8 +1,8 @@
 //! One turn. This is the event loop.
 //!
-//! 1. Decide how long to wait: not at all if something is ready, otherwise until the next deadline, or for ever if there
-//!    is none. If something is ready, no task has yielded, and little ran since the last poll, the selector is not
-//!    polled in this turn.
+//! 1. Decide how long to wait: not at all if something is ready, otherwise until the next deadline, or for ever if
+//!    there is none. If something is ready, no task has yielded, and little ran since the last poll, the selector is
+//!    not polled in this turn.
 //! 2. Wait: poll the selector once. A loop that was built to spin first polls for a while without blocking.
 //! 3. Collect: queue the sources that became ready, then what other threads sent (a limited number), then the timers
 //!    that are due.
@@ -29,7 +29,7 @@ impl Core {
     ///
     /// # Panics
     ///
-    /// If the selector fails.
+    /// Panics if the selector fails.
     pub(crate) fn run_turns(&self, main: &mut PollMain<'_>) {
         let mut batch = Vec::new();
         let mut lent = LentWaker::new(&self.executor.mailbox);

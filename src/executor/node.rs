@@ -182,7 +182,7 @@ impl TaskNode {
         self.body.take()
     }
 
-    /// Takes a step, from a turn.
+    /// Takes a step with the body that was taken out for it. Returns a panic that nobody awaits.
     #[inline]
     pub(crate) fn run(self: &Rc<Self>, mut body: Pin<Box<dyn Body>>, lent: &mut LentWaker) -> Option<UnheardPanic> {
         self.state.set(State::Running);

@@ -91,7 +91,7 @@ impl Waiters {
             return ticket;
         };
         let earlier = replace(&mut place.waiter, waiter);
-        // Dropping a foreign waker is user code, which may come back here.
+        // Dropping a foreign waker is user code, which may use these waiters.
         self.0.set(Some(list));
         drop(earlier);
         ticket
@@ -222,7 +222,7 @@ mod tests {
         assert!(Pin::new(wait).poll(&mut Context::from_waker(&waker)).is_pending());
     }
 
-    /// The naive twin: a list from which whoever gives up is searched and taken out.
+    /// The naive twin is a list, from which a waiter that gives up is searched and removed.
     #[test]
     fn all_are_woken_in_the_order_in_which_they_began_to_wait_whoever_gives_up_or_waits_again() {
         let mut seed = 0x2545_f491_4f6c_dd1d_u64;
@@ -246,7 +246,7 @@ mod tests {
                     woken.lock().unwrap().clear();
                     twin.clear();
                 }
-                // Those that wait are waited for by another waker, in their place; those that were woken wait anew.
+                // One that waits is polled again and keeps its place. One that was woken begins to wait again.
                 1..40 if !waits.is_empty() => {
                     let at = random(waits.len());
                     let (number, wait) = &mut waits[at];
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_crowd_gives_up_one_by_one_from_either_end_and_from_the_middle() {
-        // Searching for each among the others would take minutes.
+        // If each were searched among the others, this would take minutes.
         let waiters = Waiters::default();
         let mut cx = Context::from_waker(Waker::noop());
         for leaving in 0..3 {

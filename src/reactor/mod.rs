@@ -97,7 +97,7 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// If the descriptor is not registered any more.
+    /// Fails if the descriptor is not registered any more.
     pub(crate) fn rearm(&self, fd: RawFd, registration: &Registration) -> io::Result<()> {
         let Some((token, wanted)) = registration.token_and_wanted() else { return Ok(()) };
         self.selector.borrow_mut().reregister(fd, token, wanted)
@@ -302,7 +302,7 @@ mod tests {
         assert!(has(&reactor, 8, Some(&late)));
         drop(reactor.unwatch(early.registration()));
         assert!(has(&reactor, 7, None) && has(&reactor, 8, Some(&late)));
-        // A number that was closed unheard, and comes again: whoever has it now is meant, also when the other is gone.
+        // The number is closed without a word and used again. The new source has it, even after the other is unwatched.
         let again = watch(&reactor, 8);
         assert!(has(&reactor, 8, Some(&again)));
         drop(reactor.unwatch(late.registration()));
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn asking_who_has_a_descriptor_looks_at_no_other() {
-        // A hundred thousand askings beside as many sources: to look through all would take minutes.
+        // If each of these look-ups searched all sources, this would take minutes.
         let reactor = Reactor::new(Box::new(Willing));
         let sources: Vec<_> = (0..100_000).map(|fd| watch(&reactor, fd)).collect();
         for (fd, source) in (0..).zip(&sources) {

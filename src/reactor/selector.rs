@@ -116,7 +116,7 @@ pub trait Selector {
     ///
     /// # Errors
     ///
-    /// If the system refuses; the descriptor is then not registered.
+    /// Fails if the system refuses; the descriptor is then not registered.
     fn register(&mut self, fd: RawFd, token: Token) -> io::Result<()>;
 
     /// Registers a registered descriptor again, for `interest` alone (one direction or both, never none) and with
@@ -136,7 +136,7 @@ pub trait Selector {
     ///
     /// # Errors
     ///
-    /// If the descriptor is not registered.
+    /// Fails if the descriptor is not registered.
     fn deregister(&mut self, fd: RawFd) -> io::Result<()>;
 
     /// Waits until something is ready, the bell rings or `timeout` has passed (`None` is for ever), and adds the events
@@ -145,32 +145,32 @@ pub trait Selector {
     ///
     /// # Errors
     ///
-    /// If waiting fails; the loop then panics, since it cannot go on.
+    /// Fails if waiting fails; the loop then panics, since it cannot go on.
     fn poll(&mut self, timeout: Option<Duration>, events: &mut Events) -> io::Result<bool>;
 
     /// A bell, which ends the current or the next wait.
     ///
     /// # Errors
     ///
-    /// If the system refuses.
+    /// Fails if the system refuses.
     fn bell(&mut self) -> io::Result<Box<dyn Bell>>;
 
     /// A duplicate of the selector's descriptor, which is readable when a poll would bring something.
     ///
     /// # Errors
     ///
-    /// If the selector has no descriptor, or the system has none left.
+    /// Fails if the selector has no descriptor, or the system has none left.
     fn try_clone_fd(&self) -> io::Result<OwnedFd> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "this selector has no descriptor"))
     }
 }
 
-/// Ends a selector's wait, from any thread.
+/// Ends a selector's wait from any thread.
 pub trait Bell: Send + Sync {
     /// Rings. A ring before the wait ends that wait. Several rings may count as one.
     ///
     /// # Errors
     ///
-    /// If it cannot ring. The loop is then not woken, and the next thing that another thread sends rings again.
+    /// Fails if it cannot ring. The loop is then not woken, and the next thing that another thread sends rings again.
     fn ring(&self) -> io::Result<()>;
 }

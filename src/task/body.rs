@@ -54,7 +54,7 @@ impl<F: Future + 'static> Body for TaskBody<F> {
     }
 
     fn end(self: Pin<&mut Self>, error: JoinError) -> Option<Payload> {
-        // Setting the stage drops the future. If that panics, the new stage is in place all the same.
+        // Setting the stage drops the future. Even if that panics, the new stage is in place.
         let mut stage = self.project().stage;
         catch_unwind(AssertUnwindSafe(|| stage.set(Stage::Finished { result: Some(Err(error)) }))).err()
     }

@@ -15,8 +15,8 @@ impl EventLoop {
     ///
     /// # Panics
     ///
-    /// If a loop runs on this thread already, if [`stop`](crate::LoopHandle::stop) is called before `main` is done, or
-    /// if the selector fails. A panic of `main` is resumed here, and the loop can be run again.
+    /// Panics if a loop runs on this thread already, if [`stop`](crate::LoopHandle::stop) is called before `main` is
+    /// done, or if the selector fails. A panic of `main` is resumed here, and the loop can be run again.
     #[doc(alias = "run_until_complete")]
     #[track_caller]
     pub fn run<F: IntoFuture>(&mut self, main: F) -> F::Output {

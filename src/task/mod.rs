@@ -37,7 +37,7 @@ impl LoopHandle {
 ///
 /// # Panics
 ///
-/// If no loop runs on this thread.
+/// Panics if no loop runs on this thread.
 ///
 /// # Examples
 ///
@@ -108,7 +108,7 @@ impl<T> Future for Task<T> {
 
     /// # Panics
     ///
-    /// If it is polled again after it gave its result.
+    /// Panics if it is polled again after it gave its result.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if !self.node.is_finished() {
             self.node.set_joiner(cx);

@@ -21,7 +21,7 @@ use crate::timers::TimerKey;
 ///
 /// # Panics
 ///
-/// If it is polled where no loop runs, unless the duration is zero.
+/// Panics if it is polled where no loop runs, unless the duration is zero.
 #[doc(alias = "asyncio.sleep")]
 pub fn sleep(duration: Duration) -> Sleep {
     let state = if duration.is_zero() { State::Yield(yield_once()) } else { State::For(duration) };
@@ -33,11 +33,11 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///
 /// # Cancel safety
 ///
-/// As [`sleep`].
+/// It is as cancel safe as [`sleep`].
 ///
 /// # Panics
 ///
-/// If it is polled where no loop runs.
+/// Panics if it is polled where no loop runs.
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep { state: State::Until(deadline) }
 }

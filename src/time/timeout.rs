@@ -30,7 +30,7 @@ use crate::time::{Sleep, sleep, sleep_until};
 ///
 /// # Panics
 ///
-/// If it is polled where no loop runs, unless the future is done at once or the duration is zero.
+/// Panics if it is polled where no loop runs, unless the future is done at once or the duration is zero.
 ///
 /// # Examples
 ///
@@ -68,15 +68,15 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 ///
 /// # Cancel safety
 ///
-/// As [`timeout`].
+/// It is as cancel safe as [`timeout`].
 ///
 /// # Errors
 ///
-/// As [`timeout`].
+/// Fails as [`timeout`] does.
 ///
 /// # Panics
 ///
-/// If it is polled where no loop runs.
+/// Panics if it is polled where no loop runs.
 ///
 /// # Examples
 ///
@@ -85,10 +85,8 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 /// use waterwheel::{get_running_loop, timeout_at};
 ///
 /// # waterwheel::run(async {
-/// // Both together may take five seconds.
-/// let deadline = get_running_loop().time() + Duration::from_secs(5);
-/// let one = timeout_at(deadline, async { 1 }).await?;
-/// let other = timeout_at(deadline, async { 2 }).await?;
+/// // Together they may take five seconds. let deadline = get_running_loop().time() + Duration::from_secs(5); let one =
+/// timeout_at(deadline, async { 1 }).await?; let other = timeout_at(deadline, async { 2 }).await?;
 /// # assert_eq!(one + other, 3);
 /// # Ok::<(), waterwheel::TimedOut>(())
 /// # }).unwrap();
