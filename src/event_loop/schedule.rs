@@ -159,10 +159,8 @@ impl RemoteHandle {
     #[track_caller]
     pub fn call_soon(&self, callback: impl FnOnce() + Send + 'static) -> bool {
         let call = RemoteCall::new(callback);
-        match of_this_thread(&self.mailbox) {
-            Some(executor) => executor.ready.push(Entry::Callback(call.into_callback())),
-            None => return self.mailbox.post(Letter::Call(call)),
-        }
+        let Some(executor) = of_this_thread(&self.mailbox) else { return self.mailbox.post(Letter::Call(call)) };
+        executor.ready.push(Entry::Callback(call.into_callback()));
         true
     }
 }

@@ -62,10 +62,10 @@ pub(crate) struct Executor {
 impl Executor {
     pub(crate) fn new(bell: Box<dyn Bell>) -> Rc<Self> {
         let executor = Rc::new(Executor {
-            ready: ReadyQueue::new(),
+            ready: ReadyQueue::default(),
             mailbox: Arc::new(Mailbox::new(bell)),
             seats: RefCell::default(),
-            vacant: RefCell::new(Vec::new()),
+            vacant: RefCell::default(),
             names: RefCell::default(),
             polled: Polled::none(),
             yielded: Cell::new(false),

@@ -31,15 +31,12 @@ impl Entry {
     }
 }
 
+#[derive(Default)]
 pub(crate) struct ReadyQueue {
     entries: RefCell<Vec<Entry>>,
 }
 
 impl ReadyQueue {
-    pub(crate) fn new() -> Self {
-        ReadyQueue { entries: RefCell::new(Vec::new()) }
-    }
-
     /// It is not inlined, since each of its many callers would get a copy of the code that drops the entry if the push
     /// panics.
     #[inline(never)]
