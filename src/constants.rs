@@ -105,7 +105,8 @@ pub(crate) const DEFAULT_HIGH_WATER: usize = 64 * 1024;
 /// The default limit of a stream reader (asyncio's number).
 pub(crate) const DEFAULT_LIMIT: usize = 64 * 1024;
 
-/// The default length of the queue of connections that are not accepted yet, and of the number of accepts in one turn.
+/// The default length of the queue of connections that are not accepted yet, which is also the most accepts in one
+/// turn.
 pub(crate) const DEFAULT_BACKLOG: u32 = 100;
 
 /// The most datagrams that one endpoint receives, or sends from its queue, in one turn. A receive with its callback

@@ -127,7 +127,7 @@ impl Descriptor {
         if let Some(descriptor) = core.descriptors.get(fd) {
             let Err(error) = descriptor.want(direction) else { return Ok(descriptor) };
             descriptor.abandon();
-            // `NotFound` means that an open descriptor has this number, but not the one that was watched. That one is
+            // `NotFound` means that the watched descriptor was closed, and another open one has its number now. That is
             // watched below.
             if error.kind() != io::ErrorKind::NotFound {
                 return Err(error);

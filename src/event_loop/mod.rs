@@ -191,9 +191,10 @@ impl Drop for EventLoop {
 }
 
 impl AsFd for EventLoop {
-    /// The selector's descriptor. It is readable when sockets or other threads have something for the loop, so another
-    /// loop can watch it and run this one then. It is not readable because of what this thread has scheduled between
-    /// two runs, nor because a timer is due: run the loop after scheduling something from outside.
+    /// The selector's descriptor. It is readable when a socket is ready or another thread has sent something, so
+    /// another event loop can watch it and then run this one. Callbacks and tasks that this thread schedules between
+    /// two runs do not make it readable, nor do timers that are due. So run the loop after you have scheduled
+    /// something, and when a timer of yours may be due.
     ///
     /// # Panics
     ///
