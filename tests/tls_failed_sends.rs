@@ -16,6 +16,7 @@ mod processes;
 #[path = "common/tls_peer.rs"]
 mod tls_peer;
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::process::Command;
@@ -31,7 +32,8 @@ use links::{Link, until_arrived};
 use processes::{Process, free_address};
 use tls_peer::Peer;
 use waterwheel::{
-    StreamReader, StreamWriter, TlsClient, TlsError, TlsErrorKind, TlsServer, get_running_loop, open_connection, sleep,
+    ConnectionError, Promise, Protocol, StreamReader, StreamWriter, TlsClient, TlsError, TlsErrorKind, TlsServer,
+    Transport, get_running_loop, open_connection, sleep,
 };
 
 /// More than all buffers take for a peer that reads nothing.
@@ -272,6 +274,60 @@ fn an_alert_that_has_come_is_told_and_not_that_the_next_send_failed() {
             let error = writer.wait_closed().await.unwrap_err();
             assert_eq!(kind_of(&error), Some(TlsErrorKind::Refused), "the writer is told: {error}");
         }
+    });
+}
+
+/// Keeps what it is told when its transport begins to close.
+#[derive(Default)]
+struct Closing {
+    words: RefCell<Vec<&'static str>>,
+    told: Promise<Option<ConnectionError>>,
+}
+
+impl Protocol for Closing {
+    fn connection_made(&self, _transport: Rc<dyn Transport>) {
+        self.words.borrow_mut().push("made");
+    }
+
+    fn connection_closing(&self, error: Option<ConnectionError>) {
+        self.words.borrow_mut().push("closing");
+        let _ = self.told.set(error);
+    }
+}
+
+#[test]
+fn a_send_that_failed_during_the_handshake_is_told_with_its_error_when_the_handshake_is_done() {
+    let authority = Authority::new();
+    let identity = authority.sign(&["127.0.0.1"]);
+    let config = TlsServer::new(&identity.chain, &identity.key).unwrap().rustls_config();
+    let linked = Link::Unix.pair();
+    let (tell, half_answered) = channel();
+    let (go, may_go) = channel();
+    let peer = thread::spawn(move || {
+        let mut peer = Peer::on(TcpStream::from(linked.peer), config);
+        // The client answers the first message of the server with a message of its own, long before it is done. The
+        // kernel refuses that one, since nobody will read it.
+        peer.answer_hello_and_read_no_more(|| {
+            tell.send(()).unwrap();
+            may_go.recv_timeout(PATIENCE).unwrap();
+        })
+        .unwrap();
+        peer
+    });
+    run(async move {
+        let client = TlsClient::with_roots(&authority.pem).unwrap();
+        let connecting = get_running_loop().create_task(async move {
+            let connecting = get_running_loop().create_connection(|| Rc::new(Closing::default()), linked.ours);
+            connecting.tls(&client).server_hostname("127.0.0.1").await
+        });
+        until("the server has sent a part of its answer", || half_answered.try_recv().is_ok()).await;
+        settle().await;
+        go.send(()).unwrap();
+        let (_transport, protocol) = connecting.await.unwrap().unwrap();
+        let error = protocol.told.wait().await.expect("closing has a reason: the failed send");
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(*protocol.words.borrow(), ["made", "closing"]);
+        drop(peer.join().unwrap());
     });
 }
 

@@ -15,7 +15,7 @@ pub use client::{ConnectError, CreateConnection};
 pub(crate) use client::{ConnectOptions, connect_options};
 pub(crate) use connection::topmost;
 #[cfg(feature = "tls")]
-pub(crate) use connection::{LayerSettings, Layered, Made, Prepare, Wrap};
+pub(crate) use connection::{LayerSettings, Layered, Made, MakeLayer, PrepareLayer};
 pub use datagram::CreateDatagramEndpoint;
 pub use server::{CreateServer, Server, ShutdownReport};
 pub(crate) use server::{ServeOptions, serve_options};

@@ -26,9 +26,10 @@ impl Below {
         debug_assert!(earlier.is_ok(), "a handshake begins once");
     }
 
-    pub(super) fn set_info(&self, info: TlsInfo) {
-        let earlier = self.info.set(Rc::new(info));
-        debug_assert!(earlier.is_ok(), "a handshake ends once");
+    /// Called once, when the handshake is done.
+    pub(super) fn set_info(&self, info: Option<TlsInfo>) {
+        let earlier = info.map(|info| self.info.set(Rc::new(info)));
+        debug_assert_eq!(earlier.map(|set| set.is_ok()), Some(true), "a handshake ends once, and agrees on something");
     }
 
     pub(super) fn extra_info(&self) -> ExtraInfo {

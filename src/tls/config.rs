@@ -98,11 +98,7 @@ impl TlsClient {
     /// Offers application protocols, the preferred one first. Each name has 1 to 255 bytes. With an empty list, none is
     /// offered.
     #[doc(alias = "set_alpn_protocols")]
-    pub fn alpn<I>(mut self, protocols: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: AsRef<[u8]>,
-    {
+    pub fn alpn<I: IntoIterator<Item: AsRef<[u8]>>>(mut self, protocols: I) -> Self {
         Arc::make_mut(&mut self.config).alpn_protocols = list_of(protocols);
         self
     }
@@ -257,11 +253,7 @@ impl TlsServer {
     /// Accepts these application protocols, the preferred one first. Each name has 1 to 255 bytes. A client that offers
     /// only others is refused. With an empty list, which is the default, what clients offer is ignored.
     #[doc(alias = "set_alpn_protocols")]
-    pub fn alpn<I>(mut self, protocols: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: AsRef<[u8]>,
-    {
+    pub fn alpn<I: IntoIterator<Item: AsRef<[u8]>>>(mut self, protocols: I) -> Self {
         Arc::make_mut(&mut self.config).alpn_protocols = list_of(protocols);
         self
     }
@@ -298,11 +290,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn list_of<I>(protocols: I) -> Vec<Vec<u8>>
-where
-    I: IntoIterator,
-    I::Item: AsRef<[u8]>,
-{
+fn list_of(protocols: impl IntoIterator<Item: AsRef<[u8]>>) -> Vec<Vec<u8>> {
     protocols.into_iter().map(|name| name.as_ref().to_vec()).collect()
 }
 

@@ -7,21 +7,21 @@ use super::session_factory::SessionFactory;
 use super::transport::TlsTransport;
 use super::{TlsClient, TlsRole, TlsServer};
 use crate::interface::Protocol;
-use crate::net::{CreateConnection, CreateServer, LayerSettings, Layered, Prepare, Wrap};
+use crate::net::{CreateConnection, CreateServer, LayerSettings, Layered, MakeLayer, PrepareLayer};
 use crate::streams::{OpenConnection, StartServer};
 
 /// What a builder keeps until it knows which host to connect to.
-fn prepare(role: TlsRole) -> Prepare {
+fn prepare(role: TlsRole) -> PrepareLayer {
     Box::new(move |settings, host| {
         let server_hostname = settings.server_hostname.or(host.map(str::to_owned));
-        Ok(wrap(SessionFactory::new(role, LayerSettings { server_hostname, ..settings })?))
+        Ok(layer_maker(SessionFactory::new(role, LayerSettings { server_hostname, ..settings })?))
     })
 }
 
-fn wrap(sessions: SessionFactory) -> Wrap {
+fn layer_maker(sessions: SessionFactory) -> MakeLayer {
     Rc::new(move |event_loop, protocol| {
         let tls = TlsProtocol::new(event_loop, &sessions, protocol, Told::Nothing, TlsTransport::over)?;
-        Ok(Layered { above: tls.face(), ready: tls.ready(), below: tls })
+        Ok(Layered { above: tls.transport(), made: tls.made(), below: tls })
     })
 }
 

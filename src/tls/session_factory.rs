@@ -24,41 +24,18 @@ pub enum TlsRole {
     Server(TlsServer),
 }
 
-impl From<TlsClient> for TlsRole {
-    fn from(client: TlsClient) -> Self {
-        TlsRole::Client(client)
-    }
+macro_rules! role_from {
+    ($($settings:ty => $role:ident),*) => {$(
+        impl From<$settings> for TlsRole {
+            fn from(settings: $settings) -> Self {
+                TlsRole::$role(settings.into())
+            }
+        }
+    )*};
 }
 
-impl From<TlsServer> for TlsRole {
-    fn from(server: TlsServer) -> Self {
-        TlsRole::Server(server)
-    }
-}
-
-impl From<&TlsClient> for TlsRole {
-    fn from(client: &TlsClient) -> Self {
-        TlsRole::Client(client.clone())
-    }
-}
-
-impl From<&TlsServer> for TlsRole {
-    fn from(server: &TlsServer) -> Self {
-        TlsRole::Server(server.clone())
-    }
-}
-
-impl From<Arc<ClientConfig>> for TlsRole {
-    fn from(config: Arc<ClientConfig>) -> Self {
-        TlsRole::Client(config.into())
-    }
-}
-
-impl From<Arc<ServerConfig>> for TlsRole {
-    fn from(config: Arc<ServerConfig>) -> Self {
-        TlsRole::Server(config.into())
-    }
-}
+role_from!(TlsClient => Client, &TlsClient => Client, Arc<ClientConfig> => Client);
+role_from!(TlsServer => Server, &TlsServer => Server, Arc<ServerConfig> => Server);
 
 /// How long the steps may take, and which end is accepted.
 #[derive(Debug, Clone, Copy)]
@@ -92,11 +69,8 @@ impl SessionFactory {
             TlsRole::Server(server) => server.accepts_truncation(),
         };
         let policy = Policy {
-            handshake_timeout: positive(
-                "tls_handshake_timeout",
-                settings.handshake_timeout.unwrap_or(HANDSHAKE_TIMEOUT),
-            )?,
-            shutdown_timeout: positive("tls_shutdown_timeout", settings.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT))?,
+            handshake_timeout: positive("tls_handshake_timeout", settings.handshake_timeout, HANDSHAKE_TIMEOUT)?,
+            shutdown_timeout: positive("tls_shutdown_timeout", settings.shutdown_timeout, SHUTDOWN_TIMEOUT)?,
             accept_truncation,
         };
         let side = match (role, settings.server_hostname) {
@@ -163,9 +137,9 @@ fn check_alpn(protocols: &[Vec<u8>]) -> io::Result<()> {
     Err(bad_config("the name of an application protocol (alpn) has 1 to 255 bytes"))
 }
 
-fn positive(what: &str, timeout: Duration) -> io::Result<Duration> {
-    if timeout.is_zero() {
-        return Err(bad_config(format!("{what} must be over 0")));
+fn positive(name: &str, given: Option<Duration>, default: Duration) -> io::Result<Duration> {
+    match given.unwrap_or(default) {
+        Duration::ZERO => Err(bad_config(format!("{name} must be over 0"))),
+        timeout => Ok(timeout),
     }
-    Ok(timeout)
 }

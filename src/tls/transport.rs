@@ -23,20 +23,24 @@ impl TlsTransport {
     pub(super) fn over(tls: Weak<TlsProtocol>, below: Rc<Below>) -> Rc<dyn Transport> {
         Rc::new(TlsTransport { tls, below })
     }
+
+    /// After the end of the connection there is nothing to act on.
+    #[inline]
+    fn with(&self, act: impl FnOnce(&TlsProtocol)) {
+        if let Some(tls) = self.tls.upgrade() {
+            act(&tls);
+        }
+    }
 }
 
 impl Transport for TlsTransport {
     #[inline]
     fn write(&self, data: &[u8]) {
-        if let Some(tls) = self.tls.upgrade() {
-            tls.write(data);
-        }
+        self.with(|tls| tls.write(data));
     }
 
     fn writelines(&self, parts: &[IoSlice<'_>]) {
-        if let Some(tls) = self.tls.upgrade() {
-            tls.writelines(parts);
-        }
+        self.with(|tls| tls.writelines(parts));
     }
 
     fn can_write_eof(&self) -> bool {
@@ -48,15 +52,11 @@ impl Transport for TlsTransport {
     }
 
     fn close(&self) {
-        if let Some(tls) = self.tls.upgrade() {
-            tls.close();
-        }
+        self.with(|tls| tls.close());
     }
 
     fn abort(&self) {
-        if let Some(tls) = self.tls.upgrade() {
-            tls.abort();
-        }
+        self.with(|tls| tls.abort());
     }
 
     fn is_closing(&self) -> bool {
@@ -64,15 +64,11 @@ impl Transport for TlsTransport {
     }
 
     fn pause_reading(&self) {
-        if let Some(tls) = self.tls.upgrade() {
-            tls.pause_reading();
-        }
+        self.with(|tls| tls.pause_reading());
     }
 
     fn resume_reading(&self) {
-        if let Some(tls) = self.tls.upgrade() {
-            tls.resume_reading();
-        }
+        self.with(|tls| tls.resume_reading());
     }
 
     fn is_reading(&self) -> bool {
@@ -80,9 +76,7 @@ impl Transport for TlsTransport {
     }
 
     fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>) {
-        if let Some(tls) = self.tls.upgrade() {
-            tls.set_limits(high, low);
-        }
+        self.with(|tls| tls.set_limits(high, low));
     }
 
     fn get_write_buffer_limits(&self) -> (usize, usize) {
@@ -102,9 +96,7 @@ impl Transport for TlsTransport {
     }
 
     fn set_protocol(&self, protocol: Rc<dyn Protocol>) {
-        if let Some(tls) = self.tls.upgrade() {
-            tls.set_above(protocol);
-        }
+        self.with(|tls| tls.set_above(protocol));
     }
 
     fn get_protocol(&self) -> Option<Rc<dyn Protocol>> {

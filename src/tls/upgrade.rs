@@ -117,7 +117,7 @@ impl fmt::Debug for StartTls {
 
 /// A handshake in the middle of a connection. Dropping it aborts the connection.
 pub(crate) struct Upgrade {
-    ready: Made,
+    made: Made,
     transport: Option<Rc<dyn Transport>>,
 }
 
@@ -136,7 +136,7 @@ impl Upgrade {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the connection is closing or closed"));
         }
         let tls = TlsProtocol::new(event_loop, sessions, above, told, TlsTransport::over)?;
-        let upgrade = Upgrade { ready: tls.ready(), transport: Some(tls.face()) };
+        let upgrade = Upgrade { made: tls.made(), transport: Some(tls.transport()) };
         below.set_protocol(tls.clone());
         tls.begin(Rc::clone(&below), early);
         // The earlier protocol may have paused it.
@@ -146,7 +146,7 @@ impl Upgrade {
 
     /// Waits until the handshake is done.
     pub(crate) async fn done(mut self) -> io::Result<Rc<dyn Transport>> {
-        let outcome = self.ready.wait().await;
+        let outcome = self.made.wait().await;
         let transport = self.transport.take().expect("only taken here");
         outcome?;
         Ok(transport)

@@ -100,11 +100,16 @@ impl Peer {
 
     /// Sends what the engine has to say of itself, an alert among it.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
+        let out = self.output()?;
+        self.wire.send(&out)
+    }
+
+    fn output(&mut self) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
         while self.tls.wants_write() {
             self.tls.write_tls(&mut out)?;
         }
-        self.wire.send(&out)
+        Ok(out)
     }
 
     pub(crate) fn handshake(&mut self) -> io::Result<()> {
@@ -114,11 +119,28 @@ impl Peer {
 
     /// A server's part of the handshake up to where the client is the next to speak.
     pub(crate) fn answer_hello(&mut self) -> io::Result<()> {
+        self.read_hello()?;
+        self.flush()
+    }
+
+    /// Like `answer_hello`, but from then on nothing can be sent to this server. Calls `between` when the first record of
+    /// the answer was sent, and before the rest is.
+    pub(crate) fn answer_hello_and_read_no_more(&mut self, between: impl FnOnce()) -> io::Result<()> {
+        self.read_hello()?;
+        self.wire.socket.shutdown(Shutdown::Read)?;
+        let out = self.output()?;
+        let (first, rest) = out.split_at(5 + usize::from(u16::from_be_bytes([out[3], out[4]])));
+        self.wire.send(first)?;
+        between();
+        self.wire.send(rest)
+    }
+
+    fn read_hello(&mut self) -> io::Result<()> {
         while !self.tls.wants_write() {
             self.tls.read_tls(&mut self.wire.socket)?;
             self.tls.process_new_packets().map_err(io::Error::other)?;
         }
-        self.flush()
+        Ok(())
     }
 
     /// What is still to be said goes out with what comes next.

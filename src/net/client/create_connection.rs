@@ -169,14 +169,14 @@ impl ConnectOptions {
         let protocol = factory();
         let (facing_wire, layered) = match layer {
             None => (protocol.clone() as Rc<dyn Protocol>, None),
-            Some(wrap) => {
-                let layered = wrap(event_loop, protocol.clone())?;
-                (layered.below, Some((layered.above, layered.ready)))
+            Some(make_layer) => {
+                let layered = make_layer(event_loop, protocol.clone())?;
+                (layered.below, Some((layered.above, layered.made)))
             }
         };
         let transport = connection.open(event_loop, facing_wire, None)?.until_made().await?;
-        let Some((above, ready)) = layered else { return Ok((transport, protocol)) };
-        until_made(&ready, || above.abort()).await?;
+        let Some((above, made)) = layered else { return Ok((transport, protocol)) };
+        until_made(&made, || above.abort()).await?;
         Ok((above, protocol))
     }
 

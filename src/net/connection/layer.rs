@@ -15,10 +15,10 @@ use crate::net::connection::made::Made;
 pub(crate) struct Layered {
     /// What faces the wire.
     pub(crate) below: Rc<dyn Protocol>,
-    /// What faces the application. It can be used once `ready` is set.
+    /// What faces the application. It can be used once `made` is set.
     pub(crate) above: Rc<dyn Transport>,
     /// Set when the application's protocol was told `connection_made`, or with the reason why it never is.
-    pub(crate) ready: Made,
+    pub(crate) made: Made,
 }
 
 /// The transport that the application uses: the one above all layers that were put over `transport`.
@@ -30,10 +30,10 @@ pub(crate) fn topmost(mut transport: Rc<dyn Transport>) -> Rc<dyn Transport> {
 }
 
 /// Puts a layer under the application's protocol. Called once for each connection.
-pub(crate) type Wrap = Rc<dyn Fn(&LoopHandle, Rc<dyn Protocol>) -> io::Result<Layered>>;
+pub(crate) type MakeLayer = Rc<dyn Fn(&LoopHandle, Rc<dyn Protocol>) -> io::Result<Layered>>;
 
 /// Checks the settings of a layer. A client gives the host that it connects to, unless that is empty or has no name.
-pub(crate) type Prepare = Box<dyn FnOnce(LayerSettings, Option<&str>) -> io::Result<Wrap>>;
+pub(crate) type PrepareLayer = Box<dyn FnOnce(LayerSettings, Option<&str>) -> io::Result<MakeLayer>>;
 
 /// The settings of a layer that a builder was given, in any order.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ pub(crate) struct LayerSettings {
 
 #[derive(Default)]
 pub(crate) struct LayerOptions {
-    pub(crate) prepare: Option<Prepare>,
+    pub(crate) prepare: Option<PrepareLayer>,
     pub(crate) settings: LayerSettings,
 }
 
@@ -55,7 +55,7 @@ impl LayerOptions {
     /// # Errors
     ///
     /// `InvalidInput` if the settings are invalid, or if there are settings but no layer.
-    pub(crate) fn prepare(self, host: Option<&str>) -> io::Result<Option<Wrap>> {
+    pub(crate) fn prepare(self, host: Option<&str>) -> io::Result<Option<MakeLayer>> {
         let settings = &self.settings;
         let timeouts = settings.handshake_timeout.or(settings.shutdown_timeout);
         match self.prepare {

@@ -13,9 +13,9 @@ mod watch;
 pub(crate) use clients::{Attachment, Clients};
 pub use conduit::{Conduit, Ways};
 pub use connected::Connected;
-pub(crate) use layer::{LayerOptions, Wrap, topmost};
+pub(crate) use layer::{LayerOptions, MakeLayer, topmost};
 #[cfg(feature = "tls")]
-pub(crate) use layer::{LayerSettings, Layered, Prepare};
+pub(crate) use layer::{LayerSettings, Layered, PrepareLayer};
 pub(crate) use made::{Made, until_made};
 pub(crate) use names::Names;
 pub(crate) use transport::ConduitTransport;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::event_loop::{Incident, LoopHandle};
 use crate::executor::Waiters;
 use crate::interface::{ExtraInfo, Protocol};
-use crate::net::connection::{Clients, Connected, Wrap};
+use crate::net::connection::{Clients, Connected, MakeLayer};
 use crate::net::port::Acceptor;
 use crate::net::server::listener::{Host, Listener};
 
@@ -19,7 +19,7 @@ pub(super) type Factory = Rc<dyn Fn() -> Rc<dyn Protocol>>;
 #[derive(Clone)]
 pub(super) struct Assembly {
     pub(super) factory: Factory,
-    pub(super) layer: Option<Wrap>,
+    pub(super) layer: Option<MakeLayer>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +164,7 @@ impl ServerState {
         let protocol = (assembly.factory)();
         let facing_wire = match &assembly.layer {
             None => protocol,
-            Some(wrap) => wrap(&self.event_loop, protocol)?.below,
+            Some(make_layer) => make_layer(&self.event_loop, protocol)?.below,
         };
         connection.open(&self.event_loop, facing_wire, Some(&self.clients)).map(drop)
     }

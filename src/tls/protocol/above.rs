@@ -76,7 +76,7 @@ impl TlsProtocol {
     /// Tells the protocol `connection_made`, unless it knows of the connection.
     pub(super) fn tell_made(&self) {
         if let Some(above) = self.above.advance(Told::Nothing, Told::Made) {
-            self.guarded("connection_made", || above.connection_made(self.face()));
+            self.guarded("connection_made", || above.connection_made(self.transport()));
         }
     }
 
@@ -85,8 +85,7 @@ impl TlsProtocol {
     /// somebody who has done nothing wrong.
     pub(super) fn tell_closing(&self) {
         let Some(above) = self.above.advance(Told::Made, Told::Closing) else { return };
-        let error = self.failure().or_else(|| self.below_failure());
-        let tell = || self.guarded("connection_closing", || above.connection_closing(error));
+        let tell = || self.guarded("connection_closing", || above.connection_closing(self.failure()));
         if let Err(payload) = catch_unwind(AssertUnwindSafe(tell)) {
             self.event_loop.core().report(&Incident::of_protocol(&payload, self));
         }

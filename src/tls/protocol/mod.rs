@@ -49,27 +49,22 @@ pub(crate) struct TlsProtocol {
     policy: Policy,
     below: Rc<Below>,
     /// The transport that the application gets.
-    face: Rc<dyn Transport>,
+    transport: Rc<dyn Transport>,
     above: Above,
     phase: Cell<Phase>,
     /// Set when the handshake is done and `connection_made` has returned, or with the reason why that never happens.
-    ready: Made,
+    made: Made,
     /// Received, and not yet decrypted.
     incoming: Cell<ReceiveBuffer>,
     /// Written, and not yet encrypted.
     gathering: Gathering<HIGH_WATER>,
-    /// The peer has ended its side of the connection, so its close_notify can no longer come.
-    wire_ended: Cell<bool>,
-    /// The transport below told us to pause writing.
+    input: Cell<Input>,
+    /// The transport below has told us to pause writing, and not yet to resume. Not every transport can be asked.
     below_paused: Cell<bool>,
-    /// The application paused reading.
-    reading_paused: Cell<bool>,
     /// Bounds the handshake, then the shutdown.
     timer: Cell<Option<TimerHandle>>,
-    /// Why the connection ends, if it was not the transport below that failed.
+    /// Why the connection ends: the fault that TLS found, or else the failed send of the transport below.
     failure: Cell<Option<ConnectionError>>,
-    /// Why the transport below can send no more.
-    below_failure: Cell<Option<ConnectionError>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,15 +84,26 @@ enum Phase {
     Lost,
 }
 
+/// What the application or the peer has done to stop the incoming bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    /// Nothing. Bytes are received, decrypted and delivered.
+    Flowing,
+    /// The application paused reading, which is possible while the phase is `Open`. The transport below is paused too.
+    Paused,
+    /// The peer has ended its side of the connection, so its close_notify can no longer come.
+    Ended,
+}
+
 impl TlsProtocol {
     /// A protocol for the transport below. `told` says whether `above` knows its connection, as it may if TLS starts in
-    /// the middle of one. `face` makes the transport that the application gets.
+    /// the middle of one. `transport` makes the transport that the application gets.
     pub(super) fn new(
         event_loop: &LoopHandle,
         sessions: &SessionFactory,
         above: Rc<dyn Protocol>,
         told: Told,
-        face: impl FnOnce(Weak<TlsProtocol>, Rc<Below>) -> Rc<dyn Transport>,
+        transport: impl FnOnce(Weak<TlsProtocol>, Rc<Below>) -> Rc<dyn Transport>,
     ) -> io::Result<Rc<TlsProtocol>> {
         let session = sessions.session()?;
         let below = Rc::new(Below::default());
@@ -106,29 +112,27 @@ impl TlsProtocol {
             event_loop: event_loop.clone(),
             session: RefCell::new(session),
             policy: sessions.policy,
-            face: face(this.clone(), Rc::clone(&below)),
+            transport: transport(this.clone(), Rc::clone(&below)),
             below,
             above: Above::new(above, told),
             phase: Cell::new(Phase::Handshaking),
-            ready: Made::new(),
+            made: Made::new(),
             incoming: Cell::default(),
             gathering: Gathering::new(),
-            wire_ended: Cell::new(false),
+            input: Cell::new(Input::Flowing),
             below_paused: Cell::new(false),
-            reading_paused: Cell::new(false),
             timer: Cell::new(None),
             failure: Cell::new(None),
-            below_failure: Cell::new(None),
         }))
     }
 
     /// The transport that the application gets.
-    pub(super) fn face(&self) -> Rc<dyn Transport> {
-        Rc::clone(&self.face)
+    pub(super) fn transport(&self) -> Rc<dyn Transport> {
+        Rc::clone(&self.transport)
     }
 
-    pub(super) fn ready(&self) -> Made {
-        self.ready.clone()
+    pub(super) fn made(&self) -> Made {
+        self.made.clone()
     }
 
     pub(super) fn above(&self) -> Option<Rc<dyn Protocol>> {
@@ -148,12 +152,6 @@ impl TlsProtocol {
     fn failure(&self) -> Option<ConnectionError> {
         let failure = self.failure.take();
         self.failure.set(failure.clone());
-        failure
-    }
-
-    fn below_failure(&self) -> Option<ConnectionError> {
-        let failure = self.below_failure.take();
-        self.below_failure.set(failure.clone());
         failure
     }
 
@@ -197,15 +195,12 @@ impl TlsProtocol {
     fn opened(&self) {
         self.phase.set(Phase::Open);
         self.disarm();
-        let info = self.session.borrow().info();
-        if let Some(info) = info {
-            self.below.set_info(info);
-        }
+        self.below.set_info(self.session.borrow().info());
         self.tell_made();
         if self.is_below_closing() {
             self.tell_closing();
         }
-        let _ = self.ready.set(Ok(()));
+        let _ = self.made.set(Ok(()));
         self.deliver();
     }
 
@@ -242,7 +237,7 @@ impl TlsProtocol {
         self.session.borrow_mut().send_close_notify();
         self.send_sealed();
         // If a send has failed, the peer cannot be told, and so will not answer.
-        if self.wire_ended.get() || self.session.borrow().is_closed_by_peer() || self.is_below_closing() {
+        if self.input.get() == Input::Ended || self.session.borrow().is_closed_by_peer() || self.is_below_closing() {
             self.end();
         }
     }
@@ -300,15 +295,10 @@ impl TlsProtocol {
         self.gathering.give_up();
         match self.phase.get() {
             Phase::Handshaking | Phase::Open => {
-                self.below_failure.set(Some(error));
+                self.failure.set(self.failure.take().or(Some(error)));
                 // The transport receives what the peer sent last before this callback runs. If that is an alert, the
                 // application is told the alert instead.
-                let this = self.this.clone();
-                self.event_loop.call_soon(move || {
-                    if let Some(tls) = this.upgrade() {
-                        tls.tell_closing();
-                    }
-                });
+                self.event_loop.call_soon(self.callback(TlsProtocol::tell_closing));
             }
             // The application has closed, so nobody waits for what the peer may still send.
             Phase::Flushing | Phase::Notified => self.end(),
@@ -319,13 +309,18 @@ impl TlsProtocol {
     /// Starts a timer in the place of the one that may be running.
     fn arm(&self, limit: std::time::Duration, due: impl FnOnce(&TlsProtocol) + 'static) {
         self.disarm();
-        let this = self.this.clone();
-        let timer = self.event_loop.call_later(limit, move || {
-            if let Some(tls) = this.upgrade() {
-                due(&tls);
-            }
-        });
+        let timer = self.event_loop.call_later(limit, self.callback(due));
         self.timer.set(Some(timer));
+    }
+
+    /// A callback for the loop. It does nothing if the connection is gone by then.
+    fn callback(&self, act: impl FnOnce(&TlsProtocol) + 'static) -> impl FnOnce() + 'static {
+        let this = self.this.clone();
+        move || {
+            if let Some(tls) = this.upgrade() {
+                act(&tls);
+            }
+        }
     }
 
     fn disarm(&self) {
@@ -352,10 +347,10 @@ impl Protocol for TlsProtocol {
         let error = self.failure.take().or(error);
         self.gathering.give_up();
         drop(self.incoming.take());
-        if !self.ready.is_set() {
+        if !self.made.is_set() {
             let error = error.clone().unwrap_or_else(|| TlsError::from(TlsErrorKind::ClosedInHandshake).into());
-            log::debug!("a TLS handshake failed: {error}; {:?}, it was {phase:?}", self.face);
-            let _ = self.ready.set(Err(error));
+            log::debug!("a TLS handshake failed: {error}; {:?}, it was {phase:?}", self.transport);
+            let _ = self.made.set(Err(error));
         }
         if let Some(above) = self.above.let_go() {
             above.connection_lost(error);
@@ -383,7 +378,7 @@ impl Protocol for TlsProtocol {
     }
 
     fn transport_above(&self) -> Option<Rc<dyn Transport>> {
-        Some(self.face())
+        Some(self.transport())
     }
 }
 
@@ -392,7 +387,7 @@ impl fmt::Debug for TlsProtocol {
         f.debug_struct("TlsProtocol")
             .field("phase", &self.phase.get())
             .field("unencrypted", &self.gathering.len())
-            .field("reading_paused", &self.reading_paused.get())
+            .field("input", &self.input.get())
             .field("below_paused", &self.below_paused.get())
             .finish_non_exhaustive()
     }

@@ -3,7 +3,7 @@
 //! No event of the selector comes for bytes that are received but not decrypted. So if the application pauses while
 //! there are some, `resume_reading` has `deliver` called again.
 
-use super::{Phase, TlsProtocol};
+use super::{Input, Phase, TlsProtocol};
 use crate::errors::buffer_without_room;
 use crate::event_loop::Incident;
 use crate::interface::{BufferedProtocol, ReceiveBuffer};
@@ -37,30 +37,30 @@ impl TlsProtocol {
         if self.phase.get() != Phase::Open {
             return;
         }
-        self.reading_paused.set(true);
+        self.input.set(Input::Paused);
         if let Some(below) = self.below() {
             below.pause_reading();
         }
     }
 
     pub(in crate::tls) fn resume_reading(&self) {
-        if self.phase.get() == Phase::Open && self.reading_paused.replace(false) {
+        if self.is_reading_paused() {
+            self.input.set(Input::Flowing);
             self.deliver_soon();
         }
     }
 
     pub(in crate::tls) fn is_reading(&self) -> bool {
-        self.phase.get() == Phase::Open && !self.reading_paused.get()
+        self.phase.get() == Phase::Open && self.input.get() != Input::Paused
+    }
+
+    fn is_reading_paused(&self) -> bool {
+        self.phase.get() == Phase::Open && self.input.get() == Input::Paused
     }
 
     /// Delivers in a later turn, since the application must not be called from inside its own call.
     pub(super) fn deliver_soon(&self) {
-        let this = self.this.clone();
-        self.event_loop.call_soon(move || {
-            if let Some(tls) = this.upgrade() {
-                tls.deliver();
-            }
-        });
+        self.event_loop.call_soon(self.callback(TlsProtocol::deliver));
     }
 
     /// Decrypts and delivers what has come, until it is used up or the application pauses. After a close it is thrown
@@ -68,7 +68,7 @@ impl TlsProtocol {
     pub(super) fn deliver(&self) {
         loop {
             let next = match self.phase.get() {
-                Phase::Open if self.reading_paused.get() => return,
+                Phase::Open if self.is_reading_paused() => return,
                 Phase::Open => match self.take_in() {
                     Intake::Plaintext => self.hand_up(),
                     next => next,
@@ -84,8 +84,7 @@ impl TlsProtocol {
             }
         }
         self.give_back_incoming();
-        let paused = self.phase.get() == Phase::Open && self.reading_paused.get();
-        if let Some(below) = self.below().filter(|_| !paused) {
+        if let Some(below) = self.below().filter(|_| !self.is_reading_paused()) {
             below.resume_reading();
         }
     }
@@ -158,7 +157,7 @@ impl TlsProtocol {
     /// The peer has ended its side of the connection. All that came before was decrypted and delivered: while the
     /// application pauses, the transport below pauses too, and sees no end.
     pub(super) fn wire_ended(&self) {
-        self.wire_ended.set(true);
+        self.input.set(Input::Ended);
         match self.phase.get() {
             Phase::Open if self.policy.accept_truncation => self.peer_closed(),
             // A send had failed before, and the application is told that error. The peer cannot be blamed for an end
