@@ -61,7 +61,7 @@ impl TlsClient {
     ///
     /// # Errors
     ///
-    /// If the platform has no certificates, or none that can be read.
+    /// Fails if the platform has no certificates, or none that can be read.
     pub fn new() -> io::Result<TlsClient> {
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();
@@ -78,7 +78,7 @@ impl TlsClient {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if there is no certificate in the text, or one that cannot be used.
+    /// Fails with `InvalidInput` if there is no certificate in the text, or one that cannot be used.
     #[doc(alias = "cafile")]
     pub fn with_roots(pem: impl AsRef<[u8]>) -> io::Result<TlsClient> {
         TlsClient::trusting(roots_of(pem.as_ref())?)
@@ -108,7 +108,7 @@ impl TlsClient {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if they cannot be read, or do not belong together.
+    /// Fails with `InvalidInput` if the chain or the key cannot be read, or if they do not belong together.
     #[doc(alias = "load_cert_chain")]
     pub fn client_certificate(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> io::Result<Self> {
         let identity = identity_of(chain.as_ref(), key.as_ref())?;
@@ -139,7 +139,8 @@ impl TlsClient {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if this client was made from a [`rustls::ClientConfig`], whose verifier cannot be changed here.
+    /// Fails with `InvalidInput` if this client was made from a [`rustls::ClientConfig`], whose verifier cannot be
+    /// changed here.
     ///
     /// # Examples
     ///
@@ -218,7 +219,7 @@ impl TlsServer {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if they cannot be read, or do not belong together.
+    /// Fails with `InvalidInput` if the chain or the key cannot be read, or if they do not belong together.
     #[doc(alias = "load_cert_chain")]
     pub fn new(chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> io::Result<TlsServer> {
         TlsServer::build(chain.as_ref(), key.as_ref(), WebPkiClientVerifier::no_client_auth())
@@ -228,8 +229,8 @@ impl TlsServer {
     ///
     /// # Errors
     ///
-    /// As [`new`](TlsServer::new), and `InvalidInput` if there is no certificate in `roots`, or one that cannot be
-    /// used.
+    /// Fails as [`new`](TlsServer::new) does, and with `InvalidInput` if there is no certificate in `roots`, or one
+    /// that cannot be used.
     #[doc(alias = "CERT_REQUIRED")]
     pub fn requiring_client_certificates(
         chain: impl AsRef<[u8]>,

@@ -14,7 +14,8 @@ use super::errors::bad_config;
 ///
 /// # Errors
 ///
-/// `InvalidInput` if there is none, or one that cannot be read: using only the others would not be what was meant.
+/// Fails with `InvalidInput` if there is no certificate, or one that cannot be read: using only the others would not be
+/// what was meant.
 pub(super) fn certificates_of(text: &[u8], of: &str) -> io::Result<Vec<CertificateDer<'static>>> {
     let text = without_marks(text);
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
@@ -29,7 +30,7 @@ pub(super) fn certificates_of(text: &[u8], of: &str) -> io::Result<Vec<Certifica
 ///
 /// # Errors
 ///
-/// `InvalidInput` if there is none, or if it cannot be read, for example since it is encrypted.
+/// Fails with `InvalidInput` if there is no private key, or if it cannot be read, for example because it is encrypted.
 pub(super) fn private_key_of(text: &[u8]) -> io::Result<PrivateKeyDer<'static>> {
     let text = without_marks(text);
     let error = match PrivateKeyDer::pem_slice_iter(&text).next() {

@@ -61,8 +61,9 @@ impl SessionFactory {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if a client that verifies the server's name has none, or an invalid one; if a server has one; if
-    /// a timeout is 0; or if the name of an application protocol does not have 1 to 255 bytes.
+    /// Fails with `InvalidInput` if a client that verifies the server's name is given none, or an invalid one; if a
+    /// server is given a name; if a timeout is 0; or if the name of an application protocol does not have 1 to 255
+    /// bytes.
     pub(crate) fn new(role: TlsRole, settings: LayerSettings) -> io::Result<SessionFactory> {
         let accept_truncation = match &role {
             TlsRole::Client(client) => client.accepts_truncation(),

@@ -25,8 +25,9 @@ use crate::streams::{StreamProtocol, StreamReader, StreamWriter, assert_of_one_c
 /// # Errors
 ///
 /// If the handshake fails or times out, or if there are unread bytes, the error has a [`TlsError`] inside.
-/// `InvalidInput` if a client has no [`server_hostname`](StartTlsStreams::server_hostname); `NotConnected` if the
-/// connection is closing. In each case the connection is closed.
+/// A client that verifies names and is given no [`server_hostname`](StartTlsStreams::server_hostname) fails with
+/// `InvalidInput`. If the connection is closing already, the error is `NotConnected`. In each case the connection is
+/// closed.
 ///
 /// # Panics
 ///

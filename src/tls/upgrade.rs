@@ -28,9 +28,9 @@ impl LoopHandle {
     /// # Errors
     ///
     /// If the handshake fails or times out, the error has a [`TlsError`](crate::TlsError) inside; the connection is
-    /// closed, and the protocol is told `connection_lost`. `InvalidInput` if a client has no
-    /// [`server_hostname`](StartTls::server_hostname); the connection is not touched then. `NotConnected` if the
-    /// transport is closing.
+    /// closed, and the protocol is told `connection_lost`. A client that verifies names and is given no
+    /// [`server_hostname`](StartTls::server_hostname) fails with `InvalidInput`, and the connection is not touched. If
+    /// the transport is closing already, the error is `NotConnected`.
     #[doc(alias = "loop.start_tls")]
     pub fn start_tls(
         &self,

@@ -123,8 +123,8 @@ impl Peer {
         self.flush()
     }
 
-    /// Like `answer_hello`, but from then on nothing can be sent to this server. Calls `between` when the first record of
-    /// the answer was sent, and before the rest is.
+    /// Like `answer_hello`, but from then on nothing can be sent to this server. Calls `between` after it has sent the
+    /// first record of the answer, and before it sends the rest.
     pub(crate) fn answer_hello_and_read_no_more(&mut self, between: impl FnOnce()) -> io::Result<()> {
         self.read_hello()?;
         self.wire.socket.shutdown(Shutdown::Read)?;

@@ -54,7 +54,7 @@ impl LayerOptions {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if the settings are invalid, or if there are settings but no layer.
+    /// Fails with `InvalidInput` if the settings are invalid, or if there are settings but no layer.
     pub(crate) fn prepare(self, host: Option<&str>) -> io::Result<Option<MakeLayer>> {
         let settings = &self.settings;
         let timeouts = settings.handshake_timeout.or(settings.shutdown_timeout);

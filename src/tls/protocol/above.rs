@@ -22,10 +22,10 @@ pub(super) struct Above {
 pub(in crate::tls) enum Told {
     /// Nothing yet. If the handshake fails, it never hears of the connection.
     Nothing,
-    /// `connection_made`, by this layer or, if TLS starts in the middle of a connection, before it. So it has to be told
-    /// `connection_lost` in the end.
+    /// `connection_made`: by this layer or, if TLS starts in the middle of a connection, before it. So it will be told
+    /// `connection_lost`.
     Made,
-    /// `connection_closing`, which comes once.
+    /// `connection_closing`, which is told only once.
     Closing,
 }
 
@@ -80,9 +80,9 @@ impl TlsProtocol {
         }
     }
 
-    /// Tells the protocol once, if it knows of the connection, that its transport is closing. The error of TLS itself is
-    /// told rather than that of the transport below, since it says more. A panic ends here: whoever closes may be
-    /// somebody who has done nothing wrong.
+    /// Tells the protocol once, if it knows of the connection, that its transport is closing, and why. A panic of the
+    /// protocol is reported here and goes no further, since the caller may be code of the application that only closed
+    /// the transport.
     pub(super) fn tell_closing(&self) {
         let Some(above) = self.above.advance(Told::Made, Told::Closing) else { return };
         let tell = || self.guarded("connection_closing", || above.connection_closing(self.failure()));
