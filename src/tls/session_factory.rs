@@ -1,4 +1,4 @@
-//! The settings of TLS connections, which are checked before anything is connected.
+//! Makes TLS sessions, from settings that are checked before anything is connected.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
