@@ -38,18 +38,6 @@ impl Backlog {
         self.first.is_empty()
     }
 
-    /// Adds bytes, of which there must be some. Returns how many there are then.
-    #[inline(always)]
-    pub(crate) fn push(&mut self, data: &[u8]) -> usize {
-        debug_assert!(!data.is_empty());
-        if self.rest_len > 0 || self.first.capacity() - self.first.len() < data.len() {
-            return self.push_slowly(data);
-        }
-        let unsent = self.first.len() - self.sent + data.len();
-        self.first.extend_from_slice(data);
-        unsent
-    }
-
     /// What is to be sent, if it is one piece, as it mostly is.
     #[inline]
     pub(crate) fn only_piece(&self) -> Option<&[u8]> {
@@ -62,22 +50,22 @@ impl Backlog {
         &self.first[self.sent..]
     }
 
-    /// Drops `n` bytes from the front: they were sent.
+    /// Adds bytes, of which there must be some. Returns how many there are then.
     #[inline(always)]
-    pub(crate) fn advance(&mut self, n: usize) {
-        if self.rest_len == 0 && n == self.first.len() - self.sent {
-            self.sent = 0;
-            self.first.clear();
-        } else {
-            self.advance_slowly(n);
+    pub(crate) fn push(&mut self, data: &[u8]) -> usize {
+        debug_assert!(!data.is_empty());
+        if self.rest_len > 0 || self.first.capacity() - self.first.len() < data.len() {
+            return self.push_slowly(data);
         }
+        let len = self.first.len() - self.sent + data.len();
+        self.first.extend_from_slice(data);
+        len
     }
 
-    /// Adds bytes that do not just fit behind the others. Returns how many there are then.
+    /// Adds bytes for which there is no room behind the others.
     #[cold]
     fn push_slowly(&mut self, data: &[u8]) -> usize {
-        let fits = self.first.len() + data.len() <= BACKLOG_PIECE && self.rest_len == 0;
-        if fits || self.first.is_empty() {
+        if self.first.is_empty() || self.rest_len == 0 && self.first.len() + data.len() <= BACKLOG_PIECE {
             append(&mut self.first, data);
         } else {
             self.rest_len += data.len();
@@ -89,11 +77,38 @@ impl Backlog {
         self.len()
     }
 
+    /// Drops `n` bytes from the front: they were sent.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self, n: usize) {
+        self.sent += n;
+        if self.rest_len > 0 {
+            self.drop_sent_pieces();
+        }
+        if self.sent == self.first.len() {
+            self.sent = 0;
+            self.first.clear();
+        }
+    }
+
+    #[cold]
+    fn drop_sent_pieces(&mut self) {
+        while self.sent >= self.first.len() {
+            let Some(next) = self.rest.pop_front() else { break };
+            self.sent -= self.first.len();
+            self.rest_len -= next.len();
+            self.first = next;
+        }
+        if self.rest.is_empty() {
+            // What a burst needed is not kept.
+            self.rest = VecDeque::new();
+        }
+    }
+
     /// Sends from the front, until nothing is left or not all that was offered was taken. `send` answers how much that
     /// was.
     #[cold]
     pub(crate) fn send_pieces<E>(&mut self, mut send: impl FnMut(&[IoSlice<'_>]) -> Result<usize, E>) -> Result<(), E> {
-        while !self.first.is_empty() {
+        while !self.is_empty() {
             let mut pieces = [IoSlice::new(&[]); PIECES_PER_SEND];
             let mut used = 0;
             let mut offered = 0;
@@ -110,27 +125,6 @@ impl Backlog {
             }
         }
         Ok(())
-    }
-
-    /// Drops less than all, or more than the first piece.
-    #[cold]
-    fn advance_slowly(&mut self, n: usize) {
-        self.sent += n;
-        while self.sent >= self.first.len() && !self.first.is_empty() {
-            self.sent -= self.first.len();
-            match self.rest.pop_front() {
-                Some(piece) => {
-                    self.rest_len -= piece.len();
-                    self.first = piece;
-                }
-                None => self.first.clear(),
-            }
-        }
-        if self.rest_len == 0 {
-            // What a burst needed is not kept.
-            self.rest = VecDeque::new();
-        }
-        debug_assert!(self.sent < self.first.len() || self.sent == 0, "more was sent than was there");
     }
 }
 

@@ -90,15 +90,6 @@ fn take(shelf: &RefCell<Vec<ReceiveBuffer>>, size: usize) -> ReceiveBuffer {
 #[inline]
 fn put(shelf: &RefCell<Vec<ReceiveBuffer>>, most: usize, buffer: ReceiveBuffer) {
     let mut shelf = shelf.borrow_mut();
-    if shelf.len() < shelf.capacity() {
-        shelf.push(buffer);
-    } else {
-        put_and_grow(&mut shelf, most, buffer);
-    }
-}
-
-#[cold]
-fn put_and_grow(shelf: &mut Vec<ReceiveBuffer>, most: usize, buffer: ReceiveBuffer) {
     if shelf.len() < most {
         shelf.push(buffer);
     }

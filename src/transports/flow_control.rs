@@ -18,19 +18,11 @@ pub(crate) enum FlowChange {
 }
 
 impl FlowChange {
-    /// The protocol's method that tells it.
-    pub(crate) fn method(self) -> &'static str {
+    /// The protocol's method that tells it, with its name.
+    pub(crate) fn method(self) -> (&'static str, fn(&dyn Protocol)) {
         match self {
-            FlowChange::Pause => "pause_writing",
-            FlowChange::Resume => "resume_writing",
-        }
-    }
-
-    /// Calls that method.
-    pub(crate) fn tell(self, protocol: &dyn Protocol) {
-        match self {
-            FlowChange::Pause => protocol.pause_writing(),
-            FlowChange::Resume => protocol.resume_writing(),
+            FlowChange::Pause => ("pause_writing", |protocol| protocol.pause_writing()),
+            FlowChange::Resume => ("resume_writing", |protocol| protocol.resume_writing()),
         }
     }
 }

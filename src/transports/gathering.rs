@@ -21,28 +21,20 @@ pub(crate) enum AfterWrite {
     Tell(FlowChange),
 }
 
-/// Who will send what is gathered in this step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum StepEnd {
-    /// Nobody yet: nothing was written in this step.
-    Open,
-    /// The transport itself: it stands in the loop's list of those who wrote, or it called the protocol and sends when
-    /// that returns.
-    Arranged,
-}
-
 /// Bytes on their way out, when they are sent, and when the writer has to pause.
 pub(crate) struct Gathering<const HIGH: usize = DEFAULT_HIGH_WATER> {
     /// `None` most of the time: a transport that has nothing to send owns no memory for it. Invariant: what is here is
     /// not empty.
     backlog: Cell<Option<Box<Backlog>>>,
     flow: FlowControl<HIGH>,
-    step_end: Cell<StepEnd>,
+    /// Somebody will send at the end of this step: the loop, in whose list of those who wrote the transport stands, or
+    /// the transport itself, which called the protocol from the loop.
+    enlisted: Cell<bool>,
 }
 
 impl<const HIGH: usize> Gathering<HIGH> {
     pub(crate) fn new() -> Self {
-        Gathering { backlog: Cell::new(None), flow: FlowControl::new(), step_end: Cell::new(StepEnd::Open) }
+        Gathering { backlog: Cell::new(None), flow: FlowControl::new(), enlisted: Cell::new(false) }
     }
 
     pub(crate) fn flow(&self) -> &FlowControl<HIGH> {
@@ -80,7 +72,7 @@ impl<const HIGH: usize> Gathering<HIGH> {
         }
         if size > GATHER_LIMIT.min(self.flow.high()) {
             AfterWrite::SendNow
-        } else if self.step_end.replace(StepEnd::Arranged) == StepEnd::Arranged {
+        } else if self.enlisted.replace(true) {
             AfterWrite::Nothing
         } else {
             AfterWrite::Enlist
@@ -91,18 +83,18 @@ impl<const HIGH: usize> Gathering<HIGH> {
     /// list. The caller ends this by [`leave_step`](Gathering::leave_step).
     #[inline(always)]
     pub(crate) fn own_step(&self) {
-        self.step_end.set(StepEnd::Arranged);
+        self.enlisted.set(true);
     }
 
     /// The step is over, and the transport is no longer in the loop's list.
     #[inline(always)]
     pub(crate) fn leave_step(&self) {
-        self.step_end.set(StepEnd::Open);
+        self.enlisted.set(false);
     }
 
     /// Whether this step's end has bytes to send.
     pub(crate) fn waits_for_step_end(&self) -> bool {
-        self.step_end.get() == StepEnd::Arranged && !self.is_empty()
+        self.enlisted.get() && !self.is_empty()
     }
 
     /// Takes out what is kept, to send from its front. What is left of it is [put back](Gathering::put_back).

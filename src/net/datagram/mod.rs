@@ -1,32 +1,31 @@
 //! The transport of a datagram endpoint.
 //!
-//! Its states are those of a connection's transport: open, closing while something is queued, losing until
-//! `connection_lost` was called, lost. What differs is that a datagram goes alone. So nothing is gathered, an error
-//! concerns one datagram and not the endpoint, and there is no end of a stream.
+//! Its life is that of a connection's transport ([`Life`]). What differs is that each datagram goes alone: nothing is
+//! gathered, an error concerns one datagram and not the endpoint, and there is no end of a stream.
 
-// This file has the states, opening, receiving and the end; `queue` the sending; `create_datagram_endpoint` what a user says of one, and `open` how that makes a socket.
+// This file has the opening, receiving and the end; `queue` the sending; `create_datagram_endpoint` what a user asks for,
+// and `open` how a socket is made of that.
 
 mod create_datagram_endpoint;
 mod open;
 mod queue;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::rc::{Rc, Weak};
-use std::time::Duration;
 
 use crate::constants::DATAGRAMS_PER_TURN;
-use crate::errors::{ConnectionError, protocol_panicked};
-use crate::event_loop::{LoopHandle, TimerHandle};
+use crate::errors::protocol_panicked;
+use crate::event_loop::LoopHandle;
 use crate::interface::{Address, DatagramProtocol, DatagramTransport, ExtraInfo};
 use crate::net::connection::Made;
 use crate::net::port::DatagramConduit;
 use crate::reactor::{Again, Direction, Registration, Source};
-use crate::transports::{FlowControl, Guard};
+use crate::transports::{Ending, FlowControl, Guard, Life};
 
 pub use create_datagram_endpoint::CreateDatagramEndpoint;
-use queue::Queue;
+use queue::{Queue, Retry};
 
 struct DatagramSocketTransport {
     this: Weak<DatagramSocketTransport>,
@@ -34,42 +33,38 @@ struct DatagramSocketTransport {
     registration: Registration,
     /// `None` from Lost on.
     conduit: RefCell<Option<Rc<dyn DatagramConduit>>>,
-    /// `None` from Lost on: that cuts the cycle between the two.
-    protocol: RefCell<Option<Rc<dyn DatagramProtocol>>>,
-    phase: Cell<Phase>,
+    life: Life<dyn DatagramProtocol>,
     queue: RefCell<Queue>,
     flow: FlowControl,
-    /// What `connection_lost` will be told, in Losing.
-    lost_with: Cell<Option<ConnectionError>>,
-    /// Where all datagrams go, if the endpoint was made for one peer.
-    remote: Option<Address>,
-    /// The kernel knows the peer.
-    connected: bool,
+    peer: Peer,
     local: Option<Address>,
-    /// Runs while a Unix peer's queue is full and the kernel will not say when there is room.
-    retry: Cell<Option<TimerHandle>>,
-    /// How long that is from the next attempt on that fails. It doubles until one does not.
-    retry_after: Cell<Duration>,
+    retry: Retry,
 }
 
-const FIRST_RETRY: Duration = Duration::from_millis(1);
+/// Whom the endpoint sends to.
+enum Peer {
+    /// Whoever it is told to, with each datagram.
+    Any,
+    /// Only this one, whose address the kernel is given with each datagram.
+    One(Address),
+    /// Only this one, and the kernel knows it.
+    Connected(Address),
+}
+
+impl Peer {
+    fn address(&self) -> Option<&Address> {
+        match self {
+            Peer::Any => None,
+            Peer::One(address) | Peer::Connected(address) => Some(address),
+        }
+    }
+}
 
 /// A socket that is bound or connected, and what is known of it.
 struct Opened {
     conduit: Rc<dyn DatagramConduit>,
     /// Where all datagrams go, if the network does not know it.
     remote: Option<Address>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Open,
-    /// `close` was called, and something is queued.
-    Closing,
-    /// `connection_lost` is scheduled.
-    Losing,
-    /// `connection_lost` was called, or the loop closed.
-    Lost,
 }
 
 impl DatagramSocketTransport {
@@ -84,22 +79,23 @@ impl DatagramSocketTransport {
         protocol: Rc<dyn DatagramProtocol>,
     ) -> io::Result<(Rc<DatagramSocketTransport>, Made)> {
         let Opened { conduit, remote } = opened;
-        let (fd, peer) = (conduit.fd(), conduit.peername());
+        let fd = conduit.fd();
+        let peer = match (conduit.peername(), remote) {
+            (Some(peer), _) => Peer::Connected(peer),
+            (None, Some(remote)) => Peer::One(remote),
+            (None, None) => Peer::Any,
+        };
         let transport = Rc::new_cyclic(|this| DatagramSocketTransport {
             this: this.clone(),
             event_loop: event_loop.clone(),
             registration: Registration::new(),
-            phase: Cell::new(Phase::Open),
+            life: Life::new(protocol),
             queue: RefCell::default(),
             flow: FlowControl::new(),
-            lost_with: Cell::new(None),
-            connected: peer.is_some(),
-            remote: peer.or(remote),
+            peer,
             local: conduit.sockname(),
-            retry: Cell::new(None),
-            retry_after: Cell::new(FIRST_RETRY),
+            retry: Retry::default(),
             conduit: RefCell::new(Some(conduit)),
-            protocol: RefCell::new(Some(protocol)),
         });
         event_loop.watch(fd, transport.clone())?;
         let made = Made::new();
@@ -109,23 +105,19 @@ impl DatagramSocketTransport {
     }
 
     fn made(self: Rc<Self>, told: &Made) {
-        let Some(protocol) = self.protocol() else { return };
+        let Some(protocol) = self.life.protocol() else { return };
         let on_panic = Guard::new(|| {
             let error = protocol_panicked("connection_made");
             let _ = told.set(Err(error.clone()));
-            self.lose(Some(error));
+            self.lose(Ending::Panicked(error));
         });
         protocol.connection_made(self.clone());
         on_panic.disarm();
-        if self.phase.get() == Phase::Open {
+        if self.life.is_open() {
             self.want(Direction::Read);
         }
         // It was never told before: only this and the guard above tell.
         let _ = told.set(Ok(()));
-    }
-
-    fn protocol(&self) -> Option<Rc<dyn DatagramProtocol>> {
-        self.protocol.borrow().clone()
     }
 
     fn want(&self, direction: Direction) {
@@ -134,12 +126,12 @@ impl DatagramSocketTransport {
 
     /// Receives what is there, up to the budget of a turn.
     fn receive_some(&self) -> Again {
-        let Some(protocol) = self.protocol() else { return Again::No };
+        let Some(protocol) = self.life.protocol() else { return Again::No };
         let mut loan = self.event_loop.core().buffers.lend();
         for _ in 0..DATAGRAMS_PER_TURN {
             // The protocol may have closed it over the last one.
             let conduit = self.conduit.borrow().clone();
-            let Some(conduit) = conduit.filter(|_| self.phase.get() == Phase::Open) else { return Again::No };
+            let Some(conduit) = conduit.filter(|_| self.life.is_open()) else { return Again::No };
             match conduit.recv_from(&mut loan.memory, &mut Vec::new()) {
                 Ok((data, from)) => protocol.datagram_received(data, &from),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -154,18 +146,13 @@ impl DatagramSocketTransport {
     }
 
     /// The endpoint ends now: nothing is sent or received any more, and the protocol is told in a later turn.
-    fn lose(&self, error: Option<ConnectionError>) {
-        if matches!(self.phase.get(), Phase::Losing | Phase::Lost) {
+    fn lose(&self, ending: Ending) {
+        if self.life.begin_losing(ending).is_none() {
             return;
         }
-        self.phase.set(Phase::Losing);
-        self.registration.unwant(Direction::Read);
-        self.registration.unwant(Direction::Write);
+        self.registration.want_nothing();
         drop(self.queue.take());
-        if let Some(timer) = self.retry.take() {
-            timer.cancel();
-        }
-        self.lost_with.set(error);
+        self.retry.cancel();
         if let Some(transport) = self.this.upgrade() {
             self.event_loop.call_soon(move || transport.deliver_lost());
         }
@@ -173,12 +160,11 @@ impl DatagramSocketTransport {
 
     /// Tells the protocol, closes the socket, and lets go of both; in this order, also if the protocol panics.
     fn deliver_lost(&self) {
-        self.phase.set(Phase::Lost);
+        let (protocol, error) = self.life.end();
         let source = self.event_loop.core().reactor.unwatch(&self.registration);
         let conduit = self.conduit.take();
-        let protocol = self.protocol.take();
         if let Some(protocol) = &protocol {
-            protocol.connection_lost(self.lost_with.take());
+            protocol.connection_lost(error);
         }
         drop((protocol, conduit, source));
     }
@@ -197,9 +183,8 @@ impl Source for DatagramSocketTransport {
     }
 
     fn let_go(&self) {
-        self.phase.set(Phase::Lost);
+        let (protocol, _) = self.life.end();
         let conduit = self.conduit.take();
-        let protocol = self.protocol.take();
         drop(self.queue.take());
         drop(conduit);
         drop(protocol);
@@ -213,30 +198,30 @@ impl Source for DatagramSocketTransport {
 impl DatagramTransport for DatagramSocketTransport {
     fn sendto(&self, data: &[u8], to: Option<&Address>) -> io::Result<()> {
         let to = self.destination(to)?;
-        match self.phase.get() {
-            Phase::Open => self.send_or_queue(data, to),
-            Phase::Closing | Phase::Losing | Phase::Lost => self.flow.write_was_lost(self),
+        if self.life.is_open() {
+            self.send_or_queue(data, to);
+        } else {
+            self.flow.write_was_lost(self);
         }
         Ok(())
     }
 
     fn close(&self) {
-        if self.phase.get() != Phase::Open {
+        if !self.life.begin_closing() {
             return;
         }
-        self.phase.set(Phase::Closing);
         self.registration.unwant(Direction::Read);
         if self.queue.borrow().is_empty() {
-            self.lose(None);
+            self.lose(Ending::Closed);
         }
     }
 
     fn abort(&self) {
-        self.lose(None);
+        self.lose(Ending::Aborted);
     }
 
     fn is_closing(&self) -> bool {
-        self.phase.get() != Phase::Open
+        !self.life.is_open()
     }
 
     fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>) {
@@ -249,13 +234,13 @@ impl DatagramTransport for DatagramSocketTransport {
     }
 
     fn get_write_buffer_size(&self) -> usize {
-        self.queue.borrow().size()
+        self.queued()
     }
 
     fn extra_info(&self) -> ExtraInfo {
         let conduit = self.conduit.borrow().clone();
         ExtraInfo {
-            peername: self.remote.clone(),
+            peername: self.peer.address().cloned(),
             sockname: self.local.clone(),
             socket: conduit.and_then(DatagramConduit::socket),
             layer: None,
@@ -266,9 +251,9 @@ impl DatagramTransport for DatagramSocketTransport {
 impl fmt::Debug for DatagramSocketTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatagramTransport")
-            .field("phase", &self.phase.get())
-            .field("queued", &self.queue.borrow().size())
-            .field("remote", &self.remote)
+            .field("phase", &self.life.phase())
+            .field("queued", &self.queued())
+            .field("remote", &self.peer.address())
             .field("local", &self.local)
             .finish()
     }

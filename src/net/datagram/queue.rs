@@ -1,13 +1,18 @@
 //! Datagrams on their way out: sent at once where the kernel takes them, else in the order in which they came.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
-use super::{DatagramSocketTransport, FIRST_RETRY, Phase};
+use super::{DatagramSocketTransport, Peer};
 use crate::constants::{DATAGRAM_OVERHEAD, DATAGRAMS_PER_TURN, UNIX_RETRY};
+use crate::event_loop::TimerHandle;
 use crate::interface::Address;
 use crate::reactor::{Again, Direction};
-use crate::transports::FlowChange;
+use crate::transports::{Ending, FlowChange, Phase};
+
+const FIRST_RETRY: Duration = Duration::from_millis(1);
 
 /// Where a datagram goes; `None` is to the peer that the kernel knows.
 type Destination = Option<Address>;
@@ -40,6 +45,23 @@ impl Queue {
     }
 }
 
+/// When the next attempt is made where no event says that it is worth it.
+#[derive(Default)]
+pub(super) struct Retry {
+    /// Runs until the next attempt.
+    timer: Cell<Option<TimerHandle>>,
+    /// How long it ran for the last attempt that failed; zero after one that did not.
+    pause: Cell<Duration>,
+}
+
+impl Retry {
+    pub(super) fn cancel(&self) {
+        if let Some(timer) = self.timer.take() {
+            timer.cancel();
+        }
+    }
+}
+
 enum Sent {
     Done,
     /// The kernel takes nothing now.
@@ -53,17 +75,18 @@ impl DatagramSocketTransport {
     /// If the address does not fit the endpoint.
     pub(super) fn destination<'a>(&'a self, to: Option<&'a Address>) -> io::Result<Option<&'a Address>> {
         let invalid = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        match (to, &self.remote) {
-            (Some(to), Some(remote)) if to != remote => {
-                invalid(format!("this endpoint sends to {remote}, not to {to}"))
+        match (to, &self.peer) {
+            (Some(to), Peer::One(peer) | Peer::Connected(peer)) if to != peer => {
+                invalid(format!("this endpoint sends to {peer}, not to {to}"))
             }
-            (None, None) => invalid("this endpoint has no peer: an address is needed".to_owned()),
-            (Some(to), None) if to.is_unix() != self.is_unix() => {
+            (_, Peer::Connected(_)) => Ok(None),
+            (_, Peer::One(peer)) => Ok(Some(peer)),
+            (None, Peer::Any) => invalid("this endpoint has no peer: an address is needed".to_owned()),
+            (Some(to), Peer::Any) if to.is_unix() != self.is_unix() => {
                 invalid(format!("this endpoint is of another family than {to}"))
             }
-            (Some(to), None) if to.is_unnamed() => invalid("a socket without a name cannot be sent to".to_owned()),
-            _ if self.connected => Ok(None),
-            (to, remote) => Ok(to.or(remote.as_ref())),
+            (Some(to), Peer::Any) if to.is_unnamed() => invalid("a socket without a name cannot be sent to".to_owned()),
+            (Some(to), Peer::Any) => Ok(Some(to)),
         }
     }
 
@@ -84,18 +107,18 @@ impl DatagramSocketTransport {
         self.grew();
     }
 
-    /// The kernel takes nothing now. It says when it does, unless this is a Unix socket that sends to one that it is not
-    /// connected to: then it says nothing of that one's full queue, and says of each attempt that failed that another is
-    /// worth it, which must not be believed.
+    /// The kernel takes nothing now, and an event will say when it does. Not so for a Unix socket that sends to one that it
+    /// is not connected to: nothing says when the queue of that one has room, and an event after each attempt that failed
+    /// says wrongly that another is worth it. There a timer brings the next attempt.
     #[cold]
     fn wait_for_room(&self) {
         self.registration.exhausted(Direction::Write);
-        if self.connected || !self.is_unix() {
+        if matches!(self.peer, Peer::Connected(_)) || !self.is_unix() {
             return self.want(Direction::Write);
         }
         self.registration.unwant(Direction::Write);
-        let pause = self.retry_after.get();
-        self.retry_after.set((pause * 2).min(UNIX_RETRY));
+        let pause = (self.retry.pause.get() * 2).clamp(FIRST_RETRY, UNIX_RETRY);
+        self.retry.pause.set(pause);
         let this = self.this.clone();
         let timer = self.event_loop.call_later(pause, move || {
             if let Some(transport) = this.upgrade() {
@@ -103,7 +126,7 @@ impl DatagramSocketTransport {
                 transport.want(Direction::Write);
             }
         });
-        self.retry.set(Some(timer));
+        self.retry.timer.set(Some(timer));
     }
 
     fn send(&self, data: &[u8], to: Option<&Address>) -> Sent {
@@ -125,7 +148,7 @@ impl DatagramSocketTransport {
         let this = self.this.clone();
         self.event_loop.call_soon(move || {
             // Gone if the endpoint was lost meanwhile, after which nothing is told.
-            if let Some(protocol) = this.upgrade().and_then(|transport| transport.protocol()) {
+            if let Some(protocol) = this.upgrade().and_then(|transport| transport.life.protocol()) {
                 protocol.error_received(error);
             }
         });
@@ -142,43 +165,40 @@ impl DatagramSocketTransport {
                 self.wait_for_room();
                 break;
             }
-            self.retry_after.set(FIRST_RETRY);
+            self.retry.pause.set(Duration::ZERO);
             self.queue.borrow_mut().pop();
             if let Sent::Failed(error) = sent {
-                if let Some(protocol) = self.protocol() {
+                if let Some(protocol) = self.life.protocol() {
                     protocol.error_received(error);
                 }
                 break;
             }
         }
-        if matches!(self.phase.get(), Phase::Losing | Phase::Lost) {
+        if self.life.is_over() {
             // The protocol gave up over the error: it is told nothing more but that.
             return Again::No;
         }
-        self.shrank();
+        self.tell(self.flow.shrank(self.queued()));
         if self.queue.borrow().is_empty() {
             self.registration.unwant(Direction::Write);
-            if self.phase.get() == Phase::Closing {
-                self.lose(None);
+            if self.life.phase() == Phase::Closing {
+                self.lose(Ending::Closed);
             }
         }
         Again::NextTurn
     }
 
     pub(super) fn grew(&self) {
-        self.tell(self.flow.grew(self.get_size()));
+        self.tell(self.flow.grew(self.queued()));
     }
 
-    fn shrank(&self) {
-        self.tell(self.flow.shrank(self.get_size()));
-    }
-
-    fn get_size(&self) -> usize {
+    /// How much is queued, in bytes.
+    pub(super) fn queued(&self) -> usize {
         self.queue.borrow().size()
     }
 
     fn tell(&self, change: Option<FlowChange>) {
-        let (Some(change), Some(protocol)) = (change, self.protocol()) else { return };
+        let (Some(change), Some(protocol)) = (change, self.life.protocol()) else { return };
         match change {
             FlowChange::Pause => protocol.pause_writing(),
             FlowChange::Resume => protocol.resume_writing(),

@@ -90,8 +90,14 @@ impl TlsProtocol {
 
     /// Like [`flush`](TlsProtocol::flush), but tells the application nothing.
     pub(super) fn seal_gathered(&self) {
-        while !self.gathering.is_empty() && self.wants_sealed() {
-            self.seal_piece();
+        while self.wants_sealed() {
+            let Some(mut backlog) = self.gathering.take() else { return };
+            let front = backlog.front();
+            let piece = &front[..front.len().min(SEAL_PIECE)];
+            self.session.borrow_mut().write(piece);
+            let sealed = piece.len();
+            backlog.advance(sealed);
+            self.gathering.put_back(backlog, &self.event_loop.core().buffers);
             self.send_sealed();
         }
     }
@@ -100,17 +106,6 @@ impl TlsProtocol {
     /// joined into fewer records.
     fn wants_sealed(&self) -> bool {
         !self.below_paused.get() && !self.is_below_closing()
-    }
-
-    /// Encrypts some of what was gathered.
-    fn seal_piece(&self) {
-        let Some(mut backlog) = self.gathering.take() else { return };
-        let front = backlog.front();
-        let piece = &front[..front.len().min(SEAL_PIECE)];
-        self.session.borrow_mut().write(piece);
-        let sealed = piece.len();
-        backlog.advance(sealed);
-        self.gathering.put_back(backlog, &self.event_loop.core().buffers);
     }
 
     /// Hands what the engine has for the wire to the transport below.
@@ -150,7 +145,8 @@ impl TlsProtocol {
     #[cold]
     fn tell(&self, change: FlowChange) {
         if let Some(above) = self.above.informed() {
-            self.guarded(change.method(), || change.tell(&*above));
+            let (name, method) = change.method();
+            self.guarded(name, || method(&*above));
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{ConduitTransport, Ending};
+use super::ConduitTransport;
 use crate::errors::{ConnectionError, protocol_panicked};
 use crate::event_loop::Incident;
 use crate::executor::Payload;
 use crate::net::connection::Conduit;
-use crate::transports::Guard;
+use crate::transports::{Ending, Guard};
 
 impl<C: Conduit + 'static> ConduitTransport<C> {
     /// Calls the protocol where the panic must end here: because the call may come from inside a write of somebody

@@ -3,10 +3,12 @@
 use std::io::IoSlice;
 use std::rc::Rc;
 
-use super::{ConduitTransport, Ending, Phase, Reading, Writing};
+use super::ConduitTransport;
+use super::reading::Reading;
+use super::writing::Writing;
 use crate::interface::{ExtraInfo, Protocol, Transport};
 use crate::net::connection::{Conduit, Ways};
-use crate::reactor::Direction;
+use crate::transports::{Ending, Phase};
 
 impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
     fn write(&self, data: &[u8]) {
@@ -26,32 +28,27 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
     }
 
     fn write_eof(&self) {
-        if self.phase.get() != Phase::Open || self.writing.get() != Writing::Open {
+        if !self.life.is_open() || self.writing.get() != Writing::Open {
             return;
         }
         if self.ways == Ways::Out {
             return self.close();
         }
-        self.writing.set(Writing::Ending);
-        self.flush_step();
-        if self.writing.get() == Writing::Ending && self.gathering.is_empty() && self.phase.get() == Phase::Open {
-            self.end_writing();
-        }
+        self.end_when_sent();
     }
 
     fn close(&self) {
-        match self.phase.get() {
-            Phase::Open => {}
-            Phase::Receiving => return self.lose(Ending::Closed),
-            Phase::Closing | Phase::Losing | Phase::Lost => return,
+        if self.life.phase() == Phase::Receiving {
+            return self.lose(Ending::Closed);
         }
-        self.phase.set(Phase::Closing);
-        self.registration.unwant(Direction::Read);
+        if !self.life.begin_closing() {
+            return;
+        }
         self.flush_step();
         if self.gathering.is_empty() {
             self.lose(Ending::Closed);
         } else {
-            self.throw_away_input();
+            self.update_read_interest();
         }
         self.tell_closing();
     }
@@ -62,7 +59,7 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
     }
 
     fn is_closing(&self) -> bool {
-        self.phase.get() != Phase::Open
+        !self.life.is_open()
     }
 
     fn pause_reading(&self) {
@@ -112,14 +109,10 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
     }
 
     fn set_protocol(&self, protocol: Rc<dyn Protocol>) {
-        if self.phase.get() == Phase::Lost {
-            return;
-        }
-        let earlier = self.protocol.replace(Some(protocol));
-        drop(earlier);
+        self.life.set_protocol(protocol);
     }
 
     fn get_protocol(&self) -> Option<Rc<dyn Protocol>> {
-        self.protocol()
+        self.life.protocol()
     }
 }

@@ -1,80 +1,109 @@
 //! From the conduit to the protocol: one receive per readiness and turn.
 
+use std::cell::Cell;
 use std::io;
 
-use super::{ConduitTransport, Ending, Phase, Reading};
+use super::ConduitTransport;
 use crate::constants::RECEIVE_SIZE;
 use crate::errors::buffer_without_room;
 use crate::event_loop::{Incident, Unsent};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 use crate::net::connection::{Conduit, Ways};
 use crate::reactor::{Again, Direction};
+use crate::transports::{Ending, Phase};
 
-/// What one receive found.
-enum Received {
-    Bytes(usize),
-    Eof,
-    Nothing,
-    Failed(io::Error),
+/// Whether what comes goes to the protocol. Only this file changes it.
+pub(super) struct ReadingSide(Cell<Reading>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// The protocol has not been told `connection_made` yet, which must come before any data.
+    NotYet,
+    /// As `NotYet`, and it was paused meanwhile.
+    NotYetPaused,
+    /// Received bytes go to the protocol.
+    Flowing,
+    /// The protocol wants none for now. They stay in the kernel, and so does the end of the stream.
+    Paused,
+    /// The peer has ended its direction.
+    Ended,
+}
+
+impl ReadingSide {
+    pub(super) fn new() -> ReadingSide {
+        ReadingSide(Cell::new(Reading::NotYet))
+    }
+
+    pub(super) fn get(&self) -> Reading {
+        self.0.get()
+    }
 }
 
 impl<C: Conduit + 'static> ConduitTransport<C> {
+    /// Whether what the peer sends is for the protocol.
+    pub(super) fn delivers(&self) -> bool {
+        matches!(self.life.phase(), Phase::Open | Phase::Receiving)
+    }
+
+    /// The protocol was told `connection_made`.
     pub(super) fn start_reading(&self) {
         match self.reading.get() {
-            Reading::NotYet => self.flow_in(),
-            Reading::NotYetPaused => self.reading.set(Reading::Paused),
+            Reading::NotYet => self.set_reading(Reading::Flowing),
+            Reading::NotYetPaused => self.set_reading(Reading::Paused),
             Reading::Flowing | Reading::Paused | Reading::Ended => {}
         }
     }
 
-    /// Whether what the peer sends is for the protocol.
-    pub(super) fn delivers(&self) -> bool {
-        matches!(self.phase.get(), Phase::Open | Phase::Receiving)
-    }
-
     pub(super) fn pause(&self) {
         match self.reading.get() {
-            Reading::NotYet => self.reading.set(Reading::NotYetPaused),
-            Reading::Flowing => {
-                self.reading.set(Reading::Paused);
-                self.registration.unwant(Direction::Read);
-            }
+            Reading::NotYet => self.set_reading(Reading::NotYetPaused),
+            Reading::Flowing => self.set_reading(Reading::Paused),
             Reading::NotYetPaused | Reading::Paused | Reading::Ended => {}
         }
     }
 
     pub(super) fn resume(&self) {
         match self.reading.get() {
-            Reading::NotYetPaused => self.reading.set(Reading::NotYet),
-            Reading::Paused => self.flow_in(),
+            Reading::NotYetPaused => self.set_reading(Reading::NotYet),
+            Reading::Paused => self.set_reading(Reading::Flowing),
             Reading::NotYet | Reading::Flowing | Reading::Ended => {}
         }
     }
 
-    fn flow_in(&self) {
-        self.reading.set(Reading::Flowing);
-        if self.delivers() {
+    fn set_reading(&self, reading: Reading) {
+        self.reading.0.set(reading);
+        self.update_read_interest();
+    }
+
+    /// Wants to receive exactly if something is to be done with what comes. Called after each change of what that depends
+    /// on: the phase, and the reading side.
+    pub(super) fn update_read_interest(&self) {
+        let wanted = match self.life.phase() {
+            Phase::Open | Phase::Receiving => self.reading.get() == Reading::Flowing,
+            // What comes is thrown away while what was written before `close` still goes out: a peer that writes before it
+            // reads would wait for us, and we for it.
+            Phase::Closing => self.peer_may_send(),
+            Phase::Losing | Phase::Lost => false,
+        };
+        if wanted {
             self.want(Direction::Read);
+        } else {
+            self.registration.unwant(Direction::Read);
         }
     }
 
-    /// A send failed, mostly since the peer has gone. What it sent before is here then, though the selector may not have
-    /// told yet: it is received before anything that is scheduled from now on, so that who hears of the failure in a
-    /// later turn knows the peer's last words.
-    pub(super) fn receive_what_has_come(&self) {
-        self.registration.believe_ready(Direction::Read);
-        if self.reading.get() == Reading::Flowing {
-            self.want(Direction::Read);
-        }
+    /// Whether the peer has not ended its direction yet, if it has one.
+    pub(super) fn peer_may_send(&self) -> bool {
+        self.ways == Ways::Both && self.reading.get() != Reading::Ended
     }
 
     /// The conduit is readable, and the protocol wants bytes.
     #[inline(always)]
     pub(super) fn receive_once(&self) -> Again {
-        if self.phase.get() == Phase::Closing {
+        if self.life.phase() == Phase::Closing {
             return self.throw_away_once();
         }
-        let Some(protocol) = self.protocol() else { return Again::No };
+        let Some(protocol) = self.life.protocol() else { return Again::No };
         let on_panic = self.on_panic("buffered");
         let buffered = protocol.buffered();
         on_panic.disarm();
@@ -84,26 +113,10 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         }
     }
 
-    /// While what was written before `close` still goes out, what comes in is thrown away: a peer that writes before
-    /// it reads would wait for us, and we for it.
-    pub(super) fn throw_away_input(&self) {
-        let more_may_come = self.ways == Ways::Both && self.reading.get() != Reading::Ended;
-        if more_may_come {
-            self.want(Direction::Read);
-        }
-    }
-
     #[cold]
     fn throw_away_once(&self) -> Again {
         let received = self.receive(&mut self.event_loop.core().buffers.lend().memory);
-        match received {
-            Received::Eof => {
-                self.reading.set(Reading::Ended);
-                self.registration.unwant(Direction::Read);
-            }
-            Received::Failed(error) => self.lose(Ending::Failed(error.into())),
-            Received::Bytes(_) | Received::Nothing => {}
-        }
+        self.received_no_bytes(received);
         Again::NextTurn
     }
 
@@ -111,7 +124,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     fn receive_plain(&self, protocol: &dyn Protocol) -> Again {
         let mut loan = self.event_loop.core().buffers.lend();
         match self.receive(&mut loan.memory) {
-            Received::Bytes(n) => {
+            Ok(n @ 1..) => {
                 // Most protocols answer at once. What they write here is sent here, and needs no place in the list.
                 self.gathering.own_step();
                 let on_panic = self.on_panic("data_received");
@@ -139,7 +152,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         let room = buffer.room();
         let most = room.len().min(RECEIVE_SIZE);
         match self.receive(&mut room[..most]) {
-            Received::Bytes(n) => {
+            Ok(n @ 1..) => {
                 buffer.advance(n);
                 buffered.buffer_updated(buffer, n);
                 on_panic.disarm();
@@ -153,55 +166,37 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         }
     }
 
+    /// Receives once. Where there is still a protocol to receive for, the conduit is not closed yet.
     #[inline(always)]
-    fn receive(&self, into: &mut [u8]) -> Received {
-        loop {
-            match self.with_conduit(|conduit| conduit.recv(into)) {
-                Some(Ok(0)) => return Received::Eof,
-                Some(Ok(n)) => {
-                    if n < into.len() {
-                        self.registration.received_short();
-                    }
-                    return Received::Bytes(n);
-                }
-                Some(Err(error)) => {
-                    if let Some(received) = self.receive_failed(error) {
-                        return received;
-                    }
-                }
-                None => return Received::Nothing,
-            }
+    fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
+        let room = into.len();
+        let n = self.with_conduit(|conduit| conduit.recv(into)).unwrap_or(Ok(0))?;
+        if n < room {
+            self.registration.received_short();
         }
-    }
-
-    /// What a failed receive means; `None` if it is to be tried again.
-    #[cold]
-    fn receive_failed(&self, error: io::Error) -> Option<Received> {
-        match error.kind() {
-            io::ErrorKind::Interrupted => None,
-            io::ErrorKind::WouldBlock => {
-                self.registration.exhausted(Direction::Read);
-                Some(Received::Nothing)
-            }
-            _ => Some(Received::Failed(error)),
-        }
+        Ok(n)
     }
 
     #[cold]
-    fn received_no_bytes(&self, received: Received) -> Again {
-        match received {
-            Received::Eof => self.received_eof(),
-            Received::Failed(error) => self.lose(Ending::Failed(error.into())),
-            Received::Bytes(_) | Received::Nothing => {}
+    fn received_no_bytes(&self, received: io::Result<usize>) -> Again {
+        match received.map_err(|error| (error.kind(), error)) {
+            Ok(0) => self.received_eof(),
+            Ok(1..) => {}
+            Err((io::ErrorKind::WouldBlock, _)) => self.registration.exhausted(Direction::Read),
+            // Still ready, so it is tried again.
+            Err((io::ErrorKind::Interrupted, _)) => return Again::NextTurn,
+            Err((_, error)) => self.lose(Ending::Failed(error.into())),
         }
         Again::No
     }
 
     fn received_eof(&self) {
         // Asked for here, since the one that lent its buffer may have handed the connection over since.
-        let Some(protocol) = self.protocol() else { return };
-        self.reading.set(Reading::Ended);
-        self.registration.unwant(Direction::Read);
+        let Some(protocol) = self.life.protocol() else { return };
+        self.set_reading(Reading::Ended);
+        if self.life.phase() == Phase::Closing {
+            return;
+        }
         if self.ways == Ways::Out {
             return self.nobody_reads();
         }
@@ -211,7 +206,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         let on_panic = self.on_panic("eof_received");
         let after = protocol.eof_received();
         on_panic.disarm();
-        if after == AfterEof::Close || self.ways == Ways::In || self.phase.get() == Phase::Receiving {
+        if after == AfterEof::Close || self.ways == Ways::In || self.life.phase() == Phase::Receiving {
             self.close();
         }
     }
@@ -220,17 +215,16 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     /// a socket once: a send that was told of a reset leaves an end to the receives behind it, though the peer never
     /// ended its side. A `BrokenPipe` is no such error: it says that nothing can be sent, and nothing else.
     fn is_end_of_a_broken_connection(&self) -> bool {
-        let failure = self.failure();
+        let failure = self.life.failure();
         failure.is_some_and(|error| error.kind() != io::ErrorKind::BrokenPipe)
     }
 
     /// The other end of a pipe that we write to is gone. That is an error if it leaves bytes unread here.
     fn nobody_reads(&self) {
-        let unsent = !self.gathering.is_empty();
-        self.lose(match unsent {
-            true => Ending::Failed(io::Error::from(io::ErrorKind::BrokenPipe).into()),
-            false => Ending::Closed,
-        });
+        if self.gathering.is_empty() {
+            return self.lose(Ending::Closed);
+        }
+        self.lose(Ending::Failed(io::Error::from(io::ErrorKind::BrokenPipe).into()));
     }
 
     #[cold]

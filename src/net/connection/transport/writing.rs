@@ -1,15 +1,39 @@
 //! From the protocol to the conduit: gathered in a step, sent at its end, kept while the peer does not read.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
-use std::rc::Rc;
 
-use super::{ConduitTransport, Ending, Parting, Phase, Reading, Writing};
+use super::ConduitTransport;
 use crate::constants::DIRECT_WRITE;
 use crate::event_loop::Unsent;
 use crate::executor::count_system_call;
 use crate::net::connection::{Conduit, Ways};
 use crate::reactor::Direction;
-use crate::transports::{AfterWrite, Backlog, FlowChange};
+use crate::transports::{AfterWrite, Backlog, Ending, FlowChange, Phase};
+
+/// Whether our direction is open. Only this file changes it.
+pub(super) struct WritingSide(Cell<Writing>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// Bytes may be written.
+    Open,
+    /// `write_eof` was called: our side ends when what is buffered has gone out. There is some.
+    Ending,
+    /// Our side has ended, or there never was one.
+    Ended,
+}
+
+impl WritingSide {
+    pub(super) fn new(ways: Ways) -> WritingSide {
+        WritingSide(Cell::new(if ways == Ways::In { Writing::Ended } else { Writing::Open }))
+    }
+
+    #[inline]
+    pub(super) fn get(&self) -> Writing {
+        self.0.get()
+    }
+}
 
 impl<C: Conduit + 'static> ConduitTransport<C> {
     /// Whether bytes may be written; a transport that is lost counts them, and drops them.
@@ -17,7 +41,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     #[track_caller]
     pub(super) fn accepts_writes(&self) -> bool {
         assert!(self.writing.get() == Writing::Open, "nothing can be written after write_eof(), nor to a read pipe");
-        if matches!(self.phase.get(), Phase::Receiving | Phase::Losing | Phase::Lost) {
+        if matches!(self.life.phase(), Phase::Receiving | Phase::Losing | Phase::Lost) {
             self.gathering.flow().write_was_lost(self);
             return false;
         }
@@ -53,7 +77,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     /// Buffers bytes, of which there must be some. Returns how many are buffered then.
     #[inline(always)]
     fn gather(&self, data: &[u8]) -> usize {
-        self.parting.set(Parting::Lingering);
+        self.parting.written();
         self.gathering.push(data, &self.event_loop.core().buffers)
     }
 
@@ -87,11 +111,10 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
             Some(Err(error)) => return self.send_failed(error),
             None => return,
         };
-        self.parting.set(Parting::Lingering);
+        self.parting.written();
         if sent == total {
             return;
         }
-        self.registration.exhausted(Direction::Write);
         let (mut skip, mut size) = (sent, 0);
         for part in parts {
             let from = skip.min(part.len());
@@ -100,8 +123,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
                 size = self.gather(&part[from..]);
             }
         }
-        self.wait_until_writable();
-        self.signal(size);
+        self.kernel_is_full(size);
     }
 
     /// Sends what is buffered, as far as the kernel takes it, and does what follows from that.
@@ -109,7 +131,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     fn send_outgoing(&self) {
         match self.send_front() {
             Ok(true) => self.all_sent(),
-            Ok(false) => self.some_left(),
+            Ok(false) => self.kernel_is_full(self.gathering.len()),
             Err(error) => self.send_failed(error),
         }
     }
@@ -118,16 +140,18 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     /// of its own, if there may still be something in it.
     #[cold]
     fn send_failed(&self, error: io::Error) {
-        self.parting.set(Parting::Reset);
-        let more_may_come = self.ways == Ways::Both && self.reading.get() != Reading::Ended;
-        if self.phase.get() != Phase::Open || !more_may_come {
+        self.parting.bytes_given_up();
+        if !self.life.is_open() || !self.peer_may_send() {
             return self.lose(Ending::Failed(error.into()));
         }
-        self.phase.set(Phase::Receiving);
-        self.failure.set(Some(error.into()));
+        self.life.stop_sending(error.into());
         self.registration.unwant(Direction::Write);
         self.give_up_outgoing();
-        self.receive_what_has_come();
+        // Mostly the peer has gone. What it sent before is here then, though the selector may not have told yet: it is
+        // received before anything that is scheduled from now on, so that whoever hears of the failure in a later turn
+        // knows the peer's last words.
+        self.registration.believe_ready(Direction::Read);
+        self.update_read_interest();
         self.tell_closing();
     }
 
@@ -150,17 +174,18 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
             return;
         }
         self.registration.unwant(Direction::Write);
-        if self.phase.get() != Phase::Open || self.writing.get() == Writing::Ending {
+        if !self.life.is_open() || self.writing.get() == Writing::Ending {
             self.go_on_to_the_end();
         }
     }
 
-    /// The kernel is full: trying again would only find that out once more.
+    /// The kernel did not take all, and `size` bytes are kept. Trying again would only find that out once more, so the
+    /// next attempt waits for an event.
     #[cold]
-    fn some_left(&self) {
+    fn kernel_is_full(&self, size: usize) {
         self.registration.exhausted(Direction::Write);
-        self.wait_until_writable();
-        self.signal(self.gathering.len());
+        self.want(Direction::Write);
+        self.signal(size);
     }
 
     /// Tells the protocol to resume. Returns whether it wrote more from inside that.
@@ -173,9 +198,9 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     /// What was written has gone out, and nothing else was to come.
     #[cold]
     fn go_on_to_the_end(&self) {
-        match (self.phase.get(), self.writing.get()) {
-            (Phase::Closing, _) => self.lose(Ending::Closed),
-            (Phase::Open, Writing::Ending) => self.end_writing(),
+        match self.life.phase() {
+            Phase::Closing => self.lose(Ending::Closed),
+            Phase::Open if self.writing.get() == Writing::Ending => self.end_writing(),
             _ => {}
         }
     }
@@ -187,10 +212,6 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         self.send_outgoing();
     }
 
-    fn wait_until_writable(&self) {
-        self.want(Direction::Write);
-    }
-
     /// Tells the protocol to pause or to resume, if that is to be told now that `size` bytes are kept.
     fn signal(&self, size: usize) {
         if let Some(change) = self.gathering.flow().changed(size) {
@@ -200,15 +221,24 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
 
     #[cold]
     pub(super) fn tell(&self, change: FlowChange) {
-        let Some(protocol) = self.protocol() else { return };
+        let Some(protocol) = self.life.protocol() else { return };
+        let (name, method) = change.method();
         // That it panicked is reported, and the connection is lost by it.
-        let _ = self.call_protocol(change.method(), || change.tell(&*protocol));
+        let _ = self.call_protocol(name, || method(&*protocol));
     }
 
-    pub(super) fn end_writing(&self) {
-        self.writing.set(Writing::Ended);
-        let conduit = self.with_conduit(Rc::clone);
-        if let Some(Err(error)) = conduit.map(|conduit| conduit.shutdown_write()) {
+    /// Ends our side when nothing is left to send.
+    pub(super) fn end_when_sent(&self) {
+        self.writing.0.set(Writing::Ending);
+        self.flush_step();
+        if self.writing.get() == Writing::Ending && self.gathering.is_empty() && self.life.is_open() {
+            self.end_writing();
+        }
+    }
+
+    fn end_writing(&self) {
+        self.writing.0.set(Writing::Ended);
+        if let Some(Err(error)) = self.with_conduit(|conduit| conduit.shutdown_write()) {
             // The peer has reset the connection; the next receive says so in a better way.
             log::debug!("the end of the stream could not be sent: {error}: {self:?}");
         }
@@ -225,20 +255,13 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     /// told nothing: this may be its own panic.
     pub(super) fn send_last(&self) {
         if self.has_gathered() && self.send_front().is_err() {
-            self.parting.set(Parting::Reset);
+            self.parting.bytes_given_up();
         }
     }
 
     /// Whether this step wrote something that the kernel may take now.
     fn has_gathered(&self) -> bool {
         self.registration.is_ready(Direction::Write) && self.gathering.waits_for_step_end()
-    }
-
-    /// Gives up what is still buffered. If that is something, the peer is told by a reset.
-    pub(super) fn give_up_outgoing(&self) {
-        if self.gathering.give_up() {
-            self.parting.set(Parting::Reset);
-        }
     }
 }
 
@@ -266,10 +289,7 @@ fn send_front<C: Conduit>(conduit: &C, backlog: &mut Backlog) -> io::Result<()> 
 /// Tries to send until that is not interrupted. Zero if the kernel takes nothing now.
 #[inline(always)]
 fn attempt(send: impl Fn() -> io::Result<usize>) -> io::Result<usize> {
-    match send() {
-        Err(error) => attempt_again(error, &send),
-        sent => sent,
-    }
+    send().or_else(|error| attempt_again(error, &send))
 }
 
 #[cold]

@@ -1,0 +1,124 @@
+//! The end of a connection: the protocol is told, then the conduit is closed, or left to linger.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use super::ConduitTransport;
+use super::reading::Reading;
+use super::writing::Writing;
+use crate::net::connection::Conduit;
+use crate::net::connection::linger::Lingering;
+use crate::reactor::Direction;
+use crate::transports::{Ending, Phase};
+
+/// How the conduit will be closed, as far as that is known by now.
+pub(super) struct Parting(Cell<Manner>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// Nothing was written yet, so the peer has nothing to lose by a close.
+    NothingWritten,
+    /// Something was written. If all of it goes out before the end, the peer is to get it: the conduit lingers.
+    Lingering,
+    /// The connection was aborted, or failed, with nothing unsent: it is closed at once.
+    AtOnce,
+    /// Bytes were given up. The peer must not take what it got for all there was, so it is told by a reset.
+    Reset,
+}
+
+impl Parting {
+    pub(super) fn new() -> Parting {
+        Parting(Cell::new(Manner::NothingWritten))
+    }
+
+    /// Something was written. Nothing is, once the end has come.
+    #[inline]
+    pub(super) fn written(&self) {
+        self.0.set(Manner::Lingering);
+    }
+
+    pub(super) fn bytes_given_up(&self) {
+        self.0.set(Manner::Reset);
+    }
+}
+
+impl<C: Conduit + 'static> ConduitTransport<C> {
+    /// The connection ends now: nothing is sent or received any more, and the protocol is told in a later turn.
+    pub(super) fn lose(&self, ending: Ending) {
+        let in_order = matches!(ending, Ending::Closed);
+        let Some(earlier) = self.life.begin_losing(ending) else { return };
+        self.update_read_interest();
+        self.registration.unwant(Direction::Write);
+        self.send_last();
+        self.give_up_outgoing();
+        if !in_order && self.parting.0.get() != Manner::Reset {
+            self.parting.0.set(Manner::AtOnce);
+        }
+        if earlier == Phase::Open {
+            self.tell_closing();
+        }
+        // What that has scheduled comes before the end.
+        if let Some(transport) = self.this.upgrade() {
+            self.event_loop.call_soon(move || transport.deliver_lost());
+        }
+    }
+
+    /// The connection is open no longer: tells the protocol, unless `connection_made` is still to come, which is first.
+    pub(super) fn tell_closing(&self) {
+        if matches!(self.reading.get(), Reading::NotYet | Reading::NotYetPaused) {
+            return;
+        }
+        let Some(protocol) = self.life.protocol() else { return };
+        let error = self.life.failure();
+        // That it panicked is reported, and the connection is lost by it.
+        let _ = self.call_protocol("connection_closing", || protocol.connection_closing(error));
+    }
+
+    /// Tells the protocol, closes the conduit, lets go of both, and is no longer counted by the server; in this
+    /// order, also if the protocol panics.
+    fn deliver_lost(&self) {
+        let (protocol, error) = self.life.end();
+        if let Some(protocol) = &protocol {
+            // That it panicked is reported; there is nothing more to lose by it.
+            let _ = self.call_protocol("connection_lost", || protocol.connection_lost(error));
+        }
+        self.close_conduit();
+        // Last, since its destructor is user code.
+        drop(protocol);
+    }
+
+    /// Closes the conduit, or leaves it to linger, so that input that comes late does not cost the peer what we sent
+    /// last. The server no longer counts the connection among those that are not lost.
+    fn close_conduit(&self) {
+        let Some(conduit) = self.take_conduit() else { return };
+        let attachment = self.attachment.take();
+        // The peer has something to lose by a close if we sent something, and it may still send: a closed socket would
+        // answer that with a reset. A pipe's peer has no reply to lose, and what is left in a pipe may be for another
+        // reader. Nor is there anything to wait for where the peer can be told no more.
+        let lingers = self.parting.0.get() == Manner::Lingering
+            && self.peer_may_send()
+            && (self.writing.get() == Writing::Ended || conduit.shutdown_write().is_ok());
+        let source = if lingers {
+            Lingering::begin(&self.event_loop, &self.registration, conduit, attachment)
+        } else {
+            self.event_loop.core().reactor.unwatch(&self.registration)
+        };
+        drop(source);
+    }
+
+    /// Takes the conduit out, to be closed. If bytes were given up, that will be a reset.
+    pub(super) fn take_conduit(&self) -> Option<Rc<C>> {
+        let conduit = self.conduit.take()?;
+        if self.parting.0.get() == Manner::Reset {
+            conduit.reset_on_close();
+        }
+        Some(conduit)
+    }
+
+    /// Gives up what is still buffered. If that is something, the peer is told by a reset.
+    pub(super) fn give_up_outgoing(&self) {
+        if self.gathering.give_up() {
+            self.parting.bytes_given_up();
+        }
+    }
+}
