@@ -1,7 +1,5 @@
 //! A clock that runs as the system's and can be put forward: a minute passes without being waited for, and what takes no
 //! time takes none, however busy the machine is.
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-
 use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;

@@ -1,16 +1,11 @@
-//! Two connected sockets of each kind, and what the kernel holds between them.
+//! Two connected sockets of each kind.
 //!
 //! The kernel takes all that the tests here send, without any help of the loop. So the peer's part is done with blocking
 //! calls, in one piece, while the loop is held up: it finds all of it at its next look, in every run.
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-
-use std::fs;
-use std::io::{Read, Write};
 use std::net::Ipv4Addr;
-use std::thread;
 use std::time::Duration;
 
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 /// What two sockets are connected by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,43 +53,4 @@ impl Link {
         // The kernel counts what it keeps with the memory around it.
         Linked { ours, peer, holds: (room / 4).min(1 << 20) }
     }
-}
-
-/// Waits until all that was sent by a socket has arrived in the kernel of the other end, whoever reads it there.
-pub(crate) fn until_arrived<'s>(socket: impl Into<SockRef<'s>>) {
-    let socket = socket.into();
-    let (Some(own), Some(other)) = (port(socket.local_addr()), port(socket.peer_addr())) else { return };
-    for _ in 0..5_000 {
-        if unacknowledged(own, other) == 0 {
-            return;
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    panic!("what was sent never arrived");
-}
-
-fn port(name: std::io::Result<socket2::SockAddr>) -> Option<u16> {
-    Some(name.ok()?.as_socket()?.port())
-}
-
-/// How many bytes one end of a TCP connection over the loopback has sent that the other has not acknowledged.
-fn unacknowledged(own: u16, other: u16) -> usize {
-    let table = fs::read_to_string("/proc/net/tcp").expect("Linux lists its TCP connections");
-    let (own, other) = (format!(":{own:04X}"), format!(":{other:04X}"));
-    let of_connection = table.lines().find_map(|line| {
-        // number, local name, remote name, state, sent:received
-        let fields: Vec<&str> = line.split_whitespace().take(5).collect();
-        let is_it = fields.len() == 5 && fields[1].ends_with(&own) && fields[2].ends_with(&other);
-        is_it.then(|| fields[4].split(':').next().map(str::to_owned)).flatten()
-    });
-    of_connection.map_or(0, |sent| usize::from_str_radix(&sent, 16).expect("the kernel counts in hexadecimal"))
-}
-
-/// A peer that reads the beginning of what is said to it, answers, and closes with the rest unread when the answer has
-/// arrived. The kernel resets the connection then, and keeps what has arrived for whoever reads it.
-pub(crate) fn answer_early(mut peer: Socket, answer: &[u8]) {
-    peer.read_exact(&mut [0; 1000]).unwrap();
-    peer.write_all(answer).unwrap();
-    until_arrived(&peer);
-    drop(peer);
 }

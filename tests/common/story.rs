@@ -1,6 +1,4 @@
 //! A protocol that writes down what it is told, as a list of words.
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 

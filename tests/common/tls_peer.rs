@@ -1,7 +1,5 @@
 //! The other side of a TLS connection, in a thread of its own: rustls on a blocking socket, with nothing of ours.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
-
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;

@@ -1,6 +1,4 @@
 //! What a connection may run over: a plain socket, or TLS. A test that is given a [`Wire`] does the same over each.
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-
 #[cfg(feature = "tls")]
 mod tls_wire;
 

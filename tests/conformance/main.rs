@@ -3,8 +3,10 @@
 //! well. README.md in this folder says how.
 
 #[cfg(feature = "tls")]
-#[path = "../common/certificates.rs"]
-mod certificates;
+#[path = "../common"]
+mod common {
+    pub(crate) mod certificates;
+}
 mod loops;
 mod operations;
 mod peer;

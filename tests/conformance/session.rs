@@ -73,7 +73,7 @@ pub(crate) mod over_tls {
     use waterwheel::rustls::ServerConnection;
     use waterwheel::{TlsClient, TlsServer};
 
-    use crate::certificates::Authority;
+    use crate::common::certificates::Authority;
     use crate::peer::Ended;
 
     /// The name in the peer's certificate.

@@ -11,8 +11,8 @@ use waterwheel::{
     yield_now,
 };
 
-use crate::law_tools::{guarded, run_clean};
 use crate::source_tree::sources;
+use crate::tools::{guarded, run_clean};
 
 thread_local! {
     /// The call of our own that is on the stack.

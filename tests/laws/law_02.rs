@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use waterwheel::{ConnectionError, Protocol, Transport, get_running_loop, yield_now};
 
-use crate::law_tools::{Incidents, guarded, on_another_thread};
 use crate::scripted::{all_become_readable, note, noted, scripted_loop, turn};
+use crate::tools::{Incidents, guarded, on_another_thread};
 
 /// Notes its data, and may abort another connection when it has some.
 struct Noting {

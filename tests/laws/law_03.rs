@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use waterwheel::{Promise, get_running_loop, spawn, yield_now};
 
-use crate::law_tools::{Incidents, guarded, on_another_thread};
 use crate::scripted::{note, noted, scripted_loop, turn};
+use crate::tools::{Incidents, guarded, on_another_thread};
 
 #[test]
 fn law_03_a_turn_is_a_batch() {

@@ -14,7 +14,7 @@ use waterwheel::{
     get_running_loop, open_connection, sleep, spawn, start_server, yield_now,
 };
 
-use crate::law_tools::{Incidents, guarded, on_another_thread};
+use crate::tools::{Incidents, guarded, on_another_thread};
 
 /// One of everything, for whoever re-enters.
 struct World {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use waterwheel::{EventLoop, Promise, StreamReader, get_running_loop, sleep, spawn, yield_now};
 
 use crate::law_04::{end_world, entered, make_world, reenter};
-use crate::law_tools::{Incidents, guarded};
+use crate::tools::{Incidents, guarded};
 
 thread_local! {
     /// What a foreign waker does when it is used, in the test that set it.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use waterwheel::{AfterEof, EventLoop, Transport, get_running_loop, sleep, yield_now};
 
-use crate::law_tools::{Incidents, guarded};
-use crate::story::{PanicIn, Story, Teller};
+use crate::common::story::{PanicIn, Story, Teller};
+use crate::tools::{Incidents, guarded};
 
 /// What happens on a connection, one letter each:
 /// `s` the peer sends "ab", `e` the peer ends its side, `r` the peer reads all it can, `x` the peer is gone, `w` we

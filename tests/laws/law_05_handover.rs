@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use waterwheel::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport, get_running_loop, yield_now};
 
-use crate::law_tools::{guarded, run_clean};
-use crate::story::{Story, Teller};
+use crate::common::story::{Story, Teller};
+use crate::tools::{guarded, run_clean};
 
 /// A protocol with a buffer of its own that hands the connection over at the first receive that brings nothing.
 struct HandingOver {

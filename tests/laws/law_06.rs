@@ -16,7 +16,9 @@ use waterwheel::{
     open_connection, sleep, spawn, start_server, timeout, yield_now,
 };
 
-use crate::law_tools::{guarded_alone, on_another_thread, open_descriptors};
+use crate::common::alone::alone;
+use crate::common::descriptors::open_descriptors;
+use crate::tools::on_another_thread;
 
 /// Counts what is made and what is dropped, and that both happen on one thread.
 #[derive(Clone)]
@@ -200,7 +202,7 @@ fn drop_a_busy_loop(held: bool) -> usize {
 
 #[test]
 fn law_06_the_chain_is_cut() {
-    guarded_alone(|| {
+    alone(|| {
         drop_a_busy_loop(false);
         let before = open_descriptors();
         for round in 0..300 {

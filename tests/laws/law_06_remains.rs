@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use waterwheel::{EventLoop, Protocol, Server, SystemClock, get_running_loop, open_connection, sleep, spawn};
 
-use crate::law_tools::{Incidents, guarded, guarded_alone, on_another_thread, open_descriptors};
-use crate::story::{Story, Teller};
+use crate::common::alone::{alone, run_alone};
+use crate::common::descriptors::open_descriptors;
+use crate::common::story::{Story, Teller};
+use crate::tools::{Incidents, guarded, on_another_thread};
 
 struct Plain;
 
@@ -28,7 +30,7 @@ impl Drop for Witness {
 
 #[test]
 fn handles_that_outlive_their_loop_hold_no_descriptor() {
-    guarded_alone(|| {
+    alone(|| {
         let before = open_descriptors();
         let mut event_loop = EventLoop::new().unwrap();
         let kept = event_loop.run(async {
@@ -75,28 +77,25 @@ fn halves_of_a_stream_that_outlive_their_loop_hold_nothing_once_they_are_dropped
 
 #[test]
 fn a_lost_connection_holds_neither_its_protocol_nor_its_descriptor() {
-    guarded_alone(|| {
-        let mut event_loop = EventLoop::new().unwrap();
-        event_loop.run(async {
-            let before = open_descriptors();
-            let (near, mut far) = UnixStream::pair().unwrap();
-            let story = Story::default();
-            let told = story.clone();
-            let (transport, protocol) =
-                get_running_loop().create_connection(move || Teller::new(&told), near).await.unwrap();
-            let weak = Rc::downgrade(&protocol);
-            drop(protocol);
-            assert!(weak.upgrade().is_some());
-            transport.abort();
-            while !story.is_lost() {
-                sleep(Duration::from_millis(1)).await;
-            }
-            assert_eq!(story.text(), "made lost");
-            assert!(weak.upgrade().is_none(), "the transport, which is still held, holds its protocol");
-            assert_eq!(far.read(&mut [0]).unwrap(), 0, "the socket is closed");
-            drop(far);
-            assert_eq!(open_descriptors(), before);
-        });
+    run_alone(|| async {
+        let before = open_descriptors();
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let story = Story::default();
+        let told = story.clone();
+        let (transport, protocol) =
+            get_running_loop().create_connection(move || Teller::new(&told), near).await.unwrap();
+        let weak = Rc::downgrade(&protocol);
+        drop(protocol);
+        assert!(weak.upgrade().is_some());
+        transport.abort();
+        while !story.is_lost() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(story.text(), "made lost");
+        assert!(weak.upgrade().is_none(), "the transport, which is still held, holds its protocol");
+        assert_eq!(far.read(&mut [0]).unwrap(), 0, "the socket is closed");
+        drop(far);
+        assert_eq!(open_descriptors(), before);
     });
 }
 

@@ -13,8 +13,8 @@ use waterwheel::{
     StreamReader, StreamWriter, Task, TimerHandle, Transport, get_running_loop, spawn,
 };
 
-use crate::law_tools::{guarded, run_clean};
 use crate::source_tree::{SourceFile, sources};
+use crate::tools::{guarded, run_clean};
 
 /// Says of a type whether it is `Send`: the inherent method is there only if it is, and is preferred then.
 struct Probe<T: ?Sized>(PhantomData<T>);

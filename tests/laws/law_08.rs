@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use waterwheel::testing::ManualClock;
 use waterwheel::{Clock, EventLoop, get_running_loop, sleep, sleep_until, timeout};
 
-use crate::law_tools::guarded;
 use crate::source_tree::{SourceFile, sources};
+use crate::tools::guarded;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -15,7 +15,8 @@ use waterwheel::{
     open_connection, sleep, spawn, yield_now,
 };
 
-use crate::law_tools::{guarded, pattern, run_clean};
+use crate::common::bytes::pattern;
+use crate::tools::{guarded, run_clean};
 
 const BURST: usize = 8 << 20;
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use waterwheel::{EventLoop, Protocol, Transport, get_running_loop, spawn, yield_now};
 
-use crate::law_tools::{guarded, run_clean};
+use crate::tools::{guarded, run_clean};
 
 struct Quiet;
 impl Protocol for Quiet {}

@@ -6,7 +6,9 @@ use std::os::unix::net::UnixStream;
 
 use waterwheel::{Endpoint, ReadError, StreamReader, StreamWriter, open_connection, spawn, yield_now};
 
-use crate::law_tools::{Random, give_up_after, guarded, pattern, run_clean};
+use crate::common::bytes::pattern;
+use crate::common::give_up::give_up_after;
+use crate::tools::{Random, guarded, run_clean};
 
 const READS: usize = 9;
 

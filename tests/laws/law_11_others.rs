@@ -14,27 +14,19 @@ use waterwheel::{
     start_server, timeout, yield_now,
 };
 
-use crate::law_tools::{give_up_after, guarded, guarded_alone, open_descriptors, run_clean};
+use crate::common::alone::alone;
+use crate::common::descriptors::{open_descriptors, until_descriptors};
+use crate::common::give_up::give_up_after;
+use crate::tools::{guarded, run_clean};
 
 struct Quiet;
 impl Protocol for Quiet {}
 
 pub(crate) fn waits_of_loops_and_servers() {
-    guarded_alone(|| run_clean(connecting_and_serving()));
+    alone(|| run_clean(connecting_and_serving()));
     guarded(|| run_clean(a_server_that_is_waited_for()));
     guarded(sleeps_keep_their_deadline);
     guarded(|| run_clean(promises_and_tasks()));
-}
-
-/// Waits until there are as many descriptors as before, which takes as long as a loss takes to be delivered.
-async fn settled(before: usize, what: &str) {
-    for _ in 0..1000 {
-        if open_descriptors() == before {
-            return;
-        }
-        sleep(Duration::from_millis(1)).await;
-    }
-    panic!("{what}: {} descriptors, {before} before", open_descriptors());
 }
 
 /// Gives `make()` up after no poll, one, two ... until it is done, and `end`s what it gives. Returns after how many
@@ -45,7 +37,7 @@ async fn at_every_poll<F: IntoFuture>(what: &str, make: impl Fn() -> F, end: imp
         let outcome = give_up_after(polls, make().into_future()).await;
         let is_done = outcome.is_some();
         outcome.into_iter().for_each(&end);
-        settled(before, what).await;
+        until_descriptors(before).await;
         if is_done {
             return polls;
         }

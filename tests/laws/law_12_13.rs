@@ -3,8 +3,8 @@
 use std::fs;
 
 use crate::imports::{ORDER, upward_imports};
-use crate::law_tools::guarded;
 use crate::source_tree::{SourceFile, crate_root, sources};
+use crate::tools::guarded;
 
 #[test]
 fn law_12_imports_point_down() {

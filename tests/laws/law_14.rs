@@ -20,7 +20,8 @@ use waterwheel::{
     start_server,
 };
 
-use crate::law_tools::{give_up_after, guarded, run_clean};
+use crate::common::give_up::give_up_after;
+use crate::tools::{guarded, run_clean};
 
 /// How often each is done.
 const TIMES: usize = 20_000;

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use waterwheel::{AfterEof, Protocol, Transport, get_running_loop, sleep};
 
-use crate::law_tools::{guarded, run_clean};
-use crate::links::{Link, until_arrived};
-use crate::story::{PanicIn, Story, Teller};
+use crate::common::arrived::until_arrived;
+use crate::common::links::Link;
+use crate::common::story::{PanicIn, Story, Teller};
+use crate::tools::{guarded, run_clean};
 
 /// How the peer ends its side, when all that it sent has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

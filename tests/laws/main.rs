@@ -1,18 +1,21 @@
-//! The laws of ARCHITECTURE.md, each with a test that fails where the law is broken.
+//! The laws of ARCHITECTURE.md, each with a test that fails where the law is broken, and the shape of `src/`.
 
-#[path = "../common/imports.rs"]
+#[path = "../common"]
+mod common {
+    pub(crate) mod alone;
+    pub(crate) mod arrived;
+    pub(crate) mod bytes;
+    pub(crate) mod descriptors;
+    pub(crate) mod give_up;
+    pub(crate) mod links;
+    pub(crate) mod story;
+    pub(crate) mod until;
+    pub(crate) mod watchdog;
+}
+
+mod architecture;
+mod circles;
 mod imports;
-#[path = "../common/law_tools.rs"]
-mod law_tools;
-#[path = "../common/links.rs"]
-mod links;
-#[path = "../common/source_tree.rs"]
-mod source_tree;
-#[path = "../common/story.rs"]
-mod story;
-
-mod scripted;
-
 mod law_01;
 mod law_02;
 mod law_03;
@@ -31,3 +34,9 @@ mod law_11_others;
 mod law_12_13;
 mod law_14;
 mod law_15;
+mod named_functions;
+mod paths;
+mod scripted;
+mod seams;
+mod source_tree;
+mod tools;

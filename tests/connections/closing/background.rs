@@ -1,0 +1,203 @@
+//! A connection whose writer was dropped closes by itself: all is sent if the peer takes it, and cut off if not.
+
+use std::cell::Cell;
+use std::io::{ErrorKind, Read};
+use std::net::TcpStream;
+use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+use waterwheel::testing::ManualClock;
+use waterwheel::{EventLoop, LoopHandle, Server, StreamReader, StreamWriter, sleep, yield_now};
+
+use super::{MIB, start};
+use crate::common::alone::{alone, run_alone};
+use crate::common::bytes::pattern;
+use crate::common::descriptors::{open_descriptors, until_descriptors};
+use crate::common::peers::{plain_client, read_all};
+use crate::common::until::until;
+
+/// How a handler leaves its connection.
+#[derive(Clone, Copy, Debug)]
+enum Leave {
+    /// It drops the writer.
+    Drop,
+    /// It closes the writer, then drops it.
+    Close,
+}
+
+/// Writes 32 MiB to each client, and leaves.
+async fn start_writing(leave: Leave) -> Server {
+    start(move |_reader: StreamReader, writer: StreamWriter| {
+        writer.write(&pattern(32 * MIB));
+        match leave {
+            Leave::Drop => {}
+            Leave::Close => writer.close(),
+        }
+    })
+    .await
+}
+
+#[test]
+fn what_a_dropped_writer_left_reaches_a_slow_reader() {
+    run_alone(|| async {
+        for leave in [Leave::Drop, Leave::Close] {
+            let server = start_writing(leave).await;
+            let before = open_descriptors();
+            let mut client = plain_client(server.local_addrs()[0]);
+            until("the handler has left", || server.connections() == 1).await;
+            let slow = thread::spawn(move || {
+                let mut all = Vec::new();
+                let mut piece = vec![0; 256 * 1024];
+                loop {
+                    match client.read(&mut piece) {
+                        Ok(0) => return all,
+                        Ok(n) => all.extend_from_slice(&piece[..n]),
+                        // A socket with a time limit says so when the process was stopped for a moment.
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::Interrupted),
+                    }
+                    thread::sleep(Duration::from_micros(200));
+                }
+            });
+            until("the client has all", || slow.is_finished()).await;
+            assert!(slow.join().unwrap() == pattern(32 * MIB), "{leave:?}");
+            until_descriptors(before).await;
+        }
+    });
+}
+
+/// A loop whose clock is moved by hand and stands still while a task is always ready.
+fn with_clock(close_timeout: Duration) -> (EventLoop, Rc<ManualClock>) {
+    let clock = Rc::new(ManualClock::new());
+    let event_loop = EventLoop::builder().clock(clock.clone()).close_timeout(close_timeout).build().unwrap();
+    (event_loop, clock)
+}
+
+/// A client of a server that left it with much to take.
+async fn abandoned(leave: Leave) -> (Server, TcpStream) {
+    let server = start_writing(leave).await;
+    let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // Fixed, or else the kernel may come to hold all of it.
+    client.set_recv_buffer_size(128 * 1024).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    client.connect(&server.local_addrs()[0].into()).unwrap();
+    let client = TcpStream::from(client);
+    while server.connections() == 0 {
+        yield_now().await;
+    }
+    for _ in 0..100 {
+        yield_now().await;
+    }
+    (server, client)
+}
+
+#[test]
+fn a_peer_that_takes_nothing_is_cut_off_after_the_close_timeout() {
+    alone(|| {
+        for leave in [Leave::Drop, Leave::Close] {
+            let (mut event_loop, clock) = with_clock(Duration::from_secs(7));
+            event_loop.run(async {
+                let before = open_descriptors();
+                let (server, client) = abandoned(leave).await;
+                let start = clock.elapsed();
+                sleep(Duration::from_secs(6)).await;
+                assert_eq!(server.connections(), 1, "{leave:?}");
+                sleep(Duration::from_secs(10)).await;
+                assert_eq!(server.connections(), 0, "{leave:?}");
+                assert!(clock.elapsed() - start < Duration::from_secs(17));
+                assert_eq!(open_descriptors(), before + 2);
+                assert!(!matches!(read_all(client), Ok(all) if all.len() == 32 * MIB));
+            });
+        }
+    });
+}
+
+#[test]
+fn a_reader_that_was_kept_does_not_keep_a_peer_that_takes_nothing() {
+    alone(|| {
+        let (mut event_loop, clock) = with_clock(Duration::from_secs(7));
+        event_loop.run(async {
+            let outcome = Rc::new(Cell::new(None));
+            let told = Rc::clone(&outcome);
+            let server = start(move |mut reader: StreamReader, writer: StreamWriter| {
+                let told = Rc::clone(&told);
+                async move {
+                    writer.write(&pattern(32 * MIB));
+                    drop(writer);
+                    told.set(Some(reader.read_to_end().await.map_err(|error| error.kind())));
+                }
+            })
+            .await;
+            let client = plain_client(server.local_addrs()[0]);
+            while server.connections() == 0 {
+                yield_now().await;
+            }
+            let start = clock.elapsed();
+            sleep(Duration::from_secs(6)).await;
+            assert_eq!(server.connections(), 1);
+            assert!(outcome.take().is_none(), "the peer is neither at its end nor cut off");
+            sleep(Duration::from_secs(10)).await;
+            assert_eq!(server.connections(), 0);
+            assert!(clock.elapsed() - start < Duration::from_secs(17));
+            assert!(outcome.take().is_some(), "the reader hears of it");
+            drop(client);
+        });
+    });
+}
+
+#[test]
+fn a_peer_that_takes_a_little_each_time_is_not_cut_off() {
+    alone(|| {
+        let (mut event_loop, clock) = with_clock(Duration::from_secs(7));
+        event_loop.run(async {
+            let (server, client) = abandoned(Leave::Drop).await;
+            let mut all = Vec::new();
+            for round in 1..=4 {
+                // More than the kernel holds back for a connection, so that the server's side can go on.
+                let mut reading = client.try_clone().unwrap();
+                let some = thread::spawn(move || {
+                    let mut some = vec![0; 6 * MIB];
+                    reading.read_exact(&mut some).map(|()| some)
+                });
+                while !some.is_finished() {
+                    yield_now().await;
+                }
+                all.extend(some.join().unwrap().unwrap());
+                sleep(Duration::from_secs(5)).await;
+                assert_eq!(server.connections(), 1, "cut off in round {round}");
+            }
+            assert!(clock.elapsed() >= Duration::from_secs(20));
+            let rest = thread::spawn(move || read_all(client).map(|rest| [all, rest].concat()));
+            while !rest.is_finished() {
+                yield_now().await;
+            }
+            assert!(rest.join().unwrap().unwrap() == pattern(32 * MIB));
+        });
+    });
+}
+
+#[test]
+fn a_dropped_writer_with_nothing_to_send_arms_no_timer() {
+    alone(|| {
+        let (mut event_loop, clock) = with_clock(Duration::from_secs(7));
+        let handle: LoopHandle = event_loop.handle();
+        event_loop.run(async {
+            let served = Rc::new(Cell::new(false));
+            let now = Rc::clone(&served);
+            let server = start(move |_reader, writer: StreamWriter| {
+                writer.write(b"all of it goes out at once");
+                drop(writer);
+                now.set(true);
+            })
+            .await;
+            let client = plain_client(server.local_addrs()[0]);
+            while !served.get() || server.connections() > 0 {
+                yield_now().await;
+            }
+            assert_eq!(read_all(client).unwrap(), b"all of it goes out at once");
+        });
+        assert!(format!("{handle:?}").contains("timers: 0"), "{handle:?}");
+        assert!(clock.elapsed() < Duration::from_secs(7));
+    });
+}

@@ -1,0 +1,272 @@
+//! A reply arrives whole, whenever the rest of its request does: a connection on which something was sent is kept, once
+//! it is closed, until the client has ended its side.
+
+use std::cell::Cell;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
+
+use waterwheel::testing::ManualClock;
+use waterwheel::{EventLoop, Server, StreamReader, StreamWriter, sleep, start_unix_server, yield_now};
+
+use super::{KIB, MIB, start};
+use crate::common::alone::{alone, run_alone};
+use crate::common::bytes::pattern;
+use crate::common::descriptors::{open_descriptors, until_descriptors};
+use crate::common::peers::{plain_client, read_all};
+use crate::common::temp_dir::TempDir;
+use crate::common::until::until;
+
+/// The bound that there is for a client that makes no progress.
+const BOUND: Duration = Duration::from_secs(5);
+
+/// Reads the head of a request, replies, and closes. Nothing is unread then, unless the client has sent more.
+async fn reply_to_the_head(mut reader: StreamReader, writer: StreamWriter) {
+    reader.readexactly(KIB).await.unwrap();
+    writer.write(&pattern(MIB));
+    writer.close();
+}
+
+/// A handler whose connections are closed with nothing unread, after a few bytes were sent.
+async fn say_bye(_reader: StreamReader, writer: StreamWriter) {
+    writer.write(b"bye");
+}
+
+/// Waits until the first client that comes has been served, and its connection is lost.
+async fn until_served(server: &Server) {
+    while server.connections() == 0 {
+        yield_now().await;
+    }
+    while server.connections() > 0 {
+        yield_now().await;
+    }
+}
+
+/// Reads to the end, a piece at a time.
+fn read_slowly(mut from: impl Read) -> io::Result<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut piece = vec![0; 64 * KIB];
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => return Ok(all),
+            Ok(n) => all.extend_from_slice(&piece[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// Lets a thread do its part while the loop does its own.
+async fn joined<T>(thread: thread::JoinHandle<T>) -> T {
+    until("the client is done", || thread.is_finished()).await;
+    thread.join().unwrap()
+}
+
+#[test]
+fn the_rest_of_a_request_that_comes_after_the_close_does_not_cost_the_reply() {
+    run_alone(|| async {
+        let server = start(reply_to_the_head).await;
+        let before = open_descriptors();
+        for round in 1..=20 {
+            let mut client = plain_client(server.local_addrs()[0]);
+            client.write_all(&[b'h'; KIB]).unwrap();
+            until_served(&server).await;
+            let client = thread::spawn(move || {
+                for _ in 0..4 {
+                    client.write_all(&[b'b'; 16 * KIB])?;
+                    thread::sleep(Duration::from_millis(1));
+                }
+                read_slowly(&client)
+            });
+            let reply = joined(client).await.unwrap_or_else(|error| panic!("round {round}: {error}"));
+            assert!(reply == pattern(MIB), "round {round}: {} bytes", reply.len());
+        }
+        until_descriptors(before).await;
+    });
+}
+
+#[test]
+fn a_client_that_sends_the_rest_when_it_has_seen_the_first_byte_gets_all() {
+    run_alone(|| async {
+        let server = start(reply_to_the_head).await;
+        let address = server.local_addrs()[0];
+        let client = thread::spawn(move || {
+            (1..=20).try_for_each(|round| {
+                let mut client = plain_client(address);
+                client.write_all(&[b'h'; KIB]).map_err(|error| format!("round {round}: {error}"))?;
+                let mut first = [0];
+                client.read_exact(&mut first).map_err(|error| format!("round {round}, first byte: {error}"))?;
+                thread::sleep(Duration::from_millis(5));
+                client.write_all(&[b'b'; 64 * KIB]).map_err(|error| format!("round {round}, the rest: {error}"))?;
+                let rest = read_slowly(&client).map_err(|error| format!("round {round}: {error}"))?;
+                let whole = [&first, &rest[..]].concat() == pattern(MIB);
+                whole.then_some(()).ok_or(format!("round {round}: {} bytes", rest.len()))
+            })
+        });
+        joined(client).await.unwrap();
+    });
+}
+
+#[test]
+fn over_a_unix_socket_the_rest_of_a_request_is_taken_and_the_reply_ends_well() {
+    run_alone(|| async {
+        let directory = TempDir::new();
+        let path = directory.file("server");
+        let server = start_unix_server(say_bye, &path).await.unwrap();
+        for round in 1..=20 {
+            let mut client = UnixStream::connect(&path).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            until_served(&server).await;
+            client.write_all(b"the rest").unwrap_or_else(|error| panic!("round {round}: {error}"));
+            client.shutdown(Shutdown::Write).unwrap();
+            let client = thread::spawn(move || read_all(client));
+            assert_eq!(joined(client).await.unwrap_or_else(|error| panic!("round {round}: {error}")), b"bye");
+        }
+        drop(server);
+    });
+}
+
+/// A client of a server that has sent and closed. The server's side lingers.
+async fn said_bye_to() -> (Server, TcpStream) {
+    let server = start(say_bye).await;
+    let client = plain_client(server.local_addrs()[0]);
+    until_served(&server).await;
+    (server, client)
+}
+
+#[test]
+fn a_connection_that_lingers_has_one_descriptor_until_its_client_has_ended() {
+    run_alone(|| async {
+        let before = open_descriptors();
+        for ended in [true, false] {
+            let (server, client) = said_bye_to().await;
+            assert_eq!(open_descriptors(), before + 3, "the listener, the client, and what lingers");
+            assert_eq!(read_all(&client).unwrap(), b"bye", "our end is told at once");
+            assert_eq!(open_descriptors(), before + 3);
+            if ended {
+                client.shutdown(Shutdown::Write).unwrap();
+                until_descriptors(before + 2).await;
+            }
+            drop(client);
+            until_descriptors(before + 1).await;
+            drop(server);
+        }
+    });
+}
+
+#[test]
+fn the_loss_is_told_when_it_was_and_who_waits_for_the_connections_does_not_wait_for_lingering() {
+    run_alone(|| async {
+        let closed = Rc::new(Cell::new(false));
+        let told = Rc::clone(&closed);
+        let server = start(move |_reader, writer: StreamWriter| {
+            let told = Rc::clone(&told);
+            async move {
+                writer.write(b"bye");
+                writer.close();
+                writer.wait_closed().await.unwrap();
+                told.set(true);
+            }
+        })
+        .await;
+        let before = open_descriptors();
+        let client = plain_client(server.local_addrs()[0]);
+        until("the writer's wait is over", || closed.get()).await;
+        assert_eq!(server.connections(), 0);
+        assert_eq!(open_descriptors(), before + 2, "the client and what lingers");
+        server.close();
+        server.wait_closed().await;
+        assert_eq!(open_descriptors(), before + 1, "the listener is closed, and the other lingers");
+        drop(client);
+        until_descriptors(before - 1).await;
+    });
+}
+
+#[test]
+fn without_a_byte_sent_nothing_lingers_whether_or_not_there_is_unread_input() {
+    run_alone(|| async {
+        let handled = Rc::new(Cell::new(0));
+        let count = Rc::clone(&handled);
+        let server = start(move |mut reader: StreamReader, writer: StreamWriter| {
+            let count = Rc::clone(&count);
+            async move {
+                reader.readexactly(1).await.unwrap();
+                drop((reader, writer));
+                count.set(count.get() + 1);
+            }
+        })
+        .await;
+        let before = open_descriptors();
+        for (round, request) in [&b"x"[..], &[b'x'; 300 * KIB]].into_iter().enumerate() {
+            let mut client = plain_client(server.local_addrs()[0]);
+            client.write_all(request).unwrap();
+            until("the connection was handled", || handled.get() > round).await;
+            until("the connection is lost", || server.connections() == 0).await;
+            assert_eq!(open_descriptors(), before + 1, "only the client's, in round {round}");
+        }
+    });
+}
+
+#[test]
+fn a_client_that_has_ended_its_side_is_not_waited_for() {
+    run_alone(|| async {
+        let server = start(async |mut reader: StreamReader, writer: StreamWriter| {
+            let request = reader.read_to_end().await.unwrap();
+            writer.write(&request);
+        })
+        .await;
+        let before = open_descriptors();
+        let mut client = plain_client(server.local_addrs()[0]);
+        client.write_all(b"all").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        until_served(&server).await;
+        assert_eq!(open_descriptors(), before + 1);
+        assert_eq!(read_all(client).unwrap(), b"all");
+    });
+}
+
+/// Runs a test on a loop whose clock jumps to the next deadline when nothing is ready.
+fn with_clock<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+    alone(move || {
+        let clock = Rc::new(ManualClock::new());
+        EventLoop::builder().clock(clock).build().unwrap().run(test());
+    });
+}
+
+#[test]
+fn lingering_with_nothing_unread_ends_at_the_bound() {
+    with_clock(|| async {
+        let before = open_descriptors();
+        let (server, client) = said_bye_to().await;
+        sleep(BOUND - Duration::from_secs(1)).await;
+        assert_eq!(open_descriptors(), before + 3, "it lingers before the bound");
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(open_descriptors(), before + 2, "the client is open, the server's side is not");
+        assert_eq!(read_all(&client).unwrap(), b"bye");
+        drop(server);
+    });
+}
+
+#[test]
+fn what_the_client_still_sends_puts_the_bound_off() {
+    with_clock(|| async {
+        let before = open_descriptors();
+        let (server, mut client) = said_bye_to().await;
+        for second in [3, 6, 9, 12] {
+            sleep(Duration::from_secs(3)).await;
+            client.write_all(b"more").unwrap();
+            // The clock stands still meanwhile.
+            for _ in 0..1_000 {
+                yield_now().await;
+            }
+            assert_eq!(open_descriptors(), before + 3, "after {second} seconds, and 0 without progress");
+        }
+        sleep(BOUND + Duration::from_secs(1)).await;
+        assert_eq!(open_descriptors(), before + 2);
+        drop(server);
+    });
+}

@@ -1,0 +1,18 @@
+//! Datagram endpoints, of the internet and of Unix sockets, and pipes.
+
+#[path = "../common"]
+mod common {
+    pub(crate) mod alone;
+    pub(crate) mod descriptors;
+    pub(crate) mod recorder;
+    pub(crate) mod running;
+    pub(crate) mod temp_dir;
+    pub(crate) mod trace;
+    pub(crate) mod until;
+    pub(crate) mod watchdog;
+}
+
+mod datagrams;
+mod pipes;
+mod recorder;
+mod unix_datagrams;

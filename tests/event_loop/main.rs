@@ -1,0 +1,27 @@
+//! The loop itself: its turns, callbacks, timers, descriptors of the user's own, and what other threads say to it.
+
+#[path = "../common"]
+mod common {
+    pub(crate) mod bytes;
+    #[cfg(feature = "tls")]
+    pub(crate) mod certificates;
+    pub(crate) mod connected;
+    pub(crate) mod recorder;
+    pub(crate) mod running;
+    pub(crate) mod sockets;
+    pub(crate) mod trace;
+    pub(crate) mod until;
+    pub(crate) mod watchdog;
+}
+
+mod between_runs;
+mod builder;
+mod callbacks;
+mod fairness;
+mod fd_callbacks;
+mod misuse;
+mod other_threads;
+mod saying;
+mod spinning;
+mod timers;
+mod turns;

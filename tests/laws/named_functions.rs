@@ -1,0 +1,244 @@
+//! ARCHITECTURE.md names functions and files that exist, where it says that they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use crate::paths::module_of;
+use crate::source_tree::{SourceFile, crate_root, sources};
+
+/// What is defined where.
+#[derive(Default)]
+struct Index {
+    /// The paths of all files, and of the folders that they are in.
+    places: BTreeSet<String>,
+    /// Of each type, trait and module, by its last name, the functions and variants that it has.
+    members: BTreeMap<String, BTreeSet<String>>,
+    /// The files in which a function, type, constant or trait is defined.
+    definitions: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Index {
+    fn read(sources: &[SourceFile]) -> Index {
+        let mut index = Index::default();
+        for source in sources {
+            index.add(source);
+        }
+        index
+    }
+
+    fn add(&mut self, source: &SourceFile) {
+        self.places.insert(source.path.clone());
+        let mut folder = source.path.as_str();
+        while let Some((above, _)) = folder.rsplit_once('/') {
+            self.places.insert(above.to_owned());
+            folder = above;
+        }
+        let module = module_of(&source.path).pop().unwrap_or_default();
+        // The blocks that are open, each with how deep it is and whose members stand in it.
+        let mut open: Vec<(usize, String)> = vec![(0, module)];
+        let mut depth = 0;
+        let mut header = String::new();
+        for line in source.code().lines() {
+            let indent = line.len() - line.trim_start().len();
+            let bare = without_qualifiers(line.trim_start());
+            for keyword in ["fn ", "struct ", "enum ", "trait ", "type ", "const ", "static "] {
+                let Some(name) = bare.strip_prefix(keyword).map(leading_name) else { continue };
+                self.definitions.entry(name.clone()).or_default().insert(source.path.clone());
+                let owner = open.last().expect("the module is always open").1.clone();
+                self.members.entry(owner).or_default().insert(name);
+            }
+            let is_header = ["impl", "trait ", "enum "].iter().any(|keyword| bare.starts_with(keyword));
+            if is_header || !header.is_empty() {
+                header.push_str(bare);
+                header.push(' ');
+            }
+            // A variant: the first word of a line inside of an enum.
+            if open.len() > 1 && indent > 0 && bare.starts_with(|c: char| c.is_uppercase()) {
+                let owner = open.last().expect("it was looked at").1.clone();
+                self.members.entry(owner).or_default().insert(leading_name(bare));
+            }
+            for c in line.chars() {
+                match c {
+                    '{' => {
+                        depth += 1;
+                        if !header.is_empty() {
+                            open.push((depth, subject_of(&header)));
+                            header.clear();
+                        }
+                    }
+                    '}' => {
+                        if open.len() > 1 && open.last().is_some_and(|(at, _)| *at == depth) {
+                            open.pop();
+                        }
+                        depth -= 1;
+                    }
+                    ';' => header.clear(),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Whether a path below `src/`, with or without its `.rs`, is there.
+    fn has_place(&self, path: &str) -> bool {
+        let path = path.trim_end_matches('/');
+        self.places.contains(path) || self.places.contains(&format!("{path}.rs"))
+    }
+
+    /// What is wrong with a path of names, as `Type::function`.
+    fn fault_of(&self, path: &str) -> Option<String> {
+        let (owner, member) = path.rsplit_once("::")?;
+        let owner = owner.rsplit("::").next().unwrap_or(owner);
+        match self.members.get(owner) {
+            Some(members) if members.contains(member) => None,
+            Some(_) => Some(format!("`{path}`: `{owner}` has no `{member}`")),
+            None => Some(format!("`{path}`: there is no `{owner}`")),
+        }
+    }
+
+    /// Whether something of this name is defined in this file or folder.
+    fn defines(&self, place: &str, name: &str) -> bool {
+        let place = place.trim_end_matches('/').trim_end_matches(".rs");
+        let is_below = |path: &String| path.strip_prefix(place).is_some_and(|rest| rest.starts_with(['/', '.']));
+        self.definitions.get(name).is_some_and(|files| files.iter().any(is_below))
+    }
+}
+
+/// A line without what may stand before the keyword of a definition.
+fn without_qualifiers(mut line: &str) -> &str {
+    loop {
+        let before = line;
+        for word in ["pub ", "async ", "const fn", "unsafe ", "default "] {
+            line = match word {
+                "const fn" if line.starts_with(word) => &line["const ".len()..],
+                "const fn" => line,
+                _ => line.strip_prefix(word).unwrap_or(line),
+            };
+        }
+        if let Some((_, rest)) = line.strip_prefix("pub(").and_then(|rest| rest.split_once(") ")) {
+            line = rest;
+        }
+        if line == before {
+            return line;
+        }
+    }
+}
+
+fn leading_name(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+/// Whose members follow a header: of `impl<T> Trait for Type<T>` it is `Type`.
+fn subject_of(header: &str) -> String {
+    let mut depth = 0;
+    let rest = header.trim_start_matches("impl").trim_start_matches("trait").trim_start_matches("enum").trim_start();
+    let mut plain = String::new();
+    for c in rest.chars() {
+        match c {
+            '<' => depth += 1,
+            '>' => depth -= 1,
+            _ if depth == 0 => plain.push(c),
+            _ => {}
+        }
+    }
+    let plain = plain.split(" where ").next().unwrap_or_default();
+    let subject = plain.rsplit_once(" for ").map_or(plain, |(_, subject)| subject).trim();
+    let path: String = subject.chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect();
+    path.trim_end_matches(':').rsplit("::").next().unwrap_or_default().to_owned()
+}
+
+/// The spans in backquotes of a text, each with the text up to the next one.
+fn spans(text: &str) -> Vec<(&str, &str)> {
+    let parts: Vec<&str> = text.split('`').collect();
+    parts[1..].chunks(2).map(|pair| (pair[0], pair.get(1).copied().unwrap_or_default())).collect()
+}
+
+/// The paths that a span means: `a/{b,c}` is two.
+fn expanded(span: &str) -> Vec<String> {
+    let Some((before, rest)) = span.split_once('{') else { return vec![span.to_owned()] };
+    let (inside, after) = rest.split_once('}').unwrap_or((rest, ""));
+    inside.split(',').map(|one| format!("{before}{}{after}", one.trim())).collect()
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic()) && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// What belongs to others: to the standard library and to asyncio.
+const OF_OTHERS: [&str; 2] = ["std", "io"];
+
+/// All that a text names and that is not there, or not where the text says.
+fn faults(architecture: &str, index: &Index) -> Vec<String> {
+    // Pictures are no names.
+    let text: String = architecture.split("```").step_by(2).collect::<Vec<_>>().join("\n");
+    let mut faults = Vec::new();
+    for (span, after) in spans(&text) {
+        let span_path = span.split('(').next().unwrap_or(span);
+        if span_path.contains("::") && span_path.split("::").all(is_name) {
+            if !OF_OTHERS.contains(&span_path.split("::").next().unwrap_or_default()) {
+                faults.extend(index.fault_of(span_path));
+            }
+        } else if span.contains('/') && !span.starts_with('/') && !span.contains(' ') && !span.starts_with("benches") {
+            let missing = expanded(span).into_iter().filter(|path| !index.has_place(path));
+            // A path may be relative to the folder that its row is about; that is looked at below.
+            faults.extend(
+                missing
+                    .filter(|path| path.trim_end_matches('/').contains('/'))
+                    .map(|path| format!("`{path}` is not there")),
+            );
+        }
+        let _ = after;
+    }
+    // `Core::turn` in `event_loop/turn.rs`
+    for window in spans(&text).windows(2) {
+        let [(what, between), (place, _)] = window else { continue };
+        let name = what.rsplit("::").next().unwrap_or(what);
+        if *between == " in " && place.contains('/') && is_name(name) && !index.defines(place, name) {
+            faults.push(format!("`{name}` is not defined in `{place}`"));
+        }
+    }
+    faults.extend(text.lines().filter_map(|line| line.strip_prefix("| `")).flat_map(|row| row_faults(row, index)));
+    faults
+}
+
+/// A row of the code map: what its second cell names is below the place in its first.
+fn row_faults(row: &str, index: &Index) -> Vec<String> {
+    let mut cells = row.split(" | ");
+    let place = cells.next().and_then(|cell| cell.split('`').next()).unwrap_or_default();
+    let what = cells.next().unwrap_or_default();
+    if !index.has_place(place) {
+        return Vec::new();
+    }
+    let folder = place.trim_end_matches('/');
+    let mut inner = folder.to_owned();
+    let mut faults = Vec::new();
+    for (span, after) in spans(what) {
+        for name in expanded(span) {
+            let bare = name.trim_end_matches('/');
+            let is_there = [&inner, &folder.to_owned()]
+                .iter()
+                .any(|below| index.has_place(&format!("{below}/{bare}")) || index.defines(below, bare));
+            // A span that is no name, as `.tls(..)`, and a crate or function of others, is none of ours.
+            if is_name(bare.rsplit('/').next().unwrap_or(bare)) && !is_there && !NO_MODULE.contains(&bare) {
+                faults.push(format!("`{name}` is not below `{place}`"));
+            }
+            // The children of `transport/` follow in parentheses.
+            if name.ends_with('/') && after.trim_start().starts_with('(') {
+                inner = format!("{folder}/{bare}");
+            } else if after.contains(')') {
+                inner = folder.to_owned();
+            }
+        }
+    }
+    faults
+}
+
+/// What the code map speaks of beside what is there.
+const NO_MODULE: [&str; 3] = ["getaddrinfo", "StreamProtocol", "unsafe"];
+
+#[test]
+fn what_the_architecture_names_is_there() {
+    let architecture = fs::read_to_string(crate_root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md can be read");
+    let faults = faults(&architecture, &Index::read(&sources()));
+    assert!(faults.is_empty(), "{} found:\n{}", faults.len(), faults.join("\n"));
+}

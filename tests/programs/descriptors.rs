@@ -1,0 +1,143 @@
+//! A server that has no descriptors left: it says so once, serves whom it has, and takes the others when it can.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::common::processes::{MOMENT, PATIENCE, until};
+use crate::servers::{Server, example};
+
+/// The most descriptors that the server may have, and how many clients come.
+const LIMIT: usize = 32;
+const CLIENTS: usize = 3 * LIMIT;
+
+/// What the server is to say when it cannot accept.
+const COMPLAINT: &str = "A server cannot accept connections";
+
+/// Those that have their answer and those that have none yet.
+struct Clients {
+    served: Vec<Client>,
+    waiting: Vec<Client>,
+}
+
+impl Clients {
+    fn ask(server: &Server, count: usize) -> Clients {
+        let waiting = (0..count).map(|number| Client::ask(server.address, number)).collect();
+        Clients { served: Vec::new(), waiting }
+    }
+
+    fn look(&mut self) {
+        let (answered, silent) = std::mem::take(&mut self.waiting).into_iter().partition(Client::is_answered);
+        self.waiting = silent;
+        self.served.extend::<Vec<Client>>(answered);
+    }
+
+    /// Nobody connects meanwhile: whoever is served has waited.
+    #[track_caller]
+    fn until_served(&mut self, count: usize) {
+        until("as many are served as there are descriptors", || {
+            self.look();
+            self.served.len() >= count
+        });
+        assert_eq!(self.served.len(), count);
+    }
+}
+
+struct Client {
+    stream: TcpStream,
+    number: usize,
+}
+
+impl Client {
+    /// Connects and asks at once; the kernel sees to both, whether the server accepts or not.
+    fn ask(address: SocketAddr, number: usize) -> Client {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("there is room to wait in the kernel");
+        stream.set_read_timeout(Some(PATIENCE)).expect("it can be set");
+        let client = Client { stream, number };
+        client.send();
+        client
+    }
+
+    fn question(&self) -> Vec<u8> {
+        format!("I am number {:04}", self.number).into_bytes()
+    }
+
+    fn send(&self) {
+        (&self.stream).write_all(&self.question()).expect("the kernel takes a few bytes");
+    }
+
+    fn expect_answer(&self) {
+        let mut answer = self.question();
+        (&self.stream).read_exact(&mut answer).expect("the server answers");
+        assert_eq!(answer, self.question(), "each gets its own answer");
+    }
+
+    /// Whether the answer has come; it is read then.
+    fn is_answered(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("it can be set");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("it can be set");
+        match &peeked {
+            Ok(_) => self.expect_answer(),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock, "number {} was dropped", self.number),
+        }
+        peeked.is_ok()
+    }
+}
+
+fn complaints(server: &Server) -> usize {
+    server.process.errors().matches(COMPLAINT).count()
+}
+
+/// Does something again and again for a while.
+fn during(time: Duration, mut act: impl FnMut()) {
+    let began = Instant::now();
+    while began.elapsed() < time {
+        act();
+        std::thread::sleep(MOMENT);
+    }
+}
+
+#[test]
+fn a_server_without_descriptors_complains_once_and_serves_on() {
+    let mut limited = Command::new("prlimit");
+    limited.arg(format!("--nofile={LIMIT}")).arg(example("echo_streams")).arg("127.0.0.1:0");
+    let server = Server::start(&mut limited);
+    let before = server.descriptors();
+    let places = (0..LIMIT).filter(|place| !before.contains(place)).count();
+
+    let mut clients = Clients::ask(&server, CLIENTS);
+    clients.until_served(places);
+    until("the server complains", || complaints(&server) > 0);
+
+    // A little over one of its rests, and nothing to do: it must not spin. Ticks are hundredths of a second.
+    let ticks = server.ticks();
+    during(Duration::from_millis(1200), || {});
+    let ticks = server.ticks() - ticks;
+    assert!(ticks < 60, "it used {ticks} of 120 ticks for nothing");
+
+    // Whoever has a place is served through further rests, and nobody else is.
+    during(Duration::from_millis(1200), || {
+        clients.served.iter().for_each(Client::send);
+        clients.served.iter().for_each(Client::expect_answer);
+    });
+    clients.until_served(places);
+    assert_eq!(complaints(&server), 1, "{}", server.process.errors());
+
+    // Each place that gets free is taken by one that waits.
+    drop(clients.served.drain(..places / 2));
+    clients.until_served(places);
+    while !clients.waiting.is_empty() {
+        clients.served.clear();
+        clients.until_served(places.min(clients.waiting.len()));
+    }
+    assert_eq!(complaints(&server), 1, "it was one shortage: {}", server.process.errors());
+
+    // The shortage is over, so the next one is news.
+    drop(clients);
+    until("all is closed", || server.descriptors() == before);
+    let mut clients = Clients::ask(&server, places + 1);
+    clients.until_served(places);
+    until("the server complains again", || complaints(&server) == 2);
+}

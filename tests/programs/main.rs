@@ -1,0 +1,37 @@
+//! Whole programs, as a user runs them: the examples, programs of others, the compiler; and what they ask of the kernel.
+
+#[path = "../common"]
+mod common {
+    pub(crate) mod arrived;
+    #[cfg(feature = "tls")]
+    pub(crate) mod certificates;
+    #[cfg(feature = "tls")]
+    pub(crate) mod files;
+    pub(crate) mod processes;
+}
+
+#[cfg(target_os = "linux")]
+mod closing_calls;
+mod compiler_messages;
+#[cfg(target_os = "linux")]
+mod descriptors;
+#[cfg(target_os = "linux")]
+mod examples;
+#[cfg(all(feature = "tls", target_os = "linux"))]
+mod examples_over_tls;
+mod incidents;
+#[cfg(target_os = "linux")]
+mod interop;
+#[cfg(target_os = "linux")]
+mod kernel_faults;
+#[cfg(target_os = "linux")]
+mod programs_of_pages;
+mod public_interface;
+#[cfg(target_os = "linux")]
+mod servers;
+#[cfg(target_os = "linux")]
+mod strace;
+#[cfg(target_os = "linux")]
+mod system_calls;
+#[cfg(all(feature = "tls", target_os = "linux"))]
+mod tls_interop;

@@ -1,0 +1,162 @@
+//! How many system calls a request costs, counted by strace.
+//!
+//! How it is counted: the whole server is traced, all threads and all system calls. A window of the log is looked at,
+//! between the first line that has one text, which only a warm-up message carries, and the last line that has another,
+//! which only the last message carries. So neither the start of the program nor its end is counted, but everything in
+//! between is, also what nobody thought of. Where many clients are to be busy at once, the server is stopped while they
+//! send: else it would depend on the scheduler how much a look at the selector finds. The figures are the same in debug
+//! and in release builds, but for a check that the standard library of debug builds makes before it closes a descriptor.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+
+use crate::common::arrived::until_arrived;
+use crate::common::processes::PATIENCE;
+use crate::strace::{Counts, Traced, name_of};
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the server listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    stream.set_nodelay(true).expect("it can be set");
+    stream
+}
+
+fn send(mut stream: &TcpStream, message: &[u8]) {
+    stream.write_all(message).expect("the server reads");
+}
+
+fn expect(mut stream: &TcpStream, message: &[u8]) {
+    let mut answer = vec![0; message.len()];
+    stream.read_exact(&mut answer).expect("the server answers");
+    assert!(answer == message, "the answer is the question");
+}
+
+fn exchange(stream: &TcpStream, message: &[u8]) {
+    send(stream, message);
+    expect(stream, message);
+}
+
+/// 64 bytes that begin with a text.
+fn request(text: &str) -> Vec<u8> {
+    format!("{text:.<64}").into_bytes()
+}
+
+#[test]
+fn a_request_and_its_reply_on_an_idle_loop_are_three_system_calls() {
+    for program in ["echo_streams", "echo_protocol"] {
+        let traced = Traced::start(&format!("idle_{program}"), program, &[]);
+        let stream = connect(traced.server.address);
+        exchange(&stream, &request("warm-up"));
+        for _ in 0..99 {
+            exchange(&stream, &request("ordinary"));
+        }
+        exchange(&stream, &request("last"));
+
+        let counts = Counts::between(&traced.finish(), "\"warm-up", "\"last");
+        counts.per(&format!("request to {program} on an idle loop"), 100);
+        assert_eq!(["epoll_wait", "recvfrom", "sendto"].map(|name| counts.of(name)), [100; 3], "{counts:?}");
+        assert_eq!(counts.total(), 300, "{counts:?}");
+    }
+}
+
+#[test]
+fn fifty_busy_connections_cost_hardly_more_than_a_receive_and_a_send_per_message() {
+    const CONNECTIONS: usize = 50;
+    const ROUNDS: usize = 20;
+    for program in ["echo_streams", "echo_protocol"] {
+        let traced = Traced::start(&format!("busy_{program}"), program, &[]);
+        let streams: Vec<TcpStream> = (0..CONNECTIONS).map(|_| connect(traced.server.address)).collect();
+        for stream in &streams {
+            exchange(stream, &request("warm-up"));
+        }
+        for _ in 0..ROUNDS {
+            traced.server.while_stopped(|| streams.iter().for_each(|stream| send(stream, &request("ordinary"))));
+            streams.iter().for_each(|stream| expect(stream, &request("ordinary")));
+        }
+
+        let counts = Counts::between(&traced.finish(), "\"warm-up", "\"ordinary");
+        let messages = CONNECTIONS * ROUNDS;
+        let each = counts.per(&format!("message to {program} on fifty connections"), messages);
+        assert_eq!(["recvfrom", "sendto"].map(|name| counts.of(name)), [messages; 2], "{counts:?}");
+        assert!(each <= 2.1, "{each} for a message: {counts:?}");
+    }
+}
+
+#[test]
+fn lines_that_come_together_are_answered_with_one_send() {
+    let traced = Traced::start("lines", "line_server", &[]);
+    let stream = connect(traced.server.address);
+    exchange(&stream, b"warm-up\n");
+    let burst = |name: &str| (0..16).map(|line| format!("{name} {line}\n")).collect::<String>();
+    for _ in 0..99 {
+        exchange(&stream, burst("ordinary").as_bytes());
+    }
+    exchange(&stream, burst("last").as_bytes());
+
+    let counts = Counts::between(&traced.finish(), "\"warm-up", "\"last");
+    counts.per("burst of 16 lines", 100);
+    assert_eq!(["epoll_wait", "recvfrom", "sendto"].map(|name| counts.of(name)), [100; 3], "{counts:?}");
+    assert_eq!(counts.total(), 300, "{counts:?}");
+}
+
+#[test]
+fn the_life_of_a_connection_is_seven_system_calls_and_its_share_of_the_waits() {
+    const TOGETHER: usize = 100;
+    const ROUNDS: usize = 3;
+    for program in ["echo_streams", "echo_protocol"] {
+        let traced = Traced::start(&format!("life_{program}"), program, &[]);
+        exchange(&connect(traced.server.address), &request("warm-up"));
+        for _ in 0..ROUNDS {
+            let mut streams = Vec::new();
+            traced.server.while_stopped(|| {
+                streams.extend((0..TOGETHER).map(|_| connect(traced.server.address)));
+                streams.iter().for_each(|stream| send(stream, &request("ordinary")));
+            });
+            streams.iter().for_each(|stream| expect(stream, &request("ordinary")));
+            traced.server.while_stopped(|| {
+                streams.iter().for_each(|stream| stream.shutdown(Shutdown::Write).expect("it is open"));
+            });
+            for mut stream in streams {
+                assert_eq!(stream.read_to_end(&mut Vec::new()).expect("the server ends the stream"), 0);
+            }
+        }
+        exchange(&connect(traced.server.address), &request("last"));
+
+        // The window has the end of the first connection and the beginning of the last one.
+        let lives = TOGETHER * ROUNDS + 1;
+        let counts = Counts::between(&traced.finish(), "\"warm-up", "\"last");
+        let each = counts.per(&format!("connection to {program}"), lives);
+        let once = ["setsockopt", "epoll_ctl", "sendto", "close"];
+        assert_eq!(once.map(|name| counts.of(name)), [lives; 4], "{counts:?}");
+        assert_eq!(counts.of("recvfrom"), 2 * lives, "the message and the end: {counts:?}");
+        assert!(each <= 7.2, "{each} for a connection: {counts:?}");
+    }
+}
+
+#[test]
+fn after_a_failed_send_all_that_came_is_received_and_nothing_more_is_sent() {
+    // More than one receive takes, and no more than the kernel has room for.
+    const REQUEST: usize = 100_000;
+    let traced = Traced::start("failed_send", "echo_protocol", &[]);
+    let stream = connect(traced.server.address);
+    send(&stream, &request("warm-up"));
+    // The echo has come, and is not read: closing will reset the connection.
+    stream.peek(&mut [0]).expect("the server answers");
+    traced.server.while_stopped(|| {
+        send(&stream, &[b'o'; REQUEST]);
+        until_arrived(&stream);
+        drop(stream);
+    });
+    exchange(&connect(traced.server.address), &request("last"));
+
+    let calls = traced.finish();
+    let position = |text: &str| calls.iter().rposition(|call| call.contains(text)).expect("it is in the log");
+    let window = &calls[position("\"warm-up") + 1..position("\"last")];
+    let of = |name: &str| window.iter().filter(|call| name_of(call) == name).collect::<Vec<_>>();
+    let refused = of("sendto").iter().filter(|call| call.contains(" = -1 E")).count();
+    assert_eq!((of("sendto").len(), refused), (1, 1), "{window:#?}");
+    let result = |call: &&String| call.rsplit(" = ").next().and_then(|count| count.parse::<usize>().ok());
+    // The message before the last one is received in the window too.
+    let received: usize = of("recvfrom").iter().filter_map(result).sum();
+    assert!(received >= REQUEST, "{received} of {REQUEST} bytes were received: {window:#?}");
+}

@@ -1,0 +1,260 @@
+//! A failed send ends our side and nothing else: what the peer has already sent is read to its end, and only then the
+//! connection is lost, with the error of the send.
+
+use std::io::{self, ErrorKind, Write};
+use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
+
+use crate::common::arrived::until_arrived;
+use crate::common::bytes::pattern;
+use crate::common::give_up::give_up_after;
+use crate::common::links::Link;
+use crate::common::recorder::Recorder;
+use crate::common::running::{run, turns};
+use crate::common::settle::settle;
+use crate::common::until::until;
+use crate::early_answer::answer_early;
+use waterwheel::{StreamReader, StreamWriter, get_running_loop, open_connection, spawn};
+
+/// More than the kernel takes for a peer that reads nothing.
+const MUCH: usize = 32 << 20;
+
+/// Something done with a writer, and what it is called.
+type Act = (&'static str, fn(&StreamWriter));
+
+/// What a failed send may say: a reset tells it once, and from then on, as of a peer that is gone, it is a broken pipe.
+const FAILED_SEND: [ErrorKind; 2] = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+
+/// A stream whose peer has answered early and gone, while we had more to say. Nobody has read anything of the answer
+/// yet, and our send has failed.
+async fn answered_early(link: Link) -> (StreamReader, StreamWriter, Vec<u8>) {
+    let linked = link.pair();
+    let answer = pattern(linked.holds);
+    // So little that most of the answer stays in the kernel.
+    let (reader, writer) = open_connection(linked.ours).limit(1024).await.unwrap();
+    writer.write(&vec![b'q'; MUCH]);
+    assert!(writer.transport().get_write_buffer_size() > 0, "there is more to send");
+    assert!(answer.len() > 70_000, "more than one receive takes");
+    answer_early(linked.peer, &answer);
+    until("the send fails", || writer.is_closing()).await;
+    (reader, writer, answer)
+}
+
+/// After all that came there is the end, or what ended the connection: the kernel tells of a reset once, and here it has
+/// told the send.
+fn is_an_end(end: &io::Result<Vec<u8>>) -> bool {
+    match end {
+        Ok(rest) => rest.is_empty(),
+        Err(error) => FAILED_SEND.contains(&error.kind()),
+    }
+}
+
+#[test]
+fn an_early_answer_is_read_whole_by_a_reader_that_looks_after_the_send_failed() {
+    run(async {
+        for link in Link::BOTH {
+            let (mut reader, writer, answer) = answered_early(link).await;
+            settle().await;
+            let read = reader.readexactly(answer.len()).await;
+            assert!(read.unwrap_or_else(|error| panic!("{link:?}: {error}")) == answer, "{link:?}");
+            let end = reader.read(1).await;
+            assert!(is_an_end(&end), "{link:?}: {end:?}");
+            let lost = writer.wait_closed().await.unwrap_err().kind();
+            assert!(FAILED_SEND.contains(&lost), "{link:?}: {lost:?}");
+        }
+    });
+}
+
+#[test]
+fn an_early_answer_is_read_whole_by_a_reader_that_reads_all_the_time() {
+    run(async {
+        for link in Link::BOTH {
+            let linked = link.pair();
+            let answer = pattern(linked.holds);
+            let (mut reader, writer) = open_connection(linked.ours).await.unwrap();
+            let len = answer.len();
+            let reading = spawn(async move { reader.readexactly(len).await });
+            writer.write(&vec![b'q'; MUCH]);
+            turns(2).await;
+            answer_early(linked.peer, &answer);
+            let read = reading.await.unwrap();
+            assert!(read.unwrap_or_else(|error| panic!("{link:?}: {error}")) == answer, "{link:?}");
+        }
+    });
+}
+
+#[test]
+fn writers_fail_at_once_and_the_connection_is_lost_only_when_all_was_read() {
+    run(async {
+        for link in Link::BOTH {
+            let (mut reader, writer, answer) = answered_early(link).await;
+            let transport = writer.transport();
+            for _ in 0..2 {
+                let drained = give_up_after(2, writer.drain()).await.expect("it does not wait for the reader");
+                let kind = drained.unwrap_err().kind();
+                assert!(FAILED_SEND.contains(&kind), "{link:?}: {kind:?}");
+                let written = give_up_after(2, writer.write_all(b"more")).await.expect("it does not wait either");
+                let kind = written.unwrap_err().kind();
+                assert!(FAILED_SEND.contains(&kind), "{link:?}: {kind:?}");
+                writer.write(&vec![b'm'; 1 << 20]);
+                assert_eq!(transport.get_write_buffer_size(), 0, "{link:?}: nothing is kept for nobody");
+                // However long the reader waits.
+                settle().await;
+                assert!(writer.is_closing());
+                assert!(
+                    transport.get_protocol().is_some(),
+                    "{link:?}: the connection is lost, with {} bytes to read",
+                    { answer.len() }
+                );
+            }
+            let waiting = spawn(async move { writer.wait_closed().await });
+            settle().await;
+            assert!(!waiting.is_finished(), "{link:?}");
+            assert!(reader.readexactly(answer.len()).await.unwrap() == answer);
+            let _ = reader.read(1).await;
+            assert!(waiting.await.unwrap().is_err(), "{link:?}");
+            assert!(transport.get_protocol().is_none());
+        }
+    });
+}
+
+#[test]
+fn who_waits_in_a_drain_hears_of_the_failed_send_before_anything_is_read() {
+    run(async {
+        for link in Link::BOTH {
+            let linked = link.pair();
+            let answer = pattern(linked.holds);
+            let (mut reader, writer) = open_connection(linked.ours).limit(1024).await.unwrap();
+            writer.write(&vec![b'q'; MUCH]);
+            let writer = Rc::new(writer);
+            let draining = Rc::clone(&writer);
+            let draining = spawn(async move { draining.drain().await });
+            settle().await;
+            assert!(!draining.is_finished());
+            answer_early(linked.peer, &answer);
+            let kind = draining.await.unwrap().unwrap_err().kind();
+            assert!(FAILED_SEND.contains(&kind), "{link:?}: {kind:?}");
+            let read = reader.readexactly(answer.len()).await;
+            assert!(read.unwrap_or_else(|error| panic!("{link:?}: {error}")) == answer, "{link:?}");
+        }
+    });
+}
+
+#[test]
+fn a_protocol_is_told_all_that_came_however_long_it_pauses_and_then_of_the_failed_send() {
+    run(async {
+        for link in Link::BOTH {
+            for pauses in [false, true] {
+                let linked = link.pair();
+                let answer = pattern(linked.holds);
+                let recorder = Recorder::reacting(move |word, this| {
+                    if word == "made" && pauses {
+                        this.transport().pause_reading();
+                    }
+                });
+                let protocol = Rc::clone(&recorder);
+                let connecting = get_running_loop().create_connection(move || protocol, linked.ours);
+                let (transport, _) = connecting.await.unwrap();
+                transport.write(&vec![b'q'; MUCH]);
+                answer_early(linked.peer, &answer);
+                until("the send fails", || transport.is_closing()).await;
+                if pauses {
+                    settle().await;
+                    assert_eq!(recorder.words(), ["made", "pause"], "{link:?}: it is neither lost nor told of data");
+                    transport.resume_reading();
+                }
+                let lost = recorder.lost.wait().await;
+                assert_eq!(recorder.received.borrow().len(), answer.len(), "{link:?}, {pauses}");
+                assert!(*recorder.received.borrow() == answer);
+                assert!(lost.is_some_and(|kind| FAILED_SEND.contains(&kind)), "{link:?}: {lost:?}");
+                let words = recorder.words();
+                let lost = words.iter().filter(|word| word.starts_with("lost")).count();
+                assert_eq!((lost, words.iter().any(|word| word == "data")), (1, true), "{words:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_large_write_that_fails_at_once_leaves_what_came() {
+    run(async {
+        let writes: [Act; 3] = [
+            ("in one", |writer| writer.write(&vec![b'q'; 1 << 20])),
+            ("in pieces", |writer| writer.writelines([[b'q'; 20_000], [b'r'; 20_000]])),
+            ("gathered", |writer| (0..100).for_each(|_| writer.write(&[b'q'; 1000]))),
+        ];
+        for link in Link::BOTH {
+            for (how, write) in writes {
+                let mut linked = link.pair();
+                let answer = pattern(linked.holds);
+                let (mut reader, writer) = open_connection(linked.ours).limit(1024).await.unwrap();
+                writer.write(b"question");
+                settle().await;
+                linked.peer.write_all(&answer).unwrap();
+                until_arrived(&linked.peer);
+                // With the question unread this is a reset, or for a Unix socket the end of all writing.
+                drop(linked.peer);
+                write(&writer);
+                assert!(writer.is_closing(), "{link:?}, {how}: the kernel refuses it in the call");
+                let read = reader.readexactly(answer.len()).await;
+                assert!(read.unwrap_or_else(|error| panic!("{link:?}, {how}: {error}")) == answer, "{link:?}, {how}");
+                assert!(writer.wait_closed().await.is_err(), "{link:?}, {how}");
+            }
+        }
+    });
+}
+
+/// What still ends a connection whose send has failed, when nobody reads to the end.
+#[test]
+fn after_a_failed_send_close_abort_and_dropping_both_halves_end_it_at_once() {
+    run(async {
+        let ends: [Act; 2] = [("close", |writer| writer.close()), ("abort", |writer| writer.transport().abort())];
+        for link in Link::BOTH {
+            for (name, end) in ends {
+                let (_reader, writer, _) = answered_early(link).await;
+                settle().await;
+                assert!(writer.transport().get_protocol().is_some(), "{link:?}, {name}: it is lost before");
+                end(&writer);
+                turns(3).await;
+                assert!(writer.transport().get_protocol().is_none(), "{link:?}, {name}");
+                let kind = writer.wait_closed().await.unwrap_err().kind();
+                assert!(FAILED_SEND.contains(&kind), "{link:?}, {name}: {kind:?}");
+            }
+            let (reader, writer, _) = answered_early(link).await;
+            settle().await;
+            let transport = writer.transport();
+            assert!(transport.get_protocol().is_some(), "{link:?}: it is lost before");
+            drop((reader, writer));
+            turns(3).await;
+            assert!(transport.get_protocol().is_none(), "{link:?}, dropped");
+        }
+    });
+}
+
+/// The peer's socket may be gone for a while before it shows: our first send is taken, and draws the reset.
+#[test]
+fn acknowledgements_that_nobody_reads_do_not_cost_the_rest_of_what_they_acknowledge() {
+    run(async {
+        for link in Link::BOTH {
+            let mut linked = link.pair();
+            let answer = pattern(linked.holds);
+            let (mut reader, writer) = open_connection(linked.ours).limit(1024).await.unwrap();
+            linked.peer.write_all(&answer).unwrap();
+            until_arrived(&linked.peer);
+            let mut peer = Some(linked.peer);
+            let mut received = Vec::new();
+            let mut refused = 0;
+            while received.len() < answer.len() {
+                let block = reader.readexactly(1000.min(answer.len() - received.len())).await;
+                received.extend(block.unwrap_or_else(|error| panic!("{link:?}, after {}: {error}", received.len())));
+                refused += usize::from(writer.write_all(b"ok").await.is_err());
+                if received.len() >= 20_000 && peer.take().is_some() {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
+            assert!(received == answer, "{link:?}");
+            assert!(refused > 0, "{link:?}: the peer was gone, and an acknowledgement was refused");
+        }
+    });
+}

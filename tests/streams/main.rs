@@ -1,0 +1,32 @@
+//! Readers and writers, and the handlers of servers that are given them.
+
+#[path = "../common"]
+mod common {
+    pub(crate) mod arrived;
+    pub(crate) mod bytes;
+    pub(crate) mod give_up;
+    pub(crate) mod links;
+    pub(crate) mod plain_peer;
+    pub(crate) mod recorder;
+    pub(crate) mod running;
+    pub(crate) mod settle;
+    pub(crate) mod sockets;
+    pub(crate) mod trace;
+    pub(crate) mod until;
+    pub(crate) mod watchdog;
+}
+
+#[cfg(target_os = "linux")]
+mod clean_ends;
+#[cfg(target_os = "linux")]
+mod early_answer;
+#[cfg(target_os = "linux")]
+mod failed_sends;
+#[cfg(target_os = "linux")]
+mod halves;
+mod handlers;
+mod reader;
+mod reader_model;
+mod separators;
+mod sockets;
+mod writer;

@@ -1,0 +1,13 @@
+//! Coroutines on the loop: tasks, what wakes them, and what takes too long.
+
+#[path = "../common"]
+mod common {
+    pub(crate) mod running;
+    pub(crate) mod sockets;
+    pub(crate) mod trace;
+    pub(crate) mod watchdog;
+}
+
+mod tasks;
+mod timeouts;
+mod wakers;

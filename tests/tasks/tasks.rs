@@ -1,0 +1,382 @@
+//! Tasks: how they start, end, are cancelled, panic and are awaited.
+
+use std::cell::{Cell, RefCell};
+use std::future::{pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::rc::Rc;
+use std::task::Poll;
+
+use crate::common::running::{run, turns};
+use crate::common::trace::Trace;
+use waterwheel::{EventLoop, JoinError, Task, get_running_loop, sleep, spawn, yield_now};
+
+/// Says a word when it is dropped.
+struct Says(Trace, &'static str);
+
+impl Drop for Says {
+    fn drop(&mut self) {
+        self.0.say(self.1);
+    }
+}
+
+#[test]
+fn a_task_begins_in_the_next_turn_in_line_with_callbacks() {
+    run(async {
+        let trace = Trace::default();
+        let said = trace.clone();
+        let task = spawn(async move {
+            said.say("task begins");
+            yield_now().await;
+            said.say("task ends");
+        });
+        let said = trace.clone();
+        get_running_loop().call_soon(move || said.say("callback"));
+        trace.say("main");
+        task.await.unwrap();
+        assert_eq!(trace.words(), ["main", "task begins", "callback", "task ends"]);
+    });
+}
+
+#[test]
+fn awaiting_takes_as_many_turns_as_in_asyncio() {
+    /// How many turns pass while `body` runs.
+    async fn turns_of(body: impl Future<Output = ()>) -> u32 {
+        let count = Rc::new(Cell::new(0));
+        let ticking = Rc::clone(&count);
+        let ticker = spawn(async move {
+            loop {
+                ticking.set(ticking.get() + 1);
+                yield_now().await;
+            }
+        });
+        yield_now().await;
+        let before = count.get();
+        body.await;
+        let passed = count.get() - before;
+        ticker.cancel();
+        passed
+    }
+    run(async {
+        assert_eq!(turns_of(async {}).await, 0);
+        assert_eq!(turns_of(yield_now()).await, 1);
+        assert_eq!(turns_of(sleep(std::time::Duration::ZERO)).await, 1);
+        assert_eq!(turns_of(async { spawn(async {}).await.unwrap() }).await, 2);
+        let finished = spawn(async {});
+        turns(2).await;
+        assert_eq!(turns_of(async { finished.await.unwrap() }).await, 0);
+    });
+}
+
+#[test]
+fn a_task_gives_its_result_once_and_may_be_awaited_by_reference() {
+    run(async {
+        let mut task = spawn(async { String::from("result") });
+        assert!(!task.is_finished());
+        assert_eq!((&mut task).await.unwrap(), "result");
+        assert!(task.is_finished());
+        let again = catch_unwind(AssertUnwindSafe(|| {
+            drop(std::pin::Pin::new(&mut task).poll(&mut std::task::Context::from_waker(std::task::Waker::noop())));
+        }));
+        assert!(again.is_err());
+    });
+}
+
+#[test]
+fn giving_up_on_awaiting_a_task_loses_nothing() {
+    run(async {
+        let mut task = spawn(async {
+            turns(10).await;
+            7
+        });
+        for _ in 0..3 {
+            assert!(waterwheel::timeout(std::time::Duration::ZERO, &mut task).await.is_err());
+        }
+        assert_eq!(task.await.unwrap(), 7);
+    });
+}
+
+#[test]
+fn a_task_cancelled_before_its_first_step_never_begins() {
+    run(async {
+        let trace = Trace::default();
+        let (captured, said) = (Says(trace.clone(), "dropped"), trace.clone());
+        let task = spawn(async move {
+            let _captured = captured;
+            said.say("never said");
+        });
+        task.cancel();
+        assert!(!task.is_finished());
+        assert!(matches!(task.await, Err(JoinError::Cancelled)));
+        assert_eq!(trace.words(), ["dropped"]);
+    });
+}
+
+#[test]
+fn cancelling_drops_the_future_where_it_waits_in_the_next_turn() {
+    run(async {
+        let trace = Trace::default();
+        let local = trace.clone();
+        let task = spawn(async move {
+            let _outer = Says(local.clone(), "outer dropped");
+            let _inner = Says(local, "inner dropped");
+            pending::<()>().await;
+        });
+        turns(2).await;
+        task.cancel();
+        task.cancel();
+        trace.say("cancel returned");
+        let error = task.await.unwrap_err();
+        assert!(error.is_cancelled() && !error.is_panic());
+        assert_eq!(error.to_string(), "the task was cancelled");
+        assert_eq!(trace.words(), ["cancel returned", "inner dropped", "outer dropped"]);
+    });
+}
+
+#[test]
+fn a_task_that_cancels_itself_ends_where_it_next_waits() {
+    run(async {
+        let trace = Trace::default();
+        let own: Rc<RefCell<Option<Task<()>>>> = Rc::default();
+        let (itself, said) = (Rc::clone(&own), trace.clone());
+        own.replace(Some(spawn(async move {
+            itself.borrow().as_ref().unwrap().cancel();
+            said.say("goes on");
+            yield_now().await;
+            said.say("never said");
+        })));
+        turns(3).await;
+        let task = own.take().unwrap();
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert_eq!(trace.words(), ["goes on"]);
+    });
+}
+
+#[test]
+fn a_task_that_is_done_stays_done_when_it_is_cancelled() {
+    run(async {
+        let task = spawn(async { 7 });
+        turns(2).await;
+        assert!(task.is_finished());
+        task.cancel();
+        turns(2).await;
+        assert_eq!(task.await.unwrap(), 7);
+        // Done and cancelled in the same turn, in this order.
+        let own: Rc<RefCell<Option<Task<u32>>>> = Rc::default();
+        let itself = Rc::clone(&own);
+        own.replace(Some(spawn(async move {
+            itself.borrow().as_ref().unwrap().cancel();
+            8
+        })));
+        turns(2).await;
+        let task = own.take().unwrap();
+        assert_eq!(task.await.unwrap(), 8);
+    });
+}
+
+#[test]
+fn what_a_cancelled_wait_was_about_to_get_stays_where_it_is() {
+    run(async {
+        let promise = waterwheel::Promise::new();
+        let waiting = promise.clone();
+        let task = spawn(async move { waiting.wait().await });
+        turns(2).await;
+        promise.set(7).unwrap();
+        task.cancel();
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert_eq!(promise.wait().await, 7);
+    });
+}
+
+#[test]
+fn dropping_a_task_detaches_it() {
+    run(async {
+        let trace = Trace::default();
+        let said = trace.clone();
+        drop(spawn(async move {
+            turns(3).await;
+            said.say("done");
+        }));
+        turns(6).await;
+        assert_eq!(trace.words(), ["done"]);
+    });
+}
+
+#[test]
+fn a_task_may_hold_its_own_handle() {
+    run(async {
+        let alive = Rc::new(());
+        let own: Rc<RefCell<Option<Task<()>>>> = Rc::default();
+        let (itself, captured) = (Rc::clone(&own), Rc::clone(&alive));
+        let task = spawn(async move {
+            yield_now().await;
+            let _task = itself.take();
+            let _captured = captured;
+            yield_now().await;
+        });
+        own.replace(Some(task));
+        drop(own);
+        turns(5).await;
+        assert_eq!(Rc::strong_count(&alive), 1);
+    });
+}
+
+#[test]
+fn tasks_have_names() {
+    run(async {
+        let task = spawn(async {});
+        assert!(task.name().starts_with("Task-"), "{}", task.name());
+        task.set_name("pump");
+        assert_eq!(task.name(), "pump");
+        assert!(format!("{task:?}").contains("pump"), "{task:?}");
+        let other = spawn(async {});
+        assert_ne!(other.name(), "pump");
+        task.await.unwrap();
+        turns(2).await;
+        // The name goes with the task, and not to who sits in its place later.
+        assert!(spawn(async {}).name().starts_with("Task-"));
+    });
+}
+
+#[test]
+fn a_panic_is_kept_for_who_awaits_the_task() {
+    run(async {
+        let incidents = Trace::of_incidents();
+        let error = spawn(async { panic!("kept") }).await.unwrap_err();
+        assert!(error.is_panic());
+        assert_eq!(error.to_string(), "the task panicked: kept");
+        let error = spawn(async { panic_any(7_u32) }).await.unwrap_err();
+        let JoinError::Panicked(payload) = error else { panic!("{error:?}") };
+        assert_eq!(payload.into_inner().downcast_ref(), Some(&7_u32));
+        let error = spawn(async { panic_any(8_u32) }).await.unwrap_err();
+        assert_eq!(error.into_panic().downcast_ref(), Some(&8_u32));
+        assert!(incidents.words().is_empty());
+    });
+}
+
+#[test]
+fn a_panic_that_nobody_awaits_is_reported_with_the_line_that_spawned_the_task() {
+    run(async {
+        let trace = Trace::default();
+        let said = trace.clone();
+        get_running_loop().set_exception_handler(move |incident| {
+            let location = incident.location().expect("where it was spawned");
+            assert!(location.file().ends_with("tasks.rs"), "{location}");
+            said.say(format!("{} in line {}", incident.panic().unwrap(), location.line()));
+        });
+        let line = line!() + 1;
+        drop(spawn(async { panic!("detached") }));
+        turns(2).await;
+        assert_eq!(trace.take(), [format!("detached in line {line}")]);
+        // Or when the handle goes without having been awaited.
+        let line = line!() + 1;
+        let task = spawn(async { panic!("dropped later") });
+        turns(2).await;
+        assert!(trace.words().is_empty());
+        drop(task);
+        assert_eq!(trace.take(), [format!("dropped later in line {line}")]);
+    });
+}
+
+#[test]
+fn a_destructor_that_panics_while_its_task_is_cancelled_is_reported() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("boom");
+        }
+    }
+    run(async {
+        let incidents = Trace::of_incidents();
+        let task = spawn(async {
+            let _bomb = Bomb;
+            pending::<()>().await;
+        });
+        turns(2).await;
+        task.cancel();
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert_eq!(incidents.words(), ["boom"]);
+    });
+}
+
+#[test]
+fn main_may_borrow_from_the_stack() {
+    let mut event_loop = EventLoop::new().unwrap();
+    let mut numbers = vec![1, 2, 3];
+    let text = String::from("borrowed");
+    let length = event_loop.run(async {
+        yield_now().await;
+        numbers.push(4);
+        text.len()
+    });
+    assert_eq!((length, numbers), (8, vec![1, 2, 3, 4]));
+}
+
+#[test]
+fn a_panic_in_main_comes_out_and_the_loop_is_usable_again() {
+    let mut event_loop = EventLoop::new().unwrap();
+    let trace = Trace::default();
+    let said = trace.clone();
+    let task = event_loop.handle().create_task(async move {
+        turns(5).await;
+        said.say("task done");
+    });
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        event_loop.run(async {
+            yield_now().await;
+            panic_any("out of main");
+        });
+    }));
+    assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&"out of main"));
+    assert!(waterwheel::try_get_running_loop().is_none());
+    assert_eq!(event_loop.run(async { 7 }), 7);
+    event_loop.run(task).unwrap();
+    assert_eq!(trace.words(), ["task done"]);
+}
+
+#[test]
+fn tasks_that_are_left_when_the_program_ends_are_cancelled_and_their_destructors_run() {
+    let trace = Trace::default();
+    let said = trace.clone();
+    waterwheel::run(async move {
+        let (later, captured) = (said.clone(), Says(said.clone(), "task dropped"));
+        drop(spawn(async move {
+            let _captured = captured;
+            let _later = Scheduling(later);
+            pending::<()>().await;
+        }));
+        turns(2).await;
+        said.say("main done");
+    });
+    assert_eq!(trace.words(), ["main done", "task dropped", "scheduled by a destructor"]);
+
+    struct Scheduling(Trace);
+    impl Drop for Scheduling {
+        fn drop(&mut self) {
+            let said = self.0.clone();
+            get_running_loop().call_soon(move || said.say("scheduled by a destructor"));
+        }
+    }
+}
+
+#[test]
+fn a_future_that_wakes_itself_several_times_is_polled_once_a_turn() {
+    run(async {
+        let polls = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&polls);
+        let task = spawn(poll_fn(move |cx| {
+            counted.set(counted.get() + 1);
+            for _ in 0..5 {
+                cx.waker().wake_by_ref();
+            }
+            if counted.get() == 10 { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        yield_now().await;
+        for turn in 1..10 {
+            assert_eq!(polls.get(), turn);
+            yield_now().await;
+        }
+        task.await.unwrap();
+        turns(3).await;
+        assert_eq!(polls.get(), 10);
+    });
+}

@@ -1,0 +1,516 @@
+//! Wakers in the hands of others: of threads, of combinators, of those who keep them for too long.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, pending, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use crate::common::running::{run, turns};
+use crate::common::trace::Trace;
+use waterwheel::testing::ManualClock;
+use waterwheel::{EventLoop, Promise, StreamReader, Task, sleep, spawn, timeout, yield_now};
+
+type Part<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// Polls the futures whose own flag was raised, as combinators of other crates do.
+struct Joined<'a> {
+    parts: Vec<(Option<Part<'a>>, Arc<Flag>)>,
+}
+
+struct Flag {
+    raised: AtomicBool,
+    outer: Mutex<Option<Waker>>,
+    wakes: AtomicUsize,
+}
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.raised.store(true, Ordering::SeqCst);
+        self.wakes.fetch_add(1, Ordering::SeqCst);
+        if let Some(outer) = self.outer.lock().unwrap().take() {
+            outer.wake();
+        }
+    }
+}
+
+fn join(parts: Vec<Part<'_>>) -> Joined<'_> {
+    let flag = || Arc::new(Flag { raised: true.into(), outer: Mutex::default(), wakes: 0.into() });
+    Joined { parts: parts.into_iter().map(|part| (Some(part), flag())).collect() }
+}
+
+impl Future for Joined<'_> {
+    type Output = usize;
+
+    /// Gives how many wakes there were in all.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
+        let mut all_done = true;
+        for (part, flag) in &mut self.parts {
+            let Some(future) = part else { continue };
+            flag.outer.lock().unwrap().replace(cx.waker().clone());
+            let done = flag.raised.swap(false, Ordering::SeqCst)
+                && future.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(flag)))).is_ready();
+            if done {
+                *part = None;
+            } else {
+                all_done = false;
+            }
+        }
+        if !all_done {
+            return Poll::Pending;
+        }
+        Poll::Ready(self.parts.iter().map(|(_, flag)| flag.wakes.load(Ordering::SeqCst)).sum())
+    }
+}
+
+/// Whichever is done first; the other is dropped.
+async fn select<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|cx| match one.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(output),
+        Poll::Pending => other.as_mut().poll(cx),
+    })
+    .await
+}
+
+#[test]
+fn every_leaf_future_wakes_through_a_foreign_combinator() {
+    run(async {
+        let (mut reader, feeder) = StreamReader::new(1024);
+        let promise = Promise::new();
+        let trace = Trace::default();
+        let task = spawn(async { turns(5).await });
+        let setter = promise.clone();
+        let said = |word: &'static str| trace.say(word);
+        let wakes = join(vec![
+            Box::pin(async {
+                sleep(Duration::from_millis(2)).await;
+                said("slept");
+                feeder.feed_data(b"x");
+            }),
+            Box::pin(async {
+                reader.read(1).await.unwrap();
+                said("read");
+                setter.set(()).unwrap();
+            }),
+            Box::pin(async {
+                promise.wait().await;
+                said("kept");
+            }),
+            Box::pin(async {
+                task.await.unwrap();
+                said("joined");
+            }),
+            Box::pin(async {
+                yield_now().await;
+                said("yielded");
+            }),
+            Box::pin(async {
+                let (mut reader, writer, peer) = crate::common::sockets::streams(1024).await;
+                std::io::Write::write_all(&mut &peer, b"x").unwrap();
+                reader.read(1).await.unwrap();
+                writer.close();
+                writer.wait_closed().await.unwrap();
+            }),
+        ])
+        .await;
+        assert!(wakes >= 6, "each part was woken: {wakes}");
+        assert_eq!(trace.words(), ["yielded", "joined", "slept", "read", "kept"]);
+    });
+}
+
+#[test]
+fn select_drops_the_loser_and_leaves_its_source_usable() {
+    run(async {
+        let (mut reader, feeder) = StreamReader::new(1024);
+        feeder.feed_data(b"ab");
+        let read = async { reader.readexactly(4).await.unwrap() };
+        assert_eq!(
+            select(read, async {
+                turns(2).await;
+                b"gave up".to_vec()
+            })
+            .await,
+            b"gave up"
+        );
+        feeder.feed_data(b"cd");
+        assert_eq!(select(reader.readexactly(4), pending()).await.unwrap(), b"abcd");
+    });
+}
+
+#[test]
+fn a_future_that_moves_to_another_task_while_it_waits_wakes_that_one() {
+    run(async {
+        let promise = Promise::new();
+        let waiting = promise.clone();
+        let mut wait: Pin<Box<dyn Future<Output = u32>>> = Box::pin(async move { waiting.wait().await });
+        assert!(timeout(Duration::ZERO, &mut wait).await.is_err());
+        let mut sleeping = Box::pin(sleep(Duration::from_millis(2)));
+        assert!(timeout(Duration::ZERO, &mut sleeping).await.is_err());
+        let task = spawn(async move {
+            sleeping.await;
+            wait.await
+        });
+        turns(2).await;
+        promise.set(7).unwrap();
+        assert_eq!(task.await.unwrap(), 7);
+    });
+}
+
+/// The waker of a task that waits for a flag.
+fn task_with_waker(set: &Arc<AtomicBool>) -> (Task<()>, Rc<RefCell<Option<Waker>>>) {
+    let (waker, set) = (Rc::<RefCell<Option<Waker>>>::default(), Arc::clone(set));
+    let kept = Rc::clone(&waker);
+    let task = spawn(poll_fn(move |cx| {
+        kept.replace(Some(cx.waker().clone()));
+        if set.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    (task, waker)
+}
+
+#[test]
+fn a_waker_works_from_any_thread_after_the_task_and_after_the_loop() {
+    let mut kept = None;
+    run(async {
+        for _ in 0..100 {
+            let set = Arc::new(AtomicBool::new(false));
+            let (task, waker) = task_with_waker(&set);
+            turns(2).await;
+            let waker = waker.take().unwrap();
+            let far = waker.clone();
+            let thread = std::thread::spawn(move || {
+                set.store(true, Ordering::SeqCst);
+                far.wake_by_ref();
+                far
+            });
+            task.await.unwrap();
+            let far = thread.join().unwrap();
+            far.wake();
+            waker.wake_by_ref();
+            kept = Some(waker);
+        }
+    });
+    let waker = kept.unwrap();
+    waker.wake_by_ref();
+    std::thread::spawn(move || waker.wake()).join().unwrap();
+}
+
+#[test]
+fn a_thread_that_wakes_without_pause_neither_grows_the_mailbox_nor_starves_the_rest() {
+    run(async {
+        let (set, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (task, waker) = task_with_waker(&set);
+        turns(2).await;
+        let (waker, hammering) = (waker.take().unwrap(), Arc::clone(&over));
+        let thread = std::thread::spawn(move || {
+            let mut wakes = 0_u64;
+            while !hammering.load(Ordering::SeqCst) {
+                waker.wake_by_ref();
+                wakes += 1;
+            }
+            wakes
+        });
+        for _ in 0..5 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        set.store(true, Ordering::SeqCst);
+        task.await.unwrap();
+        over.store(true, Ordering::SeqCst);
+        assert!(thread.join().unwrap() > 100);
+    });
+}
+
+#[test]
+fn ten_thousand_stale_wakers_do_no_harm_to_the_tasks_that_came_later() {
+    let clock = Rc::new(ManualClock::new());
+    let mut event_loop = EventLoop::builder().clock(clock.clone()).build().unwrap();
+    event_loop.run(async {
+        let stale: Rc<RefCell<Vec<Waker>>> = Rc::default();
+        let first: Vec<_> = (0..10_000)
+            .map(|_| {
+                let stale = Rc::clone(&stale);
+                spawn(poll_fn(move |cx| {
+                    stale.borrow_mut().push(cx.waker().clone());
+                    Poll::Ready(())
+                }))
+            })
+            .collect();
+        for task in first {
+            task.await.unwrap();
+        }
+        let stale = stale.take();
+        assert_eq!(stale.len(), 10_000);
+        let done = Rc::new(Cell::new(0));
+        let promise = Promise::new();
+        let start = clock.elapsed();
+        let later: Vec<_> = (0..10_000_u64)
+            .map(|n| {
+                let (done, promise, clock) = (Rc::clone(&done), promise.clone(), clock.clone());
+                spawn(async move {
+                    sleep(Duration::from_secs(n % 7 + 1)).await;
+                    assert_eq!((clock.elapsed() - start).as_secs(), n % 7 + 1, "a sleep was cut short");
+                    promise.wait().await;
+                    done.set(done.get() + 1);
+                    n
+                })
+            })
+            .collect();
+        turns(2).await;
+        stale.iter().for_each(Waker::wake_by_ref);
+        std::thread::scope(|scope| {
+            scope.spawn(|| stale.iter().for_each(Waker::wake_by_ref));
+        });
+        turns(3).await;
+        assert_eq!((done.get(), clock.elapsed()), (0, start));
+        sleep(Duration::from_secs(8)).await;
+        stale.into_iter().for_each(Waker::wake);
+        turns(3).await;
+        assert_eq!(done.get(), 0);
+        promise.set(()).unwrap();
+        for (n, task) in later.into_iter().enumerate() {
+            assert_eq!(task.await.unwrap(), n as u64);
+        }
+    });
+}
+
+#[test]
+fn a_waker_of_one_loop_wakes_its_task_from_another_loop_of_the_same_thread() {
+    let (mut one, mut other) = (EventLoop::new().unwrap(), EventLoop::new().unwrap());
+    let set = Arc::new(AtomicBool::new(false));
+    let (task, waker) = one.run(async { task_with_waker(&set) });
+    let waker = waker.take().unwrap();
+    other.run(async {
+        set.store(true, Ordering::SeqCst);
+        waker.wake();
+    });
+    one.run(task).unwrap();
+    // The same for what is awaited without a waker of its own.
+    let promise = Promise::new();
+    let waiting = promise.clone();
+    let task = one.run(async { spawn(async move { waiting.wait().await }) });
+    other.run(async { promise.set(7).unwrap() });
+    assert_eq!(one.run(task).unwrap(), 7);
+}
+
+#[test]
+fn the_waker_of_main_works_from_a_thread() {
+    let set = Arc::new(AtomicBool::new(false));
+    run(poll_fn(|cx| {
+        if set.load(Ordering::SeqCst) {
+            return Poll::Ready(());
+        }
+        let (waker, set) = (cx.waker().clone(), Arc::clone(&set));
+        std::thread::spawn(move || {
+            set.store(true, Ordering::SeqCst);
+            waker.wake();
+        });
+        Poll::Pending
+    }));
+}
+
+thread_local! {
+    static KEPT_BY_A_DROP: RefCell<Option<Promise<u32>>> = const { RefCell::new(None) };
+}
+
+#[test]
+fn the_destructor_of_a_foreign_waker_may_do_anything() {
+    struct Setting;
+    impl Wake for Setting {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Setting {
+        fn drop(&mut self) {
+            if let Some(promise) = KEPT_BY_A_DROP.take() {
+                promise.set(7).unwrap();
+            }
+        }
+    }
+    run(async {
+        let promise = Promise::new();
+        KEPT_BY_A_DROP.set(Some(promise.clone()));
+        let mut wait = pin!(promise.wait());
+        let first = Waker::from(Arc::new(Setting));
+        assert!(wait.as_mut().poll(&mut Context::from_waker(&first)).is_pending());
+        drop(first);
+        // The next waker takes the place of the last clone of the first one, whose destructor keeps the promise.
+        assert!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(wait.await, 7);
+    });
+}
+
+#[test]
+fn a_foreign_waker_that_panics_keeps_nobody_else_from_being_woken() {
+    struct Panicking;
+    impl std::task::Wake for Panicking {
+        fn wake(self: Arc<Self>) {
+            panic!("in a waker");
+        }
+    }
+    run(async {
+        let promise = Promise::new();
+        let waits = promise.clone();
+        let foreign = std::task::Waker::from(Arc::new(Panicking));
+        let mut first = Box::pin(waits.wait());
+        assert!(first.as_mut().poll(&mut Context::from_waker(&foreign)).is_pending());
+        let waits = promise.clone();
+        let second = spawn(async move { waits.wait().await });
+        turns(2).await;
+        promise.set(7).unwrap();
+        assert_eq!(second.await.unwrap(), 7);
+    });
+}
+
+/// A task that keeps its waker in each poll, for whoever wakes it, and counts its polls.
+fn keeper(kept: &Rc<RefCell<Option<Waker>>>, polls: &Rc<Cell<u32>>) -> Task<()> {
+    let (kept, polls) = (Rc::clone(kept), Rc::clone(polls));
+    spawn(poll_fn(move |cx| {
+        polls.set(polls.get() + 1);
+        kept.replace(Some(cx.waker().clone()));
+        Poll::Pending
+    }))
+}
+
+#[test]
+fn of_many_tasks_that_keep_their_wakers_each_is_woken_by_its_own() {
+    run(async {
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let (kept, polls) = <(Rc<RefCell<Option<Waker>>>, Rc<Cell<u32>>)>::default();
+                (keeper(&kept, &polls), kept, polls)
+            })
+            .collect();
+        yield_now().await;
+        for (which, (_, kept, _)) in tasks.iter().enumerate() {
+            let waker = kept.take().expect("each was polled");
+            waker.wake();
+            yield_now().await;
+            let polls: Vec<_> = tasks.iter().map(|(_, _, polls)| polls.get()).collect();
+            let expected: Vec<_> = (0..8).map(|task| if task <= which { 2 } else { 1 }).collect();
+            assert_eq!(polls, expected);
+        }
+    });
+}
+
+#[test]
+fn a_waker_that_only_a_thread_has_kept_wakes_its_task_after_others_were_polled() {
+    run(async {
+        let (send, receive) = std::sync::mpsc::channel::<Waker>();
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let waker = receive.recv().expect("a waker");
+            gone.recv().expect("a sign");
+            waker.wake();
+        });
+        let mut polls = 0;
+        let waiting = spawn(poll_fn(move |cx| {
+            polls += 1;
+            if polls == 1 {
+                send.send(cx.waker().clone()).expect("the thread waits");
+                return Poll::Pending;
+            }
+            Poll::Ready(polls)
+        }));
+        yield_now().await;
+        // These are polled with a waker too, and wait for nothing of std's.
+        let others: Vec<_> = (0..8).map(|_| spawn(turns(3))).collect();
+        for other in others {
+            other.await.expect("it ends well");
+        }
+        go.send(()).expect("the thread waits");
+        assert_eq!(waiting.await.expect("it ends well"), 2);
+        thread.join().expect("the thread ends well");
+    });
+}
+
+#[test]
+fn a_waker_that_is_used_and_let_go_within_the_poll_wakes_that_task_only() {
+    run(async {
+        let polls = Rc::new(Cell::new(0));
+        let seen = Rc::clone(&polls);
+        let idle = spawn(poll_fn(move |_| {
+            seen.set(seen.get() + 1);
+            Poll::<()>::Pending
+        }));
+        let mut times = 0;
+        let own = spawn(poll_fn(move |cx| {
+            times += 1;
+            match times {
+                1 => cx.waker().wake_by_ref(),
+                2 => {
+                    let kept = cx.waker().clone();
+                    kept.wake();
+                }
+                3 => std::thread::scope(|scope| {
+                    let waker = cx.waker();
+                    scope.spawn(|| waker.wake_by_ref());
+                }),
+                _ => return Poll::Ready(times),
+            }
+            Poll::Pending
+        }));
+        assert_eq!(own.await.expect("it ends well"), 4);
+        assert_eq!(polls.get(), 1);
+        drop(idle);
+    });
+}
+
+#[test]
+fn a_waker_kept_by_a_task_that_panicked_wakes_nobody_else() {
+    run(async {
+        let kept = Rc::<RefCell<Option<Waker>>>::default();
+        let keeps = Rc::clone(&kept);
+        // Its handle is kept, so that nobody else gets its seat.
+        let panicked = spawn(poll_fn(move |cx| -> Poll<()> {
+            keeps.replace(Some(cx.waker().clone()));
+            panic!("wanted");
+        }));
+        let polls = Rc::new(Cell::new(0));
+        let count = Rc::clone(&polls);
+        // It is polled next.
+        let bystander = spawn(poll_fn(move |_| -> Poll<()> {
+            count.set(count.get() + 1);
+            Poll::Pending
+        }));
+        yield_now().await;
+        assert!(panicked.is_finished());
+        kept.take().expect("it was polled").wake();
+        turns(2).await;
+        assert_eq!(polls.get(), 1, "a bystander was woken");
+        bystander.cancel();
+        assert!(panicked.await.unwrap_err().is_panic());
+    });
+}
+
+#[test]
+fn a_leaf_future_that_is_polled_with_a_clone_of_its_tasks_waker_is_woken() {
+    /// Polls the future in this way, where the clone stands elsewhere in every poll.
+    async fn by_clones<T>(future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            let clone = Box::new(cx.waker().clone());
+            future.as_mut().poll(&mut Context::from_waker(&clone))
+        })
+        .await
+    }
+    run(async {
+        let (mut reader, feeder) = StreamReader::new(1024);
+        let promise = Promise::new();
+        let setter = promise.clone();
+        let feeding = spawn(async move {
+            turns(2).await;
+            feeder.feed_data(b"one");
+            turns(2).await;
+            feeder.feed_data(b"two");
+            turns(2).await;
+            setter.set(3).unwrap();
+        });
+        assert_eq!(by_clones(reader.readexactly(3)).await.unwrap(), b"one");
+        assert_eq!(reader.readexactly(3).await.unwrap(), b"two");
+        assert_eq!(by_clones(promise.wait()).await, 3);
+        by_clones(feeding).await.unwrap();
+        by_clones(sleep(Duration::from_millis(1))).await;
+    });
+}
