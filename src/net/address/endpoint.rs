@@ -146,59 +146,9 @@ fn is_ipv6(text: &str) -> bool {
     address.parse::<Ipv6Addr>().is_ok()
 }
 
-impl From<&str> for Endpoint {
-    /// `"host:port"`, with an IPv6 address in brackets.
-    fn from(text: &str) -> Self {
-        Endpoint(Target::parse(text))
-    }
-}
-
-impl From<String> for Endpoint {
-    fn from(text: String) -> Self {
-        Endpoint(Target::parse(&text))
-    }
-}
-
-impl From<&String> for Endpoint {
-    fn from(text: &String) -> Self {
-        Endpoint(Target::parse(text))
-    }
-}
-
-impl From<(&str, u16)> for Endpoint {
-    fn from((host, port): (&str, u16)) -> Self {
-        Endpoint(Target::hosts(vec![host.to_owned()], port))
-    }
-}
-
-impl From<(String, u16)> for Endpoint {
-    fn from((host, port): (String, u16)) -> Self {
-        Endpoint(Target::hosts(vec![host], port))
-    }
-}
-
-impl From<(&String, u16)> for Endpoint {
-    fn from((host, port): (&String, u16)) -> Self {
-        Endpoint(Target::hosts(vec![host.clone()], port))
-    }
-}
-
-impl<H: Into<String>> From<(Vec<H>, u16)> for Endpoint {
-    fn from((hosts, port): (Vec<H>, u16)) -> Self {
-        Endpoint(Target::hosts(hosts.into_iter().map(Into::into).collect(), port))
-    }
-}
-
-impl<H: Into<String>, const N: usize> From<([H; N], u16)> for Endpoint {
-    fn from((hosts, port): ([H; N], u16)) -> Self {
-        Endpoint(Target::hosts(hosts.into_iter().map(Into::into).collect(), port))
-    }
-}
-
-/// Conversions that need no check.
 macro_rules! endpoint_from {
-    ($($from:ty: $value:ident => $target:expr;)*) => {$(
-        impl From<$from> for Endpoint {
+    ($([$($generics:tt)*] $from:ty: $value:pat => $target:expr;)*) => {$(
+        impl<$($generics)*> From<$from> for Endpoint {
             fn from($value: $from) -> Self {
                 Endpoint($target)
             }
@@ -207,15 +157,26 @@ macro_rules! endpoint_from {
 }
 
 endpoint_from! {
-    SocketAddr: address => Target::Address(address);
-    SocketAddrV4: address => Target::Address(address.into());
-    SocketAddrV6: address => Target::Address(address.into());
-    (IpAddr, u16): address => Target::Address(address.into());
-    (Ipv4Addr, u16): address => Target::Address(address.into());
-    (Ipv6Addr, u16): address => Target::Address(address.into());
-    PathBuf: path => Target::Unix(path);
-    &PathBuf: path => Target::Unix(path.clone());
-    &Path: path => Target::Unix(path.to_owned());
+    // "host:port", with an IPv6 address in brackets.
+    [] &str: text => Target::parse(text);
+    [] String: text => Target::parse(&text);
+    [] &String: text => Target::parse(text);
+    [] (&str, u16): (host, port) => Target::hosts(vec![host.to_owned()], port);
+    [] (String, u16): (host, port) => Target::hosts(vec![host], port);
+    [] (&String, u16): (host, port) => Target::hosts(vec![host.clone()], port);
+    [H: Into<String>] (Vec<H>, u16): (hosts, port) => Target::hosts(hosts.into_iter().map(Into::into).collect(), port);
+    [H: Into<String>, const N: usize] ([H; N], u16): (hosts, port) => {
+        Target::hosts(hosts.into_iter().map(Into::into).collect(), port)
+    };
+    [] SocketAddr: address => Target::Address(address);
+    [] SocketAddrV4: address => Target::Address(address.into());
+    [] SocketAddrV6: address => Target::Address(address.into());
+    [] (IpAddr, u16): address => Target::Address(address.into());
+    [] (Ipv4Addr, u16): address => Target::Address(address.into());
+    [] (Ipv6Addr, u16): address => Target::Address(address.into());
+    [] PathBuf: path => Target::Unix(path);
+    [] &PathBuf: path => Target::Unix(path.clone());
+    [] &Path: path => Target::Unix(path.to_owned());
 }
 
 impl fmt::Debug for Endpoint {
