@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use super::{Core, Phase};
 
@@ -29,7 +29,8 @@ pub(crate) struct StepEnd {
 impl Core {
     /// A transport has gathered bytes, which it sends when the step ends.
     #[inline]
-    pub(crate) fn enlist(&self, unsent: Rc<dyn Unsent>) {
+    pub(crate) fn enlist<U: Unsent + 'static>(&self, unsent: &Weak<U>) {
+        let Some(unsent) = unsent.upgrade() else { return };
         if self.phase.get() == Phase::Running {
             self.step.enlist(unsent);
         } else {

@@ -67,9 +67,7 @@ impl Buffers {
     #[inline(always)]
     pub(crate) fn give_backlog(&self, backlog: Box<Backlog>) {
         if backlog.capacity() <= SPARE_SEND_LIMIT {
-            if let Some(spare) = self.send.replace(Some(backlog)) {
-                drop(spare);
-            }
+            self.send.set(Some(backlog));
         }
     }
 

@@ -27,8 +27,8 @@ impl StreamProtocol {
         // A connection that is closing is not closed here: if a send has failed, the reader is still to get what has come.
         if self.flow.any(Flags::READER_GONE | Flags::ENDED) {
             self.close_transport();
-        } else if let (Some(event_loop), Some(this)) = (&self.event_loop, self.this.upgrade()) {
-            event_loop.core().enlist(this);
+        } else if let Some(event_loop) = &self.event_loop {
+            event_loop.core().enlist(&self.this);
         }
     }
 

@@ -52,15 +52,9 @@ impl TlsProtocol {
     fn grew(&self) {
         match self.gathering.grew(self.level(), !self.below_paused.get()) {
             AfterWrite::Nothing => {}
-            AfterWrite::Enlist => self.enlist(),
+            AfterWrite::Enlist => self.event_loop.core().enlist(&self.this),
             AfterWrite::SendNow => self.flush(),
             AfterWrite::Tell(change) => self.tell(change),
-        }
-    }
-
-    fn enlist(&self) {
-        if let Some(this) = self.this.upgrade() {
-            self.event_loop.core().enlist(this);
         }
     }
 

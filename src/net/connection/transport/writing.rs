@@ -86,15 +86,9 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     fn grew(&self, size: usize) {
         match self.gathering.grew(size, self.registration.is_ready(Direction::Write)) {
             AfterWrite::Nothing => {}
-            AfterWrite::Enlist => self.enlist(),
+            AfterWrite::Enlist => self.event_loop.core().enlist(&self.this),
             AfterWrite::SendNow => self.send_now(),
             AfterWrite::Tell(change) => self.tell(change),
-        }
-    }
-
-    fn enlist(&self) {
-        if let Some(transport) = self.this.upgrade() {
-            self.event_loop.core().enlist(transport);
         }
     }
 
