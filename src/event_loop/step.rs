@@ -1,11 +1,12 @@
 //! The end of a step, which is one callback or one poll of a task. What it wrote is sent when it returns. What is
 //! written while the loop is not running is sent at once.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use super::{Core, Phase};
+use crate::constants::SPARE_ENTRIES;
 
 /// A transport that has gathered bytes during a step.
 pub(crate) trait Unsent {
@@ -20,8 +21,9 @@ pub(crate) struct StepEnd {
     /// The one that sends next. Mostly there is no other, so this is apart: a queue alone would cost 49 instructions
     /// for each message.
     next: Cell<Option<Rc<dyn Unsent>>>,
-    /// The others, in order; `None` if there are none. Invariant: if there are any, `next` is set.
-    others: Cell<Option<VecDeque<Rc<dyn Unsent>>>>,
+    /// The others, in order. Invariant: if there are any, `next` is set.
+    others: RefCell<VecDeque<Rc<dyn Unsent>>>,
+    has_others: Cell<bool>,
     /// Bytes that were written between two runs are being sent.
     sends_between_runs: Cell<bool>,
 }
@@ -69,9 +71,8 @@ impl StepEnd {
     #[cold]
     fn enlist_behind(&self, earlier: Rc<dyn Unsent>) {
         if let Some(unsent) = self.next.replace(Some(earlier)) {
-            let mut others = self.others.take().unwrap_or_default();
-            others.push_back(unsent);
-            self.others.set(Some(others));
+            self.others.borrow_mut().push_back(unsent);
+            self.has_others.set(true);
         }
     }
 
@@ -86,17 +87,19 @@ impl StepEnd {
     #[inline]
     fn take_next(&self) -> Option<Rc<dyn Unsent>> {
         let next = self.next.take()?;
-        if let Some(others) = self.others.take() {
-            self.move_up(others);
+        if self.has_others.get() {
+            self.move_up();
         }
         Some(next)
     }
 
     #[cold]
-    fn move_up(&self, mut others: VecDeque<Rc<dyn Unsent>>) {
+    fn move_up(&self) {
+        let mut others = self.others.borrow_mut();
         self.next.set(others.pop_front());
-        if !others.is_empty() {
-            self.others.set(Some(others));
+        self.has_others.set(!others.is_empty());
+        if others.is_empty() && others.capacity() > SPARE_ENTRIES {
+            *others = VecDeque::new();
         }
     }
 
