@@ -23,8 +23,9 @@ use crate::transports::Buffers;
 /// use std::time::Duration;
 /// use waterwheel::testing::ManualClock;
 ///
-/// let clock = Rc::new(ManualClock::new()); let mut event_loop =
-/// waterwheel::EventLoop::builder().clock(clock).build()?; // A day passes without waiting.
+/// let clock = Rc::new(ManualClock::new());
+/// let mut event_loop = waterwheel::EventLoop::builder().clock(clock).build()?;
+/// // A day passes without waiting.
 /// event_loop.run(waterwheel::sleep(Duration::from_secs(24 * 60 * 60)));
 /// # Ok::<(), std::io::Error>(())
 /// ```

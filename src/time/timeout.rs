@@ -85,8 +85,10 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 /// use waterwheel::{get_running_loop, timeout_at};
 ///
 /// # waterwheel::run(async {
-/// // Together they may take five seconds. let deadline = get_running_loop().time() + Duration::from_secs(5); let one =
-/// timeout_at(deadline, async { 1 }).await?; let other = timeout_at(deadline, async { 2 }).await?;
+/// // Together they may take five seconds.
+/// let deadline = get_running_loop().time() + Duration::from_secs(5);
+/// let one = timeout_at(deadline, async { 1 }).await?;
+/// let other = timeout_at(deadline, async { 2 }).await?;
 /// # assert_eq!(one + other, 3);
 /// # Ok::<(), waterwheel::TimedOut>(())
 /// # }).unwrap();
