@@ -1,18 +1,17 @@
 //! The ends of the two halves. Each half that is dropped ends its own direction, and the connection is closed when both
 //! are gone.
 
-use super::StreamProtocol;
-use super::flow::Flags;
+use super::state::Flags;
+use super::{Hand, StreamProtocol};
 use crate::event_loop::Unsent;
-use crate::interface::ReceiveBuffer;
 use crate::streams::background::{bound_sending, close_in_background};
 
 impl StreamProtocol {
     /// The reader is dropped, with what it had in its hands.
-    pub(in crate::streams) fn reader_gone(&self, own: ReceiveBuffer) {
-        self.flow.set(Flags::READER_GONE);
-        self.throw_away_input(own);
-        if self.flow.any(Flags::WRITER_GONE) {
+    pub(in crate::streams) fn reader_gone(&self, hand: Hand) {
+        self.state.set(Flags::READER_GONE);
+        self.throw_away_input(hand);
+        if self.state.any(Flags::WRITER_GONE) {
             self.close_transport();
         }
     }
@@ -20,12 +19,12 @@ impl StreamProtocol {
     /// The writer is dropped. Our side ends at the end of this step, if the reader is still there by then: one that is
     /// dropped in the same step, as at the end of most handlers, closes the connection at once.
     pub(in crate::streams) fn writer_gone(&self) {
-        if self.flow.any(Flags::RELEASED) {
+        if self.state.any(Flags::RELEASED) {
             return;
         }
-        self.flow.set(Flags::WRITER_GONE);
+        self.state.set(Flags::WRITER_GONE);
         // A connection that is closing is not closed here: if a send has failed, the reader is still to get what has come.
-        if self.flow.any(Flags::READER_GONE | Flags::ENDED) {
+        if self.state.any(Flags::READER_GONE | Flags::ENDED) {
             self.close_transport();
         } else if let Some(event_loop) = &self.event_loop {
             event_loop.core().enlist(&self.this);
@@ -44,7 +43,7 @@ impl Unsent for StreamProtocol {
     /// Ends our side, of which the end is all that is still to be sent. A transport that cannot end one side alone, as with
     /// TLS, goes on until the reader is dropped too.
     fn send_gathered(&self) {
-        if self.flow.any(Flags::READER_GONE) {
+        if self.state.any(Flags::READER_GONE) {
             return;
         }
         let (Some(event_loop), Some(transport)) = (&self.event_loop, self.transport()) else { return };

@@ -5,10 +5,11 @@
 //! has left, so that more is received behind it and one buffer serves any number of small packets. A stream that
 //! waits with nothing received owns no buffer at all.
 
-mod draining;
-mod emptying;
-mod flow;
 mod halves;
+mod inbox;
+mod reader_side;
+mod state;
+mod writer_side;
 
 use std::cell::Cell;
 use std::fmt;
@@ -20,7 +21,9 @@ use crate::event_loop::LoopHandle;
 use crate::executor::{Executor, WaiterCell, Waiters};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 use crate::streams::{StreamReader, StreamWriter};
-use flow::{Flags, Flow};
+pub(super) use inbox::Hand;
+use inbox::Inbox;
+use state::{Flags, State};
 
 /// Called once, with both ends of a new connection.
 pub(crate) type Connected = Rc<dyn Fn(StreamReader, StreamWriter)>;
@@ -30,15 +33,12 @@ pub(crate) struct StreamProtocol {
     /// Whose buffers are used; `None` if the stream is fed by hand.
     event_loop: Option<LoopHandle>,
     stage: Cell<Stage>,
-    /// Received, and not yet taken by the reader. Invariant: it has no memory if nothing was.
-    inbox: Cell<ReceiveBuffer>,
-    /// How many bytes were received and not yet consumed: those in the inbox and those in the reader's hands.
-    unread: Cell<usize>,
+    inbox: Inbox,
     /// Invariant: no more than half of what a `usize` may be, so that twice the limit is a number too.
     limit: usize,
     /// What the connection failed with. A writer is told; a reader only if the stream had not ended well before.
     failure: Cell<Option<ConnectionError>>,
-    flow: Flow,
+    state: State,
     /// The last receive would have filled a small buffer: the next one should be large.
     bulk: Cell<bool>,
     reader_waits: WaiterCell,
@@ -63,11 +63,10 @@ impl StreamProtocol {
             this: this.clone(),
             event_loop,
             stage: Cell::new(Stage::New(connected)),
-            inbox: Cell::default(),
-            unread: Cell::new(0),
+            inbox: Inbox::default(),
             limit: limit.min(usize::MAX / 2),
             failure: Cell::new(None),
-            flow: Flow::default(),
+            state: State::default(),
             bulk: Cell::new(false),
             reader_waits: WaiterCell::default(),
             changed: Waiters::default(),
@@ -85,21 +84,27 @@ impl StreamProtocol {
     }
 
     fn transport(&self) -> Option<Rc<dyn Transport>> {
+        self.look_at_stage(|stage| if let Stage::Made(transport) = stage { Some(Rc::clone(transport)) } else { None })
+    }
+
+    fn is_lost(&self) -> bool {
+        self.look_at_stage(|stage| matches!(stage, Stage::Lost))
+    }
+
+    fn look_at_stage<T>(&self, look: impl FnOnce(&Stage) -> T) -> T {
         let stage = self.stage.take();
-        let transport = if let Stage::Made(transport) = &stage { Some(Rc::clone(transport)) } else { None };
+        let seen = look(&stage);
         self.stage.set(stage);
-        transport
+        seen
     }
 }
 
 /// The incoming side, as the transport (or whoever feeds by hand) fills it.
 impl StreamProtocol {
-    /// `n` more bytes are in the inbox.
+    /// Puts a buffer with `n` new bytes into the inbox.
     #[inline]
-    fn received(&self, n: usize) {
-        let unread = self.unread.get() + n;
-        self.unread.set(unread);
-        if unread > self.limit * 2 {
+    fn received(&self, buffer: ReceiveBuffer, n: usize) {
+        if self.inbox.put(buffer, n) > self.limit * 2 {
             self.pause_reading();
         }
         self.reader_waits.wake(self.executor());
@@ -107,18 +112,18 @@ impl StreamProtocol {
 
     #[cold]
     fn pause_reading(&self) {
-        if self.flow.any(Flags::READING_PAUSED) {
+        if self.state.any(Flags::READING_PAUSED) {
             return;
         }
         if let Some(transport) = self.transport() {
-            self.flow.set(Flags::READING_PAUSED);
+            self.state.set(Flags::READING_PAUSED);
             transport.pause_reading();
         }
     }
 
     #[cold]
     fn resume_reading(&self) {
-        self.flow.clear(Flags::READING_PAUSED);
+        self.state.clear(Flags::READING_PAUSED);
         if let Some(transport) = self.transport() {
             transport.resume_reading();
         }
@@ -126,11 +131,10 @@ impl StreamProtocol {
 
     /// Adds bytes as if they had been received.
     pub(super) fn feed(&self, data: &[u8]) {
-        if !self.flow.any(Flags::READER_GONE) && !data.is_empty() {
-            let mut inbox = self.inbox.take();
-            inbox.extend_from_slice(data);
-            self.inbox.set(inbox);
-            self.received(data.len());
+        if !self.state.any(Flags::READER_GONE) && !data.is_empty() {
+            let mut buffer = self.inbox.lend();
+            buffer.extend_from_slice(data);
+            self.received(buffer, data.len());
         }
     }
 
@@ -143,16 +147,16 @@ impl StreamProtocol {
 
     /// Lets the incoming side fail, also if it has ended before.
     pub(super) fn fail(&self, error: ConnectionError) {
-        self.flow.clear(Flags::EOF);
+        self.state.clear(Flags::EOF);
         self.ended(Some(error));
     }
 
     /// No more bytes will come: the stream ended well, or failed.
     fn ended(&self, failure: Option<ConnectionError>) {
         if !self.is_ended() && failure.is_none() {
-            self.flow.set(Flags::EOF);
+            self.state.set(Flags::EOF);
         }
-        self.flow.set(Flags::ENDED);
+        self.state.set(Flags::ENDED);
         self.failed(failure);
         self.reader_waits.wake(self.executor());
     }
@@ -165,11 +169,11 @@ impl StreamProtocol {
 
     /// Sees to it that the inbox, which has bytes, has room for more.
     #[inline(never)]
-    fn with_room(&self, mut inbox: ReceiveBuffer) -> ReceiveBuffer {
-        if inbox.room().len() < LEAST_ROOM {
-            inbox.reserve_within(SMALL_BUFFER, self.most_memory(inbox.len()));
+    fn with_room(&self, mut buffer: ReceiveBuffer) -> ReceiveBuffer {
+        if buffer.room().len() < LEAST_ROOM {
+            buffer.reserve_within(SMALL_BUFFER, self.most_memory(buffer.len()));
         }
-        inbox
+        buffer
     }
 
     /// How large a buffer may grow that holds `len` bytes: no larger than what can come before reading is paused. A
@@ -182,13 +186,13 @@ impl StreamProtocol {
     /// A buffer came back with nothing new for the reader in it.
     #[cold]
     fn nothing_received(&self, mut buffer: ReceiveBuffer) {
-        if self.flow.any(Flags::READER_GONE) {
+        if self.state.any(Flags::READER_GONE) {
             buffer.consume(buffer.len());
         }
         if buffer.is_empty() {
             self.give_back(buffer);
         } else {
-            self.inbox.set(buffer);
+            self.inbox.put(buffer, 0);
         }
     }
 
@@ -211,31 +215,29 @@ impl Protocol for StreamProtocol {
 
     fn eof_received(&self) -> AfterEof {
         self.ended(None);
-        if self.flow.any(Flags::WRITER_GONE) {
+        if self.state.any(Flags::WRITER_GONE) {
             self.close_transport();
         }
         AfterEof::KeepOpen
     }
 
     fn connection_lost(&self, error: Option<ConnectionError>) {
-        let stage = self.stage.take();
-        drop(stage);
-        self.flow.set(Flags::LOST);
+        drop(self.stage.take());
         self.ended(error);
         self.changed.wake_all();
     }
 
     fn pause_writing(&self) {
-        self.flow.set(Flags::WRITING_PAUSED);
+        self.state.set(Flags::WRITING_PAUSED);
     }
 
     fn resume_writing(&self) {
-        self.flow.clear(Flags::WRITING_PAUSED);
+        self.state.clear(Flags::WRITING_PAUSED);
         self.changed.wake_all();
     }
 
     fn connection_closing(&self, error: Option<ConnectionError>) {
-        self.flow.set(Flags::CLOSING);
+        self.state.set(Flags::CLOSING);
         if error.is_some() {
             self.failed(error);
             self.changed.wake_all();
@@ -250,9 +252,9 @@ impl Protocol for StreamProtocol {
 impl BufferedProtocol for StreamProtocol {
     #[inline]
     fn get_buffer(&self) -> ReceiveBuffer {
-        let inbox = self.inbox.take();
-        if inbox.has_memory() {
-            return self.with_room(inbox);
+        let buffer = self.inbox.lend();
+        if buffer.has_memory() {
+            return self.with_room(buffer);
         }
         match &self.event_loop {
             Some(event_loop) => event_loop.core().buffers.take(self.bulk.get()),
@@ -262,12 +264,11 @@ impl BufferedProtocol for StreamProtocol {
 
     #[inline]
     fn buffer_updated(&self, buffer: ReceiveBuffer, received: usize) {
-        if received == 0 || self.flow.any(Flags::READER_GONE) {
+        if received == 0 || self.state.any(Flags::READER_GONE) {
             return self.nothing_received(buffer);
         }
         self.bulk.set(received >= SMALL_BUFFER);
-        self.inbox.set(buffer);
-        self.received(received);
+        self.received(buffer, received);
     }
 }
 
@@ -279,10 +280,10 @@ pub(crate) fn pair(protocol: Rc<StreamProtocol>, transport: Rc<dyn Transport>) -
 impl fmt::Debug for StreamProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamProtocol")
-            .field("unread", &self.unread.get())
+            .field("unread", &self.inbox.unread())
             .field("limit", &self.limit)
             .field("end", &self.describe_end())
-            .field("flow", &self.flow)
+            .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::StreamProtocol;
-use super::flow::Flags;
+use super::state::Flags;
 use crate::errors::ConnectionError;
 use crate::executor::{operation, yield_once};
 
@@ -18,13 +18,13 @@ impl StreamProtocol {
     /// the transport keeps up.
     #[inline]
     pub(in crate::streams) fn may_write(&self) -> bool {
-        !self.flow.any(Flags::WRITING_PAUSED | Flags::ENDED | Flags::CLOSING)
+        !self.state.any(Flags::WRITING_PAUSED | Flags::ENDED | Flags::CLOSING)
     }
 
     /// Somebody else has the connection now: dropping the writer does nothing to it.
     #[cfg(feature = "tls")]
     pub(in crate::streams) fn release(&self) {
-        self.flow.set(Flags::RELEASED);
+        self.state.set(Flags::RELEASED);
     }
 
     #[cold]
@@ -35,15 +35,15 @@ impl StreamProtocol {
     pub(in crate::streams) async fn drain(&self) -> io::Result<()> {
         operation().await;
         self.outcome()?;
-        if self.flow.any(Flags::CLOSING) {
+        if self.state.any(Flags::CLOSING) {
             // Lets `connection_lost` run, so that a loop of writes and drains ends with it.
             yield_once().await;
         }
-        if self.flow.any(Flags::LOST) {
+        if self.is_lost() {
             self.outcome()?;
             return Err(io::Error::new(io::ErrorKind::ConnectionReset, "Connection lost"));
         }
-        let may_go_on = || self.flow.any(Flags::LOST) || !self.flow.any(Flags::WRITING_PAUSED) || self.has_failed();
+        let may_go_on = || self.is_lost() || !self.state.any(Flags::WRITING_PAUSED) || self.has_failed();
         self.changed.wait(|| may_go_on().then_some(())).await;
         self.outcome()
     }
@@ -53,6 +53,6 @@ impl StreamProtocol {
     }
 
     pub(in crate::streams) async fn wait_closed(&self) -> io::Result<()> {
-        self.changed.wait(|| self.flow.any(Flags::LOST).then(|| self.outcome())).await
+        self.changed.wait(|| self.is_lost().then(|| self.outcome())).await
     }
 }

@@ -18,8 +18,6 @@ impl Flags {
     pub(super) const WRITING_PAUSED: Flags = Flags(2);
     /// No more bytes will come: the stream ended, or failed.
     pub(super) const ENDED: Flags = Flags(4);
-    /// `connection_lost` has come.
-    pub(super) const LOST: Flags = Flags(8);
     /// The reader was dropped: what comes is thrown away.
     pub(super) const READER_GONE: Flags = Flags(16);
     /// Somebody else has the connection now: dropping the writer does not close it.
@@ -43,9 +41,9 @@ impl BitOr for Flags {
 
 /// Which flags are set.
 #[derive(Default)]
-pub(super) struct Flow(Cell<u16>);
+pub(super) struct State(Cell<u16>);
 
-impl Flow {
+impl State {
     /// Whether any of `flags` is set.
     #[inline]
     pub(super) fn any(&self, flags: Flags) -> bool {
@@ -63,13 +61,12 @@ impl Flow {
     }
 }
 
-impl fmt::Debug for Flow {
+impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = [
             (Flags::READING_PAUSED, "reading paused"),
             (Flags::WRITING_PAUSED, "writing paused"),
             (Flags::ENDED, "ended"),
-            (Flags::LOST, "lost"),
             (Flags::READER_GONE, "reader gone"),
             (Flags::RELEASED, "released"),
             (Flags::CLOSING, "closing"),

@@ -1,0 +1,162 @@
+//! The incoming side of a stream, as the reader empties it.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use super::state::Flags;
+use super::{Hand, StreamProtocol};
+use crate::constants::SMALL_BUFFER;
+use crate::executor::{poll_operation, take_operation};
+#[cfg(feature = "tls")]
+use crate::interface::ReceiveBuffer;
+
+impl StreamProtocol {
+    pub(in crate::streams) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Moves what was received behind what the reader has in its hand.
+    #[inline]
+    pub(in crate::streams) fn take_inbox(&self, hand: &mut Hand) {
+        let emptied = self.inbox.move_behind(hand);
+        if emptied.has_memory() {
+            self.give_back(emptied);
+        }
+    }
+
+    /// Consumes `n` bytes of the hand; `keep` keeps what it wants of them.
+    #[inline(always)]
+    #[track_caller]
+    pub(in crate::streams) fn consume<T>(&self, hand: &mut Hand, n: usize, keep: impl FnOnce(&[u8]) -> T) -> T {
+        let (kept, left) = self.inbox.consume(hand, n, keep);
+        self.consumed(hand, left);
+        kept
+    }
+
+    /// Consumes `n` bytes that may be many. If they fill most of the hand's memory, they are taken with it, not copied.
+    pub(in crate::streams) fn consume_much(&self, hand: &mut Hand, n: usize) -> Vec<u8> {
+        let bytes = self.inbox.split(hand, n, SMALL_BUFFER);
+        let left = hand.len();
+        self.consumed(hand, left);
+        bytes
+    }
+
+    /// Bytes were consumed, and `left` are left in the hand.
+    #[inline(always)]
+    fn consumed(&self, hand: &mut Hand, left: usize) {
+        if left == 0 {
+            self.give_back(hand.take_memory());
+        }
+        if self.state.any(Flags::READING_PAUSED) {
+            self.resume_if_few();
+        }
+    }
+
+    #[cold]
+    fn resume_if_few(&self) {
+        if self.inbox.unread() <= self.limit {
+            self.resume_reading();
+        }
+    }
+
+    /// Waits until there are more than `had` bytes, which is what the reader had when it began to wait: true, or
+    /// false if no more will come. In either case they are all in the reader's hand then. While it waits they are in the inbox,
+    /// so nothing is lost if nobody polls again.
+    ///
+    /// # Errors
+    ///
+    /// If the connection failed.
+    #[inline]
+    pub(in crate::streams) fn poll_more(
+        &self,
+        hand: &mut Hand,
+        had: usize,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<bool>> {
+        if self.inbox.unread() > had {
+            self.take_inbox(hand);
+            return Poll::Ready(Ok(true));
+        }
+        if !hand.is_empty() {
+            self.inbox.take_back(hand);
+        }
+        self.poll_wait(hand, cx)
+    }
+
+    /// As [`poll_more`](StreamProtocol::poll_more), for a reader whose hand is empty.
+    #[inline(always)]
+    pub(in crate::streams) fn poll_first(&self, hand: &mut Hand, cx: &Context<'_>) -> Poll<io::Result<bool>> {
+        if !self.inbox.move_to_empty(hand) {
+            return self.poll_wait(hand, cx);
+        }
+        if !take_operation() {
+            // The bytes stay in the hand, where the next poll finds them.
+            return poll_operation(cx).map(|()| Ok(true));
+        }
+        Poll::Ready(Ok(true))
+    }
+
+    /// There is nothing new in the inbox, and nothing in the reader's hand: waits, unless no more will come.
+    #[inline(always)]
+    fn poll_wait(&self, hand: &mut Hand, cx: &Context<'_>) -> Poll<io::Result<bool>> {
+        if self.state.any(Flags::ENDED | Flags::READING_PAUSED) {
+            if self.state.any(Flags::ENDED) {
+                return self.no_more(hand, cx);
+            }
+            // Whoever waits wants bytes, however many are there already.
+            self.resume_reading();
+        }
+        self.reader_waits.set(self.executor(), cx);
+        Poll::Pending
+    }
+
+    /// The stream has ended: the reader gets what is left, then the end or the error.
+    #[cold]
+    fn no_more(&self, hand: &mut Hand, cx: &Context<'_>) -> Poll<io::Result<bool>> {
+        ready!(poll_operation(cx));
+        self.take_inbox(hand);
+        let outcome = if self.has_eof() { Ok(()) } else { self.outcome().map_err(as_received) };
+        Poll::Ready(outcome.map(|()| false))
+    }
+
+    pub(in crate::streams) fn is_ended(&self) -> bool {
+        self.state.any(Flags::ENDED)
+    }
+
+    /// In a word, for reports.
+    pub(super) fn describe_end(&self) -> String {
+        match self.failure() {
+            _ if self.has_eof() => "Eof".to_owned(),
+            Some(error) if self.is_ended() => format!("Failed({error})"),
+            _ => "Open".to_owned(),
+        }
+    }
+
+    /// The stream ended, and well.
+    pub(in crate::streams) fn has_eof(&self) -> bool {
+        self.state.any(Flags::EOF)
+    }
+
+    pub(in crate::streams) fn at_eof(&self) -> bool {
+        self.inbox.unread() == 0 && self.has_eof()
+    }
+
+    /// The reader is dropped: what it has not read is thrown away, and reading goes on.
+    pub(in crate::streams) fn throw_away_input(&self, mut hand: Hand) {
+        self.take_inbox(&mut hand);
+        let n = hand.len();
+        self.consume(&mut hand, n, |_| ());
+    }
+
+    /// All that was received and not read, for someone else than the reader.
+    #[cfg(feature = "tls")]
+    pub(in crate::streams) fn take_unread(&self, hand: &mut Hand) -> ReceiveBuffer {
+        self.inbox.take_all(hand)
+    }
+}
+
+/// What a reader is told of a failure. A broken pipe is about a send that failed, which is no concern of the reader's; but
+/// no end of the stream came either, so for the reader the connection was reset.
+fn as_received(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::BrokenPipe { io::ErrorKind::ConnectionReset.into() } else { error }
+}

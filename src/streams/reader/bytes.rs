@@ -1,0 +1,144 @@
+//! Reading bytes: what is there, an exact count, all until the end, or in place.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use super::StreamReader;
+use crate::constants::{GROWTH, LARGE_BUFFER, LEAST_ROOM};
+use crate::errors::ReadError;
+use crate::executor::{operation, poll_operation, take_operation};
+
+const POLLED_AGAIN: &str = "a future is not polled again after it is done";
+
+impl StreamReader {
+    /// Reads what is there, up to `n` bytes, and waits only if nothing is. Empty at the end of the stream, and for
+    /// `n` = 0.
+    ///
+    /// # Errors
+    ///
+    /// If the connection failed and everything before that was read.
+    #[inline]
+    pub fn read(&mut self, n: usize) -> impl Future<Output = io::Result<Vec<u8>>> {
+        poll_fn(move |cx| {
+            if n == 0 {
+                return Poll::Ready(Ok(Vec::new()));
+            }
+            ready!(self.poll_some(n, cx))?;
+            Poll::Ready(Ok(self.take(n.min(self.hand.len()))))
+        })
+    }
+
+    /// Reads until the end of the stream, however long that is. On an error, and if dropped while it waits, the bytes
+    /// stay in the reader.
+    ///
+    /// # Errors
+    ///
+    /// If the connection failed.
+    #[doc(alias = "read(-1)")]
+    pub async fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
+        operation().await;
+        while self.more().await? {}
+        Ok(self.take_much(self.hand.len()))
+    }
+
+    /// Reads what is there into `buf`, without allocating, and waits only if nothing is. Returns how many bytes that
+    /// were; 0 at the end of the stream, and for an empty `buf`.
+    ///
+    /// # Errors
+    ///
+    /// If the connection failed and everything before that was read.
+    #[inline]
+    pub fn read_into(&mut self, buf: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        poll_fn(move |cx| {
+            if buf.is_empty() {
+                return Poll::Ready(Ok(0));
+            }
+            ready!(self.poll_some(buf.len(), cx))?;
+            let n = buf.len().min(self.hand.len());
+            self.take_with(n, |bytes| buf[..n].copy_from_slice(bytes));
+            Poll::Ready(Ok(n))
+        })
+    }
+
+    /// Reads exactly `n` bytes; `n` may be over the limit.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::IncompleteRead`] with what was there, if the stream ends first. [`ReadError::Io`] if the
+    /// connection failed first; what was there stays in the reader.
+    pub async fn readexactly(&mut self, n: usize) -> Result<Vec<u8>, ReadError> {
+        operation().await;
+        while self.hand.len() < n {
+            self.make_room_for(n);
+            if !self.more().await? {
+                return Err(self.incomplete(Some(n)));
+            }
+        }
+        Ok(self.take_much(n))
+    }
+
+    /// Lends what is there, and waits only if nothing is; empty at the end of the stream. Nothing is copied. What was
+    /// used of it is taken by [`consume`](StreamReader::consume).
+    ///
+    /// # Errors
+    ///
+    /// If the connection failed and everything before that was read.
+    #[inline]
+    pub fn fill_buf(&mut self) -> impl Future<Output = io::Result<&[u8]>> {
+        let mut reader = Some(self);
+        poll_fn(move |cx| {
+            let had = ready!(reader.as_mut().expect(POLLED_AGAIN).poll_some(1, cx));
+            let this = reader.take().expect(POLLED_AGAIN);
+            Poll::Ready(had.map(|()| this.hand.filled()))
+        })
+    }
+
+    /// Takes `n` bytes of those that [`fill_buf`](StreamReader::fill_buf) lent.
+    ///
+    /// # Panics
+    ///
+    /// If it lent fewer.
+    #[inline]
+    #[track_caller]
+    pub fn consume(&mut self, n: usize) {
+        self.take_with(n, |_| ());
+    }
+
+    /// Gets as much of `wanted` bytes as is there. Waits until there is something, or the stream has ended.
+    #[inline(always)]
+    fn poll_some(&mut self, wanted: usize, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        if self.hand.is_empty() {
+            ready!(self.protocol.poll_first(&mut self.hand, cx))?;
+        } else if self.hand.len() < wanted || !take_operation() {
+            ready!(self.poll_at_hand(cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// There is something at hand. Gets what came since, too.
+    #[inline(never)]
+    fn poll_at_hand(&mut self, cx: &Context<'_>) -> Poll<()> {
+        ready!(poll_operation(cx));
+        self.take_what_came();
+        Poll::Ready(())
+    }
+
+    /// Has a large piece received where it will stay, instead of moving it each time the buffer has grown. How much
+    /// memory is asked for goes by what has come, since `n` may be a number that the peer has sent.
+    fn make_room_for(&mut self, n: usize) {
+        let most = self.hand.len().saturating_mul(GROWTH);
+        if n > LARGE_BUFFER && most > LARGE_BUFFER {
+            // With the least room behind it there is no growing for the last few bytes.
+            self.hand.grow(n.min(most).saturating_add(LEAST_ROOM));
+        }
+    }
+
+    /// Takes `n` bytes that may be many: those that fill most of the buffer are taken with its memory, not copied.
+    fn take_much(&mut self, n: usize) -> Vec<u8> {
+        if n <= LARGE_BUFFER {
+            return self.take(n);
+        }
+        self.protocol.consume_much(&mut self.hand, n)
+    }
+}

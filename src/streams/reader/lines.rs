@@ -1,0 +1,135 @@
+//! Reading lines.
+
+use std::future::{Future, poll_fn};
+use std::task::{Context, Poll, ready};
+
+use super::{StreamReader, append};
+use crate::errors::ReadError;
+use crate::executor::{poll_operation, return_operation, take_operation};
+use crate::streams::newline::newline;
+
+impl StreamReader {
+    /// Reads a line, with its `\n`. At the end of the stream the last line may be without, and then comes an empty
+    /// one, each time.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::LimitOverrun`] for a line over the limit: it is thrown away through its `\n`, as far as it has
+    /// come. [`ReadError::Io`] if the connection failed and the lines before that were read.
+    #[inline]
+    pub fn readline(&mut self) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
+        let mut searched = 0;
+        poll_fn(move |cx| self.poll_line(&mut searched, self.protocol.limit(), cx, <[u8]>::to_vec))
+    }
+
+    /// Reads a line as [`readline`](StreamReader::readline) does, with a limit for this line only. It may be over the
+    /// reader's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`readline`](StreamReader::readline).
+    #[inline]
+    pub fn readline_within(&mut self, limit: usize) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
+        let mut searched = 0;
+        poll_fn(move |cx| self.poll_line(&mut searched, limit, cx, <[u8]>::to_vec))
+    }
+
+    /// Reads a line as [`readline`](StreamReader::readline) does, and appends it to `line`: a `Vec` that is used
+    /// again costs no allocation. Returns how many bytes were appended.
+    ///
+    /// # Errors
+    ///
+    /// As [`readline`](StreamReader::readline); nothing is appended then.
+    #[inline]
+    pub fn readline_into(&mut self, line: &mut Vec<u8>) -> impl Future<Output = Result<usize, ReadError>> {
+        let mut searched = 0;
+        poll_fn(move |cx| self.poll_line(&mut searched, self.protocol.limit(), cx, |bytes| append(line, bytes)))
+    }
+
+    /// Reads the next line, with its `\n`; `None` at the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`readline`](StreamReader::readline); the lines after one that was too long can be read.
+    #[doc(alias = "async for")]
+    #[doc(alias = "__anext__")]
+    #[inline]
+    pub fn next_line(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, ReadError>> {
+        let mut searched = 0;
+        poll_fn(move |cx| {
+            self.poll_line(&mut searched, self.protocol.limit(), cx, |line| {
+                if line.is_empty() { None } else { Some(line.to_vec()) }
+            })
+        })
+    }
+
+    /// Waits for the next line, which is empty at the end of the stream, and takes it: `keep` shall keep what it wants
+    /// of it. One that is here already, as most are, takes the short way.
+    #[inline(always)]
+    fn poll_line<T>(
+        &mut self,
+        searched: &mut usize,
+        limit: usize,
+        cx: &Context<'_>,
+        keep: impl FnOnce(&[u8]) -> T,
+    ) -> Poll<Result<T, ReadError>> {
+        let at_hand = self.hand.filled();
+        match newline(at_hand) {
+            Some(place) if place <= limit && take_operation() => {
+                let kept = keep(&at_hand[..=place]);
+                self.consume(place + 1);
+                Poll::Ready(Ok(kept))
+            }
+            _ => {
+                let end = ready!(self.poll_line_end(searched, limit, cx))?;
+                Poll::Ready(Ok(self.take_with(end, keep)))
+            }
+        }
+    }
+
+    /// Waits for a newline behind the first `searched` bytes, and says how long the line is; 0 at the end of the
+    /// stream. [`search`](StreamReader::search) does the same for any
+    /// separator; lines are so common that they have a way of their own, as short as it can be.
+    #[inline(never)]
+    fn poll_line_end(
+        &mut self,
+        searched: &mut usize,
+        limit: usize,
+        cx: &Context<'_>,
+    ) -> Poll<Result<usize, ReadError>> {
+        if *searched == 0 && self.hand.is_empty() {
+            // The first line of what has come, or nothing has.
+            ready!(self.protocol.poll_first(&mut self.hand, cx))?;
+        } else {
+            ready!(poll_operation(cx));
+        }
+        loop {
+            // While this waits the bytes are in the protocol's hands.
+            if let Some(unsearched) = self.hand.filled().get(*searched..) {
+                let newline = newline(unsearched).map(|place| *searched + place);
+                *searched = self.hand.len();
+                if newline.is_none() && self.take_what_came() {
+                    // All that has come is searched before the limit counts: a line that is too long can then go as
+                    // a whole.
+                    continue;
+                }
+                let line = newline.unwrap_or(*searched);
+                if line > limit {
+                    // A line that is too long must not be in the way of the next one.
+                    self.consume(newline.map_or(*searched, |newline| newline + 1));
+                    return Poll::Ready(Err(ReadError::LimitOverrun { consumed: line }));
+                }
+                if let Some(newline) = newline {
+                    return Poll::Ready(Ok(newline + 1));
+                }
+            }
+            let more = self.protocol.poll_more(&mut self.hand, *searched, cx);
+            if more.is_pending() {
+                return_operation();
+            }
+            if !ready!(more)? {
+                return Poll::Ready(Ok(self.hand.len()));
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The reading end of a stream.
+
+mod bytes;
+mod lines;
+mod until;
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::rc::Rc;
+
+use crate::errors::ReadError;
+#[cfg(feature = "tls")]
+use crate::interface::ReceiveBuffer;
+use crate::streams::feeder::StreamFeeder;
+use crate::streams::protocol::{Hand, StreamProtocol};
+
+/// The reading end of a connection.
+///
+/// Bytes wait here until they are read, up to about twice the limit; then the peer is held back. The limit is also
+/// the longest line, or piece before a separator, that is waited for.
+///
+/// Dropping the reader ends its direction only: what the peer has sent, and what it still sends, is thrown away, and the
+/// writer goes on. The peer's end is still noticed. The connection is closed when the [`StreamWriter`](crate::StreamWriter) is gone
+/// too; [`StreamWriter::close`](crate::StreamWriter::close) closes it at once, whatever is still held.
+///
+/// # Cancel safety
+///
+/// Every method may be dropped while it waits, as a [`timeout`](crate::timeout()) does: the bytes that have come are
+/// in the reader, and the next read finds them.
+///
+/// # Errors
+///
+/// Bytes that came before an error are always read first. Then every read gives the error, each time. A failed write does
+/// not end the reading: what the peer has sent can be read to its end.
+///
+/// # Examples
+///
+/// ```
+/// use waterwheel::StreamReader;
+///
+/// waterwheel::run(async {
+///     let (mut reader, feeder) = StreamReader::new(64 * 1024);
+///     feeder.feed_data(b"one\ntwo\nthree");
+///     feeder.feed_eof();
+///     let mut lines = 0;
+///     while let Some(line) = reader.next_line().await? {
+///         lines += 1;
+///         assert!(line.len() > 2);
+///     }
+///     assert_eq!(lines, 3);
+///     Ok::<(), waterwheel::ReadError>(())
+/// })
+/// # .unwrap()
+/// ```
+pub struct StreamReader {
+    protocol: Rc<StreamProtocol>,
+    hand: Hand,
+}
+
+impl StreamReader {
+    /// A reader that is fed by hand, by the [`StreamFeeder`] beside it.
+    ///
+    /// # Panics
+    ///
+    /// If the limit is 0.
+    #[track_caller]
+    pub fn new(limit: usize) -> (StreamReader, StreamFeeder) {
+        assert!(limit > 0, "the limit of a reader must be over 0");
+        let protocol = StreamProtocol::new(None, limit, None);
+        (StreamReader::of(Rc::clone(&protocol)), StreamFeeder::of(protocol))
+    }
+
+    pub(super) fn of(protocol: Rc<StreamProtocol>) -> Self {
+        StreamReader { protocol, hand: Hand::default() }
+    }
+
+    /// Whether the stream has ended and everything was read.
+    pub fn at_eof(&self) -> bool {
+        self.protocol.at_eof()
+    }
+
+    /// All that was received and not read.
+    #[cfg(feature = "tls")]
+    pub(super) fn take_unread(&mut self) -> ReceiveBuffer {
+        self.protocol.take_unread(&mut self.hand)
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn protocol(&self) -> &Rc<StreamProtocol> {
+        &self.protocol
+    }
+
+    /// Moves what was received since behind what the buffer has left; false if that was nothing.
+    fn take_what_came(&mut self) -> bool {
+        let had = self.hand.len();
+        self.protocol.take_inbox(&mut self.hand);
+        self.hand.len() > had
+    }
+
+    /// Waits until there is more in the buffer than now: true, or false if the stream has ended.
+    #[inline]
+    fn more(&mut self) -> impl Future<Output = io::Result<bool>> {
+        let had = self.hand.len();
+        poll_fn(move |cx| self.protocol.poll_more(&mut self.hand, had, cx))
+    }
+
+    fn incomplete(&mut self, expected: Option<usize>) -> ReadError {
+        ReadError::IncompleteRead { partial: self.take(self.hand.len()), expected }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, n: usize) -> Vec<u8> {
+        self.take_with(n, <[u8]>::to_vec)
+    }
+
+    /// Takes `n` bytes; `keep` shall keep what it wants of them.
+    #[inline(always)]
+    fn take_with<T>(&mut self, n: usize, keep: impl FnOnce(&[u8]) -> T) -> T {
+        self.protocol.consume(&mut self.hand, n, keep)
+    }
+}
+
+/// Returns how much was appended.
+#[inline]
+fn append(to: &mut Vec<u8>, bytes: &[u8]) -> usize {
+    to.extend_from_slice(bytes);
+    bytes.len()
+}
+
+impl Drop for StreamReader {
+    fn drop(&mut self) {
+        self.protocol.reader_gone(std::mem::take(&mut self.hand));
+    }
+}
+
+impl fmt::Debug for StreamReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamReader").field("in_hand", &self.hand.len()).field("stream", &*self.protocol).finish()
+    }
+}

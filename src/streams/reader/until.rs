@@ -1,0 +1,93 @@
+//! Reading up to a separator.
+
+use std::io;
+
+use super::{StreamReader, append};
+use crate::errors::ReadError;
+use crate::executor::operation;
+use crate::streams::separators::{Match, NO_SEPARATOR, Search, Separators};
+
+/// Why a search for a separator gave none.
+enum Miss {
+    /// The stream ended. What is left is in the buffer.
+    Eof,
+    /// None within the limit.
+    Overrun {
+        consumed: usize,
+    },
+    Failed(ReadError),
+}
+
+impl StreamReader {
+    /// Reads up to and with a separator, or the first of several.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::LimitOverrun`] if there are more bytes than the limit before the separator, or without one: they
+    /// stay in the reader. [`ReadError::IncompleteRead`] with what was there, if the stream ends first.
+    /// [`ReadError::Io`] if the connection failed first, or if there is no separator or an empty one.
+    pub async fn readuntil(&mut self, separator: impl Separators) -> Result<Vec<u8>, ReadError> {
+        let end = self.separator_end(separator, self.protocol.limit()).await?;
+        Ok(self.take(end))
+    }
+
+    /// Reads as [`readuntil`](StreamReader::readuntil) does, with a limit for this piece only. It may be over the
+    /// reader's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`readuntil`](StreamReader::readuntil).
+    pub async fn readuntil_within(&mut self, separator: impl Separators, limit: usize) -> Result<Vec<u8>, ReadError> {
+        let end = self.separator_end(separator, limit).await?;
+        Ok(self.take(end))
+    }
+
+    /// Reads as [`readuntil`](StreamReader::readuntil) does, and appends to `to`: a `Vec` that is used again costs no
+    /// allocation. Returns how many bytes were appended.
+    ///
+    /// # Errors
+    ///
+    /// As [`readuntil`](StreamReader::readuntil); nothing is appended then.
+    pub async fn readuntil_into(&mut self, separator: impl Separators, to: &mut Vec<u8>) -> Result<usize, ReadError> {
+        let end = self.separator_end(separator, self.protocol.limit()).await?;
+        Ok(self.take_with(end, |bytes| append(to, bytes)))
+    }
+
+    async fn separator_end(&mut self, separator: impl Separators, limit: usize) -> Result<usize, ReadError> {
+        operation().await;
+        match self.search(separator, limit).await {
+            Ok(found) => Ok(found.end),
+            Err(Miss::Eof) => Err(self.incomplete(None)),
+            Err(Miss::Overrun { consumed }) => Err(ReadError::LimitOverrun { consumed }),
+            Err(Miss::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Waits for a separator. Every byte is searched once, however small the pieces in which they come.
+    async fn search(&mut self, separators: impl Separators, limit: usize) -> Result<Match, Miss> {
+        let Some(mut search) = Search::new(&separators) else {
+            return Err(Miss::Failed(io::Error::new(io::ErrorKind::InvalidInput, NO_SEPARATOR).into()));
+        };
+        loop {
+            if let Some(found) = search.find(self.hand.filled()) {
+                if found.start > limit {
+                    return Err(Miss::Overrun { consumed: found.start });
+                }
+                return Ok(found);
+            }
+            // All that has come is searched before the limit counts: a line that is too long can then go as a whole.
+            if self.take_what_came() {
+                continue;
+            }
+            let consumed = search.searched(self.hand.len());
+            if consumed > limit {
+                return Err(Miss::Overrun { consumed });
+            }
+            match self.more().await {
+                Ok(true) => {}
+                Ok(false) => return Err(Miss::Eof),
+                Err(error) => return Err(Miss::Failed(error.into())),
+            }
+        }
+    }
+}
