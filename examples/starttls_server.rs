@@ -8,8 +8,8 @@
 //!     openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=localhost -keyout key.pem -out cert.pem \
 //!         -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE
 
-use std::env;
-use std::fs;
+mod arguments;
+
 use std::io;
 use std::process::ExitCode;
 
@@ -56,12 +56,8 @@ async fn serve_client(mut reader: StreamReader, writer: StreamWriter, tls: TlsSe
     Ok(())
 }
 
-fn read(file: &str) -> io::Result<Vec<u8>> {
-    fs::read(file).map_err(|error| io::Error::new(error.kind(), format!("{file}: {error}")))
-}
-
 async fn serve(address: &str, cert: &str, key: &str) -> io::Result<()> {
-    let tls = TlsServer::new(read(cert)?, read(key)?)?;
+    let tls = TlsServer::new(arguments::read(cert)?, arguments::read(key)?)?;
     let server = start_server(move |reader, writer| serve_client(reader, writer, tls.clone()), address).await?;
     for address in server.local_addrs() {
         println!("Serving on {address}");
@@ -71,16 +67,8 @@ async fn serve(address: &str, cert: &str, key: &str) -> io::Result<()> {
 
 fn main() -> ExitCode {
     env_logger::init();
-    let mut arguments = env::args().skip(1);
-    let (mut address, mut cert, mut key) = ("127.0.0.1:8888".to_owned(), None, None);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--cert" => cert = arguments.next(),
-            "--key" => key = arguments.next(),
-            _ => address = argument,
-        }
-    }
-    let (Some(cert), Some(key)) = (cert, key) else {
+    let options = ["--cert", "--key"];
+    let Some((address, [cert, key])) = arguments::address_and_files("127.0.0.1:8888", options) else {
         eprintln!("usage: starttls_server [ADDR] --cert FILE --key FILE");
         return ExitCode::FAILURE;
     };

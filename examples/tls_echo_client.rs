@@ -2,16 +2,15 @@
 //!
 //!     cargo run --features tls --example tls_echo_client [ADDR] --ca FILE
 
-use std::env;
-use std::fs;
+mod arguments;
+
 use std::io;
 use std::process::ExitCode;
 
 use waterwheel::{TlsClient, open_connection};
 
 async fn tls_echo_client(address: &str, ca: &str) -> io::Result<()> {
-    let pem = fs::read(ca).map_err(|error| io::Error::new(error.kind(), format!("{ca}: {error}")))?;
-    let (mut reader, writer) = open_connection(address).tls(TlsClient::with_roots(pem)?).await?;
+    let (mut reader, writer) = open_connection(address).tls(TlsClient::with_roots(arguments::read(ca)?)?).await?;
     if let Some(tls) = writer.extra_info().tls() {
         println!("Secured by {:?}, {:?}", tls.protocol_version(), tls.cipher_suite());
     }
@@ -29,15 +28,7 @@ async fn tls_echo_client(address: &str, ca: &str) -> io::Result<()> {
 }
 
 fn main() -> ExitCode {
-    let mut arguments = env::args().skip(1);
-    let (mut address, mut ca) = ("localhost:8888".to_owned(), None);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--ca" => ca = arguments.next(),
-            _ => address = argument,
-        }
-    }
-    let Some(ca) = ca else {
+    let Some((address, [ca])) = arguments::address_and_files("localhost:8888", ["--ca"]) else {
         eprintln!("usage: tls_echo_client [ADDR] --ca FILE");
         return ExitCode::FAILURE;
     };

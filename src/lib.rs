@@ -25,30 +25,31 @@
 //! | --- | --- | --- |
 //! | coroutines | [`open_connection`], [`start_server`], [`StreamReader`], [`StreamWriter`] | streams: awaiting bytes |
 //! | callbacks on a connection | [`Protocol`], [`Transport`], [`LoopHandle::create_connection`], [`LoopHandle::create_server`] | the waist: bytes are pushed |
-//! | callbacks on datagrams, on pipes | [`LoopHandle::create_datagram_endpoint`], [`LoopHandle::connect_read_pipe`], [`LoopHandle::connect_write_pipe`] | the same for other things than connections |
+//! | callbacks on datagrams or pipes | [`LoopHandle::create_datagram_endpoint`], [`LoopHandle::connect_read_pipe`], [`LoopHandle::connect_write_pipe`] | the same waist for datagrams and pipes |
 //! | callbacks on a descriptor of your own | [`LoopHandle::add_reader`], [`LoopHandle::readable`] | the loop says when, you read |
 //! | callbacks and timers | [`LoopHandle::call_soon`], [`LoopHandle::call_later`] | the loop itself |
 //! | tasks | [`spawn`], [`Task`], [`sleep()`], [`timeout()`], [`timeout_at`], [`yield_now`] | coroutines on the loop |
 //! | both | [`Promise`] | a callback sets it, a coroutine awaits it |
 //!
-//! Each layer is built on the public face of the one below. A stream is a protocol; a task is stepped by the same
-//! queue that runs callbacks.
+//! A stream is a protocol, and uses its transport only through the public traits; a task is stepped by the same queue
+//! that runs callbacks. For speed, streams also use the loop's own buffers and its way of waking tasks, which are
+//! private.
 //!
 //! # What to know
 //!
-//! * **One thread.** Nothing here is `Send` but [`RemoteHandle`] and wakers, so handlers share state by `Rc` and
-//!   `Cell`. A loop per thread uses several cores.
+//! * **One thread.** A loop, its handle, tasks and streams stay on their thread, so handlers share state by `Rc` and
+//!   `Cell`. A [`RemoteHandle`] and wakers reach the loop from other threads. A loop per thread uses several cores.
 //! * **Writes of one step are one system call.** A *step* is one callback, or one poll of a task. What it writes is
 //!   gathered, and handed to the kernel when it ends, before anything else runs. So the plain loop of `readline`,
 //!   `write` and `drain` answers all the lines that came together with one send.
 //! * **Backpressure.** [`write`](StreamWriter::write) never waits; [`drain`](StreamWriter::drain) waits while the peer
-//!   is behind by more than 64 KiB. A reader holds the peer back from twice its limit on.
+//!   is behind by more than 64 KiB. Above twice its limit a reader receives no more, which holds the peer back.
 //! * **Every wait is cancel-safe.** Drop any future of this crate where it waits, as [`timeout()`] does: no byte is
 //!   lost, and the object can be used again.
-//! * **Errors** are `io::Error`, or a small type that converts into it. What nobody awaits is an [`Incident`], which
-//!   [`LoopHandle::set_exception_handler`] hears of, or else the log; while the program has installed no logger, it is
-//!   printed on standard error.
-//! * **Panics** stay where they are: of a callback, a protocol or a task. The loop goes on.
+//! * **Errors** are `io::Error`, or a small type that converts into it. An error that nobody awaits becomes an
+//!   [`Incident`], which goes to the handler of [`LoopHandle::set_exception_handler`]. Without a handler it is logged,
+//!   and while the program has installed no logger, it is printed on standard error.
+//! * **Panics** of a callback, a protocol or a task are reported, and end only that one. The loop goes on.
 //! * **TLS** comes with the feature `tls`: `.tls(..)` on whatever connects or serves, and `start_tls` in the middle.
 //!
 //! Coroutines run on any executor's primitives: channels and locks of `futures`, `async-channel` or `tokio::sync` work

@@ -1,4 +1,5 @@
-//! The end of a connection that nobody holds any more: what was written still goes out, but not for ever.
+//! Closing a connection that nobody holds any more. What was written is still sent, as long as the peer takes some of
+//! it.
 
 use std::rc::{Rc, Weak};
 
@@ -11,8 +12,8 @@ pub(super) fn close_in_background(event_loop: &LoopHandle, transport: &Rc<dyn Tr
     bound_sending(event_loop, transport);
 }
 
-/// Aborts if for the loop's close timeout no byte goes out while there are some: nobody will write more, and nobody waits
-/// for what is left.
+/// Aborts the connection if bytes are left and none of them is sent within the loop's close timeout. Nobody waits for
+/// them, and without this a peer that never reads would keep the connection for ever.
 pub(super) fn bound_sending(event_loop: &LoopHandle, transport: &Rc<dyn Transport>) {
     let unsent = transport.get_write_buffer_size();
     if unsent > 0 {

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use crate::streams::protocol::StreamProtocol;
 
-/// Feeds a [`StreamReader`](crate::StreamReader) by hand: for tests, and for sources of bytes of one's own. Dropping it ends the stream.
+/// Feeds a [`StreamReader`](crate::StreamReader) by hand, in tests or from a source of bytes of your own. Dropping it
+/// ends the stream.
 ///
 /// ```
 /// let (mut reader, feeder) = waterwheel::StreamReader::new(1024);
@@ -42,7 +43,7 @@ impl StreamFeeder {
         self.protocol.feed_eof();
     }
 
-    /// Lets the stream fail: what was fed can still be read, then every read gives this error.
+    /// Lets the stream fail. What was fed before can still be read, then every read gives this error.
     pub fn set_exception(&self, error: io::Error) {
         self.protocol.fail(error.into());
     }

@@ -1,8 +1,8 @@
 //! Where a line ends.
 //!
-//! Lines are mostly short, and a call that finds out what the processor can do costs as much as looking at one. So
-//! the first bytes are looked at here, in pieces that any processor compares at once, and what is behind is searched
-//! by memchr.
+//! Most lines are short, and memchr first finds out what the processor can do, which costs as much as searching a short
+//! line. So the first bytes are searched here, in pieces that any processor compares at once, and memchr searches the
+//! rest.
 
 use std::array;
 
@@ -11,7 +11,7 @@ use memchr::memchr;
 /// How many bytes are compared at once.
 const PIECE: usize = 16;
 
-/// How many bytes are looked at here.
+/// How many bytes are searched here, before memchr searches the rest.
 const NEAR: usize = 8 * PIECE;
 
 /// Finds the first newline.
@@ -19,7 +19,8 @@ const NEAR: usize = 8 * PIECE;
 pub(super) fn newline(data: &[u8]) -> Option<usize> {
     let mut searched = 0;
     for piece in data[..data.len().min(NEAR)].chunks_exact(PIECE) {
-        // All of them, without stopping at the first that is one: so it is one comparison.
+        // All bytes are compared, also those behind a newline. Without an early end the compiler makes one comparison
+        // of them all.
         if piece.iter().fold(false, |any, byte| any | (*byte == b'\n')) {
             return Some(searched + first(piece));
         }

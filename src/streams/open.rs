@@ -20,9 +20,9 @@ use crate::streams::{StreamReader, StreamWriter};
 ///
 /// # Errors
 ///
-/// If no address could be connected to, an error that names them all, with a [`ConnectError`](crate::ConnectError)
-/// inside; if the name was not found, with a [`LookUpError`](crate::LookUpError) inside; an invalid endpoint; a
-/// socket that is not of a stream; a limit of 0.
+/// If no address could be connected to, the error names them all and has a [`ConnectError`](crate::ConnectError)
+/// inside. If the name was not found, it has a [`LookUpError`](crate::LookUpError) inside. It also fails if the
+/// endpoint is invalid, if a ready socket is not a stream socket, or if the limit is 0.
 ///
 /// # Panics
 ///
@@ -37,8 +37,8 @@ use crate::streams::{StreamReader, StreamWriter};
 /// # }
 /// ```
 ///
-/// A peer that does not answer is waited for as long as the system does, which may be minutes.
-/// [`timeout`](crate::timeout()) sets a limit of time:
+/// If the peer does not answer, this waits until the system gives up, which may take minutes.
+/// [`timeout`](crate::timeout()) bounds the time:
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -59,8 +59,8 @@ pub fn open_connection(to: impl Into<Endpoint>) -> OpenConnection {
 ///
 /// # Errors
 ///
-/// What the system says, with the path; a path that is too long; a limit of 0. A server whose queue is full is waited
-/// for.
+/// The system's error, with the path; `InvalidInput` if the path is too long or the limit is 0. If the server's queue
+/// is full, this waits.
 ///
 /// # Cancel safety, panics
 ///

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-/// One separator, or several of which any will do: a slice, an array, a text, or a list of them.
+/// One separator, or several of which any ends the piece: bytes, a text, or a list of them.
 ///
 /// ```
 /// use waterwheel::StreamReader;
@@ -73,7 +73,7 @@ where
     }
 }
 
-/// Several separators may be of several kinds: then they are a tuple.
+/// Separators of different types are given as a tuple.
 macro_rules! separators_of_tuple {
     ($($kind:ident $place:tt),*) => {
         impl<$($kind: Separators),*> Separators for ($($kind,)*) {
@@ -98,11 +98,11 @@ pub(super) struct Match {
 /// The separators of one search, and how far it has come.
 pub(super) struct Search<'a> {
     separators: List<'a>,
-    /// Where the next attempt begins: no match begins before.
+    /// Where the next search begins. No match begins before it.
     offset: usize,
 }
 
-/// Invariant: at least one, none empty; the shorter ones first.
+/// Invariant: there is at least one, none is empty, and the shorter ones come first.
 enum List<'a> {
     /// The usual case, which needs no memory.
     One(&'a [u8]),
@@ -118,7 +118,7 @@ impl<'a> List<'a> {
     }
 }
 
-/// Why a list of separators is none.
+/// The error for a list without a separator, or with an empty one.
 pub(super) const NO_SEPARATOR: &str = "there should be at least one separator, of at least one byte";
 
 impl<'a> Search<'a> {
@@ -140,7 +140,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The match that ends first. After a miss, what cannot begin a match is not looked at again.
+    /// Finds the match that ends first. If there is none, the next search skips the bytes at which no match can begin.
     pub(super) fn find(&mut self, data: &[u8]) -> Option<Match> {
         let from = self.offset;
         let mut found: Option<Match> = None;

@@ -30,7 +30,9 @@ use crate::streams::{StreamReader, StreamWriter};
 ///
 /// # Errors
 ///
-/// What the system says of binding and listening, with the address; an invalid endpoint; a limit of 0.
+/// The system's error for binding or listening, with the address. If a name was not found, the error has a
+/// [`LookUpError`](crate::LookUpError) inside. It also fails if the endpoint is invalid, if a ready socket is not a
+/// stream socket, or if the limit is 0.
 ///
 /// # Panics
 ///
@@ -62,7 +64,7 @@ pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<
     let client_connected = move |event_loop: &LoopHandle, reader, writer: StreamWriter| {
         let transport = writer.transport();
         let call = AssertUnwindSafe(|| client_connected.call(event_loop, reader, writer));
-        // A plain function does all its work here, and an async one may panic before it gives its future.
+        // A plain function does all its work in this call, and an async one may panic before it returns its future.
         if let Err(payload) = catch_unwind(call) {
             failed(&transport, Incident::new(HANDLER_PANICKED).with_panic(&payload));
         }
@@ -79,10 +81,10 @@ pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<
 ///
 /// # Errors
 ///
-/// What the system says, with the path; a path that is too long; a limit of 0. `AddrInUse` if the path is that of a
-/// socket that somebody has open, whether or not it listens yet, or of anything that is no socket. What a dead server
-/// left is replaced. Of several servers that start at one path at the same time, one takes it and all others get
-/// `AddrInUse`.
+/// The system's error, with the path; `InvalidInput` if the path is too long or the limit is 0. `AddrInUse` if there is
+/// a socket at the path that somebody has open, whether it listens or not, or a file that is not a socket. The socket
+/// of a server that has ended is replaced. If several servers start at one path at the same time, one of them gets it
+/// and all others get `AddrInUse`.
 ///
 /// # Cancel safety, panics
 ///
@@ -144,7 +146,8 @@ impl fmt::Debug for StartServer {
 }
 
 /// What [`start_server`] calls for each connection: any `Fn(StreamReader, StreamWriter)` that returns nothing, or a
-/// future of nothing or of a `Result<(), E>` whose error can be displayed. `M` tells these apart; nobody names it.
+/// future of nothing or of a `Result<(), E>` whose error can be displayed. `M` tells these kinds apart. It is inferred,
+/// so no program has to name it.
 ///
 /// A handler that fails or panics is reported as an [`Incident`] with the peer's address, and its connection is
 /// closed: what it wrote before still goes out.
@@ -219,7 +222,7 @@ impl Outcome for () {
 impl<E: fmt::Display> Outcome for Result<(), E> {
     fn failure(self) -> Option<Incident> {
         let error = self.err()?;
-        // Its text, and its drop, are the user's code.
+        // Displaying the error and dropping it both run the user's code.
         let incident = match catch_unwind(AssertUnwindSafe(move || error.to_string())) {
             Ok(text) => Incident::new("The handler of a connection failed").with_error(io::Error::other(text)),
             Err(payload) => {
@@ -251,7 +254,7 @@ pin_project! {
 fn failed(transport: &Rc<dyn Transport>, incident: Incident) {
     let peer = transport.extra_info().peername().cloned();
     get_running_loop().core().report(&incident.with_peer(peer));
-    // The handler may have put a layer over it meanwhile.
+    // The handler may have started TLS over the transport.
     topmost(Rc::clone(transport)).close();
 }
 
@@ -260,7 +263,7 @@ impl<C: Future<Output: Outcome>> Future for Handler<C> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        // Caught here, and not by the task, since only this knows the peer.
+        // The panic is caught here and not by the task, since the task does not know the peer.
         match catch_unwind(AssertUnwindSafe(|| this.coroutine.poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => {

@@ -1,4 +1,4 @@
-//! A pair of streams whose connection somebody else goes on with.
+//! Taking the connection away from a reader and its writer, for someone else to go on with.
 
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ pub(crate) struct Remains {
     /// What was received and not read.
     pub(crate) unread: ReceiveBuffer,
     pub(crate) limit: usize,
-    /// No more will come, or the connection has failed.
+    /// Whether the stream has ended or failed, so that no more bytes will come.
     pub(crate) is_ended: bool,
     writer: StreamWriter,
 }
@@ -37,7 +37,7 @@ impl Remains {
         self.writer.transport()
     }
 
-    /// Somebody else has the connection now.
+    /// Leaves the connection open: somebody else has it now.
     pub(crate) fn keep_open(self) {
         self.writer.release();
     }

@@ -17,13 +17,14 @@ use crate::streams::protocol::StreamProtocol;
 /// [`write`](StreamWriter::write) never waits: what one step of a task writes is sent when the step ends, in one
 /// system call. [`drain`](StreamWriter::drain) waits while the peer is behind.
 ///
-/// Dropping the writer ends our side: what was written goes out, then its end, and the reader reads on. Where one side
-/// cannot end alone, as with TLS, nothing ends before the reader is dropped too. When both halves are gone, or the writer
-/// is and the peer has ended its side, the connection is closed in the background, after what was written has gone
-/// out. A peer that takes nothing of it for 30 seconds is cut off, also if [`close`](StreamWriter::close) was called
-/// before; see [`Builder::close_timeout`](crate::Builder::close_timeout).
+/// Dropping the writer ends our side: what was written is sent, then the end of the stream, and the reader reads on.
+/// With TLS one side cannot end alone, so nothing ends before the reader is dropped, too. The connection is closed in
+/// the background once both halves are dropped, or once the writer is dropped and the peer has ended its side. What was
+/// written is sent first, but if the peer takes nothing of it for 30 seconds, the connection is aborted, also if
+/// [`close`](StreamWriter::close) was called before; see [`Builder::close_timeout`](crate::Builder::close_timeout).
 ///
-/// All methods take `&self`, so several tasks may write, each a message at a time, and drain.
+/// All methods take `&self`, so several tasks may write and drain. The bytes of one write are never mixed with those of
+/// another.
 ///
 /// # Examples
 ///
@@ -48,7 +49,7 @@ impl StreamWriter {
         StreamWriter { protocol, transport }
     }
 
-    /// Somebody else has the connection now.
+    /// Leaves the connection open: somebody else has it now.
     #[cfg(feature = "tls")]
     pub(super) fn release(self) {
         self.protocol.release();
@@ -87,20 +88,20 @@ impl StreamWriter {
         self.transport.writelines(&slices);
     }
 
-    /// Waits until the peer has caught up: at once while what is buffered is under the high-water mark, else until it
-    /// is down to the low one. Any number of tasks may wait.
+    /// Waits until the peer has caught up. While no more is buffered than the high-water mark allows, this returns at
+    /// once; otherwise it waits until the buffer is down to the low-water mark. Any number of tasks may wait.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is taken back: what was written is sent all the same.
+    /// What was written is sent even if the future is dropped.
     ///
     /// # Errors
     ///
-    /// What the connection failed with, as soon as a send has failed, or `ConnectionReset` if it was closed before. What
-    /// the peer had sent by then can still be read.
+    /// The error of the connection, as soon as a send has failed, or `ConnectionReset` if the connection was closed and
+    /// lost before. What the peer had sent by then can still be read.
     #[inline]
     pub fn drain(&self) -> impl Future<Output = io::Result<()>> {
-        // Boxed, since a task has room for all that it may wait for, and mostly this is not waited for.
+        // Boxed, since most drains do not wait, and without a box every task would need memory for the waiting.
         let mut slow = None;
         poll_fn(move |cx| match &mut slow {
             None if take_operation() && self.protocol.may_write() => Poll::Ready(Ok(())),
@@ -112,7 +113,7 @@ impl StreamWriter {
     ///
     /// # Cancel safety
     ///
-    /// Once it was polled all of `data` is written; dropping it then only means not waiting for the peer.
+    /// The first poll writes all of `data`. Dropping the future after that only ends the wait for the peer.
     ///
     /// # Errors
     ///
@@ -132,7 +133,7 @@ impl StreamWriter {
         self.transport.can_write_eof()
     }
 
-    /// Ends our side once what was written has gone out; reading goes on.
+    /// Ends our side once what was written has been sent. Reading goes on.
     ///
     /// # Panics
     ///
@@ -142,7 +143,7 @@ impl StreamWriter {
         self.transport.write_eof();
     }
 
-    /// Closes the connection once what was written has gone out.
+    /// Closes the connection once what was written has been sent.
     pub fn close(&self) {
         self.transport.close();
     }
@@ -156,16 +157,18 @@ impl StreamWriter {
     ///
     /// # Cancel safety
     ///
-    /// There is nothing to lose; it may be called again, and by several tasks.
+    /// Dropping the future changes nothing. It may be called again, and by several tasks.
     ///
     /// # Errors
     ///
-    /// What the connection failed with, each time.
+    /// The error of the connection, each time.
     pub async fn wait_closed(&self) -> io::Result<()> {
         self.protocol.wait_closed().await
     }
 
-    /// The transport below.
+    /// The transport that this writes to. Keeping it does not keep our side open: after the writer is dropped, the
+    /// transport panics on a write as it does after [`write_eof`](StreamWriter::write_eof), where it [can end one
+    /// side](StreamWriter::can_write_eof).
     pub fn transport(&self) -> Rc<dyn Transport> {
         Rc::clone(&self.transport)
     }
@@ -195,7 +198,7 @@ impl Drop for StreamWriter {
     }
 }
 
-/// Polls what is rarely waited for, so that it is not in the way of what is not.
+/// Polls the future that `make` gives, in a box. Outside of its caller, since most calls do not come here.
 #[cold]
 #[inline(never)]
 fn poll_boxed<F: Future>(
@@ -209,5 +212,28 @@ fn poll_boxed<F: Future>(
 impl fmt::Debug for StreamWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamWriter").field("transport", &self.transport).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::{open_connection, yield_now};
+
+    #[test]
+    #[should_panic(expected = "nothing can be written after write_eof()")]
+    fn a_transport_that_is_kept_writes_until_the_step_that_drops_the_writer_ends() {
+        let _ = crate::run(async {
+            let (ours, _theirs) = UnixStream::pair()?;
+            let (_reader, writer) = open_connection(ours).await?;
+            let transport = writer.transport();
+            drop(writer);
+            transport.write(b"in the same step");
+            yield_now().await;
+            transport.write(b"later");
+            io::Result::Ok(())
+        });
     }
 }

@@ -1,5 +1,4 @@
-//! The ends of the two halves. Each half that is dropped ends its own direction, and the connection is closed when both
-//! are gone.
+//! What dropping a half does: it ends its own direction, and the connection is closed when both are dropped.
 
 use super::state::Flags;
 use super::{Hand, StreamProtocol};
@@ -16,14 +15,15 @@ impl StreamProtocol {
         }
     }
 
-    /// The writer is dropped. Our side ends at the end of this step, if the reader is still there by then: one that is
-    /// dropped in the same step, as at the end of most handlers, closes the connection at once.
+    /// The writer is dropped. Our side ends at the end of this step, not now: most handlers drop the reader in the same
+    /// step, and that closes the connection at once.
     pub(in crate::streams) fn writer_gone(&self) {
         if self.state.any(Flags::RELEASED) {
             return;
         }
         self.state.set(Flags::WRITER_GONE);
-        // A connection that is closing is not closed here: if a send has failed, the reader is still to get what has come.
+        // A connection that is only closing is left alone: after a send that failed the reader still gets what has
+        // come.
         if self.state.any(Flags::READER_GONE | Flags::ENDED) {
             self.close_transport();
         } else if let Some(event_loop) = &self.event_loop {
@@ -31,7 +31,7 @@ impl StreamProtocol {
         }
     }
 
-    /// Nobody needs the connection any more, if there still is one.
+    /// Closes the connection, if it is not lost: nobody needs it any more.
     pub(super) fn close_transport(&self) {
         if let (Some(event_loop), Some(transport)) = (&self.event_loop, self.transport()) {
             close_in_background(event_loop, &transport);
@@ -40,8 +40,8 @@ impl StreamProtocol {
 }
 
 impl Unsent for StreamProtocol {
-    /// Ends our side, of which the end is all that is still to be sent. A transport that cannot end one side alone, as with
-    /// TLS, goes on until the reader is dropped too.
+    /// Ends our side. A transport that cannot end one side alone, as with TLS, goes on until the reader is dropped,
+    /// too.
     fn send_gathered(&self) {
         if self.state.any(Flags::READER_GONE) {
             return;

@@ -1,9 +1,9 @@
 //! The protocol behind a reader and a writer.
 //!
-//! Received bytes change hands by move. The protocol receives into the inbox; the reader takes the inbox when it
-//! needs bytes and reads from its own hands, where nothing else touches them; before it waits it puts back what it
-//! has left, so that more is received behind it and one buffer serves any number of small packets. A stream that
-//! waits with nothing received owns no buffer at all.
+//! Received bytes are moved, not copied. The transport receives into the [`Inbox`]. When the reader needs bytes it
+//! takes the whole inbox into its [`Hand`], and reads there without asking anyone. Before it waits it puts back what it
+//! has left, so that more is received behind that, and one buffer serves any number of small packets. A stream that
+//! waits with nothing unread owns no buffer.
 
 mod halves;
 mod inbox;
@@ -30,26 +30,26 @@ pub(crate) type Connected = Rc<dyn Fn(StreamReader, StreamWriter)>;
 
 pub(crate) struct StreamProtocol {
     this: Weak<StreamProtocol>,
-    /// Whose buffers are used; `None` if the stream is fed by hand.
+    /// The loop whose buffers are used; `None` if the stream is fed by hand.
     event_loop: Option<LoopHandle>,
     stage: Cell<Stage>,
     inbox: Inbox,
-    /// Invariant: no more than half of what a `usize` may be, so that twice the limit is a number too.
+    /// Invariant: at most half of the largest `usize`, so that twice the limit does not overflow.
     limit: usize,
-    /// What the connection failed with. A writer is told; a reader only if the stream had not ended well before.
+    /// The error of the connection. A writer is told of it. A reader is, too, unless the stream had ended well before.
     failure: Cell<Option<ConnectionError>>,
     state: State,
-    /// The last receive would have filled a small buffer: the next one should be large.
+    /// Whether the last receive would have filled a small buffer, so that the next buffer should be large.
     bulk: Cell<bool>,
     reader_waits: WaiterCell,
-    /// Those who wait in `drain`, or for the connection to be lost.
+    /// The tasks that wait in `drain`, or for the connection to be lost.
     changed: Waiters,
 }
 
-/// What the protocol holds of its connection.
+/// How far the connection has come, and what the protocol keeps until then.
 #[derive(Default)]
 enum Stage {
-    /// Not yet made: whoever is then called, if anyone is.
+    /// The connection is not made yet. This is called when it is, if anything is.
     New(Option<Connected>),
     /// From `connection_made` to `connection_lost`.
     Made(Rc<dyn Transport>),
@@ -167,7 +167,7 @@ impl StreamProtocol {
         }
     }
 
-    /// Sees to it that the inbox, which has bytes, has room for more.
+    /// Makes room for more in a buffer that has bytes.
     #[inline(never)]
     fn with_room(&self, mut buffer: ReceiveBuffer) -> ReceiveBuffer {
         if buffer.room().len() < LEAST_ROOM {
@@ -176,8 +176,8 @@ impl StreamProtocol {
         buffer
     }
 
-    /// How large a buffer may grow that holds `len` bytes: no larger than what can come before reading is paused. A
-    /// reader that waits for more than that has its buffer doubled.
+    /// How large a buffer with `len` bytes may grow: no larger than what can come before reading is paused. Only a
+    /// reader that waits for even more bytes has its buffer doubled without a bound.
     fn most_memory(&self, len: usize) -> usize {
         let pause = self.limit * 2;
         if len > pause { usize::MAX } else { pause.saturating_add(LARGE_BUFFER) }

@@ -1,4 +1,4 @@
-//! The incoming side of a stream, as the reader empties it.
+//! What the reader does with a stream: waiting for bytes, consuming them, and asking whether more will come.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -59,9 +59,9 @@ impl StreamProtocol {
         }
     }
 
-    /// Waits until there are more than `had` bytes, which is what the reader had when it began to wait: true, or
-    /// false if no more will come. In either case they are all in the reader's hand then. While it waits they are in the inbox,
-    /// so nothing is lost if nobody polls again.
+    /// Waits until more than `had` bytes are unread, which is what the reader had when it began to wait. Returns true,
+    /// or false if no more will come; in both cases all bytes are in the reader's hand then. During the wait they are
+    /// in the inbox, so that more is received behind them, and nothing is lost if nobody polls again.
     ///
     /// # Errors
     ///
@@ -96,14 +96,14 @@ impl StreamProtocol {
         Poll::Ready(Ok(true))
     }
 
-    /// There is nothing new in the inbox, and nothing in the reader's hand: waits, unless no more will come.
+    /// Nothing new has come, and the hand is empty: waits, unless the stream has ended.
     #[inline(always)]
     fn poll_wait(&self, hand: &mut Hand, cx: &Context<'_>) -> Poll<io::Result<bool>> {
         if self.state.any(Flags::ENDED | Flags::READING_PAUSED) {
             if self.state.any(Flags::ENDED) {
                 return self.no_more(hand, cx);
             }
-            // Whoever waits wants bytes, however many are there already.
+            // A reader that waits wants more bytes, however many are unread.
             self.resume_reading();
         }
         self.reader_waits.set(self.executor(), cx);
@@ -123,7 +123,7 @@ impl StreamProtocol {
         self.state.any(Flags::ENDED)
     }
 
-    /// In a word, for reports.
+    /// How the stream ended, for `Debug`.
     pub(super) fn describe_end(&self) -> String {
         match self.failure() {
             _ if self.has_eof() => "Eof".to_owned(),
@@ -132,7 +132,7 @@ impl StreamProtocol {
         }
     }
 
-    /// The stream ended, and well.
+    /// Whether the stream ended well, not by an error.
     pub(in crate::streams) fn has_eof(&self) -> bool {
         self.state.any(Flags::EOF)
     }
@@ -155,8 +155,8 @@ impl StreamProtocol {
     }
 }
 
-/// What a reader is told of a failure. A broken pipe is about a send that failed, which is no concern of the reader's; but
-/// no end of the stream came either, so for the reader the connection was reset.
+/// The error that a reader gets. `BrokenPipe` says that a send failed. A reader has sent nothing, but the end of its
+/// stream did not come either, so it is told that the connection was reset.
 fn as_received(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::BrokenPipe { io::ErrorKind::ConnectionReset.into() } else { error }
 }

@@ -1,7 +1,8 @@
-//! The flags of both directions. Each is about something else, so all combinations are possible.
+//! What the stream knows of its connection and its halves: whether each direction is paused, has ended, or is held by
+//! someone.
 //!
-//! They share a word, because what is done for each message is only done at once if none of several is set: that is
-//! one load and one test.
+//! These are flags in one word, and not a set of enums, because each message asks whether any of several is set: that
+//! is one load and one test.
 
 use std::cell::Cell;
 use std::fmt;
@@ -12,21 +13,22 @@ use std::ops::BitOr;
 pub(super) struct Flags(u16);
 
 impl Flags {
-    /// The transport's reading was paused by us, since the reader has more than it reads.
+    /// We paused the transport's reading, since the reader does not keep up.
     pub(super) const READING_PAUSED: Flags = Flags(1);
     /// The transport told us to pause writing.
     pub(super) const WRITING_PAUSED: Flags = Flags(2);
     /// No more bytes will come: the stream ended, or failed.
     pub(super) const ENDED: Flags = Flags(4);
-    /// The reader was dropped: what comes is thrown away.
+    /// The reader was dropped. What comes is thrown away.
     pub(super) const READER_GONE: Flags = Flags(16);
-    /// Somebody else has the connection now: dropping the writer does not close it.
+    /// Somebody else has the connection now. Dropping the writer does not close it.
     pub(super) const RELEASED: Flags = Flags(32);
     /// The transport is closing, or has closed.
     pub(super) const CLOSING: Flags = Flags(64);
-    /// The stream ended well: the peer ended its side, or we closed. What fails afterwards is of no concern to the reader.
+    /// The stream ended well: the peer ended its side, or we closed. `ENDED` is set, too. The reader is not told of a
+    /// failure that comes afterwards.
     pub(super) const EOF: Flags = Flags(128);
-    /// The writer was dropped: our side ends, and the connection as soon as the reader is gone too.
+    /// The writer was dropped. Our side ends, and the connection is closed as soon as the reader is dropped, too.
     pub(super) const WRITER_GONE: Flags = Flags(256);
 }
 

@@ -1,4 +1,4 @@
-//! The outgoing side of a stream, as the writer sees it: waiting for the peer, and for the end.
+//! What the writer waits for: the peer to catch up, and the connection to be lost.
 
 use std::io;
 
@@ -14,14 +14,13 @@ impl StreamProtocol {
         failure
     }
 
-    /// Whether nothing is in the way of writing more: the connection has not ended in any way nor is it closing, and
-    /// the transport keeps up.
+    /// Whether a drain need not wait: the transport has not paused us, is not closing, and the stream has not ended.
     #[inline]
     pub(in crate::streams) fn may_write(&self) -> bool {
         !self.state.any(Flags::WRITING_PAUSED | Flags::ENDED | Flags::CLOSING)
     }
 
-    /// Somebody else has the connection now: dropping the writer does nothing to it.
+    /// Somebody else has the connection now, and dropping the writer must not close it.
     #[cfg(feature = "tls")]
     pub(in crate::streams) fn release(&self) {
         self.state.set(Flags::RELEASED);

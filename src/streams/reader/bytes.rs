@@ -12,8 +12,8 @@ use crate::executor::{operation, poll_operation, take_operation};
 const POLLED_AGAIN: &str = "a future is not polled again after it is done";
 
 impl StreamReader {
-    /// Reads what is there, up to `n` bytes, and waits only if nothing is. Empty at the end of the stream, and for
-    /// `n` = 0.
+    /// Reads what is there, up to `n` bytes, and waits only if nothing is there. The result is empty at the end of the
+    /// stream, and for `n` = 0.
     ///
     /// # Errors
     ///
@@ -42,8 +42,8 @@ impl StreamReader {
         Ok(self.take_much(self.hand.len()))
     }
 
-    /// Reads what is there into `buf`, without allocating, and waits only if nothing is. Returns how many bytes that
-    /// were; 0 at the end of the stream, and for an empty `buf`.
+    /// Reads what is there into `buf`, without allocating, and waits only if nothing is there. Returns the number of
+    /// bytes, which is 0 at the end of the stream and for an empty `buf`.
     ///
     /// # Errors
     ///
@@ -78,8 +78,8 @@ impl StreamReader {
         Ok(self.take_much(n))
     }
 
-    /// Lends what is there, and waits only if nothing is; empty at the end of the stream. Nothing is copied. What was
-    /// used of it is taken by [`consume`](StreamReader::consume).
+    /// Lends what is there, and waits only if nothing is there. The slice is empty at the end of the stream. Nothing is
+    /// copied. Afterwards [`consume`](StreamReader::consume) takes what was used of it.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl StreamReader {
         self.take_with(n, |_| ());
     }
 
-    /// Gets as much of `wanted` bytes as is there. Waits until there is something, or the stream has ended.
+    /// Gets up to `wanted` bytes into the hand. Waits only while there are none and the stream has not ended.
     #[inline(always)]
     fn poll_some(&mut self, wanted: usize, cx: &Context<'_>) -> Poll<io::Result<()>> {
         if self.hand.is_empty() {
@@ -116,7 +116,7 @@ impl StreamReader {
         Poll::Ready(Ok(()))
     }
 
-    /// There is something at hand. Gets what came since, too.
+    /// Something is in the hand already. Gets what came since, too.
     #[inline(never)]
     fn poll_at_hand(&mut self, cx: &Context<'_>) -> Poll<()> {
         ready!(poll_operation(cx));
@@ -124,17 +124,18 @@ impl StreamReader {
         Poll::Ready(())
     }
 
-    /// Has a large piece received where it will stay, instead of moving it each time the buffer has grown. How much
-    /// memory is asked for goes by what has come, since `n` may be a number that the peer has sent.
+    /// Has a large piece received where it will stay, so that it is not copied each time the buffer grows. The memory
+    /// grows with what has come, and is not `n` bytes from the start: a peer may have sent that number, and could make
+    /// us allocate any amount by it.
     fn make_room_for(&mut self, n: usize) {
         let most = self.hand.len().saturating_mul(GROWTH);
         if n > LARGE_BUFFER && most > LARGE_BUFFER {
-            // With the least room behind it there is no growing for the last few bytes.
+            // With this room behind the piece, the buffer does not grow again for its last few bytes.
             self.hand.grow(n.min(most).saturating_add(LEAST_ROOM));
         }
     }
 
-    /// Takes `n` bytes that may be many: those that fill most of the buffer are taken with its memory, not copied.
+    /// Takes `n` bytes that may be many. If they fill most of the buffer, they are taken with its memory, not copied.
     fn take_much(&mut self, n: usize) -> Vec<u8> {
         if n <= LARGE_BUFFER {
             return self.take(n);

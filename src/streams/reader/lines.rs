@@ -9,13 +9,13 @@ use crate::executor::{poll_operation, return_operation, take_operation};
 use crate::streams::newline::newline;
 
 impl StreamReader {
-    /// Reads a line, with its `\n`. At the end of the stream the last line may be without, and then comes an empty
-    /// one, each time.
+    /// Reads a line, with its `\n`. The last line of the stream may end without one. After it every call returns an
+    /// empty line.
     ///
     /// # Errors
     ///
-    /// [`ReadError::LimitOverrun`] for a line over the limit: it is thrown away through its `\n`, as far as it has
-    /// come. [`ReadError::Io`] if the connection failed and the lines before that were read.
+    /// [`ReadError::LimitOverrun`] if the line is longer than the limit. What has come of it is thrown away, up to and
+    /// with its `\n`. [`ReadError::Io`] if the connection failed and the lines before that were read.
     #[inline]
     pub fn readline(&mut self) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
         let mut searched = 0;
@@ -63,8 +63,8 @@ impl StreamReader {
         })
     }
 
-    /// Waits for the next line, which is empty at the end of the stream, and takes it: `keep` shall keep what it wants
-    /// of it. One that is here already, as most are, takes the short way.
+    /// Waits for the next line, which is empty at the end of the stream, and consumes it after `keep` has kept what it
+    /// wants of it. Most lines are here already, and found without a further call.
     #[inline(always)]
     fn poll_line<T>(
         &mut self,
@@ -87,9 +87,9 @@ impl StreamReader {
         }
     }
 
-    /// Waits for a newline behind the first `searched` bytes, and says how long the line is; 0 at the end of the
-    /// stream. [`search`](StreamReader::search) does the same for any
-    /// separator; lines are so common that they have a way of their own, as short as it can be.
+    /// Waits for a newline behind the first `searched` bytes, and returns the length of the line, which is 0 at the end
+    /// of the stream. [`search`](StreamReader::search) does the same for any separator; lines are so common that a
+    /// shorter way is worth its code.
     #[inline(never)]
     fn poll_line_end(
         &mut self,
@@ -98,24 +98,24 @@ impl StreamReader {
         cx: &Context<'_>,
     ) -> Poll<Result<usize, ReadError>> {
         if *searched == 0 && self.hand.is_empty() {
-            // The first line of what has come, or nothing has.
+            // The hand is empty: the line begins in the inbox, or nothing has come.
             ready!(self.protocol.poll_first(&mut self.hand, cx))?;
         } else {
             ready!(poll_operation(cx));
         }
         loop {
-            // While this waits the bytes are in the protocol's hands.
+            // After a wait the bytes may still be in the inbox. Then the hand holds fewer than were searched.
             if let Some(unsearched) = self.hand.filled().get(*searched..) {
                 let newline = newline(unsearched).map(|place| *searched + place);
                 *searched = self.hand.len();
                 if newline.is_none() && self.take_what_came() {
-                    // All that has come is searched before the limit counts: a line that is too long can then go as
-                    // a whole.
+                    // The limit is checked when all that has come was searched, so that a line that is too long can be
+                    // thrown away with its end.
                     continue;
                 }
                 let line = newline.unwrap_or(*searched);
                 if line > limit {
-                    // A line that is too long must not be in the way of the next one.
+                    // The line is thrown away, so that the next one can be read.
                     self.consume(newline.map_or(*searched, |newline| newline + 1));
                     return Poll::Ready(Err(ReadError::LimitOverrun { consumed: line }));
                 }

@@ -17,12 +17,12 @@ use crate::streams::protocol::{Hand, StreamProtocol};
 
 /// The reading end of a connection.
 ///
-/// Bytes wait here until they are read, up to about twice the limit; then the peer is held back. The limit is also
-/// the longest line, or piece before a separator, that is waited for.
+/// Received bytes are kept until they are read. Above twice the limit nothing more is received, which holds the peer
+/// back. The limit is also the length of the longest line, or piece before a separator, that can be read.
 ///
-/// Dropping the reader ends its direction only: what the peer has sent, and what it still sends, is thrown away, and the
-/// writer goes on. The peer's end is still noticed. The connection is closed when the [`StreamWriter`](crate::StreamWriter) is gone
-/// too; [`StreamWriter::close`](crate::StreamWriter::close) closes it at once, whatever is still held.
+/// Dropping the reader ends its direction only: what the peer has sent and still sends is thrown away, and the writer
+/// goes on. The connection is closed when the [`StreamWriter`](crate::StreamWriter) is gone too.
+/// [`StreamWriter::close`](crate::StreamWriter::close) closes it while both exist.
 ///
 /// # Cancel safety
 ///
@@ -91,14 +91,14 @@ impl StreamReader {
         &self.protocol
     }
 
-    /// Moves what was received since behind what the buffer has left; false if that was nothing.
+    /// Moves what was received since behind what is left in the hand. Returns false if that was nothing.
     fn take_what_came(&mut self) -> bool {
         let had = self.hand.len();
         self.protocol.take_inbox(&mut self.hand);
         self.hand.len() > had
     }
 
-    /// Waits until there is more in the buffer than now: true, or false if the stream has ended.
+    /// Waits until there is more in the hand than now. Returns false if the stream has ended instead.
     #[inline]
     fn more(&mut self) -> impl Future<Output = io::Result<bool>> {
         let had = self.hand.len();
@@ -114,7 +114,7 @@ impl StreamReader {
         self.take_with(n, <[u8]>::to_vec)
     }
 
-    /// Takes `n` bytes; `keep` shall keep what it wants of them.
+    /// Consumes `n` bytes, after `keep` has kept what it wants of them.
     #[inline(always)]
     fn take_with<T>(&mut self, n: usize, keep: impl FnOnce(&[u8]) -> T) -> T {
         self.protocol.consume(&mut self.hand, n, keep)

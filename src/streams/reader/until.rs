@@ -11,7 +11,7 @@ use crate::streams::separators::{Match, NO_SEPARATOR, Search, Separators};
 enum Miss {
     /// The stream ended. What is left is in the buffer.
     Eof,
-    /// None within the limit.
+    /// There is none within the limit.
     Overrun {
         consumed: usize,
     },
@@ -63,7 +63,7 @@ impl StreamReader {
         }
     }
 
-    /// Waits for a separator. Every byte is searched once, however small the pieces in which they come.
+    /// Waits for a separator. No byte is searched again for each small piece that comes behind it.
     async fn search(&mut self, separators: impl Separators, limit: usize) -> Result<Match, Miss> {
         let Some(mut search) = Search::new(&separators) else {
             return Err(Miss::Failed(io::Error::new(io::ErrorKind::InvalidInput, NO_SEPARATOR).into()));
@@ -75,7 +75,8 @@ impl StreamReader {
                 }
                 return Ok(found);
             }
-            // All that has come is searched before the limit counts: a line that is too long can then go as a whole.
+            // The limit is checked when all that has come was searched, so that a piece that is too long can be skipped
+            // as a whole.
             if self.take_what_came() {
                 continue;
             }
