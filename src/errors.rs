@@ -8,7 +8,7 @@
 //! | [`JoinError`] | whoever awaits a [`Task`](crate::Task) |
 //! | [`TimedOut`] | whoever awaits a [`timeout`](crate::timeout()) |
 //!
-//! Those of names, of connecting and of TLS are inside an `io::Error`: `LookUpError`, `ConnectError`, `TlsError`.
+//! `LookUpError`, `ConnectError` and `TlsError` are inside an `io::Error`, for looking up names, connecting and TLS.
 //!
 //! Each is small, `#[non_exhaustive]` where it may grow, and converts into `io::Error`, so that `?` works in a
 //! function that returns `io::Result`.
@@ -31,8 +31,8 @@ pub enum ReadError {
         /// How many bytes were asked for; `None` where a separator was.
         expected: Option<usize>,
     },
-    /// The separator was not met within the reader's limit. After `readuntil` the bytes are still in the reader;
-    /// after `readline` the line is gone, as far as it was there.
+    /// There was no separator within the reader's limit. After `readuntil` the bytes are still in the reader;
+    /// `readline` has thrown away what had come of the line.
     #[doc(alias = "LimitOverrunError")]
     LimitOverrun {
         /// How many bytes may be thrown away without cutting a separator in two.
@@ -131,7 +131,7 @@ impl From<ConnectionError> for io::Error {
     }
 }
 
-/// With the text, since this is what is printed of an error that ends a program by way of `main`.
+/// The text is included, since this is what is printed when `main` returns the error.
 impl fmt::Debug for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ConnectionError({:?}: {self})", self.kind())
@@ -190,7 +190,7 @@ impl JoinError {
 /// The payload of a panic need not be `Sync`, and errors have to be, to go through `?` into a
 /// `Box<dyn Error + Send + Sync>`. So it is locked away until someone takes it.
 pub struct PanicPayload(
-    // Boxed, since every task has room for its error and few ever panic.
+    // Boxed, since every task has memory for its error, and few tasks panic.
     Box<Mutex<Box<dyn Any + Send + 'static>>>,
 );
 
@@ -204,7 +204,7 @@ impl PanicPayload {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A copy, so that nothing is locked while a writer of the user's gets it.
+    /// A copy of the text, so that the lock is not held while the user's formatter runs.
     fn text(&self) -> String {
         let payload = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         panic_text(&**payload).to_owned()
@@ -281,12 +281,12 @@ pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
     }
 }
 
-/// What a connection fails with whose protocol panicked in this method.
+/// The error of a connection whose protocol panicked in `method`.
 pub(crate) fn protocol_panicked(method: &str) -> ConnectionError {
     io::Error::other(format!("the protocol's {method} panicked")).into()
 }
 
-/// What a connection fails with whose protocol lent a buffer that nothing can be received into.
+/// The error of a connection whose protocol lent a buffer without room.
 pub(crate) fn buffer_without_room() -> ConnectionError {
     io::Error::new(io::ErrorKind::InvalidInput, "get_buffer() gave a buffer without room").into()
 }
@@ -312,7 +312,7 @@ pub(crate) fn find_in<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) 
     None
 }
 
-/// What every operation on a loop that was dropped answers.
+/// The error of every operation on a loop that was dropped.
 pub(crate) fn loop_is_closed() -> io::Error {
     io::Error::other("the event loop is closed")
 }

@@ -31,8 +31,8 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if there is no such name: the system would make up one for an empty path, and cut others off at
-    /// a zero or where they get too long.
+    /// `InvalidInput` if the path is empty, has a zero byte behind its first byte (but for an abstract name), or is too
+    /// long.
     ///
     /// # Examples
     ///
@@ -75,12 +75,12 @@ impl Address {
         matches!(self, Address::Unix(_))
     }
 
-    /// Whether it says nothing: a Unix socket that was never bound has no name.
+    /// Whether the name is empty, as that of a Unix socket that was never bound.
     pub(crate) fn is_unnamed(&self) -> bool {
         matches!(self, Address::Unix(name) if name.is_unnamed())
     }
 
-    /// What the system calls it.
+    /// The address in the form that the system takes.
     pub(crate) fn to_sock_addr(&self) -> SockAddr {
         match self {
             Address::Inet(address) => SockAddr::from(*address),
@@ -88,7 +88,8 @@ impl Address {
         }
     }
 
-    /// The address of a socket's name, if it is of a kind that is known here. Once for each connection: not inlined.
+    /// The address of a socket's name, if it is an internet address or a Unix name. Not inlined, since it is called
+    /// only once for each connection.
     #[inline(never)]
     pub(crate) fn from_sock_addr(name: SockAddr) -> Option<Address> {
         match name.as_socket() {
@@ -106,7 +107,7 @@ impl From<SocketAddr> for Address {
 }
 
 impl From<net::SocketAddr> for Address {
-    /// One that std gives, of a Unix socket.
+    /// Converts the name of a Unix socket that the standard library gave.
     fn from(name: net::SocketAddr) -> Self {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let abstract_name = name.as_abstract_name().map(|name| [b"\0", name].concat());
@@ -116,7 +117,7 @@ impl From<net::SocketAddr> for Address {
             Some(bytes) => Path::new(OsStr::from_bytes(bytes)),
             None => name.as_pathname().unwrap_or(Path::new("")),
         };
-        // An empty path makes a name that says nothing, and so does one that is too long to be said here.
+        // An empty path makes an empty name, and so does a path that is too long for a `SockAddr`.
         let name = SockAddr::unix(path).or_else(|_| SockAddr::unix("")).expect("the empty path is not too long");
         Address::Unix(Rc::new(name))
     }

@@ -45,19 +45,19 @@ use crate::interface::{Address, ExtraInfo};
 /// }
 /// ```
 pub trait DatagramProtocol {
-    /// The endpoint is there. The transport is yours to keep; the transport keeps you until `connection_lost`.
+    /// The endpoint is open. You may keep the transport; the transport keeps this protocol until `connection_lost`.
     fn connection_made(&self, transport: Rc<dyn DatagramTransport>) {
         let _ = transport;
     }
 
-    /// A datagram arrived, whole; it may be empty. `from` is where answers go, unless it is a Unix socket without a name:
-    /// only an endpoint that is connected to that can answer it.
+    /// A whole datagram arrived, which may be empty. `from` is the address to answer to. A Unix socket without a name
+    /// can only be answered by an endpoint that is connected to it.
     fn datagram_received(&self, data: &[u8], from: &Address) {
         let _ = (data, from);
     }
 
-    /// An earlier send, or a receive, failed: nobody listens at the address, the datagram was too long. The endpoint
-    /// stays open.
+    /// An earlier send or a receive failed, for example since nobody listens at the address or the datagram was too
+    /// long. The endpoint stays open.
     fn error_received(&self, error: io::Error) {
         let _ = error;
     }

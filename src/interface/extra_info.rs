@@ -17,7 +17,7 @@ pub struct ExtraInfo {
     pub(crate) peername: Option<Address>,
     pub(crate) sockname: Option<Address>,
     pub(crate) socket: Option<Rc<dyn AsFd>>,
-    /// What a layer between the transport and the protocol has to say; only that layer knows its type.
+    /// What a layer between the transport and the protocol, as TLS, adds. Only that layer knows its type.
     pub(crate) layer: Option<Rc<dyn Any>>,
 }
 

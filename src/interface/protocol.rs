@@ -58,7 +58,7 @@ pub enum AfterEof {
 /// ```
 #[doc(alias = "BaseProtocol")]
 pub trait Protocol {
-    /// The connection is there. The transport is yours to keep; the transport keeps you until `connection_lost`.
+    /// The connection is open. You may keep the transport; the transport keeps this protocol until `connection_lost`.
     fn connection_made(&self, transport: Rc<dyn Transport>) {
         let _ = transport;
     }
@@ -68,7 +68,7 @@ pub trait Protocol {
         let _ = data;
     }
 
-    /// The peer will send no more. The answer says what becomes of our side; by default it is closed too.
+    /// The peer will send no more. The result says what becomes of our side. By default the transport is closed.
     fn eof_received(&self) -> AfterEof {
         AfterEof::Close
     }
@@ -87,12 +87,12 @@ pub trait Protocol {
     /// The transport's buffer went down to its low-water mark.
     fn resume_writing(&self) {}
 
-    /// The transport is closing from now on, and takes nothing more to send: `None` after a close or an abort, else what
-    /// went wrong. `connection_lost` follows in a later turn. What [`Transport::is_closing`] answers when it is asked,
-    /// this tells unasked. A layer passes it on to the protocol above it.
+    /// The transport is closing from now on, and takes nothing more to send: `None` after a close or an abort, else
+    /// what went wrong. `connection_lost` follows in a later turn. It comes when [`Transport::is_closing`] begins to
+    /// return true. A layer passes it on to the protocol above it.
     ///
-    /// After a send that failed there may still be input: it is delivered first, through its end, and only then comes
-    /// `connection_lost`, with the error of that send.
+    /// After a send that failed, the input that is still there is delivered first, up to its end. Then
+    /// `connection_lost` comes, with the error of that send.
     fn connection_closing(&self, error: Option<ConnectionError>) {
         let _ = error;
     }

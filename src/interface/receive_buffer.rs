@@ -14,7 +14,7 @@ use std::fmt;
 /// ```
 #[derive(Default)]
 pub struct ReceiveBuffer {
-    /// Behind one pointer, since buffers change hands several times for each message. None at all has no room.
+    /// Behind one pointer, since buffers are moved several times for each message. Without a block there is no room.
     block: Option<Box<Block>>,
 }
 
@@ -166,8 +166,8 @@ impl ReceiveBuffer {
         *self = ReceiveBuffer::with(memory, len);
     }
 
-    /// Takes `n` bytes from the front: with the memory they are in, where they fill at least half of it, and else as a
-    /// copy. What is behind them moves into a block of at least `capacity` bytes then.
+    /// Takes `n` bytes from the front. If they fill at least half of the block, they are taken with its memory, and
+    /// what is behind them moves into a new block of at least `capacity` bytes. Otherwise they are copied.
     ///
     /// # Panics
     ///

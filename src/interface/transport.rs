@@ -7,10 +7,10 @@ use crate::interface::{ExtraInfo, Protocol};
 
 /// The mover of a connection's bytes.
 ///
-/// Methods that panic for misuse name the line that called them: the attribute stands here, since only then does it
-/// reach through `dyn Transport`, and implementations inherit it.
+/// A method that panics for misuse names the line that called it. `#[track_caller]` stands on the trait's methods,
+/// since only there does it work through `dyn Transport`; implementations inherit it.
 ///
-/// All methods take `&self`, none blocks, none fails because of the peer: what goes wrong arrives at the protocol's
+/// All methods take `&self`. None blocks, and none fails because of the peer: errors are given to the protocol's
 /// [`connection_lost`](Protocol::connection_lost). After the connection is lost every call is harmless.
 #[doc(alias = "WriteTransport")]
 #[doc(alias = "ReadTransport")]
@@ -48,8 +48,8 @@ pub trait Transport {
     /// comes, in a later turn at the earliest.
     fn close(&self);
 
-    /// Closes without waiting for what the kernel did not take yet. If there is any of that, a TCP peer gets a reset, so
-    /// that it does not take a part for the whole.
+    /// Closes without sending what the kernel has not taken yet. If there are such bytes, a TCP peer gets a reset, so
+    /// that it does not take the part that it got for the whole.
     fn abort(&self);
 
     /// Whether the transport is closing or closed.
@@ -64,8 +64,8 @@ pub trait Transport {
     /// Receives again.
     fn resume_reading(&self);
 
-    /// Whether what comes is delivered: reading is not paused, and nobody has closed. A transport that is closing because
-    /// a send failed still reads.
+    /// Whether received bytes are delivered: reading is not paused, and the transport was not closed by us. A transport
+    /// that is closing because a send failed still reads.
     fn is_reading(&self) -> bool;
 
     /// Sets the marks, in bytes, over and under which the protocol is told to pause and to resume. A missing low
