@@ -115,7 +115,7 @@ fn an_import_that_points_up_is_found_in_every_form() {
     }
     let good = [
         (
-            "streams/reader.rs",
+            "streams/reader/mod.rs",
             "use crate::{\n    errors::ReadError,\n    streams::{protocol::{self, pair}, writer},\n};",
         ),
         ("timers.rs", "//! See crate::net.\n/* crate::net */ const S: &str = \"crate::net\"; use crate::timers::x;"),
