@@ -47,13 +47,14 @@ pub(crate) trait Source {
     fn on_ready(&self, direction: Direction) -> Again;
 
     /// Runs the source when it comes out of the ready queue, if it is still to be called. Returns whether it is to be
-    /// queued again. Each source has its own copy of this code, so that a turn makes one dynamic call and not three.
+    /// queued again. Each source has its own copy of this code, so that a turn makes one dynamic call and not three, and
+    /// each direction has one, which saves a message 3 to 5 instructions.
     #[inline]
     fn run_queued(&self, direction: Direction) -> bool {
-        let registration = self.registration();
-        registration.leave_queue(direction)
-            && self.on_ready(direction) == Again::NextTurn
-            && registration.take_due(direction)
+        match direction {
+            Direction::Read => run(self, Direction::Read),
+            Direction::Write => run(self, Direction::Write),
+        }
     }
 
     /// Called when the loop closes: drop what is owned, without calling user code other than destructors.
@@ -61,6 +62,14 @@ pub(crate) trait Source {
 
     /// Describes the source in a line, for reports.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+#[inline(always)]
+fn run(source: &(impl Source + ?Sized), direction: Direction) -> bool {
+    let registration = source.registration();
+    registration.leave_queue(direction)
+        && source.on_ready(direction) == Again::NextTurn
+        && registration.take_due(direction)
 }
 
 /// What is known of a watched descriptor: its readiness, and what its source wants. It is a part of the source, so that

@@ -144,7 +144,7 @@ impl Reader<'_> {
                 return;
             }
             let word = if self.is_sign(self.at, '*') { "*" } else { self.word(self.at).unwrap_or_default() };
-            if !(word == "self" && !segments.is_empty()) {
+            if word != "self" || segments.is_empty() {
                 segments.push(word.to_owned());
             }
             self.at += 1;
