@@ -17,7 +17,7 @@ use waterwheel::network::{
     Acceptor, BindOptions, Conduit, Connected, DatagramConduit, DatagramOptions, Hints, Network, Pending,
 };
 use waterwheel::{
-    Address, Bell, EventLoop, Events, LookUpError, LookUpErrorKind, LoopHandle, Readiness, Selector, Token,
+    Address, Bell, Builder, EventLoop, Events, LookUpError, LookUpErrorKind, LoopHandle, Readiness, Selector, Token,
 };
 
 /// How many bytes are on their way in one direction before there is no room for more.
@@ -58,8 +58,12 @@ struct Queue<T> {
 impl Memory {
     /// A loop on this network.
     pub(crate) fn event_loop(&self) -> EventLoop {
-        let builder = EventLoop::builder().network(Rc::new(self.clone())).selector(Box::new(self.clone()));
-        builder.build().expect("nothing is asked of the system")
+        self.builder().build().expect("nothing is asked of the system")
+    }
+
+    /// Builds a loop on this network.
+    pub(crate) fn builder(&self) -> Builder {
+        EventLoop::builder().network(Rc::new(self.clone())).selector(Box::new(self.clone()))
     }
 
     /// Takes an address for a peer.

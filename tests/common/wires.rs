@@ -1,17 +1,25 @@
-//! What a connection may run over: a plain socket, or TLS. A test that is given a [`Wire`] does the same over each.
+//! What a connection may run over: a plain socket, TLS, or a network in memory. A test that is given a [`Wire`] does the same over each.
 #[cfg(feature = "tls")]
 mod tls_wire;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-use waterwheel::CreateServer;
+use waterwheel::network::Conduit;
+use waterwheel::{Builder, CreateServer, EventLoop};
+
+use crate::common::memory::{End, Memory};
 
 #[cfg(feature = "tls")]
 pub(crate) use tls_wire::Tls;
 
 /// Makes servers, and the peers that connect to them.
 pub(crate) trait Wire {
+    /// Builds a loop that can be connected to.
+    fn builder(&self) -> Builder {
+        EventLoop::builder()
+    }
+
     /// Has a server speak this.
     fn serve(&self, server: CreateServer) -> CreateServer;
 
@@ -83,5 +91,46 @@ impl Peer for TcpStream {
 
     fn cut(&mut self) {
         let _ = self.shutdown(Shutdown::Both);
+    }
+}
+
+/// Two buffers, and no system at all.
+impl Wire for Memory {
+    fn builder(&self) -> Builder {
+        Memory::builder(self)
+    }
+
+    fn serve(&self, server: CreateServer) -> CreateServer {
+        server
+    }
+
+    fn connect(&self, address: SocketAddr) -> Box<dyn Peer> {
+        Box::new(MemoryPeer(Some(Memory::connect(self, address).expect("the server listens"))))
+    }
+
+    fn has_halves(&self) -> bool {
+        true
+    }
+}
+
+/// An end, until it is cut.
+struct MemoryPeer(Option<End>);
+
+impl Peer for MemoryPeer {
+    fn say(&mut self, text: &[u8]) {
+        let _ = self.0.as_ref().map(|end| end.send(text));
+    }
+
+    fn read_all(&mut self) {
+        let mut piece = vec![0; 1 << 18];
+        while let Some(Ok(1..)) = self.0.as_ref().map(|end| end.recv(&mut piece)) {}
+    }
+
+    fn end(&mut self) {
+        let _ = self.0.as_ref().map(Conduit::shutdown_write);
+    }
+
+    fn cut(&mut self) {
+        self.0 = None;
     }
 }

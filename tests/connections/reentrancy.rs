@@ -3,14 +3,10 @@
 //! `made data* eof? lost`, nothing is left of it, and the loop goes on after each. All of it over each kind of wire.
 
 use std::cell::{Cell, RefCell};
-use std::io::Write;
-use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
-use waterwheel::{
-    AfterEof, BufferedProtocol, EventLoop, Protocol, Transport, get_running_loop, sleep, spawn, yield_now,
-};
+use waterwheel::{AfterEof, BufferedProtocol, Protocol, Transport, get_running_loop, sleep, spawn, yield_now};
 
 use self::scene::{Action, Actor, LOOP_ACTIONS, SERVER_ACTIONS, Scene, TRANSPORT_ACTIONS, Target, Trigger};
 use crate::common::story::{Story, Teller};
@@ -168,33 +164,31 @@ impl Protocol for Either {
     }
 }
 
-/// The loop still runs callbacks, timers, tasks and connections.
+/// The loop still runs callbacks, timers, tasks, servers and connections.
 async fn the_loop_goes_on() {
     let handle = get_running_loop();
     let story = Story::default();
-    let told = story.clone();
-    let (near, mut far) = UnixStream::pair().unwrap();
-    let (transport, _) = handle.create_connection(move || Teller::new(&told), near).await.unwrap();
-    far.write_all(b"x").unwrap();
+    let served = Teller::new(&story);
+    let protocol = Rc::clone(&served);
+    let server = handle.create_server(move || Rc::clone(&protocol), "127.0.0.1:0").await.unwrap();
+    let connecting = handle.create_connection(|| Teller::new(&Story::default()), server.local_addrs()[0]);
+    let (client, _) = connecting.await.unwrap();
+    client.write(b"x");
     let ran = Rc::new(RefCell::new(0));
     let count = Rc::clone(&ran);
     handle.call_later(Duration::ZERO, move || *count.borrow_mut() += 1);
     spawn(yield_now()).await.unwrap();
     until(50, || story.text() == "made data:x").await;
-    transport.abort();
+    served.transport.get().expect("it was made").abort();
     until(50, || story.is_lost()).await;
     assert_eq!((story.text().as_str(), *ran.borrow()), ("made data:x lost", 1));
-}
-
-/// It looks at the sockets in every turn, so that a few turns are enough for what is on its way.
-fn looking_loop() -> EventLoop {
-    EventLoop::builder().handles_per_poll(1).build().unwrap()
 }
 
 /// Plays a cell, and says what was reported.
 fn run_cell(wire: &dyn Wire, trigger: Trigger, action: Action, target: Target) -> (Rc<Scene>, Vec<String>) {
     let name = format!("{} on {target:?} in {trigger:?}", action.0);
-    let mut event_loop = looking_loop();
+    // It looks at the sockets in every turn, so that a few turns are enough for what is on its way.
+    let mut event_loop = wire.builder().handles_per_poll(1).build().unwrap();
     let incidents = event_loop.run(async { Trace::of_incidents() });
     let scene = event_loop.run(play(wire, trigger, action, target));
     event_loop.run(the_loop_goes_on());
@@ -289,5 +283,6 @@ macro_rules! matrix_over {
 }
 
 matrix_over!(over_a_socket, crate::common::wires::Plain);
+matrix_over!(in_memory, crate::common::memory::Memory::default());
 #[cfg(feature = "tls")]
 matrix_over!(over_tls, crate::common::wires::Tls::new());

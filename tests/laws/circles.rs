@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::paths::{Named, module_of, paths_of};
-use crate::source_tree::{SourceFile, sources};
+use crate::source_tree::{SourceFile, leading_name, sources, subject_of};
 
 /// The circles that there are, each with why. Files may leave them, and none may join.
 const KNOWN: [(&[&str], &str); 4] = [
@@ -60,7 +60,7 @@ impl File {
                 defines.extend(bare.strip_prefix(keyword).map(leading_name));
             }
             if line.starts_with("impl") {
-                implements.insert(implemented(line));
+                implements.insert(subject_of(line));
             }
         }
         let module = module_of(&source.path);
@@ -75,29 +75,6 @@ impl File {
 
 fn after_visibility(line: &str) -> Option<&str> {
     line.strip_prefix("pub(")?.split_once(") ").map(|(_, rest)| rest)
-}
-
-fn leading_name(text: &str) -> String {
-    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-}
-
-/// The type in a line that begins with `impl`, without its path.
-fn implemented(line: &str) -> String {
-    let mut depth = 0;
-    let rest = line.trim_start_matches("impl").trim_start();
-    let generics = match rest.strip_prefix('<') {
-        None => 0,
-        Some(_) => rest
-            .find(|c| {
-                depth += i32::from(c == '<') - i32::from(c == '>');
-                depth == 0
-            })
-            .map_or(0, |end| end + 1),
-    };
-    let subject = rest[generics..].trim_start();
-    let subject = subject.rsplit_once(" for ").map_or(subject, |(_, of)| of);
-    let path: String = subject.chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect();
-    path.rsplit(':').next().unwrap_or_default().to_owned()
 }
 
 impl Tree {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use crate::paths::module_of;
-use crate::source_tree::{SourceFile, crate_root, sources};
+use crate::source_tree::{SourceFile, crate_root, leading_name, sources, subject_of};
 
 /// What is defined where.
 #[derive(Default)]
@@ -85,6 +85,18 @@ impl Index {
         self.places.contains(path) || self.places.contains(&format!("{path}.rs"))
     }
 
+    /// As [`has_place`](Index::has_place), also of a path that begins in a folder of `src/`, or beside it.
+    fn has_place_below_any(&self, path: &str) -> bool {
+        let end = format!("/{}", path.trim_end_matches('/'));
+        let is_there = |place: &String| place.ends_with(&end) || place.ends_with(&format!("{end}.rs"));
+        self.has_place(path) || self.places.iter().any(is_there) || crate_root().join(path).exists()
+    }
+
+    /// Whether anything is called so: a function, a type, a file, a folder, or a test of a law.
+    fn knows(&self, name: &str) -> bool {
+        self.definitions.contains_key(name) || self.has_place_below_any(name) || name.starts_with("law_")
+    }
+
     /// What is wrong with a path of names, as `Type::function`.
     fn fault_of(&self, path: &str) -> Option<String> {
         let (owner, member) = path.rsplit_once("::")?;
@@ -124,29 +136,6 @@ fn without_qualifiers(mut line: &str) -> &str {
     }
 }
 
-fn leading_name(text: &str) -> String {
-    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-}
-
-/// Whose members follow a header: of `impl<T> Trait for Type<T>` it is `Type`.
-fn subject_of(header: &str) -> String {
-    let mut depth = 0;
-    let rest = header.trim_start_matches("impl").trim_start_matches("trait").trim_start_matches("enum").trim_start();
-    let mut plain = String::new();
-    for c in rest.chars() {
-        match c {
-            '<' => depth += 1,
-            '>' => depth -= 1,
-            _ if depth == 0 => plain.push(c),
-            _ => {}
-        }
-    }
-    let plain = plain.split(" where ").next().unwrap_or_default();
-    let subject = plain.rsplit_once(" for ").map_or(plain, |(_, subject)| subject).trim();
-    let path: String = subject.chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect();
-    path.trim_end_matches(':').rsplit("::").next().unwrap_or_default().to_owned()
-}
-
 /// The spans in backquotes of a text, each with the text up to the next one.
 fn spans(text: &str) -> Vec<(&str, &str)> {
     let parts: Vec<&str> = text.split('`').collect();
@@ -172,22 +161,18 @@ fn faults(architecture: &str, index: &Index) -> Vec<String> {
     // Pictures are no names.
     let text: String = architecture.split("```").step_by(2).collect::<Vec<_>>().join("\n");
     let mut faults = Vec::new();
-    for (span, after) in spans(&text) {
+    for (span, _) in spans(&text) {
         let span_path = span.split('(').next().unwrap_or(span);
         if span_path.contains("::") && span_path.split("::").all(is_name) {
             if !OF_OTHERS.contains(&span_path.split("::").next().unwrap_or_default()) {
                 faults.extend(index.fault_of(span_path));
             }
-        } else if span.contains('/') && !span.starts_with('/') && !span.contains(' ') && !span.starts_with("benches") {
-            let missing = expanded(span).into_iter().filter(|path| !index.has_place(path));
-            // A path may be relative to the folder that its row is about; that is looked at below.
-            faults.extend(
-                missing
-                    .filter(|path| path.trim_end_matches('/').contains('/'))
-                    .map(|path| format!("`{path}` is not there")),
-            );
+        } else if span.contains('/') && !span.starts_with('/') && !span.contains(' ') {
+            let missing = expanded(span).into_iter().filter(|path| !index.has_place_below_any(path));
+            faults.extend(missing.map(|path| format!("`{path}` is not there")));
+        } else if is_name(span_path) && span_path.contains('_') && !index.knows(span_path) {
+            faults.push(format!("`{span_path}` is not defined anywhere"));
         }
-        let _ = after;
     }
     // `Core::turn` in `event_loop/turn.rs`
     for window in spans(&text).windows(2) {
@@ -209,7 +194,11 @@ fn row_faults(row: &str, index: &Index) -> Vec<String> {
     if !index.has_place(place) {
         return Vec::new();
     }
-    let folder = place.trim_end_matches('/');
+    // Beside a file there may stand what belongs to it.
+    let folder = match place.strip_suffix('/') {
+        None => place.rsplit_once('/').map_or(place, |(folder, _)| folder),
+        Some(folder) => folder,
+    };
     let mut inner = folder.to_owned();
     let mut faults = Vec::new();
     for (span, after) in spans(what) {
@@ -241,4 +230,41 @@ fn what_the_architecture_names_is_there() {
     let architecture = fs::read_to_string(crate_root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md can be read");
     let faults = faults(&architecture, &Index::read(&sources()));
     assert!(faults.is_empty(), "{} found:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn a_name_that_is_not_there_or_elsewhere_is_found() {
+    let index = Index::read(&[
+        SourceFile::new("event_loop/turn.rs", "impl Core {\n    pub(crate) fn turn(&self) {\n        {}\n    }\n}\n"),
+        SourceFile::new("net/server/mod.rs", "pub enum Way {\n    Quick,\n}\nfn helper_of_all() {}\n"),
+        SourceFile::new(
+            "net/server/state.rs",
+            "impl<T: Fn() -> u8> Drop for State<T> {\n    fn drop(&mut self) {}\n}\n",
+        ),
+        SourceFile::new("task/mod.rs", "pub(crate) trait Poll: Sized {\n    fn poll_main(&self);\n}\nstruct Core;\n"),
+    ]);
+    let good = [
+        "`Core::turn` in `event_loop/turn.rs`",
+        "`Way::Quick`, `State::drop`, `Poll::poll_main`, `server::helper_of_all`",
+        "`net/server/{mod,state}`, `server/state.rs`, `net/`, `std::task::Waker`, `timeout(0)`, `&mut self`",
+        "`helper_of_all` and `law_01_one_caller`",
+        "| `net/server/` | `state`, `Way` (one), `helper_of_all` | nothing of `task` |",
+    ];
+    for text in good {
+        assert_eq!(faults(text, &index), Vec::<String>::new(), "{text}");
+    }
+    let bad = [
+        "`Core::turn` in `task/mod.rs`",
+        "`Core::poll_main`",
+        "`Way::Slow`",
+        "`Nobody::turn`",
+        "`event_loop/turns.rs`",
+        "`net/server/{mod,face}`",
+        "`helper_of_none`",
+        "| `net/server/` | `state`, `turn` | |",
+        "| `task/` | `state` | |",
+    ];
+    for text in bad {
+        assert_eq!(faults(text, &index).len(), 1, "{text}");
+    }
 }

@@ -70,6 +70,32 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<SourceFile>) {
     }
 }
 
+/// The name at the beginning of a text.
+pub(crate) fn leading_name(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+/// The type or trait that a header is about: of `impl<T> Trait for Type<T>` it is `Type`.
+pub(crate) fn subject_of(header: &str) -> String {
+    let mut depth = 0;
+    // The arrow of a function's type closes nothing.
+    let header = header.replace("->", "");
+    let rest = header.trim_start_matches("impl").trim_start_matches("trait").trim_start_matches("enum").trim_start();
+    let mut plain = String::new();
+    for c in rest.chars() {
+        match c {
+            '<' => depth += 1,
+            '>' => depth -= 1,
+            _ if depth == 0 => plain.push(c),
+            _ => {}
+        }
+    }
+    let plain = plain.split(" where ").next().unwrap_or_default();
+    let subject = plain.rsplit_once(" for ").map_or(plain, |(_, subject)| subject).trim();
+    let path: String = subject.chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect();
+    path.trim_end_matches(':').rsplit("::").next().unwrap_or_default().to_owned()
+}
+
 /// Replaces comments and the contents of literals by spaces. Line ends stay where they are.
 pub(crate) fn blank(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

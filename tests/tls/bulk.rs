@@ -8,6 +8,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::common::alone::alone;
 use crate::common::certificates::Authority;
 use waterwheel::{
     BufferedProtocol, ConnectionError, Protocol, ReceiveBuffer, StreamReader, StreamWriter, TlsClient, TlsServer,
@@ -68,61 +69,64 @@ fn resident() -> usize {
 
 #[test]
 fn a_gibibyte_goes_both_ways_at_once_and_little_is_held() {
-    let (server, client) = both();
-    let before = resident();
-    run(async {
-        let echo = async |mut reader: StreamReader, writer: StreamWriter| -> io::Result<()> {
-            while let n @ 1.. = reader.fill_buf().await?.len() {
-                writer.write(reader.fill_buf().await?);
-                reader.consume(n);
-                writer.drain().await?;
-            }
-            Ok(())
-        };
-        let server = start_server(echo, "127.0.0.1:0").tls(server).await.unwrap();
-        let (mut reader, writer) = open_connection(server.local_addrs()[0]).tls(client).await.unwrap();
-        let writer = Rc::new(writer);
-        let most_held = Rc::new(Cell::new(0));
-        let (sending, held) = (Rc::clone(&writer), Rc::clone(&most_held));
-        let sender = spawn(async move {
-            let mut noise = Noise::new();
-            let mut chunk = vec![0; 200_000];
-            let mut left = TOTAL;
-            // Sizes from a byte to many records.
-            for size in [1, 100, 16_384, 16_385, 65_536, 200_000].into_iter().cycle() {
-                let size = left.min(size);
-                noise.fill(&mut chunk[..size]);
-                sending.write(&chunk[..size]);
-                held.set(sending.transport().get_write_buffer_size().max(held.get()));
-                sending.drain().await?;
-                left -= size;
-                if left == 0 {
-                    break;
+    // What the process holds is measured.
+    alone(|| {
+        let (server, client) = both();
+        let before = resident();
+        run(async {
+            let echo = async |mut reader: StreamReader, writer: StreamWriter| -> io::Result<()> {
+                while let n @ 1.. = reader.fill_buf().await?.len() {
+                    writer.write(reader.fill_buf().await?);
+                    reader.consume(n);
+                    writer.drain().await?;
                 }
+                Ok(())
+            };
+            let server = start_server(echo, "127.0.0.1:0").tls(server).await.unwrap();
+            let (mut reader, writer) = open_connection(server.local_addrs()[0]).tls(client).await.unwrap();
+            let writer = Rc::new(writer);
+            let most_held = Rc::new(Cell::new(0));
+            let (sending, held) = (Rc::clone(&writer), Rc::clone(&most_held));
+            let sender = spawn(async move {
+                let mut noise = Noise::new();
+                let mut chunk = vec![0; 200_000];
+                let mut left = TOTAL;
+                // Sizes from a byte to many records.
+                for size in [1, 100, 16_384, 16_385, 65_536, 200_000].into_iter().cycle() {
+                    let size = left.min(size);
+                    noise.fill(&mut chunk[..size]);
+                    sending.write(&chunk[..size]);
+                    held.set(sending.transport().get_write_buffer_size().max(held.get()));
+                    sending.drain().await?;
+                    left -= size;
+                    if left == 0 {
+                        break;
+                    }
+                }
+                io::Result::Ok(noise.sum)
+            });
+            let mut received = Noise::new();
+            let (mut count, mut rounds, mut grown) = (0, 0, 0);
+            while count < TOTAL {
+                rounds += 1;
+                if rounds % 100 == 0 {
+                    grown = grown.max(resident().saturating_sub(before));
+                }
+                let bytes = reader.fill_buf().await.unwrap();
+                assert!(!bytes.is_empty(), "the stream ended after {count} bytes");
+                received.add(bytes);
+                let n = bytes.len();
+                count += n;
+                reader.consume(n);
             }
-            io::Result::Ok(noise.sum)
+            assert_eq!(received.sum, sender.await.unwrap().unwrap());
+            assert!(most_held.get() > 0, "the peer was behind at some time");
+            assert!(most_held.get() < 1 << 20, "{} bytes were held", most_held.get());
+            assert!(rounds > 1_000 && grown < TOO_MUCH, "the process grew by {grown} bytes");
+            println!("{} bytes were held at most, and the process grew by {grown}", most_held.get());
+            writer.close();
+            writer.wait_closed().await.unwrap();
         });
-        let mut received = Noise::new();
-        let (mut count, mut rounds, mut grown) = (0, 0, 0);
-        while count < TOTAL {
-            rounds += 1;
-            if rounds % 100 == 0 {
-                grown = grown.max(resident().saturating_sub(before));
-            }
-            let bytes = reader.fill_buf().await.unwrap();
-            assert!(!bytes.is_empty(), "the stream ended after {count} bytes");
-            received.add(bytes);
-            let n = bytes.len();
-            count += n;
-            reader.consume(n);
-        }
-        assert_eq!(received.sum, sender.await.unwrap().unwrap());
-        assert!(most_held.get() > 0, "the peer was behind at some time");
-        assert!(most_held.get() < 1 << 20, "{} bytes were held", most_held.get());
-        assert!(rounds > 1_000 && grown < TOO_MUCH, "the process grew by {grown} bytes");
-        println!("{} bytes were held at most, and the process grew by {grown}", most_held.get());
-        writer.close();
-        writer.wait_closed().await.unwrap();
     });
 }
 
