@@ -2,7 +2,7 @@
 //! it is closed, until the client has ended its side.
 
 use std::cell::Cell;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
@@ -138,14 +138,62 @@ async fn said_bye_to() -> (Server, TcpStream) {
     (server, client)
 }
 
+/// A server whose only client has sent a request that stays unread, and got the end of the stream; the server's side
+/// lingers.
+async fn with_much_unread() -> (Server, TcpStream) {
+    let server = start(async |mut reader: StreamReader, writer: StreamWriter| {
+        reader.readexactly(1).await.unwrap();
+        writer.write(b"bye");
+    })
+    .await;
+    let mut client = plain_client(server.local_addrs()[0]);
+    // More than the reader takes in before it holds the peer back.
+    client.write_all(&vec![b'x'; 300 * KIB]).unwrap();
+    let reply = client.try_clone().unwrap();
+    let reply = thread::spawn(move || read_all(reply).unwrap());
+    while !reply.is_finished() {
+        yield_now().await;
+    }
+    assert_eq!(reply.join().unwrap(), b"bye");
+    assert_eq!(server.connections(), 0, "the protocol is done with it");
+    (server, client)
+}
+
+/// Whether there is input that nobody has read when a connection is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unread {
+    Nothing,
+    Much,
+}
+
+impl Unread {
+    const BOTH: [Unread; 2] = [Unread::Nothing, Unread::Much];
+
+    /// A client whose server has sent a reply and closed. The server's side lingers.
+    async fn lingering(self) -> (Server, TcpStream) {
+        match self {
+            Unread::Nothing => said_bye_to().await,
+            Unread::Much => with_much_unread().await,
+        }
+    }
+
+    /// What the client has still to read.
+    fn rest(self) -> &'static [u8] {
+        match self {
+            Unread::Nothing => b"bye",
+            Unread::Much => b"",
+        }
+    }
+}
+
 #[test]
 fn a_connection_that_lingers_has_one_descriptor_until_its_client_has_ended() {
     run_alone(|| async {
         let before = open_descriptors();
-        for ended in [true, false] {
-            let (server, client) = said_bye_to().await;
-            assert_eq!(open_descriptors(), before + 3, "the listener, the client, and what lingers");
-            assert_eq!(read_all(&client).unwrap(), b"bye", "our end is told at once");
+        for (unread, ended) in Unread::BOTH.into_iter().flat_map(|unread| [(unread, true), (unread, false)]) {
+            let (server, client) = unread.lingering().await;
+            assert_eq!(open_descriptors(), before + 3, "the listener, the client, and what lingers: {unread:?}");
+            assert_eq!(read_all(&client).unwrap(), unread.rest(), "our end is told at once");
             assert_eq!(open_descriptors(), before + 3);
             if ended {
                 client.shutdown(Shutdown::Write).unwrap();
@@ -238,16 +286,20 @@ fn with_clock<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static)
 }
 
 #[test]
-fn lingering_with_nothing_unread_ends_at_the_bound() {
+fn lingering_ends_at_the_bound() {
     with_clock(|| async {
         let before = open_descriptors();
-        let (server, client) = said_bye_to().await;
-        sleep(BOUND - Duration::from_secs(1)).await;
-        assert_eq!(open_descriptors(), before + 3, "it lingers before the bound");
-        sleep(Duration::from_secs(2)).await;
-        assert_eq!(open_descriptors(), before + 2, "the client is open, the server's side is not");
-        assert_eq!(read_all(&client).unwrap(), b"bye");
-        drop(server);
+        for unread in Unread::BOTH {
+            let (server, client) = unread.lingering().await;
+            sleep(BOUND - Duration::from_secs(1)).await;
+            assert_eq!(open_descriptors(), before + 3, "{unread:?}: it lingers before the bound");
+            sleep(Duration::from_secs(2)).await;
+            assert_eq!(open_descriptors(), before + 2, "{unread:?}: the client is open, the server's side is not");
+            if unread == Unread::Nothing {
+                assert_eq!(read_all(&client).unwrap(), b"bye");
+            }
+            drop((server, client));
+        }
     });
 }
 
@@ -268,5 +320,42 @@ fn what_the_client_still_sends_puts_the_bound_off() {
         sleep(BOUND + Duration::from_secs(1)).await;
         assert_eq!(open_descriptors(), before + 2);
         drop(server);
+    });
+}
+
+#[test]
+fn lingering_ends_when_the_client_floods() {
+    run_alone(|| async {
+        let before = open_descriptors();
+        let (server, mut client) = with_much_unread().await;
+        let flood = thread::spawn(move || {
+            let mut sent = 0;
+            while sent < 512 * MIB {
+                match client.write(&[b'f'; 64 * KIB]) {
+                    Ok(n) => sent += n,
+                    Err(error) => return Ok((sent, error.kind())),
+                }
+            }
+            Err("it was never cut off")
+        });
+        until("the flood was stopped", || flood.is_finished()).await;
+        let (sent, kind) = flood.join().unwrap().unwrap();
+        assert!(matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{kind:?}");
+        assert!(sent > MIB, "what a client is about to send anyway is taken: {sent}");
+        until_descriptors(before + 1).await;
+        drop(server);
+    });
+}
+
+#[test]
+fn lingering_ends_with_the_loop() {
+    alone(|| {
+        let before = open_descriptors();
+        let mut event_loop = EventLoop::new().unwrap();
+        let (server, client) = event_loop.run(with_much_unread());
+        drop(event_loop);
+        drop(server);
+        assert_eq!(open_descriptors(), before + 1, "only the client");
+        drop(client);
     });
 }

@@ -1,17 +1,15 @@
-//! The end of a connection: a reply survives a close with unread input, and nothing lingers for ever.
+//! What reaches the peer: a reply survives a close with unread input, and an abort is a reset.
 
 use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
-use waterwheel::testing::ManualClock;
-use waterwheel::{EventLoop, Server, StreamReader, StreamWriter, sleep, yield_now};
+use waterwheel::{StreamReader, StreamWriter, sleep, yield_now};
 
 use super::{KIB, MIB, start};
-use crate::common::alone::{alone, run_alone};
+use crate::common::alone::run_alone;
 use crate::common::bytes::pattern;
 use crate::common::descriptors::{open_descriptors, until_descriptors};
 use crate::common::peers::{plain_client, read_all};
@@ -106,101 +104,6 @@ fn input_that_came_since_the_loop_last_looked_does_not_cost_the_reply_either() {
         });
         until("the client is done", || client.is_finished()).await;
         assert!(client.join().unwrap().unwrap());
-    });
-}
-
-/// A server whose only client has sent a request that stays unread, and got the end of the stream; the server's side
-/// lingers.
-async fn lingering() -> (Server, TcpStream) {
-    let server = start(async |mut reader: StreamReader, writer: StreamWriter| {
-        reader.readexactly(1).await.unwrap();
-        writer.write(b"bye");
-    })
-    .await;
-    let mut client = plain_client(server.local_addrs()[0]);
-    // More than the reader takes in before it holds the peer back.
-    client.write_all(&vec![b'x'; 300 * KIB]).unwrap();
-    let reply = client.try_clone().unwrap();
-    let reply = thread::spawn(move || read_all(reply).unwrap());
-    while !reply.is_finished() {
-        yield_now().await;
-    }
-    assert_eq!(reply.join().unwrap(), b"bye");
-    assert_eq!(server.connections(), 0, "the protocol is done with it");
-    (server, client)
-}
-
-#[test]
-fn lingering_ends_when_the_client_closes() {
-    run_alone(|| async {
-        let before = open_descriptors();
-        for ended in [true, false] {
-            let (server, client) = lingering().await;
-            // The listener, the client, and the connection that lingers.
-            assert_eq!(open_descriptors(), before + 3);
-            if ended {
-                client.shutdown(Shutdown::Write).unwrap();
-                until_descriptors(before + 2).await;
-            }
-            drop(client);
-            until_descriptors(before + 1).await;
-            drop(server);
-        }
-    });
-}
-
-#[test]
-fn lingering_ends_when_the_client_floods() {
-    run_alone(|| async {
-        let before = open_descriptors();
-        let (server, mut client) = lingering().await;
-        let flood = thread::spawn(move || {
-            let mut sent = 0;
-            while sent < 512 * MIB {
-                match client.write(&[b'f'; 64 * KIB]) {
-                    Ok(n) => sent += n,
-                    Err(error) => return Ok((sent, error.kind())),
-                }
-            }
-            Err("it was never cut off")
-        });
-        until("the flood was stopped", || flood.is_finished()).await;
-        let (sent, kind) = flood.join().unwrap().unwrap();
-        assert!(matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{kind:?}");
-        assert!(sent > MIB, "what a client is about to send anyway is taken: {sent}");
-        until_descriptors(before + 1).await;
-        drop(server);
-    });
-}
-
-#[test]
-fn lingering_ends_when_its_time_is_over() {
-    alone(|| {
-        let clock = Rc::new(ManualClock::new());
-        let mut event_loop = EventLoop::builder().clock(clock.clone()).build().unwrap();
-        event_loop.run(async {
-            let before = open_descriptors();
-            let (server, client) = lingering().await;
-            assert_eq!(open_descriptors(), before + 3);
-            let start = clock.elapsed();
-            sleep(Duration::from_secs(3600)).await;
-            assert!(clock.elapsed() - start >= Duration::from_secs(3600));
-            assert_eq!(open_descriptors(), before + 2, "the client is open, the server's side is not");
-            drop((server, client));
-        });
-    });
-}
-
-#[test]
-fn lingering_ends_with_the_loop() {
-    alone(|| {
-        let before = open_descriptors();
-        let mut event_loop = EventLoop::new().unwrap();
-        let (server, client) = event_loop.run(lingering());
-        drop(event_loop);
-        drop(server);
-        assert_eq!(open_descriptors(), before + 1, "only the client");
-        drop(client);
     });
 }
 
