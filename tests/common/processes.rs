@@ -1,9 +1,9 @@
 //! Other programs, run as a user would run them: found or built, watched, and ended when a test is over.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -23,15 +23,6 @@ pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         thread::sleep(MOMENT);
     }
-}
-
-/// An address that is free, for programs that cannot say which one they took. Each process has an address of the
-/// loopback net to itself here, so that nobody else takes the port before they do.
-pub(crate) fn free_address() -> SocketAddr {
-    let [_, high, middle, low] = std::process::id().to_be_bytes();
-    let ip = Ipv4Addr::new(127, 64 | high, middle, low);
-    let listener = TcpListener::bind((ip, 0)).expect("the whole net 127/8 is ours");
-    listener.local_addr().expect("it is bound")
 }
 
 /// A program in the background. It is killed when this is dropped.
@@ -88,10 +79,6 @@ impl Process {
     /// What it wrote to its standard error so far.
     pub(crate) fn errors(&self) -> String {
         self.errors.lock().expect("nobody panics with it").clone()
-    }
-
-    pub(crate) fn stdin(&mut self) -> ChildStdin {
-        self.child.stdin.take().expect("it is taken once")
     }
 
     /// Waits for its end, and gives how it ended, the lines of its output that are left, and all of its errors.

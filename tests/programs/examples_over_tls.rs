@@ -106,7 +106,7 @@ fn the_starttls_server_knows_its_commands_before_and_after() {
     command.args(["s_client", "-starttls", "smtp", "-quiet", "-no_ign_eof", "-verify_return_error"]);
     command.args(["-verify_hostname", "localhost", "-crlf", "-CAfile", &setting.ca, "-connect", &address]);
     let mut program = Process::start(&mut command);
-    let mut stdin = program.stdin();
+    let mut stdin = program.child.stdin.take().expect("it is taken once");
     for (command, answer) in [
         ("EHLO me", "250 waterwheel, and nobody listens"),
         ("STARTTLS", "503 TLS is there already"),

@@ -7,6 +7,8 @@ mod common {
     pub(crate) mod certificates;
     #[cfg(feature = "tls")]
     pub(crate) mod files;
+    #[cfg(feature = "tls")]
+    pub(crate) mod free_address;
     pub(crate) mod processes;
 }
 

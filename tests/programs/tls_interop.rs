@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use crate::common::certificates::{Authority, Identity};
 use crate::common::files::Files;
-use crate::common::processes::{Process, free_address, output_of};
+use crate::common::free_address::free_address;
+use crate::common::processes::{Process, output_of};
 use crate::servers::Server;
 use waterwheel::{StreamReader, StreamWriter, TlsClient, TlsServer, open_connection, start_server, timeout};
 
@@ -81,7 +82,7 @@ fn openssl_as_client_speaks_both_versions_and_sees_our_end() {
                 command.args(["-alpn", "other,echo"]);
             }
             let mut program = Process::start(&mut command);
-            let mut stdin = program.stdin();
+            let mut stdin = program.child.stdin.take().expect("it is taken once");
             stdin.write_all(b"hello\nwho\n").unwrap();
             assert_eq!(program.line().as_deref(), Some("hello"), "{}", program.errors());
             let alpn = if known { "" } else { "echo" };

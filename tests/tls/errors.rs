@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::common::certificates::Authority;
 use crate::common::files::Files;
-use crate::common::processes::{Process, free_address, output_of};
+use crate::common::free_address::free_address;
+use crate::common::processes::{Process, output_of};
 use waterwheel::{ConnectionError, TlsClient, TlsError, TlsErrorKind, TlsServer, open_connection, timeout};
 
 /// Runs `openssl` with these words, in which `@name` is the path of a file, and gives what it printed.

@@ -8,6 +8,7 @@ mod common {
     pub(crate) mod certificates;
     pub(crate) mod files;
     pub(crate) mod forward_clock;
+    pub(crate) mod free_address;
     pub(crate) mod give_up;
     pub(crate) mod links;
     pub(crate) mod processes;

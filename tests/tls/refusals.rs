@@ -15,7 +15,8 @@ use std::time::Duration;
 use crate::certificates::self_signed;
 use crate::common::certificates::{Authority, Identity};
 use crate::common::files::Files;
-use crate::common::processes::{Process, free_address, serving};
+use crate::common::free_address::free_address;
+use crate::common::processes::{Process, serving};
 use waterwheel::rustls::SupportedProtocolVersion;
 use waterwheel::rustls::version::{TLS12, TLS13};
 use waterwheel::{
@@ -202,7 +203,7 @@ impl Attempt<'_> {
             asyncio.args([cert, key]);
         }
         let mut program = Process::start(&mut openssl);
-        let _ = program.stdin().write_all(b"hello\n");
+        let _ = program.child.stdin.take().expect("it is taken once").write_all(b"hello\n");
         // It may be done with its input before it hears of the refusal, and then it is content.
         let (_, lines, errors) = program.finish();
         assert!(lines.is_empty(), "{case}: {lines:?}, {errors}");
