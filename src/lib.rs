@@ -111,7 +111,10 @@ pub use streams::{
     ClientConnected, Coroutine, FallibleCoroutine, OpenConnection, Plain, Separators, StartServer, StreamFeeder,
     StreamReader, StreamWriter, open_connection, open_unix_connection, start_server, start_unix_server,
 };
-pub use task::{Task, YieldNow, spawn, yield_now};
+pub use task::{
+    AsCompleted, CancelOnDrop, Gather, GroupError, Racers, Task, TaskFailure, TaskGroup, TryGather, Until, Wait,
+    YieldNow, as_completed, gather, race, spawn, try_gather, wait, yield_now,
+};
 pub use time::{Sleep, Timeout, sleep, sleep_until, timeout, timeout_at};
 #[cfg(feature = "tls")]
 pub use tls::{StartTls, StartTlsStreams, TlsClient, TlsError, TlsErrorKind, TlsInfo, TlsRole, TlsServer, start_tls};

@@ -96,17 +96,27 @@ impl Executor {
 
     /// Frees a node whose task is over and has no handle any more.
     pub(crate) fn vacate(&self, node: &Rc<TaskNode>) {
-        if !self.names.borrow().is_empty() {
-            let mut names = self.names.borrow_mut();
-            names.remove(&node.seat());
-            shrink_map(&mut names);
-        }
+        self.forget_name(node);
         let mut vacant = self.vacant.borrow_mut();
         if vacant.len() < KEPT_NODES && !self.closed.get() {
             vacant.push(Rc::clone(node));
         } else {
             drop(vacant);
             self.discard(node);
+        }
+    }
+
+    /// A node's task is over, and the node is not used again.
+    pub(crate) fn abandon(&self, node: &TaskNode) {
+        self.forget_name(node);
+        self.discard(node);
+    }
+
+    fn forget_name(&self, node: &TaskNode) {
+        if !self.names.borrow().is_empty() {
+            let mut names = self.names.borrow_mut();
+            names.remove(&node.seat());
+            shrink_map(&mut names);
         }
     }
 

@@ -58,6 +58,8 @@ enum State {
     Rerun,
     /// The body has the result, for the handle to take. A wake does nothing.
     Finished,
+    /// As Finished, but the node is still in the ready queue, since the task was ended out of its turn.
+    FinishedInQueue,
     /// The main future of a run, waiting for a wake. It has no body here.
     MainIdle,
     /// The main future of a run, in the ready queue.
@@ -265,12 +267,32 @@ impl TaskNode {
         self.finish(body, Some(JoinError::Cancelled))
     }
 
+    /// Ends the task now, and not in the next turn. A task that is in the middle of a step ends after it.
+    pub(crate) fn end_now(self: &Rc<Self>) -> Option<Unheard> {
+        let is_queued = match self.state.get() {
+            State::Idle => false,
+            State::Scheduled => true,
+            _ => {
+                self.cancel();
+                return None;
+            }
+        };
+        let body = self.body.take()?;
+        // What the future's destructor wakes must not stand in the queue once more.
+        self.state.set(State::Running);
+        let unheard = self.finish(body, Some(JoinError::Cancelled));
+        if is_queued && self.state.get() == State::Finished {
+            self.state.set(State::FinishedInQueue);
+        }
+        unheard
+    }
+
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.state.get(), State::Idle | State::Scheduled | State::Running | State::Rerun)
     }
 
     pub(crate) fn is_finished(&self) -> bool {
-        self.state.get() == State::Finished
+        matches!(self.state.get(), State::Finished | State::FinishedInQueue)
     }
 
     /// Remembers who awaits the handle, in place of who did before.
@@ -296,7 +318,11 @@ impl TaskNode {
     }
 
     fn retire(self: &Rc<Self>) {
-        self.state.set(State::Vacant);
-        self.executor.vacate(self);
+        if self.state.replace(State::Vacant) == State::FinishedInQueue {
+            // Its entry would run the next task out of turn.
+            self.executor.abandon(self);
+        } else {
+            self.executor.vacate(self);
+        }
     }
 }

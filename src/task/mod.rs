@@ -1,7 +1,15 @@
 //! Tasks: coroutines that the loop runs step by step.
 
+mod as_completed;
 mod body;
+mod cancel_on_drop;
+mod child;
+mod failure;
+mod gather;
+mod group;
 mod main_future;
+mod race;
+mod wait;
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -13,6 +21,14 @@ use std::task::{Context, Poll};
 use crate::errors::JoinError;
 use crate::event_loop::{LoopHandle, get_running_loop};
 use crate::executor::{Body, TaskNode, UnheardPanic, YieldOnce, yield_once};
+
+pub use as_completed::{AsCompleted, as_completed};
+pub use cancel_on_drop::CancelOnDrop;
+pub use failure::{GroupError, TaskFailure};
+pub use gather::{Gather, TryGather, gather, try_gather};
+pub use group::TaskGroup;
+pub use race::{Racers, race};
+pub use wait::{Until, Wait, wait};
 
 impl LoopHandle {
     /// Starts a task. Its first step runs in the next turn, and the loop keeps it until it is done.
@@ -83,6 +99,17 @@ impl<T> Task<T> {
     /// [`JoinError::Cancelled`]. If the task is done by then, this has no effect.
     pub fn cancel(&self) {
         self.node.cancel();
+    }
+
+    /// Cancels the task, and drops its future now. If the task is in the middle of a step, that is its last one.
+    fn end_now(self) {
+        if let Some(unheard) = self.node.end_now() {
+            self.event_loop.core().report_unheard(&unheard);
+        }
+    }
+
+    fn wake_when_finished(&self, cx: &Context<'_>) {
+        self.node.set_joiner(cx);
     }
 
     /// Whether the task has finished, was cancelled, or panicked.
