@@ -115,6 +115,6 @@ pub use task::{
     AsCompleted, CancelOnDrop, Gather, GroupError, Racers, Task, TaskFailure, TaskGroup, TryGather, Until, Wait,
     YieldNow, as_completed, gather, race, spawn, try_gather, wait, yield_now,
 };
-pub use time::{Sleep, Timeout, sleep, sleep_until, timeout, timeout_at};
+pub use time::{Interval, MissedTicks, Sleep, Timeout, interval, interval_at, sleep, sleep_until, timeout, timeout_at};
 #[cfg(feature = "tls")]
 pub use tls::{StartTls, StartTlsStreams, TlsClient, TlsError, TlsErrorKind, TlsInfo, TlsRole, TlsServer, start_tls};

@@ -122,6 +122,19 @@ impl<T> Timers<T> {
         Some(self.take(place))
     }
 
+    /// Moves a timer to another time, behind those that were armed for that time before. Returns whether it is armed.
+    pub(crate) fn reschedule(&mut self, key: TimerKey, when: Instant) -> bool {
+        let Some(place) = self.place_of(key) else { return false };
+        let when = self.since_base(when);
+        let number = self.next_number;
+        self.next_number = number.wrapping_add(1);
+        self.heap[place] = Node { when, number, slot: key.slot };
+        if !self.rise(place) {
+            self.sink(place);
+        }
+        true
+    }
+
     /// Whether a timer has neither fired nor been cancelled.
     #[inline]
     pub(crate) fn is_armed(&self, key: TimerKey) -> bool {
@@ -384,7 +397,7 @@ mod tests {
         assert!(timers.heap.capacity() <= KEPT && timers.slots.is_empty());
     }
 
-    /// The naive twin is an ordered map from (deadline, number) to name.
+    /// The naive twin is an ordered map from (deadline, order of arming) to name.
     #[test]
     fn any_sequence_agrees_with_an_ordered_map() {
         let base = Instant::now();
@@ -399,15 +412,27 @@ mod tests {
         let mut twin = BTreeMap::new();
         let mut keys = Vec::new();
         for name in 0..20_000_u32 {
-            match random(4) {
+            match random(5) {
                 0 | 1 => {
                     let when = base + Duration::from_millis(random(1_000));
-                    keys.push((timers.arm(when, name), when, name));
+                    keys.push((timers.arm(when, name), when, name, name));
                     twin.insert((when, name), name);
                 }
                 2 if !keys.is_empty() => {
-                    let (key, when, name) = keys.swap_remove(random(keys.len() as u64) as usize);
-                    assert_eq!(timers.cancel(key), twin.remove(&(when, name)));
+                    let (key, when, order, _) = keys.swap_remove(random(keys.len() as u64) as usize);
+                    assert_eq!(timers.cancel(key), twin.remove(&(when, order)));
+                }
+                3 if !keys.is_empty() => {
+                    let at = random(keys.len() as u64) as usize;
+                    let (key, earlier, order, payload) = keys[at];
+                    let when = base + Duration::from_millis(random(1_000));
+                    let was_armed = twin.remove(&(earlier, order)).is_some();
+                    assert_eq!(timers.reschedule(key, when), was_armed);
+                    if was_armed {
+                        // It stands behind all that were armed for that time before.
+                        twin.insert((when, name), payload);
+                        keys[at] = (key, when, name, payload);
+                    }
                 }
                 _ => {
                     let now = base + Duration::from_millis(random(1_000));

@@ -216,6 +216,11 @@ impl Core {
         self.timers.borrow().is_armed(key)
     }
 
+    /// Moves a timer to another time. Returns whether it has not fired yet.
+    pub(crate) fn reschedule(&self, key: TimerKey, when: Instant) -> bool {
+        self.timers.borrow_mut().reschedule(key, when)
+    }
+
     /// Replaces whoever waits for a timer.
     pub(crate) fn set_timer_waiter(&self, key: TimerKey, waiter: Waiter) {
         let mut timers = self.timers.borrow_mut();

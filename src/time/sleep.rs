@@ -62,6 +62,29 @@ enum State {
 }
 
 impl Sleep {
+    /// Has it wait until `deadline`, whether or not it is over. A timer that runs is moved, which costs less than a new one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use waterwheel::{get_running_loop, sleep, timeout};
+    ///
+    /// # waterwheel::run(async {
+    /// let mut idle = sleep(Duration::from_secs(60));
+    /// # let _ = timeout(Duration::from_millis(1), &mut idle).await;
+    /// idle.reset(get_running_loop().time() + Duration::from_millis(1));
+    /// idle.await;
+    /// # });
+    /// ```
+    #[doc(alias = "reschedule")]
+    pub fn reset(&mut self, deadline: Instant) {
+        if let State::Armed(event_loop, key) = &self.state {
+            if event_loop.core().reschedule(*key, deadline) {
+                return;
+            }
+        }
+        self.state = State::Until(deadline);
+    }
+
     fn arm(&mut self, cx: &Context<'_>, event_loop: LoopHandle, deadline: Instant) -> Poll<()> {
         self.state = match event_loop.core().wake_at(deadline, Waiter::of(cx)) {
             Some(key) => State::Armed(event_loop, key),

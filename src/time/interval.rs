@@ -1,0 +1,138 @@
+//! Ticks at regular times.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use crate::event_loop::get_running_loop;
+use crate::time::{Sleep, sleep_until};
+
+/// Ticks every `period`, and for the first time at once.
+///
+/// # Panics
+///
+/// If the period is zero; if no loop runs on this thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use waterwheel::interval;
+///
+/// waterwheel::run(async {
+///     let mut ticks = interval(Duration::from_millis(1));
+///     let first = ticks.tick().await;
+///     assert_eq!(ticks.tick().await - first, Duration::from_millis(1));
+/// });
+/// ```
+#[track_caller]
+pub fn interval(period: Duration) -> Interval {
+    interval_at(get_running_loop().time(), period)
+}
+
+/// As [`interval`], with the first tick at `start`, by the loop's clock.
+///
+/// # Panics
+///
+/// If the period is zero.
+#[track_caller]
+pub fn interval_at(start: Instant, period: Duration) -> Interval {
+    assert!(!period.is_zero(), "the period of an interval must be over zero");
+    Interval { sleep: sleep_until(start), next: start, period, missed: MissedTicks::Burst }
+}
+
+/// What an [`Interval`] does about ticks whose time passed while nobody waited for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[doc(alias = "MissedTickBehavior")]
+pub enum MissedTicks {
+    /// They come one after the other, one in each turn, until the interval is on time again. So there are as many ticks as
+    /// periods.
+    #[default]
+    Burst,
+    /// The interval begins anew: the next tick comes one period after the late one.
+    Delay,
+    /// They are left out: the next tick comes at the next multiple of the period.
+    Skip,
+}
+
+/// Ticks at regular times. [`interval`] makes it.
+#[derive(Debug)]
+pub struct Interval {
+    sleep: Sleep,
+    /// When the next tick is due.
+    next: Instant,
+    period: Duration,
+    missed: MissedTicks,
+}
+
+impl Interval {
+    /// Waits for the next tick, and returns when it was due.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no tick.
+    ///
+    /// # Panics
+    ///
+    /// When polled where no loop runs.
+    pub async fn tick(&mut self) -> Instant {
+        poll_fn(|cx| self.poll_tick(cx)).await
+    }
+
+    /// Polls for the next tick, as [`tick`](Interval::tick) does.
+    pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
+        ready!(Pin::new(&mut self.sleep).poll(cx));
+        let tick = self.next;
+        self.plan(self.after(tick, get_running_loop().time()));
+        Poll::Ready(tick)
+    }
+
+    /// Begins anew: the next tick comes one period from now.
+    ///
+    /// # Panics
+    ///
+    /// If no loop runs on this thread.
+    #[track_caller]
+    pub fn reset(&mut self) {
+        self.plan(get_running_loop().time() + self.period);
+    }
+
+    /// The time from one tick to the next.
+    pub fn period(&self) -> Duration {
+        self.period
+    }
+
+    /// Decides about missed ticks. The default is [`MissedTicks::Burst`].
+    pub fn set_missed_ticks(&mut self, missed: MissedTicks) {
+        self.missed = missed;
+    }
+
+    /// What is done about missed ticks.
+    pub fn missed_ticks(&self) -> MissedTicks {
+        self.missed
+    }
+
+    fn plan(&mut self, next: Instant) {
+        self.next = next;
+        self.sleep.reset(next);
+    }
+
+    /// When the tick comes that follows one that was due at `tick` and was waited for until `now`.
+    fn after(&self, tick: Instant, now: Instant) -> Instant {
+        let next = tick + self.period;
+        if next > now {
+            return next;
+        }
+        match self.missed {
+            MissedTicks::Burst => next,
+            MissedTicks::Delay => now + self.period,
+            MissedTicks::Skip => {
+                // Less than the period, so the fraction of a second and the seconds fit their types.
+                let late = (now - tick).as_nanos() % self.period.as_nanos();
+                let (seconds, nanos) = (late / 1_000_000_000, late % 1_000_000_000);
+                now + self.period - Duration::new(seconds as u64, nanos as u32)
+            }
+        }
+    }
+}
