@@ -19,7 +19,7 @@ impl Core {
         // Tasks come first, since their destructors may still use their connections.
         for node in self.executor.live_tasks() {
             self.dropping(|| {
-                if let Some(unheard) = node.cancel_now() {
+                if let Some(unheard) = node.end_now() {
                     self.report_unheard(&unheard);
                 }
             });

@@ -257,18 +257,8 @@ impl TaskNode {
         self.wake();
     }
 
-    /// Cancels the task at once, for a loop that closes.
-    pub(crate) fn cancel_now(self: &Rc<Self>) -> Option<UnheardPanic> {
-        let body = self.body.take()?;
-        if self.state.get() == State::Finished {
-            self.body.set(Some(body));
-            return None;
-        }
-        self.finish(body, Some(JoinError::Cancelled))
-    }
-
     /// Ends the task now, and not in the next turn. A task that is in the middle of a step ends after it.
-    pub(crate) fn end_now(self: &Rc<Self>) -> Option<Unheard> {
+    pub(crate) fn end_now(self: &Rc<Self>) -> Option<UnheardPanic> {
         let is_queued = match self.state.get() {
             State::Idle => false,
             State::Scheduled => true,
