@@ -123,7 +123,7 @@ pub(crate) const ACCEPT_REST: Duration = Duration::from_secs(1);
 /// Writes to a lost connection are logged from this one on (asyncio's number).
 pub(crate) const LOUD_LOST_WRITES: u8 = 5;
 
-/// The most threads that one loop has for blocking work.
+/// The most threads that one loop has for blocking work, unless its builder says otherwise.
 pub(crate) const MOST_THREADS: usize = 16;
 
 /// How long a thread waits for more work before it ends.

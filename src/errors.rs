@@ -158,6 +158,8 @@ pub enum JoinError {
     Cancelled,
     /// The task panicked with this.
     Panicked(PanicPayload),
+    /// Work for [`to_thread`](crate::to_thread) did not begin, since no thread could be had for it.
+    NoThread(io::Error),
 }
 
 impl JoinError {
@@ -228,6 +230,7 @@ impl fmt::Debug for JoinError {
         match self {
             JoinError::Cancelled => f.write_str("Cancelled"),
             JoinError::Panicked(payload) => f.debug_tuple("Panicked").field(payload).finish(),
+            JoinError::NoThread(error) => f.debug_tuple("NoThread").field(error).finish(),
         }
     }
 }
@@ -237,6 +240,7 @@ impl fmt::Display for JoinError {
         match self {
             JoinError::Cancelled => f.write_str("the task was cancelled"),
             JoinError::Panicked(payload) => write!(f, "the task panicked: {payload}"),
+            JoinError::NoThread(error) => error.fmt(f),
         }
     }
 }

@@ -1,94 +1,170 @@
-//! A small pool of threads for work that blocks, which is looking up names.
+//! A small pool of threads, for what can only block: looking up names, and the user's own work.
 //!
-//! A thread is started only when there is work for it, and ends when it had none for a while. When the loop closes,
-//! idle threads end at once and busy ones after their job, which nobody waits for. A result wakes the task that awaits
-//! it by its waker, through the mailbox.
+//! No thread is started before there is work for it. A thread that has no work for a while ends. When the loop closes,
+//! idle threads end at once and busy ones after their job, which nobody waits for. Results come back by the waker of
+//! whoever awaits them, and so through the mailbox.
 
+use std::any::Any;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::Duration;
 
-use crate::constants::{IDLE_THREAD, MOST_THREADS, SPARE_ENTRIES};
-use crate::errors::panic_text;
+use slab::Slab;
 
-type Job = Box<dyn FnOnce() + Send>;
+use crate::constants::{IDLE_THREAD, SPARE_ENTRIES};
+
+/// Where the job was started.
+type Origin = &'static Location<'static>;
 
 /// The threads of one loop.
-#[derive(Default)]
 pub(crate) struct Threads {
     shared: Arc<Shared>,
+    /// How many results are awaited. Meanwhile a clock that jumps stands still.
+    awaited: Rc<Cell<usize>>,
 }
 
-#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
+    /// There is work, or the pool was closed.
     work: Condvar,
+    /// The last job has ended.
+    done: Condvar,
 }
 
-#[derive(Default)]
 struct State {
-    jobs: VecDeque<Job>,
-    /// Invariant: `idle <= running <= MOST_THREADS`.
-    running: usize,
+    waiting: VecDeque<Job>,
+    /// Where the jobs were started that run now. Those are as many as there are busy threads.
+    running: Slab<Origin>,
+    /// Invariant: `idle + running.len() <= threads <= limit`.
     idle: usize,
-    closed: bool,
+    threads: usize,
+    limit: usize,
+    /// How many threads were ever started, for their names.
+    started: usize,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Work is taken.
+    Open,
+    /// No more work is taken. What was taken before is still done.
+    ShuttingDown,
+    /// Work that has not begun is forgotten.
+    Closed,
+}
+
+struct Job {
+    work: Box<dyn FnOnce() + Send>,
+    origin: Origin,
+}
+
+/// Why a job gave no result.
+pub(crate) enum JobError {
+    /// No thread could be had for it.
+    NoThread(io::Error),
+    /// It panicked with this.
+    Panicked(Box<dyn Any + Send>),
 }
 
 impl Threads {
-    /// Runs `work` on a thread and returns its result, or an error if no thread could be started or the work panicked.
-    /// If the future is dropped, work that has not begun never runs. Work that has begun runs to its end, and its
-    /// result is dropped on its thread.
-    pub(crate) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Working<T> {
+    pub(crate) fn new(limit: usize) -> Self {
+        let state = State {
+            waiting: VecDeque::new(),
+            running: Slab::new(),
+            idle: 0,
+            threads: 0,
+            limit,
+            started: 0,
+            phase: Phase::Open,
+        };
+        let shared = Shared { state: Mutex::new(state), work: Condvar::new(), done: Condvar::new() };
+        Threads { shared: Arc::new(shared), awaited: Rc::default() }
+    }
+
+    /// Runs `work` on a thread and gives what it returns. Dropping the future forgets work that has not begun; what has
+    /// begun runs to its end, and its result is dropped there.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+        origin: Origin,
+    ) -> Working<T> {
         let slot = Arc::new(ResultSlot { state: Mutex::new(ResultState { result: None, waker: None }) });
         let wanted = Arc::downgrade(&slot);
-        let started = self.start(Box::new(move || work_for(&wanted, work)));
+        let started = self.start(Job { work: Box::new(move || work_for(&wanted, work)), origin });
         if let Err(error) = started {
-            lock(&slot.state).result = Some(Err(error));
+            lock(&slot.state).result = Some(Err(JobError::NoThread(error)));
         }
-        Working { slot }
+        Working { slot, awaited: None, count: Rc::clone(&self.awaited) }
     }
 
     fn start(&self, job: Job) -> io::Result<()> {
         let mut state = lock(&self.shared.state);
-        state.jobs.push_back(job);
-        if state.idle >= state.jobs.len() || state.running >= MOST_THREADS {
+        if state.phase != Phase::Open {
+            return Err(io::Error::other("the threads of the event loop were shut down"));
+        }
+        state.waiting.push_back(job);
+        if state.idle >= state.waiting.len() || state.threads >= state.limit {
             self.shared.work.notify_one();
             return Ok(());
         }
-        state.running += 1;
+        state.threads += 1;
+        state.started += 1;
+        let name = format!("waterwheel-worker-{}", state.started);
         drop(state);
         let shared = Arc::clone(&self.shared);
-        let spawned =
-            thread::Builder::new().name("waterwheel-worker".to_owned()).spawn(move || shared.work_until_idle());
+        let spawned = thread::Builder::new().name(name).spawn(move || shared.work_until_idle());
         let Err(error) = spawned else { return Ok(()) };
         let error = io::Error::new(error.kind(), format!("no thread could be had: {error}"));
         let mut state = lock(&self.shared.state);
-        state.running -= 1;
-        // Another thread takes the job. If there is no other, nobody does.
-        if state.running > 0 {
+        state.threads -= 1;
+        // Other threads will do the job. If there are none, nobody will.
+        if state.threads > 0 {
             return Ok(());
         }
-        let abandoned = state.jobs.pop_back();
+        let abandoned = state.waiting.pop_back();
         drop(state);
         drop(abandoned);
         Err(error)
     }
 
-    /// Ends idle threads, and drops work that has not begun.
+    /// Whether somebody awaits the result of a job.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.awaited.get() > 0
+    }
+
+    /// Takes no more work, and waits until all that was taken is done, which blocks this thread.
+    ///
+    /// # Errors
+    ///
+    /// If that takes longer than `timeout`: where the jobs were started that are not done.
+    pub(crate) fn shut_down(&self, timeout: Duration) -> Result<(), Vec<Origin>> {
+        let mut state = lock(&self.shared.state);
+        state.phase = Phase::ShuttingDown;
+        self.shared.work.notify_all();
+        let is_busy = |state: &mut State| !(state.waiting.is_empty() && state.running.is_empty());
+        let waited = self.shared.done.wait_timeout_while(state, timeout, is_busy);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let left: Vec<_> = state.running.iter().map(|(_, origin)| *origin).collect();
+        let left: Vec<_> = left.into_iter().chain(state.waiting.iter().map(|job| job.origin)).collect();
+        if left.is_empty() { Ok(()) } else { Err(left) }
+    }
+
+    /// Idle threads end, and work that has not begun is forgotten.
     pub(crate) fn close(&self) {
         let mut state = lock(&self.shared.state);
-        state.closed = true;
-        let forgotten = std::mem::take(&mut state.jobs);
-        let idle = state.idle;
+        state.phase = Phase::Closed;
+        let forgotten = std::mem::take(&mut state.waiting);
         drop(state);
-        if idle > 0 {
-            self.shared.work.notify_all();
-        }
+        self.shared.work.notify_all();
         drop(forgotten);
     }
 }
@@ -101,43 +177,49 @@ impl Drop for Threads {
 
 impl Shared {
     fn work_until_idle(&self) {
-        while let Some(job) = self.next_job() {
-            job();
+        while let Some((job, place)) = self.next_job() {
+            (job.work)();
+            let mut state = lock(&self.state);
+            state.running.remove(place);
+            if state.running.is_empty() && state.waiting.is_empty() {
+                self.done.notify_all();
+            }
         }
     }
 
-    fn next_job(&self) -> Option<Job> {
+    fn next_job(&self) -> Option<(Job, usize)> {
         let mut state = lock(&self.state);
         loop {
-            if let Some(job) = state.jobs.pop_front() {
-                if state.jobs.is_empty() && state.jobs.capacity() > SPARE_ENTRIES {
-                    state.jobs = VecDeque::new();
+            if let Some(job) = state.waiting.pop_front() {
+                if state.waiting.is_empty() && state.waiting.capacity() > SPARE_ENTRIES {
+                    state.waiting = VecDeque::new();
                 }
-                return Some(job);
+                let place = state.running.insert(job.origin);
+                return Some((job, place));
             }
-            if state.closed {
-                state.running -= 1;
+            if state.phase != Phase::Open {
+                state.threads -= 1;
                 return None;
             }
             state.idle += 1;
             let (woken, waited) = self.work.wait_timeout(state, IDLE_THREAD).unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle -= 1;
-            if waited.timed_out() && state.jobs.is_empty() {
-                state.running -= 1;
+            if waited.timed_out() && state.waiting.is_empty() {
+                state.threads -= 1;
                 return None;
             }
         }
     }
 }
 
-/// Where a thread leaves a result for whoever awaits it.
+/// Where a result is left for whoever awaits it.
 struct ResultSlot<T> {
     state: Mutex<ResultState<T>>,
 }
 
 struct ResultState<T> {
-    result: Option<io::Result<T>>,
+    result: Option<Result<T, JobError>>,
     waker: Option<Waker>,
 }
 
@@ -145,10 +227,7 @@ fn work_for<T>(wanted: &Weak<ResultSlot<T>>, work: impl FnOnce() -> T) {
     if wanted.strong_count() == 0 {
         return;
     }
-    let result = catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
-        let text = format!("a worker thread panicked: {}", panic_text(&*payload));
-        io::Error::other(text)
-    });
+    let result = catch_unwind(AssertUnwindSafe(work)).map_err(JobError::Panicked);
     let Some(slot) = wanted.upgrade() else { return };
     let mut state = lock(&slot.state);
     state.result = Some(result);
@@ -162,24 +241,47 @@ fn work_for<T>(wanted: &Weak<ResultSlot<T>>, work: impl FnOnce() -> T) {
 /// The future of [`Threads::run`].
 pub(crate) struct Working<T> {
     slot: Arc<ResultSlot<T>>,
+    /// There once this waits, and until it has its result.
+    awaited: Option<Awaited>,
+    count: Rc<Cell<usize>>,
+}
+
+/// Counts an awaited result.
+struct Awaited(Rc<Cell<usize>>);
+
+impl Awaited {
+    fn new(count: &Rc<Cell<usize>>) -> Self {
+        count.set(count.get() + 1);
+        Awaited(Rc::clone(count))
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 impl<T> Future for Working<T> {
-    type Output = io::Result<T>;
+    type Output = Result<T, JobError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = lock(&self.slot.state);
         if let Some(result) = state.result.take() {
+            drop(state);
+            self.awaited = None;
             return Poll::Ready(result);
         }
         let earlier = state.waker.replace(cx.waker().clone());
         drop(state);
         drop(earlier);
+        let this = &mut *self;
+        this.awaited.get_or_insert_with(|| Awaited::new(&this.count));
         Poll::Pending
     }
 }
 
-/// Nothing panics under these locks, so they are not poisoned.
+/// Nothing panics under these locks.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Clock, Core, EventLoop, Phase, SystemClock};
 use super::{Descriptors, Pace, StepEnd};
-use crate::constants::{CLOSE_TIMEOUT, EVENTS_PER_POLL, HANDLES_PER_POLL, MOST_EVENTS_PER_POLL};
+use crate::constants::{CLOSE_TIMEOUT, EVENTS_PER_POLL, HANDLES_PER_POLL, MOST_EVENTS_PER_POLL, MOST_THREADS};
 use crate::executor::Executor;
 use crate::reactor::{MioSelector, Reactor, Selector};
 use crate::threads::Threads;
@@ -37,6 +37,7 @@ pub struct Builder {
     handles_per_poll: usize,
     spin: Duration,
     close_timeout: Duration,
+    thread_limit: usize,
     /// See [`Core::network`].
     pub(crate) network: Option<Box<dyn Any>>,
 }
@@ -50,6 +51,7 @@ impl Builder {
             handles_per_poll: HANDLES_PER_POLL,
             spin: Duration::ZERO,
             close_timeout: CLOSE_TIMEOUT,
+            thread_limit: MOST_THREADS,
             network: None,
         }
     }
@@ -120,6 +122,13 @@ impl Builder {
         self
     }
 
+    /// How many threads the loop may have for work that blocks: looking up names, and [`to_thread`](crate::to_thread)
+    /// (default 16, at least 1). Further work waits for a free one.
+    pub fn thread_limit(mut self, threads: usize) -> Self {
+        self.thread_limit = threads.max(1);
+        self
+    }
+
     /// Builds the loop.
     ///
     /// # Errors
@@ -147,7 +156,7 @@ impl Builder {
             close_timeout: self.close_timeout,
             network: self.network.map_or_else(OnceCell::new, OnceCell::from),
             exception_handler: RefCell::new(None),
-            threads: Threads::default(),
+            threads: Threads::new(self.thread_limit),
             descriptors: Descriptors::default(),
             buffers: Buffers::default(),
         };

@@ -65,10 +65,15 @@ impl Core {
     fn wait(&self, may_block: bool) {
         let wait = if may_block { self.until_next_deadline() } else { Some(Duration::ZERO) };
         let timeout = self.clock.blocking(wait);
+        // A clock that jumps stands still while somebody awaits a thread, which needs real time. When that has its result,
+        // the bell rings.
+        let stands_still = timeout == Some(Duration::ZERO) && wait != timeout && self.threads.is_awaited();
+        let timeout = if stands_still { None } else { timeout };
         let came = if may_block && !self.spin.is_zero() { self.spin(timeout) } else { self.reactor.wait(timeout) };
         self.executor.forget_yields();
         match came {
             Ok(true) => self.collect_events(),
+            Ok(false) if stands_still => {}
             Ok(false) => self.clock.slept(wait.unwrap_or_default()),
             Err(error) => panic!("the event loop cannot go on, its selector failed: {error}"),
         }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{Location, resume_unwind};
 
 use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, getaddrinfo};
 use socket2::{Domain, Type};
@@ -9,6 +10,7 @@ use socket2::{Domain, Type};
 use crate::event_loop::LoopHandle;
 use crate::net::address::{Family, LookUpError, LookUpErrorKind};
 use crate::net::port::Hints;
+use crate::threads::JobError;
 
 pub(super) async fn look_up(
     event_loop: &LoopHandle,
@@ -17,8 +19,13 @@ pub(super) async fn look_up(
     hints: Hints,
 ) -> io::Result<Vec<SocketAddr>> {
     let name = host.to_owned();
-    let looked_up = event_loop.core().threads.run(move || ask(&name, port, hints)).await;
-    looked_up.map_err(|error| io::Error::new(error.kind(), format!("the name {host:?} was not looked up: {error}")))?
+    match event_loop.core().threads.run(move || ask(&name, port, hints), Location::caller()).await {
+        Ok(found) => found,
+        Err(JobError::NoThread(error)) => {
+            Err(io::Error::new(error.kind(), format!("the name {host:?} was not looked up: {error}")))
+        }
+        Err(JobError::Panicked(payload)) => resume_unwind(payload),
+    }
 }
 
 /// Blocks.
