@@ -8,6 +8,9 @@ mod common {
     pub(crate) mod watchdog;
 }
 
+mod groups;
+mod intervals;
 mod tasks;
+mod threads;
 mod timeouts;
 mod wakers;

@@ -11,31 +11,19 @@ use waterwheel::{
     spawn, timeout, try_gather, wait, yield_now,
 };
 
-/// Words in the order in which they were told.
-#[derive(Clone, Default)]
-struct Story(Rc<RefCell<Vec<String>>>);
+use crate::common::trace::Trace;
 
-impl Story {
-    fn tell(&self, word: impl Into<String>) {
-        self.0.borrow_mut().push(word.into());
-    }
-
-    fn words(&self) -> Vec<String> {
-        self.0.borrow().clone()
-    }
-
-    /// Tells when it is dropped.
-    fn teller(&self, word: &str) -> Teller {
-        Teller(self.clone(), word.to_owned())
-    }
-}
-
-struct Teller(Story, String);
+/// Says a word when it is dropped.
+struct Teller(Trace, String);
 
 impl Drop for Teller {
     fn drop(&mut self) {
-        self.0.tell(&self.1);
+        self.0.say(&*self.1);
     }
+}
+
+fn teller(story: &Trace, word: &str) -> Teller {
+    Teller(story.clone(), word.to_owned())
 }
 
 /// Runs on a clock that jumps.
@@ -66,13 +54,13 @@ fn gather_gives_the_outputs_in_the_order_of_the_futures() {
 
 #[test]
 fn a_panic_is_what_gather_gives_at_once_and_the_others_go_on() {
-    let story = Story::default();
+    let story = Trace::default();
     run(async {
         let told = story.clone();
         let others = async move |seconds| {
             sleep(Duration::from_secs(seconds)).await;
             assert!(seconds != 1, "the first");
-            told.tell("ended");
+            told.say("ended");
         };
         let others = Rc::new(others);
         let start = |seconds| {
@@ -89,10 +77,10 @@ fn a_panic_is_what_gather_gives_at_once_and_the_others_go_on() {
 
 #[test]
 fn a_gather_that_is_dropped_cancels_all() {
-    let story = Story::default();
+    let story = Trace::default();
     run(async {
         let start = |name: &'static str| {
-            let teller = story.teller(name);
+            let teller = teller(&story, name);
             async move {
                 let _teller = teller;
                 pending::<()>().await;
@@ -106,10 +94,10 @@ fn a_gather_that_is_dropped_cancels_all() {
 
 #[test]
 fn the_first_failure_is_what_try_gather_gives_and_cancels_the_rest() {
-    let story = Story::default();
+    let story = Trace::default();
     run(async {
         let all = |second: u64| {
-            let teller = story.teller("dropped");
+            let teller = teller(&story, "dropped");
             let slow = async move {
                 let _teller = teller;
                 after(3, Ok::<i32, String>(1)).await
@@ -132,7 +120,7 @@ fn the_first_failure_is_what_try_gather_gives_and_cancels_the_rest() {
 
 #[test]
 fn a_group_waits_for_all_tasks_also_for_those_that_are_created_meanwhile() {
-    let story = Story::default();
+    let story = Trace::default();
     run(async {
         let told = story.clone();
         let answer = TaskGroup::<String>::run(async |group| {
@@ -142,10 +130,10 @@ fn a_group_waits_for_all_tasks_also_for_those_that_are_created_meanwhile() {
                 let later = told.clone();
                 inner.create_task(async move {
                     sleep(Duration::from_secs(1)).await;
-                    later.tell("second");
+                    later.say("second");
                     Ok(())
                 });
-                told.tell("first");
+                told.say("first");
                 Ok(())
             });
             Ok(7)
@@ -157,9 +145,9 @@ fn a_group_waits_for_all_tasks_also_for_those_that_are_created_meanwhile() {
 
 #[test]
 fn the_first_failure_cancels_the_siblings_and_the_body_and_all_errors_are_in_the_answer() {
-    let story = Story::default();
+    let story = Trace::default();
     run(async {
-        let (body, sibling) = (story.teller("body"), story.teller("sibling"));
+        let (body, sibling) = (teller(&story, "body"), teller(&story, "sibling"));
         let error = TaskGroup::run(async |group| {
             let _body = body;
             group.create_task(fail_after(1, "one"));
@@ -184,9 +172,9 @@ fn the_first_failure_cancels_the_siblings_and_the_body_and_all_errors_are_in_the
 
 #[test]
 fn an_error_of_the_body_cancels_the_tasks_and_is_in_the_answer() {
-    let story = Story::default();
+    let story = Trace::default();
     run(async {
-        let teller = story.teller("task");
+        let teller = teller(&story, "task");
         let error = TaskGroup::<String>::run::<()>(async |group| {
             group.create_task(async move {
                 let _teller = teller;
@@ -202,13 +190,13 @@ fn an_error_of_the_body_cancels_the_tasks_and_is_in_the_answer() {
 
 #[test]
 fn a_group_that_is_dropped_drops_every_task_before_that_returns() {
-    let story = Story::default();
+    let story = Trace::default();
     run(async {
         for turns in 0..4 {
             let told = story.clone();
             let mut group = Box::pin(TaskGroup::<String>::run(async move |group| {
                 for name in ["a", "b", "c"] {
-                    let teller = told.teller(name);
+                    let teller = teller(&told, name);
                     group.create_task(async move {
                         let _teller = teller;
                         // Some of them stand in the queue when the group is dropped, others wait.
@@ -226,7 +214,7 @@ fn a_group_that_is_dropped_drops_every_task_before_that_returns() {
                 yield_now().await;
             }
             drop(group);
-            let mut words = std::mem::take(&mut *story.0.borrow_mut());
+            let mut words = story.take();
             words.sort();
             assert_eq!(words, ["a", "b", "c"]);
             // Their places are taken by other tasks, of which each takes its own steps.
@@ -251,19 +239,19 @@ fn a_group_that_is_dropped_drops_every_task_before_that_returns() {
 
 #[test]
 fn a_group_that_is_dropped_from_inside_a_task_of_it_drops_that_one_when_its_step_ends() {
-    let story = Story::default();
+    let story = Trace::default();
     run(async {
         let group: Rc<RefCell<Option<std::pin::Pin<Box<dyn Future<Output = ()>>>>>> = Rc::default();
         let (slot, told) = (Rc::clone(&group), story.clone());
         group.replace(Some(Box::pin(async move {
             let body = async |group: &TaskGroup<String>| {
-                let (teller, slot, told) = (told.teller("dropped"), Rc::clone(&slot), told.clone());
+                let (teller, slot, told) = (teller(&told, "dropped"), Rc::clone(&slot), told.clone());
                 group.create_task(async move {
                     let _teller = teller;
                     drop(slot.take());
-                    told.tell("goes on");
+                    told.say("goes on");
                     yield_now().await;
-                    told.tell("never");
+                    told.say("never");
                     Ok(())
                 });
                 pending::<Outcome>().await
@@ -306,9 +294,9 @@ fn a_group_that_is_ending_takes_no_task() {
 
 #[test]
 fn a_panic_of_the_body_comes_out_and_the_tasks_are_dropped_before() {
-    let story = Story::default();
+    let story = Trace::default();
     run(async {
-        let teller = story.teller("task");
+        let teller = teller(&story, "task");
         let running = spawn(async move {
             let _ = TaskGroup::<String>::run::<()>(async |group| {
                 group.create_task(async move {
@@ -342,12 +330,12 @@ fn tasks_are_waited_for_without_being_taken() {
 
 #[test]
 fn outputs_come_in_the_order_of_the_ends_and_the_rest_is_cancelled() {
-    let story = Story::default();
+    let story = Trace::default();
     run(async {
         let start = |seconds: u64| {
             let told = story.clone();
             async move {
-                let _teller = told.teller("gone");
+                let _teller = teller(&told, "gone");
                 after(seconds, seconds).await
             }
         };
@@ -364,11 +352,11 @@ fn outputs_come_in_the_order_of_the_ends_and_the_rest_is_cancelled() {
 
 #[test]
 fn the_first_of_several_that_borrow_wins_and_the_others_are_dropped() {
-    let story = Story::default();
+    let story = Trace::default();
     run(async {
         let text = "borrowed".to_owned();
         let lose = async {
-            let _teller = story.teller("loser");
+            let _teller = teller(&story, "loser");
             pending::<&str>().await
         };
         assert_eq!(race((lose, async { after(1, &*text).await }, pending())).await, "borrowed");
@@ -380,10 +368,10 @@ fn the_first_of_several_that_borrow_wins_and_the_others_are_dropped() {
 
 #[test]
 fn a_task_that_is_to_end_with_its_handle_does() {
-    let story = Story::default();
+    let story = Trace::default();
     run(async {
         let start = |name| {
-            let teller = story.teller(name);
+            let teller = teller(&story, name);
             spawn(async move {
                 let _teller = teller;
                 after(1, 1).await
@@ -403,10 +391,10 @@ fn a_task_that_is_to_end_with_its_handle_does() {
 
 #[test]
 fn a_loop_that_closes_ends_groups_and_gathers() {
-    let story = Story::default();
+    let story = Trace::default();
     let mut event_loop = EventLoop::new().unwrap();
     event_loop.run(async {
-        let teller = story.teller("task");
+        let teller = teller(&story, "task");
         drop(spawn(async move {
             let _ = TaskGroup::<String>::run::<()>(async |group| {
                 group.create_task(async move {
@@ -417,7 +405,7 @@ fn a_loop_that_closes_ends_groups_and_gathers() {
             })
             .await;
         }));
-        let teller = story.teller("gathered");
+        let teller = teller(&story, "gathered");
         drop(spawn(async move {
             let _teller = teller;
             let _ = gather([pending::<()>()]).await;
