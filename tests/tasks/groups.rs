@@ -22,7 +22,7 @@ impl Drop for Teller {
     }
 }
 
-fn teller(story: &Trace, word: &str) -> Teller {
+fn says_when_dropped(story: &Trace, word: &str) -> Teller {
     Teller(story.clone(), word.to_owned())
 }
 
@@ -80,7 +80,7 @@ fn a_gather_that_is_dropped_cancels_all() {
     let story = Trace::default();
     run(async {
         let start = |name: &'static str| {
-            let teller = teller(&story, name);
+            let teller = says_when_dropped(&story, name);
             async move {
                 let _teller = teller;
                 pending::<()>().await;
@@ -97,7 +97,7 @@ fn the_first_failure_is_what_try_gather_gives_and_cancels_the_rest() {
     let story = Trace::default();
     run(async {
         let all = |second: u64| {
-            let teller = teller(&story, "dropped");
+            let teller = says_when_dropped(&story, "dropped");
             let slow = async move {
                 let _teller = teller;
                 after(3, Ok::<i32, String>(1)).await
@@ -147,7 +147,7 @@ fn a_group_waits_for_all_tasks_also_for_those_that_are_created_meanwhile() {
 fn the_first_failure_cancels_the_siblings_and_the_body_and_all_errors_are_in_the_answer() {
     let story = Trace::default();
     run(async {
-        let (body, sibling) = (teller(&story, "body"), teller(&story, "sibling"));
+        let (body, sibling) = (says_when_dropped(&story, "body"), says_when_dropped(&story, "sibling"));
         let error = TaskGroup::run(async |group| {
             let _body = body;
             group.create_task(fail_after(1, "one"));
@@ -174,7 +174,7 @@ fn the_first_failure_cancels_the_siblings_and_the_body_and_all_errors_are_in_the
 fn an_error_of_the_body_cancels_the_tasks_and_is_in_the_answer() {
     let story = Trace::default();
     run(async {
-        let teller = teller(&story, "task");
+        let teller = says_when_dropped(&story, "task");
         let error = TaskGroup::<String>::run::<()>(async |group| {
             group.create_task(async move {
                 let _teller = teller;
@@ -196,7 +196,7 @@ fn a_group_that_is_dropped_drops_every_task_before_that_returns() {
             let told = story.clone();
             let mut group = Box::pin(TaskGroup::<String>::run(async move |group| {
                 for name in ["a", "b", "c"] {
-                    let teller = teller(&told, name);
+                    let teller = says_when_dropped(&told, name);
                     group.create_task(async move {
                         let _teller = teller;
                         // Some of them stand in the queue when the group is dropped, others wait.
@@ -245,7 +245,7 @@ fn a_group_that_is_dropped_from_inside_a_task_of_it_drops_that_one_when_its_step
         let (slot, told) = (Rc::clone(&group), story.clone());
         group.replace(Some(Box::pin(async move {
             let body = async |group: &TaskGroup<String>| {
-                let (teller, slot, told) = (teller(&told, "dropped"), Rc::clone(&slot), told.clone());
+                let (teller, slot, told) = (says_when_dropped(&told, "dropped"), Rc::clone(&slot), told.clone());
                 group.create_task(async move {
                     let _teller = teller;
                     drop(slot.take());
@@ -296,7 +296,7 @@ fn a_group_that_is_ending_takes_no_task() {
 fn a_panic_of_the_body_comes_out_and_the_tasks_are_dropped_before() {
     let story = Trace::default();
     run(async {
-        let teller = teller(&story, "task");
+        let teller = says_when_dropped(&story, "task");
         let running = spawn(async move {
             let _ = TaskGroup::<String>::run::<()>(async |group| {
                 group.create_task(async move {
@@ -335,7 +335,7 @@ fn outputs_come_in_the_order_of_the_ends_and_the_rest_is_cancelled() {
         let start = |seconds: u64| {
             let told = story.clone();
             async move {
-                let _teller = teller(&told, "gone");
+                let _teller = says_when_dropped(&told, "gone");
                 after(seconds, seconds).await
             }
         };
@@ -356,7 +356,7 @@ fn the_first_of_several_that_borrow_wins_and_the_others_are_dropped() {
     run(async {
         let text = "borrowed".to_owned();
         let lose = async {
-            let _teller = teller(&story, "loser");
+            let _teller = says_when_dropped(&story, "loser");
             pending::<&str>().await
         };
         assert_eq!(race((lose, async { after(1, &*text).await }, pending())).await, "borrowed");
@@ -371,7 +371,7 @@ fn a_task_that_is_to_end_with_its_handle_does() {
     let story = Trace::default();
     run(async {
         let start = |name| {
-            let teller = teller(&story, name);
+            let teller = says_when_dropped(&story, name);
             spawn(async move {
                 let _teller = teller;
                 after(1, 1).await
@@ -394,7 +394,7 @@ fn a_loop_that_closes_ends_groups_and_gathers() {
     let story = Trace::default();
     let mut event_loop = EventLoop::new().unwrap();
     event_loop.run(async {
-        let teller = teller(&story, "task");
+        let teller = says_when_dropped(&story, "task");
         drop(spawn(async move {
             let _ = TaskGroup::<String>::run::<()>(async |group| {
                 group.create_task(async move {
@@ -405,7 +405,7 @@ fn a_loop_that_closes_ends_groups_and_gathers() {
             })
             .await;
         }));
-        let teller = teller(&story, "gathered");
+        let teller = says_when_dropped(&story, "gathered");
         drop(spawn(async move {
             let _teller = teller;
             let _ = gather([pending::<()>()]).await;
