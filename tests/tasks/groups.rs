@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::pending;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ async fn after<T>(seconds: u64, value: T) -> T {
 }
 
 type Outcome = Result<(), String>;
+
+type Running = Pin<Box<dyn Future<Output = ()>>>;
 
 async fn fail_after(seconds: u64, error: &str) -> Outcome {
     after(seconds, Err(error.to_owned())).await
@@ -102,11 +105,11 @@ fn the_first_failure_is_what_try_gather_gives_and_cancels_the_rest() {
                 let _teller = teller;
                 after(3, Ok::<i32, String>(1)).await
             };
-            let fast: std::pin::Pin<Box<dyn Future<Output = Result<i32, String>>>> = Box::pin(async move {
+            let fast: Pin<Box<dyn Future<Output = Result<i32, String>>>> = Box::pin(async move {
                 sleep(Duration::from_secs(second)).await;
                 if second == 1 { Err("no".to_owned()) } else { Ok(2) }
             });
-            let slow: std::pin::Pin<Box<dyn Future<Output = Result<i32, String>>>> = Box::pin(slow);
+            let slow: Pin<Box<dyn Future<Output = Result<i32, String>>>> = Box::pin(slow);
             try_gather([slow, fast])
         };
         assert_eq!(all(2).await.unwrap(), [1, 2]);
@@ -200,10 +203,12 @@ fn a_group_that_is_dropped_drops_every_task_before_that_returns() {
                     group.create_task(async move {
                         let _teller = teller;
                         // Some of them stand in the queue when the group is dropped, others wait.
-                        while name != "c" {
+                        if name == "c" {
+                            return pending().await;
+                        }
+                        loop {
                             yield_now().await;
                         }
-                        pending().await
                     });
                 }
                 pending::<Outcome>().await
@@ -241,7 +246,7 @@ fn a_group_that_is_dropped_drops_every_task_before_that_returns() {
 fn a_group_that_is_dropped_from_inside_a_task_of_it_drops_that_one_when_its_step_ends() {
     let story = Trace::default();
     run(async {
-        let group: Rc<RefCell<Option<std::pin::Pin<Box<dyn Future<Output = ()>>>>>> = Rc::default();
+        let group: Rc<RefCell<Option<Running>>> = Rc::default();
         let (slot, told) = (Rc::clone(&group), story.clone());
         group.replace(Some(Box::pin(async move {
             let body = async |group: &TaskGroup<String>| {
