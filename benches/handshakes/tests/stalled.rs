@@ -2,6 +2,7 @@
 //! at the timeout. Bytes, not times: they are the same on every machine.
 
 #[path = "../../../tests/common/certificates.rs"]
+#[expect(dead_code, reason = "no peer gets as far as to verify the server, so nobody asks for its authority")]
 mod certificates;
 #[path = "../../../tests/common/forward_clock.rs"]
 mod forward_clock;
