@@ -21,7 +21,7 @@ use waterwheel::{
 };
 
 /// How many bytes are on their way in one direction before there is no room for more.
-pub(crate) const ROOM: usize = 64 * 1024;
+pub(crate) const ROOM: usize = 512 * 1024;
 
 /// How many datagrams wait for whoever receives them.
 const DATAGRAMS: usize = 64;
@@ -52,6 +52,8 @@ type Datagram = (Vec<u8>, Address);
 /// What waits for the owner of a descriptor.
 struct Queue<T> {
     fd: RawFd,
+    /// Whether anything may come. A socket that is bound listens only later.
+    is_open: Cell<bool>,
     items: RefCell<VecDeque<T>>,
 }
 
@@ -68,7 +70,9 @@ impl Memory {
 
     /// Takes an address for a peer.
     pub(crate) fn listen(&self, at: impl Into<Address>) -> Listener {
-        self.bind_to(at.into()).expect("the address is free")
+        let listener = self.bind_to(at.into()).expect("the address is free");
+        listener.queue.is_open.set(true);
+        listener
     }
 
     /// Connects a peer.
@@ -96,6 +100,7 @@ impl Memory {
             outbox: Rc::clone(outbox),
             inbox: Rc::clone(inbox),
             resets: Cell::new(false),
+            is_answered: Cell::new(false),
             names: (local.clone(), peer.clone()),
         };
         (end(0, &there, &back, &one, &other), end(1, &back, &there, &other, &one))
@@ -107,7 +112,7 @@ impl Memory {
         if listeners.contains_key(&at) {
             return Err(ErrorKind::AddrInUse.into());
         }
-        let queue = Rc::new(Queue { fd: self.next_fd(), items: RefCell::default() });
+        let queue = Rc::new(Queue { fd: self.next_fd(), is_open: Cell::new(false), items: RefCell::default() });
         listeners.insert(at.clone(), Rc::clone(&queue));
         Ok(Listener { memory: self.clone(), at, queue })
     }
@@ -117,7 +122,8 @@ impl Memory {
         let everywhere = |ip: IpAddr| to.as_inet().map(|to| Address::Inet((ip, to.port()).into()));
         let anywhere = [everywhere(Ipv4Addr::UNSPECIFIED.into()), everywhere(Ipv6Addr::UNSPECIFIED.into())];
         let candidates = std::iter::once(to.clone()).chain(anywhere.into_iter().flatten());
-        candidates.into_iter().find_map(|at| listeners.get(&at).cloned())
+        let found = candidates.into_iter().find_map(|at| listeners.get(&at).cloned());
+        found.filter(|listener| listener.is_open.get())
     }
 
     fn with_port(&self, at: Address) -> Address {
@@ -165,6 +171,8 @@ pub(crate) struct End {
     inbox: Rc<Pipe>,
     outbox: Rc<Pipe>,
     resets: Cell<bool>,
+    /// Whether a send was answered by a reset, since the peer is gone.
+    is_answered: Cell<bool>,
     /// Its own, and the peer's.
     names: (Address, Address),
 }
@@ -173,6 +181,16 @@ impl End {
     /// The peer will find that the connection was given up.
     pub(crate) fn reset(self) {
         self.resets.set(true);
+    }
+
+    /// As of TCP, a first send to a peer that is gone succeeds, and is answered by a reset.
+    fn send_to_nobody(&self, data: &[u8]) -> io::Result<usize> {
+        if self.names.0.as_inet().is_none() || self.is_answered.replace(true) {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        self.inbox.reset.set(true);
+        self.memory.tell(self.fd, Readiness::READABLE.with(Readiness::WRITABLE).with(Readiness::HANG_UP));
+        Ok(data.len())
     }
 
     fn connected(self) -> Connected {
@@ -205,11 +223,14 @@ impl Conduit for End {
     }
 
     fn send(&self, data: &[u8]) -> io::Result<usize> {
-        if self.inbox.reset.get() {
+        if self.inbox.reset.get() && !self.is_answered.get() {
             return Err(ErrorKind::ConnectionReset.into());
         }
-        if self.outbox.unheard.get() || self.outbox.ended.get() {
+        if self.outbox.ended.get() {
             return Err(ErrorKind::BrokenPipe.into());
+        }
+        if self.outbox.unheard.get() && !data.is_empty() {
+            return self.send_to_nobody(data);
         }
         let mut bytes = self.outbox.bytes.borrow_mut();
         let n = data.len().min(ROOM - bytes.len());
@@ -283,6 +304,7 @@ impl Listener {
 
 impl Acceptor for Listener {
     fn listen(&self, _backlog: u32) -> io::Result<()> {
+        self.queue.is_open.set(true);
         Ok(())
     }
 
@@ -390,7 +412,7 @@ impl Network for Memory {
             _ => Address::unix(format!("\0{}", self.free_port())).expect("an abstract name"),
         };
         let at = self.with_port(options.bind_to.unwrap_or(unbound));
-        let queue = Rc::new(Queue { fd: self.next_fd(), items: RefCell::default() });
+        let queue = Rc::new(Queue { fd: self.next_fd(), is_open: Cell::new(true), items: RefCell::default() });
         self.0.mailboxes.borrow_mut().insert(at.clone(), Rc::clone(&queue));
         answer(Ok(Rc::new(Mailbox { memory: self.clone(), at, peer: options.connect_to, queue })))
     }

@@ -1,11 +1,12 @@
 //! Conformance with asyncio: scenarios that asyncio has answered run here too, and must give the same trace, but for
-//! the differences that `differences.json` lists with their reasons. What is about a connection over TCP runs over TLS as
-//! well. README.md in this folder says how.
+//! the differences that `differences.json` lists with their reasons. What is about a connection over TCP runs over TLS and
+//! on a network in memory as well. README.md in this folder says how.
 
-#[cfg(feature = "tls")]
 #[path = "../common"]
 mod common {
+    #[cfg(feature = "tls")]
     pub(crate) mod certificates;
+    pub(crate) mod memory;
 }
 mod loops;
 mod operations;
@@ -132,6 +133,18 @@ fn over_tls_the_same_scenarios_give_the_same_traces() {
     let count =
         compare(&secure, |scenario| over_tcp.get(&scenario.id).map_or(scenario.recorded(), |trace| trace), &over_tls);
     assert!(count >= 140, "only {count} scenarios can run over TLS");
+}
+
+/// The expectation is that of TCP. What is another in memory is listed.
+#[test]
+fn in_memory_the_same_scenarios_give_the_same_traces() {
+    let scenarios = Scenario::load(&here().join("scenarios"));
+    let in_memory: Vec<_> = scenarios.iter().filter_map(Scenario::in_memory).collect();
+    let over_tcp = differences(&here().join("differences.json"), &[]);
+    let listed = differences(&here().join("in_memory.json"), &[]);
+    let count =
+        compare(&in_memory, |scenario| over_tcp.get(&scenario.id).map_or(scenario.recorded(), |trace| trace), &listed);
+    assert!(count >= 180, "only {count} scenarios can run in memory");
 }
 
 /// `WATERWHEEL_SCENARIOS` names a folder of further scenarios. It may have a `differences.json` of its own.

@@ -1,15 +1,17 @@
 //! Our end of a connection, and the other end: a socket, with or without TLS on it, driven by steps.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
 use socket2::Socket;
+use waterwheel::network::Conduit;
 use waterwheel::{Endpoint, StreamFeeder, StreamReader, StreamWriter, Transport, sleep, yield_now};
 
+use crate::common::memory::{self, Listener, Memory};
 use crate::session::Session;
 
 /// Our end of a connection, as far as the scenario has it, and the plain peer.
@@ -97,8 +99,61 @@ pub(crate) enum Ended {
 /// In so many turns a loss is delivered, and whoever waits for it has run.
 const TURNS_OF_AN_END: usize = 5;
 
+/// What a peer's bytes go through. Nothing of it waits.
+#[derive(Clone)]
+enum Wire {
+    Socket(Rc<Socket>),
+    Memory(Rc<InMemory>),
+}
+
+/// The peer's end of a connection in memory: there once our end has connected.
+struct InMemory {
+    listener: Option<Listener>,
+    end: OnceCell<memory::End>,
+}
+
+impl InMemory {
+    fn end(&self) -> &memory::End {
+        self.end.get_or_init(|| self.listener.as_ref().expect("either is there").next())
+    }
+}
+
+impl Wire {
+    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Wire::Socket(socket) => (&**socket).read(into),
+            Wire::Memory(memory) => memory.end().recv(into),
+        }
+    }
+
+    fn write(&self, data: &[u8]) -> io::Result<usize> {
+        match self {
+            Wire::Socket(socket) => (&**socket).write(data),
+            Wire::Memory(memory) => memory.end().send(data),
+        }
+    }
+
+    fn shutdown(&self) -> io::Result<()> {
+        match self {
+            Wire::Socket(socket) => socket.shutdown(Shutdown::Write),
+            Wire::Memory(memory) => memory.end().shutdown_write(),
+        }
+    }
+
+    /// The next close is a reset.
+    fn reset_on_close(&self) -> io::Result<()> {
+        match self {
+            Wire::Socket(socket) => socket.set_linger(Some(Duration::ZERO)),
+            Wire::Memory(memory) => {
+                memory.end().reset_on_close();
+                Ok(())
+            }
+        }
+    }
+}
+
 pub(crate) struct Peer {
-    socket: RefCell<Option<Rc<Socket>>>,
+    wire: RefCell<Option<Wire>>,
     session: RefCell<Session>,
     /// What has come and was not read.
     got: RefCell<Vec<u8>>,
@@ -112,16 +167,31 @@ impl Peer {
 
     pub(crate) fn with(socket: Socket, session: Session) -> Rc<Peer> {
         socket.set_nonblocking(true).expect("a socket can be made non-blocking");
+        Peer::over(Wire::Socket(Rc::new(socket)), session)
+    }
+
+    /// A peer in memory that has connected.
+    pub(crate) fn in_memory(end: memory::End) -> Rc<Peer> {
+        Peer::over(Wire::Memory(Rc::new(InMemory { listener: None, end: end.into() })), Session::Plain)
+    }
+
+    /// A peer in memory that will be connected to.
+    fn that_listens(listener: Listener) -> Rc<Peer> {
+        let in_memory = InMemory { listener: Some(listener), end: OnceCell::new() };
+        Peer::over(Wire::Memory(Rc::new(in_memory)), Session::Plain)
+    }
+
+    fn over(wire: Wire, session: Session) -> Rc<Peer> {
         Rc::new(Peer {
-            socket: RefCell::new(Some(Rc::new(socket))),
+            wire: RefCell::new(Some(wire)),
             session: RefCell::new(session),
             got: RefCell::default(),
             ended: Cell::default(),
         })
     }
 
-    fn socket(&self) -> Rc<Socket> {
-        self.socket.borrow().clone().expect("the peer is open")
+    fn wire(&self) -> Wire {
+        self.wire.borrow().clone().expect("the peer is open")
     }
 
     pub(crate) async fn send(&self, data: &[u8]) -> io::Result<()> {
@@ -131,7 +201,7 @@ impl Peer {
 
     async fn send_wire(&self, mut rest: &[u8]) -> io::Result<()> {
         while !rest.is_empty() {
-            match (&*self.socket()).write(rest) {
+            match self.wire().write(rest) {
                 Ok(sent) => rest = &rest[sent..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => pause().await,
                 Err(error) => return Err(error),
@@ -152,7 +222,7 @@ impl Peer {
     /// Takes in what has come, about as much as is wanted. False if nothing has.
     fn receive(&self, wanted: usize) -> bool {
         let mut piece = vec![0; wanted.min(1 << 20)];
-        let ended = match (&*self.socket()).read(&mut piece) {
+        let ended = match self.wire().read(&mut piece) {
             Ok(0) => Some(self.session.borrow().end_of_the_wire()),
             Ok(n) => {
                 let mut session = self.session.borrow_mut();
@@ -160,7 +230,7 @@ impl Peer {
                 let answer = session.seal(b"");
                 drop(session);
                 // So little that the kernel takes it, if there is anybody to get it.
-                let _ = (&*self.socket()).write(&answer);
+                let _ = self.wire().write(&answer);
                 ended
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
@@ -196,27 +266,27 @@ impl Peer {
     }
 
     fn attend(&self) {
-        let is_open = || self.socket.borrow().is_some() && self.ended.get().is_none();
+        let is_open = || self.wire.borrow().is_some() && self.ended.get().is_none();
         while !self.session.borrow().is_plain() && is_open() && self.receive(usize::MAX) {}
     }
 
     pub(crate) fn shutdown(&self) -> io::Result<()> {
         match self.session.borrow_mut().end() {
-            Some(end) => (&*self.socket()).write(&end).map(drop),
-            None => self.socket().shutdown(Shutdown::Write),
+            Some(end) => self.wire().write(&end).map(drop),
+            None => self.wire().shutdown(),
         }
     }
 
     pub(crate) fn reset(&self) -> io::Result<()> {
-        self.socket().set_linger(Some(Duration::ZERO))?;
-        self.socket.take();
+        self.wire().reset_on_close()?;
+        self.wire.take();
         Ok(())
     }
 
     pub(crate) fn close(&self) {
-        if let (Some(socket), Some(end)) = (self.socket.take(), self.session.borrow_mut().end()) {
+        if let (Some(wire), Some(end)) = (self.wire.take(), self.session.borrow_mut().end()) {
             // Nobody may be there any more.
-            let _ = (&*socket).write(&end);
+            let _ = wire.write(&end);
         }
     }
 }
@@ -226,7 +296,12 @@ pub(crate) async fn pause() {
 }
 
 /// Both ends of a connection: ours, and the peer's.
-pub(crate) fn connected(over: &str) -> io::Result<(Endpoint, Rc<Peer>)> {
+pub(crate) fn connected(over: &str, memory: &Memory) -> io::Result<(Endpoint, Rc<Peer>)> {
+    if over == "memory" {
+        let listener = memory.listen(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let ours = listener.address().as_inet().expect("it is an address of the internet");
+        return Ok((ours.into(), Peer::that_listens(listener)));
+    }
     if over == "pair" {
         let (ours, peer) = UnixStream::pair()?;
         return Ok((ours.into(), Peer::new(peer.into())));

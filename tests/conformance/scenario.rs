@@ -49,6 +49,17 @@ impl Scenario {
         Some(secure)
     }
 
+    /// The same on a network in memory, for what is about connections.
+    pub(crate) fn in_memory(&self) -> Option<Scenario> {
+        let is_connection = ["transport", "streams", "server"].contains(&self.kind.as_str());
+        if !is_connection || self.text("over", "tcp") != "tcp" {
+            return None;
+        }
+        let mut in_memory = self.clone();
+        in_memory.json["over"] = "memory".into();
+        Some(in_memory)
+    }
+
     /// What asyncio's trace over TLS was, which is only recorded if it is another than over TCP.
     pub(crate) fn recorded_over_tls(&self) -> &[Value] {
         self.json["asyncio_tls"].as_array().map_or_else(|| self.recorded(), Vec::as_slice)

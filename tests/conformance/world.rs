@@ -15,6 +15,7 @@ use waterwheel::{
     yield_now,
 };
 
+use crate::common::memory::Memory;
 use crate::operations::{self, Outcome};
 use crate::peer::{End, connected, pause};
 use crate::recorder::Recorder;
@@ -34,6 +35,8 @@ pub(crate) struct World {
     pub(crate) scenario: Scenario,
     pub(crate) trace: Trace,
     pub(crate) event_loop: LoopHandle,
+    /// The network of a scenario in memory.
+    pub(crate) memory: Memory,
     ends: RefCell<BTreeMap<usize, Rc<End>>>,
     pending: RefCell<Vec<(String, Task<()>)>>,
     server: RefCell<Option<Rc<Server>>>,
@@ -43,8 +46,12 @@ pub(crate) struct World {
 
 /// The trace of a scenario.
 pub(crate) fn run(scenario: &Scenario) -> Vec<Value> {
-    let mut event_loop = EventLoop::new().expect("a loop can be made");
-    let world = World::new(scenario.clone(), event_loop.handle());
+    let memory = Memory::default();
+    let mut event_loop = match scenario.text("over", "tcp") {
+        "memory" => memory.event_loop(),
+        _ => EventLoop::new().expect("a loop can be made"),
+    };
+    let world = World::new(scenario.clone(), event_loop.handle(), memory);
     let trace = world.trace.clone();
     event_loop.handle().set_exception_handler(move |_| trace.add("reported", vec![]));
     let answer = event_loop.run(async { timeout(LONGEST_RUN, world.run()).await });
@@ -52,12 +59,13 @@ pub(crate) fn run(scenario: &Scenario) -> Vec<Value> {
 }
 
 impl World {
-    fn new(scenario: Scenario, event_loop: LoopHandle) -> Rc<World> {
+    fn new(scenario: Scenario, event_loop: LoopHandle, memory: Memory) -> Rc<World> {
         Rc::new_cyclic(|this| World {
             this: this.clone(),
             scenario,
             trace: Trace::default(),
             event_loop,
+            memory,
             ends: RefCell::default(),
             pending: RefCell::default(),
             server: RefCell::default(),
@@ -157,7 +165,7 @@ impl World {
 
     /// Connects the two ends, and gives ours.
     fn connect(&self) -> Endpoint {
-        let (ours, peer) = connected(self.scenario.text("over", "tcp")).expect("loopback connects");
+        let (ours, peer) = connected(self.scenario.text("over", "tcp"), &self.memory).expect("loopback connects");
         self.end(1).peer.replace(Some(Rc::clone(&peer)));
         drop(self.event_loop.create_task(peer.handshake()));
         ours

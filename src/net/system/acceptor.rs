@@ -1,8 +1,9 @@
 //! Bound sockets, and the connections that arrive at them.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 use mio::net::{TcpListener, UnixListener};
@@ -18,7 +19,8 @@ pub(super) struct SystemAcceptor {
     /// nobody can take the path for one that is free.
     _file: Option<SocketFile>,
     listener: Listener,
-    sockname: Option<Rc<Address>>,
+    /// A ready socket that nobody has bound gets its port only when it listens.
+    sockname: RefCell<Option<Rc<Address>>>,
 }
 
 /// mio's accept makes the new socket non-blocking in the same system call, as no other crate does.
@@ -34,7 +36,7 @@ impl SystemAcceptor {
             Domain::UNIX => Listener::Unix(UnixListener::from_std(socket.into())),
             _ => Listener::Tcp(TcpListener::from_std(socket.into())),
         };
-        Ok(SystemAcceptor { _file: file, listener, sockname })
+        Ok(SystemAcceptor { _file: file, listener, sockname: RefCell::new(sockname) })
     }
 
     pub(super) fn bind(address: SocketAddr, options: BindOptions) -> io::Result<Self> {
@@ -74,22 +76,31 @@ impl SystemAcceptor {
     /// The name of our end of an accepted connection: the listener's own, which spares a system call for each, unless
     /// that is every interface.
     fn name_of(&self, accepted: &Socket) -> Option<Rc<Address>> {
-        match self.sockname.as_deref() {
+        let own = self.sockname.borrow();
+        match own.as_deref() {
             Some(Address::Inet(address)) if address.ip().is_unspecified() => {
                 sockname(SockRef::from(accepted)).map(Rc::new)
             }
-            _ => self.sockname.clone(),
+            _ => own.clone(),
+        }
+    }
+}
+
+impl AsFd for SystemAcceptor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.listener {
+            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Unix(listener) => listener.as_fd(),
         }
     }
 }
 
 impl Acceptor for SystemAcceptor {
     fn listen(&self, backlog: u32) -> io::Result<()> {
-        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
-        match &self.listener {
-            Listener::Tcp(listener) => SockRef::from(listener).listen(backlog),
-            Listener::Unix(listener) => SockRef::from(listener).listen(backlog),
-        }
+        let socket = SockRef::from(self);
+        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+        self.sockname.replace(sockname(socket).map(Rc::new));
+        Ok(())
     }
 
     fn accept(&self) -> io::Result<Connected> {
@@ -113,22 +124,15 @@ impl Acceptor for SystemAcceptor {
     }
 
     fn sockname(&self) -> Option<Address> {
-        self.sockname.as_deref().cloned()
+        self.sockname.borrow().as_deref().cloned()
     }
 
     fn fd(&self) -> RawFd {
-        match &self.listener {
-            Listener::Tcp(listener) => listener.as_raw_fd(),
-            Listener::Unix(listener) => listener.as_raw_fd(),
-        }
+        self.as_fd().as_raw_fd()
     }
 
     fn socket(&self) -> Option<Rc<dyn AsFd>> {
-        let duplicate = match &self.listener {
-            Listener::Tcp(listener) => listener.as_fd().try_clone_to_owned(),
-            Listener::Unix(listener) => listener.as_fd().try_clone_to_owned(),
-        };
-        duplicate.ok().map(|socket| Rc::new(socket) as _)
+        self.as_fd().try_clone_to_owned().ok().map(|socket| Rc::new(socket) as _)
     }
 }
 

@@ -116,6 +116,7 @@ impl StreamReader {
 
     /// Consumes `n` bytes, after `keep` has kept what it wants of them.
     #[inline(always)]
+    #[track_caller]
     fn take_with<T>(&mut self, n: usize, keep: impl FnOnce(&[u8]) -> T) -> T {
         self.protocol.consume(&mut self.hand, n, keep)
     }
