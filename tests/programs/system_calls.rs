@@ -7,11 +7,15 @@
 //! send: else it would depend on the scheduler how much a look at the selector finds. The figures are the same in debug
 //! and in release builds, but for a check that the standard library of debug builds makes before it closes a descriptor.
 
+use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use crate::common::arrived::until_arrived;
 use crate::common::processes::PATIENCE;
+use crate::servers::example;
 use crate::strace::{Counts, Traced, name_of};
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -159,4 +163,35 @@ fn after_a_failed_send_all_that_came_is_received_and_nothing_more_is_sent() {
     // The message before the last one is received in the window too.
     let received: usize = of("recvfrom").iter().filter_map(result).sum();
     assert!(received >= REQUEST, "{received} of {REQUEST} bytes were received: {window:#?}");
+}
+
+#[test]
+fn a_dialled_connection_is_registered_once_with_the_selector() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("dialled.{}.strace", std::process::id()));
+    let mut client = Command::new("strace")
+        .args(["-f", "-q", "-o"])
+        .arg(&log)
+        .arg(example("tcp_echo_client"))
+        .arg(&address)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("strace can be run");
+    let (mut stream, _) = listener.accept().expect("the client connects");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    let mut message = [0; 100];
+    let n = stream.read(&mut message).expect("the client says something");
+    send(&stream, &message[..n]);
+    assert_eq!(stream.read(&mut message).expect("the client ends the stream"), 0);
+    drop(stream);
+    assert!(client.wait().expect("it ends").success());
+
+    let log = fs::read_to_string(&log).expect("strace has written its log");
+    let connected = log.lines().find(|call| call.contains("connect(") && call.contains("EINPROGRESS"));
+    let connected = connected.expect("the client connects without waiting");
+    let socket = connected.split("connect(").nth(1).and_then(|call| call.split(',').next()).expect("it has a number");
+    let of_socket = |call: &&str| call.contains("epoll_ctl(") && call.contains(&format!(", {socket}, "));
+    let registered: Vec<&str> = log.lines().filter(of_socket).collect();
+    assert!(matches!(registered[..], [once] if once.contains("EPOLL_CTL_ADD")), "{registered:#?}");
 }
