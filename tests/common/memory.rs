@@ -178,11 +178,6 @@ pub(crate) struct End {
 }
 
 impl End {
-    /// The peer will find that the connection was given up.
-    pub(crate) fn reset(self) {
-        self.resets.set(true);
-    }
-
     /// As of TCP, a first send to a peer that is gone succeeds, and is answered by a reset.
     fn send_to_nobody(&self, data: &[u8]) -> io::Result<usize> {
         if self.names.0.as_inet().is_none() || self.is_answered.replace(true) {

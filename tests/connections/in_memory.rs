@@ -107,7 +107,8 @@ fn a_plain_peer_is_served_and_a_reset_is_heard() {
         let mut got = [0; 10];
         assert_eq!(peer.recv(&mut got).unwrap(), 5);
         peer.send(b"the last words").unwrap();
-        peer.reset();
+        peer.reset_on_close();
+        drop(peer);
         // A step of its own for each, since what has come is read first.
         assert_eq!(reader.readexactly(14).await.unwrap(), b"the last words");
         let error = reader.read(1).await.unwrap_err();
