@@ -112,8 +112,9 @@ pub use streams::{
     StreamReader, StreamWriter, open_connection, open_unix_connection, start_server, start_unix_server,
 };
 pub use task::{
-    AsCompleted, CancelOnDrop, ExecutorBusy, Gather, GroupError, Racers, Task, TaskFailure, TaskGroup, ToThread,
-    TryGather, Until, Wait, YieldNow, as_completed, gather, race, spawn, to_thread, try_gather, wait, yield_now,
+    AsCompleted, CancelOnDrop, ExecutorBusy, Gather, GroupError, Racers, RemoteTask, Task, TaskFailure, TaskGroup,
+    ToThread, TryGather, Until, Wait, YieldNow, as_completed, gather, race, spawn, to_thread, try_gather, wait,
+    yield_now,
 };
 pub use time::{Interval, MissedTicks, Sleep, Timeout, interval, interval_at, sleep, sleep_until, timeout, timeout_at};
 #[cfg(feature = "tls")]

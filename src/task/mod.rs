@@ -9,6 +9,7 @@ mod gather;
 mod group;
 mod main_future;
 mod race;
+mod remote_task;
 mod to_thread;
 mod wait;
 
@@ -29,6 +30,7 @@ pub use failure::{GroupError, TaskFailure};
 pub use gather::{Gather, TryGather, gather, try_gather};
 pub use group::TaskGroup;
 pub use race::{Racers, race};
+pub use remote_task::RemoteTask;
 pub use to_thread::{ExecutorBusy, ToThread, to_thread};
 pub use wait::{Until, Wait, wait};
 

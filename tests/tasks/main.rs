@@ -10,6 +10,7 @@ mod common {
 
 mod groups;
 mod intervals;
+mod remote;
 mod tasks;
 mod threads;
 mod timeouts;
