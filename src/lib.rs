@@ -99,7 +99,7 @@ pub use interface::{
 };
 pub use net::port as network;
 pub use net::{
-    ConnectError, CreateConnection, CreateDatagramEndpoint, CreateServer, Endpoint, Family, LookUpError,
+    ConnectError, CreateConnection, CreateDatagramEndpoint, CreateServer, Endpoint, Family, GetAddrInfo, LookUpError,
     LookUpErrorKind, Server, ShutdownReport,
 };
 pub use promise::Promise;

@@ -10,7 +10,7 @@ pub mod port;
 mod server;
 mod system;
 
-pub use address::{Endpoint, Family, LookUpError, LookUpErrorKind};
+pub use address::{Endpoint, Family, GetAddrInfo, LookUpError, LookUpErrorKind};
 pub use client::{ConnectError, CreateConnection};
 pub(crate) use client::{ConnectOptions, connect_options};
 pub(crate) use connection::topmost;

@@ -77,6 +77,24 @@ pub trait Network {
         hints: Hints,
     ) -> Pending<'a, Vec<SocketAddr>>;
 
+    /// Looks up how an address is called: the names of the host and of the service.
+    ///
+    /// # Errors
+    ///
+    /// If the look-up fails, mostly with a [`LookUpError`](crate::LookUpError) inside. `Unsupported`, which is the default,
+    /// on a network that does not know names.
+    fn look_up_name<'a>(
+        &'a self,
+        event_loop: &'a LoopHandle,
+        address: SocketAddr,
+        flags: i32,
+    ) -> Pending<'a, (String, String)> {
+        let _ = (event_loop, address, flags);
+        Box::pin(async {
+            Err(io::Error::new(io::ErrorKind::Unsupported, "this network does not know the names of addresses"))
+        })
+    }
+
     /// Connects to one address, from the first of the addresses in `from` that can be used. If there are none, the
     /// network chooses.
     ///

@@ -1,10 +1,10 @@
-//! Looking a name up: `getaddrinfo`, which blocks, so on a thread.
+//! Looking names and addresses up: `getaddrinfo` and `getnameinfo`, which block, so on a thread.
 
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{Location, resume_unwind};
 
-use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, getaddrinfo};
+use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, getaddrinfo, getnameinfo};
 use socket2::{Domain, Type};
 
 use crate::event_loop::LoopHandle;
@@ -19,10 +19,27 @@ pub(super) async fn look_up(
     hints: Hints,
 ) -> io::Result<Vec<SocketAddr>> {
     let name = host.to_owned();
-    match event_loop.core().threads.run(move || ask(&name, port, hints), Location::caller()).await {
+    on_thread(event_loop, &format!("the name {host:?}"), move || ask(&name, port, hints)).await
+}
+
+pub(super) async fn look_up_name(
+    event_loop: &LoopHandle,
+    address: SocketAddr,
+    flags: i32,
+) -> io::Result<(String, String)> {
+    let look_up = move || getnameinfo(&address, flags).map_err(|error| failed(&address.to_string(), error));
+    on_thread(event_loop, &format!("the address {address}"), look_up).await
+}
+
+async fn on_thread<T: Send + 'static>(
+    event_loop: &LoopHandle,
+    what: &str,
+    look_up: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    match event_loop.core().threads.run(look_up, Location::caller()).await {
         Ok(found) => found,
         Err(JobError::NoThread(error)) => {
-            Err(io::Error::new(error.kind(), format!("the name {host:?} was not looked up: {error}")))
+            Err(io::Error::new(error.kind(), format!("{what} was not looked up: {error}")))
         }
         Err(JobError::Panicked(payload)) => resume_unwind(payload),
     }

@@ -37,6 +37,15 @@ impl Network for System {
         Box::pin(look_up::look_up(event_loop, host, port, hints))
     }
 
+    fn look_up_name<'a>(
+        &'a self,
+        event_loop: &'a LoopHandle,
+        address: SocketAddr,
+        flags: i32,
+    ) -> Pending<'a, (String, String)> {
+        Box::pin(look_up::look_up_name(event_loop, address, flags))
+    }
+
     fn connect<'a>(
         &'a self,
         event_loop: &'a LoopHandle,

@@ -7,7 +7,9 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
-use waterwheel::{EventLoop, LookUpError, LookUpErrorKind, open_connection, sleep, spawn, start_server};
+use waterwheel::{
+    EventLoop, Family, LookUpError, LookUpErrorKind, get_running_loop, open_connection, sleep, spawn, start_server,
+};
 
 use super::options::tell_origin;
 use crate::common::alone::{alone, run_alone};
@@ -134,5 +136,22 @@ fn a_scope_of_an_ipv6_address_is_understood_or_an_error() {
             assert!(known || unknown, "{host}: {text}");
             assert_eq!(known, ["fe80::1%lo", "fe80::1%1", "[fe80::1%lo]:9"].contains(&host), "{host}: {text}");
         }
+    });
+}
+
+#[test]
+fn names_and_addresses_are_looked_up_for_the_user() {
+    run_alone(|| async {
+        let event_loop = get_running_loop();
+        let numeric = event_loop.getaddrinfo("::1", 80).await.unwrap();
+        assert_eq!(numeric, ["[::1]:80".parse().unwrap()]);
+        let local = event_loop.getaddrinfo("localhost", 7).family(Family::V4).await.unwrap();
+        assert_eq!(local, ["127.0.0.1:7".parse().unwrap()]);
+        let none = event_loop.getaddrinfo("127.0.0.1", 7).family(Family::V6).await.unwrap_err();
+        assert_eq!(none.kind(), ErrorKind::AddrNotAvailable);
+        // As numbers, so that no test asks a name server.
+        let numbers = libc::NI_NUMERICHOST | libc::NI_NUMERICSERV;
+        let named = event_loop.getnameinfo("127.0.0.1:80".parse().unwrap(), numbers).await.unwrap();
+        assert_eq!(named, ("127.0.0.1".to_owned(), "80".to_owned()));
     });
 }

@@ -1,0 +1,100 @@
+//! Looking names and addresses up, for users who want to see the answer.
+
+use std::future::{Future, IntoFuture};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+
+use crate::event_loop::LoopHandle;
+use crate::executor::costly_operation;
+use crate::net::address::family::{Family, Hints};
+use crate::net::address::resolve::{Purpose, resolve};
+
+impl LoopHandle {
+    /// Looks the addresses of a host up, each once, in the order in which they are to be tried. A numeric address and
+    /// `localhost` are known without asking; an empty host is this machine. For other names the system is asked, which
+    /// blocks, so that is done on a thread.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future forgets the answer.
+    ///
+    /// # Errors
+    ///
+    /// If the name was not found, the error has a [`LookUpError`](crate::LookUpError) inside. `AddrNotAvailable` if the host
+    /// has no address of the family.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use waterwheel::{Family, get_running_loop};
+    ///
+    /// waterwheel::run(async {
+    ///     let found = get_running_loop().getaddrinfo("localhost", 80).family(Family::V4).await.unwrap();
+    ///     assert_eq!(found, ["127.0.0.1:80".parse().unwrap()]);
+    /// });
+    /// ```
+    #[doc(alias = "loop.getaddrinfo")]
+    pub fn getaddrinfo(&self, host: impl Into<String>, port: u16) -> GetAddrInfo {
+        GetAddrInfo { event_loop: self.clone(), host: host.into(), port, hints: Hints::default() }
+    }
+
+    /// Looks up how an address is called: the host's name and the service's. `flags` are those of the system (`NI_…`);
+    /// 0 gives the number of a host or of a service that has no name.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future forgets the answer.
+    ///
+    /// # Errors
+    ///
+    /// If the system fails, the error has a [`LookUpError`](crate::LookUpError) inside. `Unsupported` on a network that does
+    /// not know names.
+    #[doc(alias = "loop.getnameinfo")]
+    pub async fn getnameinfo(&self, address: SocketAddr, flags: i32) -> io::Result<(String, String)> {
+        costly_operation().await;
+        self.network().look_up_name(self, address, flags).await
+    }
+}
+
+/// What [`LoopHandle::getaddrinfo`] makes: await it.
+#[derive(Debug)]
+#[must_use = "nothing is looked up unless this is awaited"]
+pub struct GetAddrInfo {
+    event_loop: LoopHandle,
+    host: String,
+    port: u16,
+    hints: Hints,
+}
+
+impl GetAddrInfo {
+    /// Gives addresses of one family only.
+    pub fn family(mut self, family: Family) -> Self {
+        self.hints.family = family;
+        self
+    }
+
+    /// The number of the protocol that the addresses are for; the default, 0, is any.
+    pub fn proto(mut self, number: i32) -> Self {
+        self.hints.proto = number;
+        self
+    }
+
+    /// The flags (`AI_…`) that the name is looked up with.
+    pub fn flags(mut self, flags: i32) -> Self {
+        self.hints.flags = flags;
+        self
+    }
+}
+
+impl IntoFuture for GetAddrInfo {
+    type Output = io::Result<Vec<SocketAddr>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            costly_operation().await;
+            resolve(&self.event_loop, &self.host, self.port, self.hints, Purpose::Connect).await
+        })
+    }
+}
