@@ -48,7 +48,7 @@ fn panics_of_the_maker_and_of_the_future_go_back() {
         let make = || -> std::future::Ready<()> { panic!("in the maker") };
         assert_eq!(remote.spawn(make).wait().unwrap_err().to_string(), "the task panicked: in the maker");
         let task = remote.spawn(|| async { panic!("in the future") });
-        let error: JoinError = task.wait().map(|()| ()).unwrap_err();
+        let error: JoinError = task.wait().unwrap_err();
         assert_eq!(error.to_string(), "the task panicked: in the future");
     });
 }
