@@ -33,7 +33,7 @@ impl<F: FnOnce()> Callback<F> {
         Callback::scheduled_at(closure, Location::caller())
     }
 
-    fn scheduled_at(closure: F, location: &'static Location<'static>) -> Rc<Self> {
+    pub(crate) fn scheduled_at(closure: F, location: &'static Location<'static>) -> Rc<Self> {
         Rc::new(Callback { closure: Cell::new(Some(closure)), cancelled: Cell::new(false), location })
     }
 }

@@ -50,6 +50,8 @@
 //!   [`Incident`], which goes to the handler of [`LoopHandle::set_exception_handler`]. Without a handler it is logged,
 //!   and while the program has installed no logger, it is printed on standard error.
 //! * **Panics** of a callback, a protocol or a task are reported, and end only that one. The loop goes on.
+//! * **Signals** come with the feature `signals`: `add_signal_handler` of the loop, `ctrl_c()`, and a stream of signals.
+//!   [`Server::serve_until`] serves until something is ready, such as `ctrl_c()`, and then ends in order.
 //! * **TLS** comes with the feature `tls`: `.tls(..)` on whatever connects or serves, and `start_tls` in the middle.
 //!
 //! Coroutines run on any executor's primitives: channels and locks of `futures`, `async-channel` or `tokio::sync` work
@@ -76,6 +78,8 @@ mod promise;
 mod reactor;
 mod report;
 mod runner;
+#[cfg(feature = "signals")]
+mod signals;
 mod slots;
 mod streams;
 mod task;
@@ -107,6 +111,10 @@ pub use reactor::{Bell, Events, Readiness, Selector, Token};
 pub use runner::run;
 #[cfg(feature = "tls")]
 pub use rustls;
+#[cfg(feature = "signals")]
+pub use signal_hook;
+#[cfg(feature = "signals")]
+pub use signals::{CtrlC, Signals, ctrl_c, signals};
 pub use streams::{
     ClientConnected, Coroutine, FallibleCoroutine, OpenConnection, Plain, Separators, StartServer, StreamFeeder,
     StreamReader, StreamWriter, open_connection, open_unix_connection, start_server, start_unix_server,

@@ -155,6 +155,8 @@ impl Builder {
             spin: self.spin,
             close_timeout: self.close_timeout,
             network: self.network.map_or_else(OnceCell::new, OnceCell::from),
+            #[cfg(feature = "signals")]
+            signals: OnceCell::new(),
             exception_handler: RefCell::new(None),
             threads: Threads::new(self.thread_limit),
             descriptors: Descriptors::default(),

@@ -111,6 +111,9 @@ pub(crate) struct Core {
     /// The network that connections come from. Its type is known to `net` alone, which sets it when it is chosen or
     /// first used.
     pub(crate) network: OnceCell<Box<dyn Any>>,
+    /// Which signals the loop listens to. Its type is known to `signals` alone, which sets it when it is first used.
+    #[cfg(feature = "signals")]
+    pub(crate) signals: OnceCell<Box<dyn Any>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! Scheduling callbacks: soon, later, and from other threads.
 
 use std::fmt;
+#[cfg(feature = "signals")]
+use std::panic::Location;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +21,12 @@ impl LoopHandle {
     #[track_caller]
     pub fn call_soon(&self, callback: impl FnOnce() + 'static) -> Handle {
         self.schedule(Callback::new(callback))
+    }
+
+    /// Like [`call_soon`](LoopHandle::call_soon), for a callback whose reports are to name another line.
+    #[cfg(feature = "signals")]
+    pub(crate) fn call_soon_for(&self, origin: &'static Location<'static>, callback: impl FnOnce() + 'static) {
+        self.schedule(Callback::scheduled_at(callback, origin));
     }
 
     /// Schedules a callback. This is apart from `call_soon`, so that it is compiled once and not for each type of

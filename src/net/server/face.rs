@@ -1,6 +1,7 @@
 //! A server, as its user sees it.
 
 use std::fmt;
+use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -12,6 +13,7 @@ use crate::executor::yield_once;
 use crate::interface::ExtraInfo;
 use crate::net::port::Acceptor;
 use crate::net::server::state::{Assembly, ServerState};
+use crate::task::race;
 use crate::time::timeout;
 use crate::transports::Guard;
 
@@ -88,13 +90,57 @@ impl Server {
     /// As [`start_serving`](Server::start_serving).
     pub async fn serve_forever(&self) -> io::Result<()> {
         self.state.start()?;
-        let on_cancel = Guard::new(|| {
-            self.state.close();
-            self.state.clients().close_all();
-        });
+        let on_cancel = self.close_on_cancel();
         self.state.closed().await;
         on_cancel.disarm();
         Ok(())
+    }
+
+    /// Serves until `stop` is ready, then [shuts down](Server::shutdown) with this grace. `stop` is dropped before that
+    /// begins. If somebody else closes the server, it shuts down, too.
+    ///
+    /// With `ctrl_c()` (feature `signals`) as `stop`, a program ends in order when its user asks for it, and at once when
+    /// its user asks a second time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use waterwheel::{StreamReader, StreamWriter, sleep, start_server};
+    ///
+    /// # waterwheel::run(async {
+    /// # let handler = async |_reader: StreamReader, _writer: StreamWriter| {};
+    /// let server = start_server(handler, "127.0.0.1:0").await?;
+    /// let report = server.serve_until(sleep(Duration::from_millis(1)), Duration::from_secs(10)).await?;
+    /// assert_eq!(report.aborted, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the server and its connections, as with [`serve_forever`](Server::serve_forever).
+    ///
+    /// # Errors
+    ///
+    /// As [`start_serving`](Server::start_serving).
+    #[doc(alias = "graceful_shutdown")]
+    pub async fn serve_until(&self, stop: impl IntoFuture, grace: Duration) -> io::Result<ShutdownReport> {
+        self.state.start()?;
+        let on_cancel = self.close_on_cancel();
+        let stopped = async {
+            stop.await;
+        };
+        race((stopped, self.state.closed())).await;
+        let report = self.shutdown(grace).await;
+        on_cancel.disarm();
+        Ok(report)
+    }
+
+    /// Closes the server and its connections if the future that serves is dropped.
+    fn close_on_cancel(&self) -> Guard<impl Fn() + Copy> {
+        Guard::new(|| {
+            self.state.close();
+            self.state.clients().close_all();
+        })
     }
 
     /// Closes the listeners: no connection is accepted any more, and those that wait in the kernel are reset.

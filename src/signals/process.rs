@@ -1,0 +1,93 @@
+//! What the whole process does with a signal: it goes to those who listen, and if nobody does, its default action happens.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use signal_hook::SigId;
+use signal_hook::consts::FORBIDDEN;
+use signal_hook::flag::{register_conditional_default, register_conditional_shutdown};
+use signal_hook::low_level::{pipe, signal_name, unregister};
+
+/// The signals that somebody has ever listened to. signal-hook keeps its handler for these, so the default action has to
+/// be emulated when nobody listens any more.
+static CAUGHT: Mutex<BTreeMap<i32, DefaultAction>> = Mutex::new(BTreeMap::new());
+
+/// The default action of one signal.
+struct DefaultAction {
+    /// How many listen.
+    listeners: usize,
+    /// signal-hook's handler reads this. Invariant, while the table is not locked: it is true exactly while nobody listens.
+    happens: Arc<AtomicBool>,
+}
+
+/// A signal writes a byte into a socket until this is dropped.
+pub(super) struct Caught {
+    signal: i32,
+    id: SigId,
+}
+
+impl Caught {
+    /// Has the signal write into `to`, as far as there is room.
+    ///
+    /// No signal is swallowed on the way: until this returns, it has its default action or is written, or both.
+    pub(super) fn new(signal: i32, to: UnixStream) -> io::Result<Caught> {
+        if FORBIDDEN.contains(&signal) {
+            let text = format!("signal {signal} cannot be caught");
+            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        }
+        let mut table = table();
+        let id = pipe::register(signal, to).map_err(|error| name_fault(signal, error))?;
+        match table.get_mut(&signal) {
+            Some(action) => {
+                action.listeners += 1;
+                action.happens.store(false, Ordering::SeqCst);
+            }
+            None => match emulate_default(signal) {
+                Ok(happens) => drop(table.insert(signal, DefaultAction { listeners: 1, happens })),
+                Err(error) => {
+                    unregister(id);
+                    return Err(name_fault(signal, error));
+                }
+            },
+        }
+        Ok(Caught { signal, id })
+    }
+}
+
+impl Drop for Caught {
+    fn drop(&mut self) {
+        let mut table = table();
+        if let Some(action) = table.get_mut(&self.signal) {
+            action.listeners -= 1;
+            action.happens.store(action.listeners == 0, Ordering::SeqCst);
+        }
+        // After the default action is back, so that no signal is swallowed in between. This closes the socket.
+        unregister(self.id);
+    }
+}
+
+/// Has the default action happen whenever the flag is set.
+fn emulate_default(signal: i32) -> io::Result<Arc<AtomicBool>> {
+    let happens = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&happens);
+    match signal_name(signal) {
+        Some(_) => register_conditional_default(signal, flag)?,
+        // A signal that signal-hook does not know, such as a real-time one. Their default action is to end the process.
+        None => register_conditional_shutdown(signal, 128 + signal, flag)?,
+    };
+    Ok(happens)
+}
+
+fn name_fault(signal: i32, error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::InvalidInput {
+        return error;
+    }
+    io::Error::new(io::ErrorKind::InvalidInput, format!("there is no signal {signal}"))
+}
+
+fn table() -> MutexGuard<'static, BTreeMap<i32, DefaultAction>> {
+    CAUGHT.lock().unwrap_or_else(PoisonError::into_inner)
+}

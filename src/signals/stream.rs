@@ -1,0 +1,170 @@
+//! Signals that a coroutine awaits.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use signal_hook::consts::SIGINT;
+
+use super::listener::{Listener, remove_inbox};
+use crate::event_loop::{LoopHandle, get_running_loop};
+use crate::executor::{Waiter, poll_operation, return_operation};
+
+/// Listens to these signals, on the loop that runs on this thread, until the stream is dropped.
+///
+/// [`LoopHandle::add_signal_handler`] says what happens to the default action of a signal, and how the system coalesces
+/// signals.
+///
+/// ```
+/// use waterwheel::signal_hook::consts::{SIGUSR1, SIGUSR2};
+/// use waterwheel::signal_hook::low_level::raise;
+///
+/// # waterwheel::run(async {
+/// let mut signals = waterwheel::signals(&[SIGUSR1, SIGUSR2])?;
+/// raise(SIGUSR2)?;
+/// assert_eq!(signals.next().await, SIGUSR2);
+/// # Ok::<(), std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
+/// # Errors
+///
+/// As [`LoopHandle::add_signal_handler`]. It listens to none of the signals then.
+///
+/// # Panics
+///
+/// If no loop runs on this thread.
+#[track_caller]
+pub fn signals(of: &[i32]) -> io::Result<Signals> {
+    let mut signals = Signals { event_loop: get_running_loop(), of: Vec::new(), inbox: Rc::default() };
+    for &signal in of {
+        if !signals.of.contains(&signal) {
+            Listener::of(&signals.event_loop, signal)?.add_inbox(Rc::clone(&signals.inbox));
+            signals.of.push(signal);
+        }
+    }
+    Ok(signals)
+}
+
+/// A stream of signals, made by [`signals`]. Dropping it ends the listening.
+#[must_use = "dropping it ends the listening"]
+pub struct Signals {
+    event_loop: LoopHandle,
+    of: Vec<i32>,
+    inbox: Rc<Inbox>,
+}
+
+impl Signals {
+    /// Waits for the next signal and gives its number. What came since the stream was made and was not taken yet is given
+    /// first, in the order in which it came. A signal that comes again before it was taken is given once.
+    ///
+    /// After the loop has closed this waits for ever.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: the signal is given to the next call.
+    pub async fn next(&mut self) -> i32 {
+        poll_fn(|cx| self.inbox.poll_take(cx)).await
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        for &signal in &self.of {
+            remove_inbox(&self.event_loop, signal, &self.inbox);
+        }
+    }
+}
+
+impl fmt::Debug for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signals").field("of", &self.of).finish_non_exhaustive()
+    }
+}
+
+/// What has come and was not taken.
+#[derive(Default)]
+pub(super) struct Inbox {
+    /// Each signal is in here at most once, so that a stream which nobody reads does not grow.
+    came: RefCell<VecDeque<i32>>,
+    /// Whoever polled last, since only one has the stream.
+    waiter: Cell<Waiter>,
+}
+
+impl Inbox {
+    pub(super) fn put(&self, signal: i32) {
+        let mut came = self.came.borrow_mut();
+        if !came.contains(&signal) {
+            came.push_back(signal);
+        }
+        drop(came);
+        self.waiter.take().wake();
+    }
+
+    fn poll_take(&self, cx: &Context<'_>) -> Poll<i32> {
+        ready!(poll_operation(cx));
+        if let Some(signal) = self.came.borrow_mut().pop_front() {
+            return Poll::Ready(signal);
+        }
+        return_operation();
+        drop(self.waiter.replace(Waiter::of(cx)));
+        Poll::Pending
+    }
+}
+
+/// Waits for Ctrl-C, which is the signal `SIGINT`.
+///
+/// From the first poll on, Ctrl-C does not end the process, until the future is dropped. While it is kept, it can be
+/// awaited again by a `&mut` reference, for the next Ctrl-C; between two calls of this function nobody listens, and Ctrl-C
+/// ends the process.
+///
+/// ```no_run
+/// # async fn example() -> std::io::Result<()> {
+/// waterwheel::ctrl_c().await?;
+/// println!("bye");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Cancel safety
+///
+/// Dropping the future ends the listening.
+///
+/// # Errors
+///
+/// If the system has no descriptors left.
+///
+/// # Panics
+///
+/// If it is polled where no loop runs.
+#[doc(alias = "KeyboardInterrupt")]
+#[doc(alias = "SIGINT")]
+pub fn ctrl_c() -> CtrlC {
+    CtrlC { listening: None }
+}
+
+/// The future of [`ctrl_c`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct CtrlC {
+    /// Set by the first poll.
+    listening: Option<Signals>,
+}
+
+impl Future for CtrlC {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let listening = match self.listening.take() {
+            Some(listening) => listening,
+            None => signals(&[SIGINT])?,
+        };
+        let listening = self.listening.insert(listening);
+        listening.inbox.poll_take(cx).map(|_| Ok(()))
+    }
+}
