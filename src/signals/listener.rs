@@ -15,8 +15,8 @@ use std::os::unix::net::UnixStream;
 use std::rc::{Rc, Weak};
 
 use super::handler::Handler;
+use super::inbox::Inbox;
 use super::process::Caught;
-use super::stream::Inbox;
 use crate::errors::loop_is_closed;
 use crate::event_loop::LoopHandle;
 

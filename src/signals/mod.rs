@@ -10,6 +10,7 @@
 //! and the number need not be sent. The loop watches its end with [`LoopHandle::add_reader`].
 
 mod handler;
+mod inbox;
 mod listener;
 mod process;
 mod stream;

@@ -1,19 +1,17 @@
 //! Signals that a coroutine awaits.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use signal_hook::consts::SIGINT;
 
+use super::inbox::Inbox;
 use super::listener::{Listener, remove_inbox};
 use crate::event_loop::{LoopHandle, get_running_loop};
-use crate::executor::{Waiter, poll_operation, return_operation};
 
 /// Listens to these signals, on the loop that runs on this thread, until the stream is dropped.
 ///
@@ -39,6 +37,8 @@ use crate::executor::{Waiter, poll_operation, return_operation};
 /// # Panics
 ///
 /// If no loop runs on this thread.
+#[doc(alias = "set_wakeup_fd")]
+#[doc(alias = "sigwait")]
 #[track_caller]
 pub fn signals(of: &[i32]) -> io::Result<Signals> {
     let mut signals = Signals { event_loop: get_running_loop(), of: Vec::new(), inbox: Rc::default() };
@@ -83,37 +83,7 @@ impl Drop for Signals {
 
 impl fmt::Debug for Signals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signals").field("of", &self.of).finish_non_exhaustive()
-    }
-}
-
-/// What has come and was not taken.
-#[derive(Default)]
-pub(super) struct Inbox {
-    /// Each signal is in here at most once, so that a stream which nobody reads does not grow.
-    came: RefCell<VecDeque<i32>>,
-    /// Whoever polled last, since only one has the stream.
-    waiter: Cell<Waiter>,
-}
-
-impl Inbox {
-    pub(super) fn put(&self, signal: i32) {
-        let mut came = self.came.borrow_mut();
-        if !came.contains(&signal) {
-            came.push_back(signal);
-        }
-        drop(came);
-        self.waiter.take().wake();
-    }
-
-    fn poll_take(&self, cx: &Context<'_>) -> Poll<i32> {
-        ready!(poll_operation(cx));
-        if let Some(signal) = self.came.borrow_mut().pop_front() {
-            return Poll::Ready(signal);
-        }
-        return_operation();
-        drop(self.waiter.replace(Waiter::of(cx)));
-        Poll::Pending
+        f.debug_struct("Signals").field("of", &self.of).field("inbox", &self.inbox).finish()
     }
 }
 

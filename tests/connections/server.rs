@@ -1,6 +1,7 @@
 //! Servers: listening, serving, closing, and who waits for what.
 
 mod options;
+mod serve_until;
 mod shutdown;
 #[cfg(target_os = "linux")]
 mod shutdown_delivers;

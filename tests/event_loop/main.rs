@@ -2,10 +2,14 @@
 
 #[path = "../common"]
 mod common {
+    #[cfg(all(feature = "signals", target_os = "linux"))]
+    pub(crate) mod alone;
     pub(crate) mod bytes;
     #[cfg(feature = "tls")]
     pub(crate) mod certificates;
     pub(crate) mod connected;
+    #[cfg(all(feature = "signals", target_os = "linux"))]
+    pub(crate) mod descriptors;
     pub(crate) mod recorder;
     pub(crate) mod running;
     pub(crate) mod sockets;
@@ -22,6 +26,8 @@ mod fd_callbacks;
 mod misuse;
 mod other_threads;
 mod saying;
+#[cfg(all(feature = "signals", target_os = "linux"))]
+mod signals;
 mod spinning;
 mod timers;
 mod turns;

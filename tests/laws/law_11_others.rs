@@ -97,6 +97,12 @@ async fn a_server_that_is_waited_for() {
     assert!(!server.is_serving());
     server.wait_closed().await;
     assert!(server.serve_forever().await.is_err());
+    for polls in 0..5 {
+        let server = start_server(async |_, _| {}, "127.0.0.1:0").await.unwrap();
+        let stop = std::future::pending::<()>();
+        assert!(give_up_after(polls, server.serve_until(stop, Duration::from_secs(600))).await.is_none());
+        assert_eq!(server.is_serving(), polls == 0, "{polls} polls");
+    }
 }
 
 /// Time is the loop's: a sleep that is given up takes its timer with it, and one that is polled by turns by different

@@ -125,6 +125,37 @@ fn per_core_spreads_its_connections_over_loops_and_tells_how() {
     assert_eq!((status.success(), errors.as_str()), (true, ""));
 }
 
+#[cfg(feature = "signals")]
+#[test]
+fn graceful_lets_its_clients_finish_after_ctrl_c_and_ends_at_once_after_a_second() {
+    use crate::common::processes::{signal, until};
+    use std::os::unix::process::ExitStatusExt;
+
+    const SIGINT: i32 = 2;
+    for second in [false, true] {
+        let server = Server::example("graceful");
+        let mut client = connect(server.address);
+        let mut answer = [0; 5];
+        client.write_all(b"first").expect("the server reads");
+        client.read_exact(&mut answer).expect("it answers");
+        assert!(signal(server.pid(), "INT"));
+        until("it accepts nobody any more", || TcpStream::connect(server.address).is_err());
+        if second {
+            assert!(signal(server.pid(), "INT"));
+            let (status, lines, _) = server.process.finish();
+            assert_eq!((status.signal(), lines.len()), (Some(SIGINT), 0));
+            continue;
+        }
+        client.write_all(b"again").expect("the server reads");
+        client.read_exact(&mut answer).expect("it answers within the grace");
+        assert_eq!(&answer, b"again");
+        drop(client);
+        let (status, lines, errors) = server.process.finish();
+        assert_eq!(lines, ["1 finished, 0 closed, 0 aborted"]);
+        assert_eq!((status.success(), errors.as_str()), (true, ""));
+    }
+}
+
 #[test]
 fn callbacks_run_in_the_order_that_the_example_promises() {
     let Run { success, lines, errors } = run("callbacks", &[]);

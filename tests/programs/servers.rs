@@ -30,8 +30,10 @@ fn build_examples() -> PathBuf {
     let mut build = Command::new(cargo);
     build.args(["build", "--quiet", "--examples", "--profile", name, "--target-dir"]).arg(target);
     build.current_dir(env!("CARGO_MANIFEST_DIR"));
-    if cfg!(feature = "tls") {
-        build.args(["--features", "tls"]);
+    for (feature, is_on) in [("tls", cfg!(feature = "tls")), ("signals", cfg!(feature = "signals"))] {
+        if is_on {
+            build.args(["--features", feature]);
+        }
     }
     let built = build.output().expect("cargo can be run");
     assert!(built.status.success(), "the examples were not built:\n{}", String::from_utf8_lossy(&built.stderr));

@@ -1,0 +1,45 @@
+//! What a stream of signals has heard.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::task::{Context, Poll, ready};
+
+use crate::executor::{Waiter, poll_operation, return_operation};
+
+/// What has come and was not taken.
+#[derive(Default)]
+pub(super) struct Inbox {
+    /// Each signal is in here at most once, so that a stream which nobody reads does not grow.
+    came: RefCell<VecDeque<i32>>,
+    /// Whoever polled last, since only one has the stream.
+    waiter: Cell<Waiter>,
+}
+
+impl Inbox {
+    pub(super) fn put(&self, signal: i32) {
+        let mut came = self.came.borrow_mut();
+        if !came.contains(&signal) {
+            came.push_back(signal);
+        }
+        drop(came);
+        self.waiter.take().wake();
+    }
+
+    /// Takes the signal that came first.
+    pub(super) fn poll_take(&self, cx: &Context<'_>) -> Poll<i32> {
+        ready!(poll_operation(cx));
+        if let Some(signal) = self.came.borrow_mut().pop_front() {
+            return Poll::Ready(signal);
+        }
+        return_operation();
+        drop(self.waiter.replace(Waiter::of(cx)));
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.came.borrow().fmt(f)
+    }
+}
