@@ -45,10 +45,11 @@ fn a_handler_is_a_callback_of_the_loop_and_not_called_inside_the_signal() {
             })
             .unwrap();
         // The borrow shows that the handler does not run in the middle of this.
-        let mut before = order.borrow_mut();
-        raise(SIGUSR1).unwrap();
-        before.push("sent");
-        drop(before);
+        {
+            let mut before = order.borrow_mut();
+            raise(SIGUSR1).unwrap();
+            before.push("sent");
+        }
         until("the callbacks ran", || order.borrow().len() == 3).await;
         assert_eq!(*order.borrow(), ["sent", "handler", "what it scheduled"]);
     });
@@ -113,8 +114,8 @@ fn a_handler_that_is_removed_is_dropped_and_not_called_even_if_its_signal_has_co
 fn a_handler_may_remove_and_replace_itself() {
     run_alone(async || {
         let handle = get_running_loop();
-        let (count, mut last) = counter();
-        let mut last_one = Some(move || last());
+        let (count, last) = counter();
+        let mut last_one = Some(last);
         handle
             .clone()
             .add_signal_handler(SIGUSR1, move || {
