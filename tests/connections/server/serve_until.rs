@@ -44,9 +44,11 @@ fn clients_that_stay_beyond_the_grace_are_closed() {
     run(async {
         let server = Rc::new(echo_server().await);
         let stays = client_of(&server).await;
+        // It ends its side when it sees our end, which the shutdown waits for.
+        let peer = spawn(async move { read_to_end(&stays).await });
         let report = server.serve_until(async {}, Duration::from_millis(1)).await.unwrap();
         assert_eq!(counts(report), (0, 1, 0));
-        assert!(read_to_end(&stays).await.unwrap().is_empty());
+        assert!(peer.await.unwrap().unwrap().is_empty());
     });
 }
 
