@@ -28,6 +28,7 @@
 //! | callbacks on datagrams or pipes | [`LoopHandle::create_datagram_endpoint`], [`LoopHandle::connect_read_pipe`], [`LoopHandle::connect_write_pipe`] | the same waist for datagrams and pipes |
 //! | callbacks on a descriptor of your own | [`LoopHandle::add_reader`], [`LoopHandle::readable`] | the loop says when, you read |
 //! | callbacks and timers | [`LoopHandle::call_soon`], [`LoopHandle::call_later`] | the loop itself |
+//! | a loop of another kind around it | [`EventLoop::turn`] | one turn at a time, from outside |
 //! | tasks | [`spawn`], [`Task`], [`sleep()`], [`timeout()`], [`timeout_at`], [`yield_now`] | coroutines on the loop |
 //! | both | [`Promise`] | a callback sets it, a coroutine awaits it |
 //!
@@ -93,7 +94,7 @@ mod transports;
 
 pub use errors::{ConnectionError, JoinError, PanicPayload, ReadError, TimedOut};
 pub use event_loop::{
-    Builder, Clock, EventLoop, Incident, LoopHandle, RemoteHandle, SystemClock, TimerHandle, get_running_loop,
+    Builder, Clock, EventLoop, Incident, LoopHandle, RemoteHandle, SystemClock, TimerHandle, Turned, get_running_loop,
     try_get_running_loop,
 };
 pub use handle::Handle;

@@ -162,7 +162,7 @@ impl Builder {
             descriptors: Descriptors::default(),
             buffers: Buffers::default(),
         };
-        Ok(EventLoop { core: Rc::new(core), fd: OnceCell::new() })
+        Ok(EventLoop { core: Rc::new(core), batch: Vec::new(), fd: OnceCell::new() })
     }
 }
 

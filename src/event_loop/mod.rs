@@ -10,6 +10,7 @@ mod clock;
 mod close;
 mod descriptor;
 mod fd_callbacks;
+mod guest;
 mod incident;
 mod pace;
 mod running;
@@ -37,12 +38,14 @@ use crate::transports::Buffers;
 pub use builder::Builder;
 pub use clock::{Clock, SystemClock};
 use descriptor::Descriptors;
+pub use guest::Turned;
 pub use incident::Incident;
 use pace::Pace;
 pub use running::{get_running_loop, try_get_running_loop};
 pub use schedule::{RemoteHandle, TimerHandle};
 use step::StepEnd;
 pub(crate) use step::Unsent;
+use turn::no_main;
 
 /// An event loop, as its owner sees it. It stays on its thread. Dropping it closes it: every task, connection, timer
 /// and callback is dropped before `drop` returns, without further calls to protocols. You may keep it in a
@@ -65,6 +68,8 @@ pub(crate) use step::Unsent;
 #[doc(alias = "Runner")]
 pub struct EventLoop {
     core: Rc<Core>,
+    /// The memory of the batch of the last [`turn`](EventLoop::turn). It is empty between two turns.
+    batch: Vec<Entry>,
     /// A duplicate of the selector's descriptor, made when someone asks for it. The selector's own cannot be lent,
     /// since the selector is in a `RefCell`.
     fd: OnceCell<OwnedFd>,
@@ -173,7 +178,7 @@ impl EventLoop {
     #[track_caller]
     pub fn run_forever(&mut self) {
         let _running = running::enter(&self.core);
-        self.core.run_turns(&mut |_main, _lent| unreachable!("nobody seated a main future"));
+        self.core.run_turns(&mut no_main);
     }
 
     /// Makes this the running loop of the thread until the guard is dropped.
@@ -195,9 +200,10 @@ impl Drop for EventLoop {
 
 impl AsFd for EventLoop {
     /// The selector's descriptor. It is readable when a socket is ready or another thread has sent something, so
-    /// another event loop can watch it and then run this one. Callbacks and tasks that this thread schedules between
-    /// two runs do not make it readable, nor do timers that are due. So run the loop after you have scheduled
-    /// something, and when a timer of yours may be due.
+    /// another event loop can watch it and then take a [`turn`](EventLoop::turn) of this one. Callbacks and tasks that
+    /// this thread schedules between two turns do not make it readable, nor do timers that are due: for those there are
+    /// [`is_ready`](EventLoop::is_ready) and [`next_deadline`](EventLoop::next_deadline). Watch it level-triggered, as
+    /// `poll(2)` does: a turn takes a limited number of events, and leaves it readable if there are more.
     ///
     /// # Panics
     ///

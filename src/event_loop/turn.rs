@@ -1,7 +1,7 @@
 //! One turn. This is the event loop.
 //!
 //! 1. Decide how long to wait: not at all if something is ready, otherwise until the next deadline, or for ever if
-//!    there is none. If something is ready, no task has yielded, and little ran since the last poll, the selector is
+//!    there is none. Whoever takes turns from outside may want to wait for less. If something is ready, no task has yielded, and little ran since the last poll, the selector is
 //!    not polled in this turn.
 //! 2. Wait: poll the selector once. A loop that was built to spin first polls for a while without blocking.
 //! 3. Collect: queue the sources that became ready, then what other threads sent (a limited number), then the timers
@@ -24,6 +24,11 @@ use crate::reactor::{Direction, Source};
 /// Polls the main future, when its node is run.
 pub(crate) type PollMain<'a> = dyn FnMut(&Rc<TaskNode>, &mut LentWaker) + 'a;
 
+/// Polls nothing, where there is no main future.
+pub(super) fn no_main(_main: &Rc<TaskNode>, _lent: &mut LentWaker) {
+    unreachable!("nobody seated a main future");
+}
+
 impl Core {
     /// Takes turns until `stop` is called, and at least one.
     ///
@@ -36,7 +41,7 @@ impl Core {
         // The last run's main future may have written when it was dropped, which belongs to no step.
         self.finish_step();
         loop {
-            self.turn(&mut batch, &mut lent, main);
+            self.turn(&mut batch, &mut lent, main, None);
             if self.stopping.get() {
                 break;
             }
@@ -45,15 +50,22 @@ impl Core {
     }
 
     /// Takes one turn. `batch` is empty: it is the memory of the last batch, used again. Tasks without a waker of their
-    /// own are polled with `lent`.
+    /// own are polled with `lent`. It waits for at most `longest`; `None` is for ever.
     #[inline]
-    fn turn(&self, batch: &mut Vec<Entry>, lent: &mut LentWaker, main: &mut PollMain<'_>) {
+    pub(super) fn turn(
+        &self,
+        batch: &mut Vec<Entry>,
+        lent: &mut LentWaker,
+        main: &mut PollMain<'_>,
+        longest: Option<Duration>,
+    ) {
         let idle = self.executor.ready.is_empty();
         let look =
             idle || self.executor.has_yielded() || (self.pace.take_check_due() && self.pace.check(|| self.now()));
         if look {
             // Letters that an earlier turn left in the mailbox do not ring again, so the selector must not block.
-            self.wait(idle && !self.stopping.get() && !self.executor.mailbox.has_letters());
+            let may_block = idle && !self.stopping.get() && !self.executor.mailbox.has_letters();
+            self.wait(may_block, longest);
         }
         if self.executor.mailbox.has_letters() {
             self.collect_letters();
@@ -62,13 +74,13 @@ impl Core {
         self.run_batch(batch, lent, main);
     }
 
-    fn wait(&self, may_block: bool) {
-        let wait = if may_block { self.until_next_deadline() } else { Some(Duration::ZERO) };
+    fn wait(&self, may_block: bool, longest: Option<Duration>) {
+        let wait = if may_block { self.until_next_deadline(longest) } else { Some(Duration::ZERO) };
         let timeout = self.clock.blocking(wait);
         // A clock that jumps stands still while somebody awaits a thread, which needs real time. When that has its result,
         // the bell rings.
         let stands_still = timeout == Some(Duration::ZERO) && wait != timeout && self.threads.is_awaited();
-        let timeout = if stands_still { None } else { timeout };
+        let timeout = if stands_still { longest } else { timeout };
         let came = if may_block && !self.spin.is_zero() { self.spin(timeout) } else { self.reactor.wait(timeout) };
         self.executor.forget_yields();
         match came {
@@ -86,9 +98,11 @@ impl Core {
         });
     }
 
-    fn until_next_deadline(&self) -> Option<Duration> {
-        let deadline = self.timers.borrow().next_deadline()?;
-        Some(deadline.saturating_duration_since(self.now()).min(LONGEST_WAIT))
+    fn until_next_deadline(&self, longest: Option<Duration>) -> Option<Duration> {
+        let deadline = self.timers.borrow().next_deadline();
+        let Some(deadline) = deadline else { return longest.map(|longest| longest.min(LONGEST_WAIT)) };
+        let longest = longest.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
+        Some(deadline.saturating_duration_since(self.now()).min(longest))
     }
 
     #[cold]

@@ -31,3 +31,4 @@ mod signals;
 mod spinning;
 mod timers;
 mod turns;
+mod turns_from_outside;

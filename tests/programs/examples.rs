@@ -169,6 +169,14 @@ fn callbacks_run_in_the_order_that_the_example_promises() {
     assert_eq!((success, errors.as_str()), (true, ""));
 }
 
+#[test]
+fn guest_and_host_take_turns() {
+    let Run { success, lines, errors } = run("guest", &[]);
+    let expected = [1, 2, 3].map(|n| [format!("Host: asked for {n}"), format!("Guest: {n} squared is {}", n * n)]);
+    assert_eq!(lines, expected.concat());
+    assert_eq!((success, errors.as_str()), (true, ""));
+}
+
 const TAKE_AN_ADDRESS: [&str; 6] =
     ["tcp_echo_client", "tcp_echo_server", "echo_streams", "echo_protocol", "line_server", "per_core"];
 
