@@ -23,7 +23,7 @@
 //!
 //! | you write | you use | what it is |
 //! | --- | --- | --- |
-//! | coroutines | [`open_connection`], [`start_server`], [`StreamReader`], [`StreamWriter`] | streams: awaiting bytes |
+//! | coroutines | [`open_connection`], [`start_server`], [`open_read_pipe`], [`open_write_pipe`], [`StreamReader`], [`StreamWriter`] | streams: awaiting bytes |
 //! | callbacks on a connection | [`Protocol`], [`Transport`], [`LoopHandle::create_connection`], [`LoopHandle::create_server`] | the waist: bytes are pushed |
 //! | callbacks on datagrams or pipes | [`LoopHandle::create_datagram_endpoint`], [`LoopHandle::connect_read_pipe`], [`LoopHandle::connect_write_pipe`] | the same waist for datagrams and pipes |
 //! | callbacks on a descriptor of your own | [`LoopHandle::add_reader`], [`LoopHandle::readable`] | the loop says when, you read |
@@ -117,8 +117,9 @@ pub use signal_hook;
 #[cfg(feature = "signals")]
 pub use signals::{CtrlC, Signals, ctrl_c, signals};
 pub use streams::{
-    ClientConnected, Coroutine, FallibleCoroutine, OpenConnection, Plain, Separators, StartServer, StreamFeeder,
-    StreamReader, StreamWriter, open_connection, open_unix_connection, start_server, start_unix_server,
+    ClientConnected, Coroutine, FallibleCoroutine, OpenConnection, OpenReadPipe, OpenWritePipe, Plain, Separators,
+    StartServer, StreamFeeder, StreamReader, StreamWriter, open_connection, open_read_pipe, open_unix_connection,
+    open_write_pipe, start_server, start_unix_server,
 };
 pub use task::{
     AsCompleted, CancelOnDrop, ExecutorBusy, Gather, GroupError, Racers, RemoteTask, Task, TaskFailure, TaskGroup,

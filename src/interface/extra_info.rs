@@ -2,14 +2,14 @@
 
 use std::any::Any;
 use std::fmt;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 
 use socket2::SockRef;
 
 use crate::interface::Address;
 
-/// The names of both ends of a connection, and its socket. The names were taken when the connection was made and
+/// The names of both ends of a connection, and its socket or pipe. The names were taken when the connection was made and
 /// stay readable after it is closed.
 #[derive(Clone)]
 #[doc(alias = "get_extra_info")]
@@ -17,6 +17,7 @@ pub struct ExtraInfo {
     pub(crate) peername: Option<Address>,
     pub(crate) sockname: Option<Address>,
     pub(crate) socket: Option<Rc<dyn AsFd>>,
+    pub(crate) pipe: Option<Rc<dyn AsFd>>,
     /// What a layer between the transport and the protocol, as TLS, adds. Only that layer knows its type.
     pub(crate) layer: Option<Rc<dyn Any>>,
 }
@@ -32,10 +33,17 @@ impl ExtraInfo {
         self.sockname.as_ref()
     }
 
-    /// The socket, to read and set its options; `None` once the connection is lost. Do not keep the `ExtraInfo`
+    /// The socket, to read and set its options; `None` for a pipe, and once the connection is lost. Do not keep the `ExtraInfo`
     /// for long: the socket is only closed when the last one is gone.
     pub fn socket(&self) -> Option<SockRef<'_>> {
         self.socket.as_ref().map(SockRef::from)
+    }
+
+    /// The pipe, terminal, device or one-way socket that was opened as a pipe; `None` for a connection, and once it is
+    /// lost. Do not keep the `ExtraInfo` for long: the pipe is only closed when the last one is gone.
+    #[doc(alias = "get_extra_info")]
+    pub fn pipe(&self) -> Option<BorrowedFd<'_>> {
+        self.pipe.as_deref().map(AsFd::as_fd)
     }
 }
 
@@ -45,6 +53,7 @@ impl fmt::Debug for ExtraInfo {
             .field("peername", &self.peername)
             .field("sockname", &self.sockname)
             .field("socket", &self.socket.as_ref().map(|socket| socket.as_fd()))
+            .field("pipe", &self.pipe())
             .field("layered", &self.layer.is_some())
             .finish()
     }

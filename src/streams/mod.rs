@@ -10,6 +10,7 @@ mod background;
 mod feeder;
 mod newline;
 mod open;
+mod pipes;
 mod protocol;
 mod reader;
 mod separators;
@@ -20,6 +21,7 @@ mod writer;
 
 pub use feeder::StreamFeeder;
 pub use open::{OpenConnection, open_connection, open_unix_connection};
+pub use pipes::{OpenReadPipe, OpenWritePipe, open_read_pipe, open_write_pipe};
 pub use reader::StreamReader;
 pub use separators::Separators;
 pub use serve::{ClientConnected, Coroutine, FallibleCoroutine, Plain, StartServer, start_server, start_unix_server};

@@ -173,7 +173,7 @@ impl StreamWriter {
         Rc::clone(&self.transport)
     }
 
-    /// The names of both ends, and the socket.
+    /// The names of both ends, and the socket or pipe.
     #[doc(alias = "get_extra_info")]
     pub fn extra_info(&self) -> ExtraInfo {
         self.transport.extra_info()

@@ -35,7 +35,7 @@ impl Below {
     pub(super) fn extra_info(&self) -> ExtraInfo {
         let mut info = match self.transport() {
             Some(below) => below.extra_info(),
-            None => ExtraInfo { peername: None, sockname: None, socket: None, layer: None },
+            None => ExtraInfo { peername: None, sockname: None, socket: None, pipe: None, layer: None },
         };
         info.layer = self.info.get().cloned().map(|info| info as _);
         info

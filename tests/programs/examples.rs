@@ -1,8 +1,8 @@
 //! The examples, run as a user runs them: as programs, with exactly the output that a user sees.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::common::processes::{PATIENCE, Process};
 use crate::servers::{Server, example};
@@ -167,6 +167,27 @@ fn callbacks_run_in_the_order_that_the_example_promises() {
     ];
     assert_eq!(lines, expected);
     assert_eq!((success, errors.as_str()), (true, ""));
+}
+
+#[test]
+fn tail_prints_each_line_as_it_comes_until_its_input_ends() {
+    let mut command = Command::new(example("tail"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).env_remove("RUST_LOG");
+    let mut child = command.spawn().expect("the example runs");
+    let mut input = child.stdin.take().expect("it is piped");
+    let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
+    for (line, expected) in [("one", "1: one\n"), ("", "2: \n"), ("Grüß Gott", "3: Grüß Gott\n")] {
+        writeln!(input, "{line}").expect("it reads");
+        let mut printed = String::new();
+        output.read_line(&mut printed).expect("it prints");
+        assert_eq!(printed, expected);
+    }
+    write!(input, "the last has no end").expect("it reads");
+    drop(input);
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).expect("it ends");
+    assert_eq!(rest, "4: the last has no end\n");
+    assert!(child.wait().expect("it has ended").success());
 }
 
 #[test]

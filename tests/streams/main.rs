@@ -25,6 +25,7 @@ mod failed_sends;
 #[cfg(target_os = "linux")]
 mod halves;
 mod handlers;
+mod pipes;
 mod reader;
 mod reader_model;
 mod separators;

@@ -49,6 +49,11 @@ pub trait Conduit: 'static {
         None
     }
 
+    /// The pipe, where it is one.
+    fn pipe(self: Rc<Self>) -> Option<Rc<dyn AsFd>> {
+        None
+    }
+
     /// Which ways bytes can go.
     fn ways(&self) -> Ways {
         Ways::Both

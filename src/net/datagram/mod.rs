@@ -243,6 +243,7 @@ impl DatagramTransport for DatagramSocketTransport {
             peername: self.peer.address().cloned(),
             sockname: self.local.clone(),
             socket: conduit.and_then(DatagramConduit::socket),
+            pipe: None,
             layer: None,
         }
     }

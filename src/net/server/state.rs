@@ -88,6 +88,7 @@ impl ServerState {
             peername: None,
             sockname: acceptor.sockname(),
             socket: acceptor.socket(),
+            pipe: None,
             layer: None,
         };
         let (bound, listeners) = (self.bound.borrow(), self.listeners.borrow());

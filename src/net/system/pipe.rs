@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
+use std::rc::Rc;
 
 use mio::unix::pipe::Sender;
 
@@ -83,6 +84,12 @@ impl Pipe {
     }
 }
 
+impl AsFd for Pipe {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
 impl Conduit for Pipe {
     fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
         match self.ways {
@@ -113,6 +120,10 @@ impl Conduit for Pipe {
 
     fn fd(&self) -> RawFd {
         self.file.as_raw_fd()
+    }
+
+    fn pipe(self: Rc<Self>) -> Option<Rc<dyn AsFd>> {
+        Some(self)
     }
 
     fn ways(&self) -> Ways {

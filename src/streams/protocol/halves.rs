@@ -1,4 +1,5 @@
-//! What dropping a half does: it ends its own direction, and the connection is closed when both are dropped.
+//! What dropping a half does: it ends its own direction, and the connection is closed when both are dropped. A half that
+//! never was counts as dropped.
 
 use super::state::Flags;
 use super::{Hand, StreamProtocol};
@@ -6,6 +7,16 @@ use crate::event_loop::Unsent;
 use crate::streams::background::{bound_sending, close_in_background};
 
 impl StreamProtocol {
+    /// There will be no writer, as over a pipe that is read. Dropping the reader closes it.
+    pub(in crate::streams) fn has_no_writer(&self) {
+        self.state.set(Flags::WRITER_GONE);
+    }
+
+    /// There will be no reader, as over a pipe that is written to. Dropping the writer closes it.
+    pub(in crate::streams) fn has_no_reader(&self) {
+        self.state.set(Flags::READER_GONE);
+    }
+
     /// The reader is dropped, with what it had in its hands.
     pub(in crate::streams) fn reader_gone(&self, hand: Hand) {
         self.state.set(Flags::READER_GONE);

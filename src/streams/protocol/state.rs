@@ -19,7 +19,7 @@ impl Flags {
     pub(super) const WRITING_PAUSED: Flags = Flags(2);
     /// No more bytes will come: the stream ended, or failed.
     pub(super) const ENDED: Flags = Flags(4);
-    /// The reader was dropped. What comes is thrown away.
+    /// The reader was dropped, or there never was one. What comes is thrown away.
     pub(super) const READER_GONE: Flags = Flags(16);
     /// Somebody else has the connection now. Dropping the writer does not close it.
     pub(super) const RELEASED: Flags = Flags(32);
@@ -28,7 +28,8 @@ impl Flags {
     /// The stream ended well: the peer ended its side, or we closed. `ENDED` is set, too. The reader is not told of a
     /// failure that comes afterwards.
     pub(super) const EOF: Flags = Flags(128);
-    /// The writer was dropped. Our side ends, and the connection is closed as soon as the reader is dropped, too.
+    /// The writer was dropped, or there never was one. Our side ends, and the connection is closed as soon as the reader
+    /// is dropped, too.
     pub(super) const WRITER_GONE: Flags = Flags(256);
 }
 

@@ -103,7 +103,8 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
         ExtraInfo {
             peername: self.names.peer.clone(),
             sockname: self.names.local.as_deref().cloned(),
-            socket: conduit.and_then(|conduit| conduit.socket()),
+            socket: conduit.clone().and_then(|conduit| conduit.socket()),
+            pipe: conduit.and_then(|conduit| conduit.pipe()),
             layer: None,
         }
     }

@@ -1,0 +1,169 @@
+//! Opening one end of a pipe as one half of a stream.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+
+use crate::constants::DEFAULT_LIMIT;
+use crate::event_loop::get_running_loop;
+use crate::streams::open::check_limit;
+use crate::streams::protocol::StreamProtocol;
+use crate::streams::{StreamReader, StreamWriter};
+
+/// Reads from a pipe: the read end of a FIFO, a terminal or another character device, or a socket. Gives a reader,
+/// which owns the pipe. It is closed at its end, or when the reader is dropped.
+///
+/// A reader that falls behind holds back whoever writes to the pipe: above twice its limit it takes nothing more out
+/// of it, and the pipe fills.
+///
+/// Standard input is read through a duplicate, `std::io::stdin().as_fd().try_clone_to_owned()?`, since the reader
+/// closes what it owns. The pipe is made non-blocking. That is a property of the open file and not of the descriptor,
+/// so duplicates share it, also those that another process has inherited; see
+/// [`connect_read_pipe`](crate::LoopHandle::connect_read_pipe). A program that also uses `std::io::stdin` finds that its
+/// reads fail with `WouldBlock`, and if input and output are one terminal, so may its prints.
+///
+/// # Cancel safety
+///
+/// Dropping the future before it is done closes the pipe.
+///
+/// # Errors
+///
+/// `InvalidInput` if the limit is 0, or for a regular file, which no selector can wait for. The system's error for a
+/// device that the selector refuses.
+///
+/// # Panics
+///
+/// When awaited where no loop runs.
+///
+/// # Examples
+///
+/// ```
+/// use std::process::{Command, Stdio};
+/// use waterwheel::open_read_pipe;
+///
+/// let mut child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+/// let stdout = child.stdout.take().expect("it was piped");
+/// let line = waterwheel::run(async { open_read_pipe(stdout).await?.readline().await.map_err(std::io::Error::from) })?;
+/// assert_eq!(line, b"hello\n");
+/// child.wait()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "connect_read_pipe")]
+#[doc(alias = "stdin")]
+pub fn open_read_pipe(pipe: impl Into<OwnedFd>) -> OpenReadPipe {
+    OpenReadPipe { pipe: pipe.into(), limit: DEFAULT_LIMIT }
+}
+
+/// Writes to a pipe: the write end of a FIFO, a terminal or another character device, or a socket. Gives a writer,
+/// which owns the pipe. When the writer is dropped or closed, what was written is sent, and then the pipe is closed; if
+/// nobody takes any of it, it is given up, as [`StreamWriter`] says.
+///
+/// [`drain`](StreamWriter::drain) waits while the pipe's reader is behind, and fails when that is gone. What the peer of
+/// a socket sends is thrown away.
+///
+/// Standard output is written through a duplicate, `std::io::stdout().as_fd().try_clone_to_owned()?`. The pipe is made
+/// non-blocking, for all who share the open file, as [`open_read_pipe`] says. A `println!` to it may then fail, and
+/// panic, when the pipe is full.
+///
+/// # Cancel safety
+///
+/// Dropping the future before it is done closes the pipe.
+///
+/// # Errors
+///
+/// As [`open_read_pipe`].
+///
+/// # Panics
+///
+/// When awaited where no loop runs.
+///
+/// # Examples
+///
+/// ```
+/// use std::process::{Command, Stdio};
+/// use waterwheel::{open_read_pipe, open_write_pipe};
+///
+/// let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+/// let (stdin, stdout) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
+/// let answer = waterwheel::run(async {
+///     let writer = open_write_pipe(stdin).await?;
+///     writer.write_all(b"round and round").await?;
+///     drop(writer); // `cat` sees the end of its input, once this is sent
+///     open_read_pipe(stdout).await?.read_to_end().await
+/// })?;
+/// assert_eq!(answer, b"round and round");
+/// child.wait()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "connect_write_pipe")]
+#[doc(alias = "stdout")]
+pub fn open_write_pipe(pipe: impl Into<OwnedFd>) -> OpenWritePipe {
+    OpenWritePipe { pipe: pipe.into() }
+}
+
+/// What [`open_read_pipe`] makes: await it.
+#[must_use = "the pipe is not read, and is closed, unless this is awaited"]
+pub struct OpenReadPipe {
+    pipe: OwnedFd,
+    limit: usize,
+}
+
+impl OpenReadPipe {
+    /// The reader's limit, in bytes; the default is 64 KiB.
+    pub fn limit(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
+    }
+}
+
+impl IntoFuture for OpenReadPipe {
+    type Output = io::Result<StreamReader>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            check_limit(self.limit)?;
+            let event_loop = get_running_loop();
+            let protocol = StreamProtocol::new(Some(event_loop.clone()), self.limit, None);
+            protocol.has_no_writer();
+            let (_transport, protocol) = event_loop.connect_read_pipe(|| protocol, self.pipe).await?;
+            Ok(StreamReader::of(protocol))
+        })
+    }
+}
+
+/// What [`open_write_pipe`] makes: await it.
+#[must_use = "nothing can be written to the pipe, which is closed, unless this is awaited"]
+pub struct OpenWritePipe {
+    pipe: OwnedFd,
+}
+
+impl IntoFuture for OpenWritePipe {
+    type Output = io::Result<StreamWriter>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let event_loop = get_running_loop();
+            // Nothing is read, so the limit is never reached.
+            let protocol = StreamProtocol::new(Some(event_loop.clone()), DEFAULT_LIMIT, None);
+            protocol.has_no_reader();
+            let (transport, protocol) = event_loop.connect_write_pipe(|| protocol, self.pipe).await?;
+            Ok(StreamWriter::of(protocol, transport))
+        })
+    }
+}
+
+impl fmt::Debug for OpenReadPipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenReadPipe").field("pipe", &self.pipe).field("limit", &self.limit).finish()
+    }
+}
+
+impl fmt::Debug for OpenWritePipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenWritePipe").field("pipe", &self.pipe).finish()
+    }
+}
