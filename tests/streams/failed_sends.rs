@@ -1,7 +1,8 @@
 //! A failed send ends our side and nothing else: what the peer has already sent is read to its end, and only then the
 //! connection is lost, with the error of the send.
 
-use std::io::{self, ErrorKind, Write};
+use std::fmt::Debug;
+use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::common::recorder::Recorder;
 use crate::common::running::{run, turns};
 use crate::common::settle::settle;
 use crate::common::until::until;
-use crate::early_answer::answer_early;
+use socket2::Socket;
 use waterwheel::{StreamReader, StreamWriter, get_running_loop, open_connection, spawn};
 
 /// More than the kernel takes for a peer that reads nothing.
@@ -26,19 +27,47 @@ type Act = (&'static str, fn(&StreamWriter));
 /// What a failed send may say: a reset tells it once, and from then on, as of a peer that is gone, it is a broken pipe.
 const FAILED_SEND: [ErrorKind; 2] = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
 
-/// A stream whose peer has answered early and gone, while we had more to say. Nobody has read anything of the answer
-/// yet, and our send has failed.
-async fn answered_early(link: Link) -> (StreamReader, StreamWriter, Vec<u8>) {
+/// A peer that reads the beginning of what is said to it, answers, and closes with the rest unread when the answer has
+/// arrived. The kernel resets the connection then, and keeps what has arrived for whoever reads it.
+fn answer_early(mut peer: Socket, answer: &[u8]) {
+    peer.read_exact(&mut [0; 1000]).unwrap();
+    peer.write_all(answer).unwrap();
+    until_arrived(&peer);
+    drop(peer);
+}
+
+/// A stream that says more than its peer takes, and what the peer is going to answer.
+struct Asking {
+    reader: StreamReader,
+    writer: StreamWriter,
+    peer: Socket,
+    answer: Vec<u8>,
+}
+
+async fn asking(link: Link) -> Asking {
     let linked = link.pair();
     let answer = pattern(linked.holds);
+    assert!(answer.len() > 70_000, "more than one receive takes");
     // So little that most of the answer stays in the kernel.
     let (reader, writer) = open_connection(linked.ours).limit(1024).await.unwrap();
     writer.write(&vec![b'q'; MUCH]);
     assert!(writer.transport().get_write_buffer_size() > 0, "there is more to send");
-    assert!(answer.len() > 70_000, "more than one receive takes");
-    answer_early(linked.peer, &answer);
+    Asking { reader, writer, peer: linked.peer, answer }
+}
+
+/// A stream whose peer has answered early and gone, while we had more to say. Nobody has read anything of the answer
+/// yet, and our send has failed.
+async fn answered_early(link: Link) -> (StreamReader, StreamWriter, Vec<u8>) {
+    let Asking { reader, writer, peer, answer } = asking(link).await;
+    answer_early(peer, &answer);
     until("the send fails", || writer.is_closing()).await;
     (reader, writer, answer)
+}
+
+/// Reads an answer, which has to be there whole.
+async fn read_whole(reader: &mut StreamReader, answer: &[u8], case: impl Debug) {
+    let read = reader.readexactly(answer.len()).await;
+    assert!(read.unwrap_or_else(|error| panic!("{case:?}: {error}")) == answer, "{case:?}");
 }
 
 /// After all that came there is the end, or what ended the connection: the kernel tells of a reset once, and here it has
@@ -56,8 +85,7 @@ fn an_early_answer_is_read_whole_by_a_reader_that_looks_after_the_send_failed() 
         for link in Link::BOTH {
             let (mut reader, writer, answer) = answered_early(link).await;
             settle().await;
-            let read = reader.readexactly(answer.len()).await;
-            assert!(read.unwrap_or_else(|error| panic!("{link:?}: {error}")) == answer, "{link:?}");
+            read_whole(&mut reader, &answer, link).await;
             let end = reader.read(1).await;
             assert!(is_an_end(&end), "{link:?}: {end:?}");
             let lost = writer.wait_closed().await.unwrap_err().kind();
@@ -73,13 +101,12 @@ fn an_early_answer_is_read_whole_by_a_reader_that_reads_all_the_time() {
             let linked = link.pair();
             let answer = pattern(linked.holds);
             let (mut reader, writer) = open_connection(linked.ours).await.unwrap();
-            let len = answer.len();
-            let reading = spawn(async move { reader.readexactly(len).await });
+            let expected = answer.clone();
+            let reading = spawn(async move { read_whole(&mut reader, &expected, link).await });
             writer.write(&vec![b'q'; MUCH]);
             turns(2).await;
             answer_early(linked.peer, &answer);
-            let read = reading.await.unwrap();
-            assert!(read.unwrap_or_else(|error| panic!("{link:?}: {error}")) == answer, "{link:?}");
+            reading.await.unwrap();
         }
     });
 }
@@ -111,7 +138,7 @@ fn writers_fail_at_once_and_the_connection_is_lost_only_when_all_was_read() {
             let waiting = spawn(async move { writer.wait_closed().await });
             settle().await;
             assert!(!waiting.is_finished(), "{link:?}");
-            assert!(reader.readexactly(answer.len()).await.unwrap() == answer);
+            read_whole(&mut reader, &answer, link).await;
             let _ = reader.read(1).await;
             assert!(waiting.await.unwrap().is_err(), "{link:?}");
             assert!(transport.get_protocol().is_none());
@@ -123,20 +150,16 @@ fn writers_fail_at_once_and_the_connection_is_lost_only_when_all_was_read() {
 fn who_waits_in_a_drain_hears_of_the_failed_send_before_anything_is_read() {
     run(async {
         for link in Link::BOTH {
-            let linked = link.pair();
-            let answer = pattern(linked.holds);
-            let (mut reader, writer) = open_connection(linked.ours).limit(1024).await.unwrap();
-            writer.write(&vec![b'q'; MUCH]);
+            let Asking { mut reader, writer, peer, answer } = asking(link).await;
             let writer = Rc::new(writer);
             let draining = Rc::clone(&writer);
             let draining = spawn(async move { draining.drain().await });
             settle().await;
             assert!(!draining.is_finished());
-            answer_early(linked.peer, &answer);
+            answer_early(peer, &answer);
             let kind = draining.await.unwrap().unwrap_err().kind();
             assert!(FAILED_SEND.contains(&kind), "{link:?}: {kind:?}");
-            let read = reader.readexactly(answer.len()).await;
-            assert!(read.unwrap_or_else(|error| panic!("{link:?}: {error}")) == answer, "{link:?}");
+            read_whole(&mut reader, &answer, link).await;
         }
     });
 }
@@ -197,10 +220,36 @@ fn a_large_write_that_fails_at_once_leaves_what_came() {
                 drop(linked.peer);
                 write(&writer);
                 assert!(writer.is_closing(), "{link:?}, {how}: the kernel refuses it in the call");
-                let read = reader.readexactly(answer.len()).await;
-                assert!(read.unwrap_or_else(|error| panic!("{link:?}, {how}: {error}")) == answer, "{link:?}, {how}");
+                read_whole(&mut reader, &answer, (link, how)).await;
                 assert!(writer.wait_closed().await.is_err(), "{link:?}, {how}");
             }
+        }
+    });
+}
+
+#[test]
+fn a_write_that_fails_after_its_writer_was_dropped_leaves_the_reader_its_bytes() {
+    run(async {
+        for link in Link::BOTH {
+            let Asking { mut reader, writer, peer, answer } = asking(link).await;
+            let transport = writer.transport();
+            drop(writer);
+            assert!(peer.peer_addr().is_ok(), "the connection is open");
+            answer_early(peer, &answer);
+            until("the send fails", || transport.get_write_buffer_size() == 0).await;
+            read_whole(&mut reader, &answer, link).await;
+        }
+    });
+}
+
+#[test]
+fn a_writer_that_is_dropped_over_its_failed_send_leaves_the_reader_its_bytes() {
+    run(async {
+        for link in Link::BOTH {
+            let (mut reader, writer, answer) = answered_early(link).await;
+            assert!(writer.drain().await.is_err(), "{link:?}: the writer hears of it, and goes");
+            drop(writer);
+            read_whole(&mut reader, &answer, link).await;
         }
     });
 }

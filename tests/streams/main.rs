@@ -19,8 +19,6 @@ mod common {
 #[cfg(target_os = "linux")]
 mod clean_ends;
 #[cfg(target_os = "linux")]
-mod early_answer;
-#[cfg(target_os = "linux")]
 mod failed_sends;
 #[cfg(target_os = "linux")]
 mod halves;
