@@ -2,8 +2,9 @@
 #[cfg(feature = "tls")]
 mod tls_wire;
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use waterwheel::network::Conduit;
 use waterwheel::{Builder, CreateServer, EventLoop};
@@ -35,8 +36,17 @@ pub(crate) trait Peer {
     /// Says something. A connection that has ended refuses it.
     fn say(&mut self, text: &[u8]);
 
+    /// Says bytes as they are, whatever the wire does with what is said otherwise.
+    fn say_raw(&mut self, bytes: &[u8]) {
+        self.say(bytes);
+    }
+
     /// Reads all that has come and throws it away. Whatever the wire has to do of itself, as a handshake, is done here.
     fn read_all(&mut self);
+
+    /// Reads all that was said, up to the end of the connection, which comes without the loop's help. An error is how the
+    /// connection broke.
+    fn read_to_end(&mut self) -> io::Result<Vec<u8>>;
 
     /// Ends its side, in the way of the wire.
     fn end(&mut self);
@@ -50,6 +60,12 @@ fn connected(address: SocketAddr) -> TcpStream {
     stream.set_nonblocking(true).expect("a socket can be made non-blocking");
     stream.set_nodelay(true).expect("it is TCP");
     stream
+}
+
+/// Has the reads of a socket wait for what comes, within reason.
+fn wait_for_reads(socket: &TcpStream) -> io::Result<()> {
+    socket.set_nonblocking(false)?;
+    socket.set_read_timeout(Some(Duration::from_secs(10)))
 }
 
 /// No more than the socket.
@@ -83,6 +99,13 @@ impl Peer for TcpStream {
                 _ => return,
             }
         }
+    }
+
+    fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
+        wait_for_reads(self)?;
+        let mut all = Vec::new();
+        Read::read_to_end(self, &mut all)?;
+        Ok(all)
     }
 
     fn end(&mut self) {
@@ -124,6 +147,17 @@ impl Peer for MemoryPeer {
     fn read_all(&mut self) {
         let mut piece = vec![0; 1 << 18];
         while let Some(Ok(1..)) = self.0.as_ref().map(|end| end.recv(&mut piece)) {}
+    }
+
+    fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
+        let end = self.0.as_ref().ok_or(ErrorKind::NotConnected)?;
+        let (mut all, mut piece) = (Vec::new(), vec![0; 1 << 18]);
+        loop {
+            match end.recv(&mut piece)? {
+                0 => return Ok(all),
+                n => all.extend_from_slice(&piece[..n]),
+            }
+        }
     }
 
     fn end(&mut self) {

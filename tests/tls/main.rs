@@ -39,6 +39,4 @@ mod refusals;
 mod serving;
 #[cfg(target_os = "linux")]
 mod shutdown;
-#[cfg(target_os = "linux")]
-mod truncation;
 mod upgrade;

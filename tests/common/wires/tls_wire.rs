@@ -1,13 +1,13 @@
 //! TLS as a wire: our server's end by waterwheel, the peer's by rustls on a bare socket.
 
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use waterwheel::rustls::{ClientConfig, ClientConnection};
 use waterwheel::{CreateServer, TlsClient, TlsServer};
 
-use super::{Peer, Wire, connected};
+use super::{Peer, Wire, connected, wait_for_reads};
 use crate::common::certificates::Authority;
 
 pub(crate) struct Tls {
@@ -57,6 +57,10 @@ impl Peer for TlsPeer {
         self.send();
     }
 
+    fn say_raw(&mut self, bytes: &[u8]) {
+        let _ = self.socket.write(bytes);
+    }
+
     fn read_all(&mut self) {
         self.send();
         while let Ok(1..) = self.engine.read_tls(&mut self.socket) {
@@ -69,6 +73,22 @@ impl Peer for TlsPeer {
             }
         }
         self.send();
+    }
+
+    fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
+        wait_for_reads(&self.socket)?;
+        let mut all = Vec::new();
+        while self.engine.read_tls(&mut self.socket)? > 0 {
+            self.engine.process_new_packets().map_err(io::Error::other)?;
+            let mut reader = self.engine.reader();
+            while let Ok(n @ 1..) = reader.fill_buf().map(|piece| {
+                all.extend_from_slice(piece);
+                piece.len()
+            }) {
+                reader.consume(n);
+            }
+        }
+        Ok(all)
     }
 
     fn end(&mut self) {

@@ -1,33 +1,27 @@
 //! A connection that is given up with bytes unsent ends for the peer in a reset, never in an end that looks like all;
-//! with nothing unsent it ends as it always did.
+//! with nothing unsent it ends as it always did. Below a TLS session that goes for what is encrypted as for what still
+//! waits for that.
 //!
 //! A Unix socket has no reset of this kind: on Linux its peer sees an end, whatever `SO_LINGER` says. So this is
-//! about TCP.
+//! about TCP, and the network in memory, which does as TCP does.
 
-use std::cell::{Cell, OnceCell};
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::cell::OnceCell;
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
-use waterwheel::testing::ManualClock;
-use waterwheel::{
-    EventLoop, Protocol, Server, StreamReader, StreamWriter, Transport, get_running_loop, sleep, start_server,
-    yield_now,
-};
+use waterwheel::{CreateServer, EventLoop, Protocol, Server, Transport, get_running_loop, yield_now};
 
+use super::MIB;
 use crate::common::alone::alone;
 use crate::common::bytes::pattern;
 use crate::common::descriptors::open_descriptors;
+use crate::common::memory::Memory;
+use crate::common::until::until;
+use crate::common::wires::{Peer, Plain, Wire};
 
-const MIB: usize = 1 << 20;
-
-/// More than all kernels take for a client that has stopped to read.
+/// More than all buffers take for a client that reads nothing.
 const MUCH: usize = 32 * MIB;
-
-/// So much a client reads of it, and then nothing for a while.
-const PART: usize = MIB;
 
 /// What a server's connections write first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +32,12 @@ enum Unsent {
 }
 
 impl Unsent {
+    const BOTH: [Unsent; 2] = [Unsent::Much, Unsent::Nothing];
+
     fn bytes(self) -> usize {
         match self {
             Unsent::Much => MUCH,
-            Unsent::Nothing => 64 * 1024,
+            Unsent::Nothing => 60_000,
         }
     }
 }
@@ -55,7 +51,6 @@ struct Speaker {
 impl Protocol for Speaker {
     fn connection_made(&self, transport: Rc<dyn Transport>) {
         transport.write(&pattern(self.unsent.bytes()));
-        assert_eq!(transport.get_write_buffer_size() > 0, self.unsent == Unsent::Much);
         let _ = self.transport.set(transport);
     }
 
@@ -64,67 +59,79 @@ impl Protocol for Speaker {
     }
 }
 
-/// A client that is being spoken to, and has stopped to read.
+/// A client that is being spoken to, and reads nothing.
 struct Spoken {
     server: Server,
     transport: Rc<dyn Transport>,
-    client: TcpStream,
+    client: Box<dyn Peer>,
 }
 
-fn client(address: SocketAddr) -> TcpStream {
-    let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    // Fixed, or else the kernel may come to hold much of it.
-    client.set_recv_buffer_size(128 * 1024).unwrap();
-    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    client.connect(&address.into()).unwrap();
-    client.into()
-}
+impl Spoken {
+    async fn over(wire: &dyn Wire, unsent: Unsent) -> Spoken {
+        Spoken::served(wire, unsent, |server| server).await
+    }
 
-async fn spoken_to(unsent: Unsent) -> Spoken {
-    let transport = Rc::new(OnceCell::new());
-    let kept = Rc::clone(&transport);
-    let factory = move || Rc::new(Speaker { unsent, transport: Rc::clone(&kept) });
-    let server = get_running_loop().create_server(factory, "127.0.0.1:0").await.unwrap();
-    let client = client(server.local_addrs()[0]);
-    while transport.get().is_none() {
-        yield_now().await;
+    async fn served(wire: &dyn Wire, unsent: Unsent, with: fn(CreateServer) -> CreateServer) -> Spoken {
+        get_running_loop().set_exception_handler(|_| {});
+        let transport = Rc::new(OnceCell::new());
+        let kept = Rc::clone(&transport);
+        let factory = move || Rc::new(Speaker { unsent, transport: Rc::clone(&kept) });
+        let server = wire.serve(get_running_loop().create_server(factory, "127.0.0.1:0"));
+        let server = with(server).await.unwrap();
+        let mut client = wire.connect(server.local_addrs()[0]);
+        while transport.get().is_none() {
+            // What this reads is the handshake: the server says nothing else before its protocol is told.
+            client.read_all();
+            yield_now().await;
+        }
+        let transport = transport.get().unwrap().clone();
+        assert_eq!(transport.get_write_buffer_size() > 0, unsent == Unsent::Much, "what the kernel does not take");
+        Spoken { server, transport, client }
     }
-    if unsent == Unsent::Much {
-        // The kernel holds more than that: nobody need run meanwhile.
-        (&client).read_exact(&mut vec![0; PART]).unwrap();
+
+    async fn until_lost(&self) {
+        let is_lost = || self.transport.get_protocol().is_none() && self.server.connections() == 0;
+        until("the connection is lost", is_lost).await;
     }
-    Spoken { server, transport: transport.get().unwrap().clone(), client }
 }
 
 /// What a client sees of a connection that was given up.
 #[track_caller]
-fn check(mut client: TcpStream, unsent: Unsent, how: &str) {
-    let mut rest = Vec::new();
-    let end = client.read_to_end(&mut rest);
+fn check(mut client: Box<dyn Peer>, unsent: Unsent, case: &str) {
+    let rest = client.read_to_end().map_err(|error| error.kind());
     match unsent {
-        Unsent::Much => {
-            let end = end.map_err(|error| error.kind());
-            assert_eq!(end, Err(ErrorKind::ConnectionReset), "{how}: after {} of {MUCH} bytes", PART + rest.len());
-        }
+        Unsent::Much => assert_eq!(rest.map(|rest| rest.len()), Err(ErrorKind::ConnectionReset), "{case}"),
         Unsent::Nothing => {
-            end.unwrap_or_else(|error| panic!("{how}, with nothing unsent: {error}"));
-            assert!(rest == pattern(unsent.bytes()), "{how}: all of it has arrived");
+            let rest = rest.unwrap_or_else(|error| panic!("{case}, with nothing unsent: {error}"));
+            assert!(rest == pattern(unsent.bytes()), "{case}: {} bytes have arrived, not all", rest.len());
         }
     }
 }
 
-/// Gives a connection up in a way, with something unsent and with nothing.
-fn given_up(how: &'static str, give_up: impl AsyncFn(&Spoken) + Copy + Send + 'static) {
-    alone(move || {
-        for unsent in [Unsent::Much, Unsent::Nothing] {
-            waterwheel::run(async {
-                get_running_loop().set_exception_handler(|_| {});
-                let spoken = spoken_to(unsent).await;
-                give_up(&spoken).await;
-                while spoken.transport.get_protocol().is_some() {
-                    yield_now().await;
-                }
-                check(spoken.client, unsent, how);
+/// All that has a reset, and what it is called.
+fn wires() -> Vec<(&'static str, Box<dyn Wire>)> {
+    Vec::from([
+        ("a socket", Box::new(Plain) as Box<dyn Wire>),
+        ("a network in memory", Box::new(Memory::default())),
+        #[cfg(feature = "tls")]
+        ("TLS", Box::new(crate::common::wires::Tls::new())),
+    ])
+}
+
+/// Does this over each kind of wire, in a process of its own.
+fn over_each_wire(test: impl Fn(&str, &dyn Wire) + Send + 'static) {
+    alone(move || wires().iter().for_each(|(name, wire)| test(name, &**wire)));
+}
+
+/// Gives a connection up in a way.
+fn given_up(unsents: &'static [Unsent], give_up: impl AsyncFn(&mut Spoken) + Send + 'static) {
+    over_each_wire(move |name, wire| {
+        for &unsent in unsents {
+            wire.builder().build().unwrap().run(async {
+                let mut spoken = Spoken::over(wire, unsent).await;
+                give_up(&mut spoken).await;
+                spoken.until_lost().await;
+                check(spoken.client, unsent, name);
             });
         }
     });
@@ -132,12 +139,12 @@ fn given_up(how: &'static str, give_up: impl AsyncFn(&Spoken) + Copy + Send + 's
 
 #[test]
 fn an_abort() {
-    given_up("abort", async |spoken| spoken.transport.abort());
+    given_up(&Unsent::BOTH, async |spoken| spoken.transport.abort());
 }
 
 #[test]
 fn an_abort_after_a_close() {
-    given_up("close and abort", async |spoken| {
+    given_up(&Unsent::BOTH, async |spoken| {
         spoken.transport.close();
         spoken.transport.abort();
     });
@@ -145,87 +152,46 @@ fn an_abort_after_a_close() {
 
 #[test]
 fn an_abort_after_the_end_of_our_side() {
-    given_up("write_eof and abort", async |spoken| {
-        spoken.transport.write_eof();
+    given_up(&Unsent::BOTH, async |spoken| {
+        if spoken.transport.can_write_eof() {
+            spoken.transport.write_eof();
+        }
         spoken.transport.abort();
     });
 }
 
 #[test]
 fn an_abort_of_all_clients() {
-    given_up("abort_clients", async |spoken| spoken.server.abort_clients());
+    given_up(&Unsent::BOTH, async |spoken| spoken.server.abort_clients());
 }
 
 #[test]
 fn what_a_shutdown_aborts() {
-    alone(|| {
-        waterwheel::run(async {
-            let spoken = spoken_to(Unsent::Much).await;
-            let report = spoken.server.shutdown(Duration::ZERO).await;
-            assert_eq!((report.finished, report.closed, report.aborted), (0, 0, 1));
-            check(spoken.client, Unsent::Much, "shutdown");
-        });
+    given_up(&[Unsent::Much], async |spoken| {
+        let report = spoken.server.shutdown(Duration::ZERO).await;
+        assert_eq!((report.finished, report.closed, report.aborted), (0, 0, 1));
     });
 }
 
 #[test]
 fn a_panic_of_the_protocol() {
-    alone(|| {
-        for unsent in [Unsent::Much, Unsent::Nothing] {
-            waterwheel::run(async {
-                get_running_loop().set_exception_handler(|_| {});
-                let spoken = spoken_to(unsent).await;
-                (&spoken.client).write_all(b"x").unwrap();
-                while spoken.transport.get_protocol().is_some() {
-                    yield_now().await;
-                }
-                check(spoken.client, unsent, "a panic");
-            });
-        }
-    });
+    given_up(&Unsent::BOTH, async |spoken| spoken.client.say(b"x"));
 }
 
+/// Refused by a session, or by the protocol itself.
 #[test]
-fn the_close_timeout() {
-    alone(|| {
-        let clock = Rc::new(ManualClock::new());
-        let builder = EventLoop::builder().clock(clock).close_timeout(Duration::from_secs(7));
-        builder.build().unwrap().run(async {
-            let handled = Rc::new(Cell::new(false));
-            let now = Rc::clone(&handled);
-            let server = start_server(
-                move |_reader: StreamReader, writer: StreamWriter| {
-                    writer.write(&pattern(MUCH));
-                    now.set(true);
-                },
-                "127.0.0.1:0",
-            );
-            let server = server.await.unwrap();
-            let client = client(server.local_addrs()[0]);
-            while !handled.get() {
-                yield_now().await;
-            }
-            (&client).read_exact(&mut vec![0; PART]).unwrap();
-            // What the reading made room for goes out while the clock stands.
-            for _ in 0..1_000 {
-                yield_now().await;
-            }
-            assert_eq!(server.connections(), 1);
-            sleep(Duration::from_secs(30)).await;
-            assert_eq!(server.connections(), 0);
-            check(client, Unsent::Much, "the close timeout");
-        });
-    });
+fn bytes_that_cannot_be_taken() {
+    given_up(&[Unsent::Much], async |spoken| spoken.client.say_raw(b"this is no record"));
 }
 
 #[test]
 fn a_dropped_loop() {
-    alone(|| {
-        for unsent in [Unsent::Much, Unsent::Nothing] {
-            let mut event_loop = EventLoop::new().unwrap();
-            let spoken = event_loop.run(spoken_to(unsent));
+    over_each_wire(|name, wire| {
+        for unsent in Unsent::BOTH {
+            let mut event_loop = wire.builder().build().unwrap();
+            let spoken = event_loop.run(Spoken::over(wire, unsent));
             drop(event_loop);
-            check(spoken.client, unsent, "a dropped loop");
+            check(spoken.client, unsent, name);
         }
     });
 }
@@ -236,7 +202,7 @@ fn a_dropped_loop_with_a_closed_connection_on_its_way() {
         let before = open_descriptors();
         let mut event_loop = EventLoop::new().unwrap();
         let spoken = event_loop.run(async {
-            let spoken = spoken_to(Unsent::Much).await;
+            let spoken = Spoken::over(&Plain, Unsent::Much).await;
             spoken.transport.close();
             spoken
         });
@@ -244,6 +210,21 @@ fn a_dropped_loop_with_a_closed_connection_on_its_way() {
         let Spoken { server, transport, client } = spoken;
         assert_eq!(open_descriptors(), before + 1, "the client's");
         drop((server, transport));
-        check(client, Unsent::Much, "a dropped loop");
+        check(client, Unsent::Much, "a socket");
+    });
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_close_of_a_session_that_the_client_does_not_take_in_time() {
+    alone(|| {
+        waterwheel::run(async {
+            let wire = crate::common::wires::Tls::new();
+            let with = |server: CreateServer| server.tls_shutdown_timeout(Duration::from_millis(10));
+            let spoken = Spoken::served(&wire, Unsent::Much, with).await;
+            spoken.transport.close();
+            spoken.until_lost().await;
+            check(spoken.client, Unsent::Much, "TLS");
+        });
     });
 }
