@@ -9,20 +9,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::alone::alone;
-use crate::common::certificates::Authority;
+use crate::settings::both;
 use waterwheel::{
-    BufferedProtocol, ConnectionError, Protocol, ReceiveBuffer, StreamReader, StreamWriter, TlsClient, TlsServer,
-    Transport, get_running_loop, open_connection, spawn, start_server, timeout, yield_now,
+    BufferedProtocol, ConnectionError, Protocol, ReceiveBuffer, StreamReader, StreamWriter, Transport,
+    get_running_loop, open_connection, spawn, start_server, timeout, yield_now,
 };
 
 fn run<F: Future>(main: F) -> F::Output {
     waterwheel::run(async { timeout(Duration::from_secs(120), main).await.expect("the test hangs") })
-}
-
-fn both() -> (TlsServer, TlsClient) {
-    let authority = Authority::new();
-    let identity = authority.sign(&["127.0.0.1"]);
-    (TlsServer::new(&identity.chain, &identity.key).unwrap(), TlsClient::with_roots(&authority.pem).unwrap())
 }
 
 /// Bytes that never repeat at a power of two, and their checksum.
@@ -71,7 +65,7 @@ fn resident() -> usize {
 fn a_gibibyte_goes_both_ways_at_once_and_little_is_held() {
     // What the process holds is measured.
     alone(|| {
-        let (server, client) = both();
+        let (server, client) = both("127.0.0.1");
         let before = resident();
         run(async {
             let echo = async |mut reader: StreamReader, writer: StreamWriter| -> io::Result<()> {
@@ -132,7 +126,7 @@ fn a_gibibyte_goes_both_ways_at_once_and_little_is_held() {
 
 #[test]
 fn a_writer_that_heeds_pauses_holds_no_more_than_the_marks_say() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         // The peer reads nothing until it is told to.
         let gate: waterwheel::Promise<()> = waterwheel::Promise::new();
@@ -171,7 +165,7 @@ fn a_writer_that_heeds_pauses_holds_no_more_than_the_marks_say() {
 #[test]
 fn many_small_records_in_one_segment_are_read_byte_by_byte() {
     const BYTES: usize = 2_000;
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         let handler = async |mut reader: StreamReader, writer: StreamWriter| {
             // A record each, for each step encrypts what it wrote.
@@ -223,7 +217,7 @@ impl BufferedProtocol for Tiny {
 
 #[test]
 fn a_buffered_protocol_gets_all_however_small_its_buffers_are() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         let echo = async |mut reader: StreamReader, writer: StreamWriter| -> io::Result<()> {
             writer.write_all(&reader.readexactly(10).await?).await

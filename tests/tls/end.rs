@@ -1,33 +1,23 @@
 //! The end of a TLS session: in order, cut off, unanswered; and what is left behind then.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
 use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::certificates::Authority;
+use crate::common::running::run;
 use crate::common::tls_peer::{Peer, pipe};
 use crate::common::trace::Trace;
+use crate::settings::{both, kind_of};
 use waterwheel::rustls::SupportedProtocolVersion;
 use waterwheel::rustls::client::Resumption;
 use waterwheel::rustls::version::{TLS12, TLS13};
 use waterwheel::{
     AfterEof, BufferedProtocol, ConnectionError, EventLoop, Protocol, ReceiveBuffer, StreamReader, StreamWriter,
-    TlsClient, TlsError, TlsErrorKind, TlsServer, Transport, get_running_loop, open_connection, sleep, start_server,
-    timeout, yield_now,
+    TlsClient, TlsErrorKind, TlsServer, Transport, get_running_loop, open_connection, sleep, start_server, yield_now,
 };
-
-fn run<F: Future>(main: F) -> F::Output {
-    waterwheel::run(async { timeout(Duration::from_secs(60), main).await.expect("the test hangs") })
-}
-
-fn both() -> (TlsServer, TlsClient) {
-    let authority = Authority::new();
-    let identity = authority.sign(&["127.0.0.1"]);
-    (TlsServer::new(&identity.chain, &identity.key).unwrap(), TlsClient::with_roots(&authority.pem).unwrap())
-}
 
 /// As [`both`], for one version of TLS.
 fn both_of(version: &'static SupportedProtocolVersion) -> (TlsServer, TlsClient) {
@@ -38,13 +28,9 @@ fn both_of(version: &'static SupportedProtocolVersion) -> (TlsServer, TlsClient)
     (TlsServer::new(&identity.chain, &identity.key).unwrap(), config.into())
 }
 
-fn kind_of(error: &io::Error) -> Option<TlsErrorKind> {
-    TlsError::of(error).map(TlsError::kind)
-}
-
 #[test]
 fn closing_ends_both_sides_in_order_and_everything_arrives() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         let outcome = Rc::new(RefCell::new(None));
         let told = Rc::clone(&outcome);
@@ -171,7 +157,7 @@ fn a_clients_session_cut_anywhere_is_an_error_and_only_close_notify_is_a_clean_e
 
 #[test]
 fn an_end_without_close_notify_may_be_accepted() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         for accept in [false, true] {
             let peer_side = server.clone();
@@ -200,7 +186,7 @@ fn an_end_without_close_notify_may_be_accepted() {
 
 #[test]
 fn a_peer_that_does_not_answer_our_end_is_left_after_the_shutdown_timeout() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         let relay = pipe(usize::MAX, move |stream| {
             let mut peer = Peer::server(stream, server.rustls_config());
@@ -222,7 +208,7 @@ fn a_peer_that_does_not_answer_our_end_is_left_after_the_shutdown_timeout() {
 
 #[test]
 fn a_peer_that_sends_on_and_on_after_our_end_is_left_after_the_shutdown_timeout() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         let relay = pipe(usize::MAX, move |stream| {
             let mut peer = Peer::server(stream, server.rustls_config());
@@ -243,7 +229,7 @@ fn a_peer_that_sends_on_and_on_after_our_end_is_left_after_the_shutdown_timeout(
 #[test]
 fn what_was_written_before_the_peer_ended_the_session_still_goes_out_and_then_our_end() {
     const BYTES: usize = 16 << 20;
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         let (tell, told) = std::sync::mpsc::channel();
         let (go, may_read) = std::sync::mpsc::channel();
@@ -316,7 +302,7 @@ async fn connected(client: &TlsClient, relay: &crate::common::tls_peer::Pipe, st
 
 #[test]
 fn data_beside_the_end_waits_for_a_paused_protocol_and_comes_before_the_end() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         let relay = pipe(usize::MAX, move |stream| {
             let mut peer = Peer::server(stream, server.rustls_config());
@@ -341,7 +327,7 @@ fn data_beside_the_end_waits_for_a_paused_protocol_and_comes_before_the_end() {
 
 #[test]
 fn a_protocol_that_panics_loses_its_connection_once() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     let cases: [(&'static str, &[&str]); 3] = [
         ("made", &["made", "lost: the protocol's connection_made panicked"]),
         ("data", &["made", "data x", "lost: the protocol's data_received panicked"]),
@@ -420,7 +406,7 @@ impl Protocol for AnswersAndPanics {
 
 #[test]
 fn what_a_protocol_wrote_before_it_panicked_is_sent_but_no_end_of_the_session() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         get_running_loop().set_exception_handler(|_| {});
         let factory = || Rc::new(AnswersAndPanics::default());
@@ -456,7 +442,7 @@ impl BufferedProtocol for WithoutRoom {
 
 #[test]
 fn a_buffer_without_room_is_reported_and_loses_the_connection() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         let incidents = Trace::of_incidents();
         let peer = async |_reader: StreamReader, writer: StreamWriter| writer.write(b"something");
@@ -471,8 +457,8 @@ fn a_buffer_without_room_is_reported_and_loses_the_connection() {
 
 #[test]
 fn a_failed_handshake_tells_the_protocol_nothing() {
-    let (server, _) = both();
-    let (_, stranger) = both();
+    let (server, _) = both("127.0.0.1");
+    let (_, stranger) = both("127.0.0.1");
     run(async {
         let relay = pipe(usize::MAX, move |stream| Peer::server(stream, server.rustls_config()).handshake().is_ok());
         let story = Rc::new(Story::default());
@@ -488,7 +474,7 @@ fn a_failed_handshake_tells_the_protocol_nothing() {
 
 #[test]
 fn nothing_is_left_of_a_connection_when_its_loop_is_dropped_or_it_is_lost() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     for close in [true, false] {
         let mut event_loop = EventLoop::new().unwrap();
         let story: Weak<Story> = event_loop.run(async {
@@ -523,7 +509,7 @@ fn nothing_is_left_of_a_connection_when_its_loop_is_dropped_or_it_is_lost() {
 
 #[test]
 fn a_tls_stream_has_no_half_that_ends_alone() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         let server = start_server(|_, _| {}, "127.0.0.1:0").tls(server).await.unwrap();
         let (_reader, writer) = open_connection(server.local_addrs()[0]).tls(client).await.unwrap();
@@ -535,7 +521,7 @@ fn a_tls_stream_has_no_half_that_ends_alone() {
 
 #[test]
 fn three_hundred_stalled_handshakes_disturb_nobody_and_go_at_the_timeout() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     crate::common::forward_clock::run(async |clock| {
         let handled = Rc::new(Cell::new(0));
         let count = Rc::clone(&handled);

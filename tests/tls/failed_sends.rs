@@ -23,19 +23,16 @@ use crate::common::running::run;
 use crate::common::settle::settle;
 use crate::common::tls_peer::Peer;
 use crate::common::until::until;
+use crate::settings::kind_of;
 use waterwheel::{
-    ConnectionError, Promise, Protocol, StreamReader, StreamWriter, TlsClient, TlsError, TlsErrorKind, TlsServer,
-    Transport, get_running_loop, open_connection, sleep,
+    ConnectionError, Promise, Protocol, StreamReader, StreamWriter, TlsClient, TlsErrorKind, TlsServer, Transport,
+    get_running_loop, open_connection, sleep,
 };
 
 /// More than all buffers take for a peer that reads nothing.
 const MUCH: usize = 32 << 20;
 
 const PATIENCE: Duration = Duration::from_secs(10);
-
-fn kind_of(error: &(dyn std::error::Error + 'static)) -> Option<TlsErrorKind> {
-    TlsError::of(error).map(TlsError::kind)
-}
 
 /// A server that does its part when told to, and then is gone, with unread what we sent: a reset.
 struct Script {

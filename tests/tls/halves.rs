@@ -6,20 +6,14 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 
 use crate::common::bytes::pattern;
-use crate::common::certificates::Authority;
 use crate::common::running::run;
 use crate::common::settle::settle;
 use crate::common::tls_peer::{Peer, Pipe, pipe};
 use crate::common::until::until;
-use waterwheel::{StreamReader, StreamWriter, TlsClient, TlsServer, open_connection, start_server};
+use crate::settings::both;
+use waterwheel::{StreamReader, StreamWriter, TlsServer, open_connection, start_server};
 
 const MIB: usize = 1 << 20;
-
-fn both() -> (TlsServer, TlsClient) {
-    let authority = Authority::new();
-    let identity = authority.sign(&["127.0.0.1"]);
-    (TlsServer::new(&identity.chain, &identity.key).unwrap(), TlsClient::with_roots(&authority.pem).unwrap())
-}
 
 fn send(peer: &mut Peer, data: &[u8]) {
     data.chunks(16 * 1024).for_each(|record| peer.write(record).unwrap());
@@ -53,7 +47,7 @@ async fn outcome(told: &Receiver<Result<usize, String>>) -> Result<usize, String
 
 #[test]
 fn a_dropped_writer_ends_the_session_when_the_reader_goes() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         let (relay, told) = sender(server, false);
         let (mut reader, writer) = open_connection(relay.address()).tls(&client).await.unwrap();
@@ -70,7 +64,7 @@ fn a_dropped_writer_ends_the_session_when_the_reader_goes() {
 
 #[test]
 fn with_the_writer_gone_the_peers_end_of_the_session_is_a_clean_end() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         let (relay, told) = sender(server, true);
         let (mut reader, writer) = open_connection(relay.address()).tls(&client).await.unwrap();
@@ -85,7 +79,7 @@ fn with_the_writer_gone_the_peers_end_of_the_session_is_a_clean_end() {
 
 #[test]
 fn a_dropped_reader_leaves_the_writer_its_side() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         let (relay, told) = sender(server, false);
         let (reader, writer) = open_connection(relay.address()).tls(&client).await.unwrap();
@@ -102,7 +96,7 @@ fn a_dropped_reader_leaves_the_writer_its_side() {
 
 #[test]
 fn both_dropped_end_the_session_after_what_was_written_whichever_goes_first() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         for reader_first in [true, false] {
             for apart in [false, true] {
@@ -133,7 +127,7 @@ fn both_dropped_end_the_session_after_what_was_written_whichever_goes_first() {
 
 #[test]
 fn a_handler_that_forgets_its_writer_reads_all() {
-    let (server, client) = both();
+    let (server, client) = both("127.0.0.1");
     run(async {
         let outcome = Rc::new(RefCell::new(None));
         let told = Rc::clone(&outcome);

@@ -1,7 +1,6 @@
 //! Handshakes: what is agreed on, and what must fail before a byte of the application has passed.
 
 use std::cell::Cell;
-use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,17 +8,14 @@ use std::time::Duration;
 
 use crate::certificates::self_signed;
 use crate::common::certificates::{Authority, Identity};
+use crate::common::running::run;
 use waterwheel::rustls::{self, ProtocolVersion};
 use waterwheel::{
     Server, StreamReader, StreamWriter, TlsClient, TlsError, TlsErrorKind, TlsRole, TlsServer, open_connection,
-    open_unix_connection, sleep, start_server, start_tls, start_unix_server, timeout,
+    open_unix_connection, sleep, start_server, start_tls, start_unix_server,
 };
 
 /// Runs a test on a loop, but not for ever.
-fn run<F: Future>(main: F) -> F::Output {
-    waterwheel::run(async { timeout(Duration::from_secs(20), main).await.expect("the test hangs") })
-}
-
 fn server_of(identity: &Identity) -> TlsServer {
     TlsServer::new(&identity.chain, &identity.key).unwrap()
 }

@@ -37,6 +37,7 @@ mod options;
 #[cfg(target_os = "linux")]
 mod refusals;
 mod serving;
+mod settings;
 #[cfg(target_os = "linux")]
 mod shutdown;
 mod upgrade;

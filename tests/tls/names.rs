@@ -1,7 +1,6 @@
 //! Whose name TLS verifies: one that is absent is an error, however it comes to be absent, and only an explicit call
 //! switches the check off. The peers are servers of Python's, whose certificates are good but for other names.
 
-use std::future::Future;
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
@@ -9,19 +8,16 @@ use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
 use std::thread;
-use std::time::Duration;
 
 use crate::common::certificates::{Authority, Identity};
 use crate::common::files::Files;
 use crate::common::processes::{Process, serving};
+use crate::common::running::run;
+use crate::settings::kind_of;
 use waterwheel::{
-    Endpoint, Protocol, StreamReader, StreamWriter, TlsClient, TlsError, TlsErrorKind, get_running_loop,
-    open_connection, open_unix_connection, start_tls, timeout,
+    Endpoint, Protocol, StreamReader, StreamWriter, TlsClient, TlsErrorKind, get_running_loop, open_connection,
+    open_unix_connection, start_tls,
 };
-
-fn run<F: Future>(main: F) -> F::Output {
-    waterwheel::run(async { timeout(Duration::from_secs(60), main).await.expect("the test hangs") })
-}
 
 /// A protocol that is never told anything here.
 struct Untold;
@@ -181,10 +177,6 @@ fn lists_of_application_protocols_that_no_handshake_can_carry_are_refused() {
         let longest = client.alpn([&long[..255]]);
         assert_eq!(open_connection(address).tls(longest).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     });
-}
-
-fn kind_of(error: &io::Error) -> Option<TlsErrorKind> {
-    TlsError::of(error).map(TlsError::kind)
 }
 
 #[test]

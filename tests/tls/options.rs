@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::common::certificates::Authority;
 use crate::common::files::Files;
 use crate::common::forward_clock::run;
+use crate::settings::kind_of;
 use waterwheel::rustls::{ClientConfig, ProtocolVersion, ServerConfig};
 use waterwheel::{
     ConnectionError, Promise, Protocol, Server, StreamReader, StreamWriter, TlsClient, TlsError, TlsErrorKind, TlsInfo,
@@ -59,10 +60,6 @@ impl Protocol for Told {
         let kind = error.and_then(|error| TlsError::of(&error).map(TlsError::kind));
         self.lost.set(kind).expect("it is lost once");
     }
-}
-
-fn kind_of(error: &io::Error) -> Option<TlsErrorKind> {
-    TlsError::of(error).map(TlsError::kind)
 }
 
 /// Where a server is, over TCP and on a Unix socket.

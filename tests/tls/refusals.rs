@@ -1,7 +1,6 @@
 //! What must not be spoken to is not spoken to: bad certificates on either side and no common protocol, with OpenSSL,
 //! Python's asyncio and curl as the other side, over both versions of TLS. No byte of an application passes.
 
-use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,11 +16,11 @@ use crate::common::certificates::{Authority, Identity};
 use crate::common::files::Files;
 use crate::common::free_address::free_address;
 use crate::common::processes::{Process, serving};
+use crate::common::running::run;
+use crate::settings::kind_of;
 use waterwheel::rustls::SupportedProtocolVersion;
 use waterwheel::rustls::version::{TLS12, TLS13};
-use waterwheel::{
-    StreamReader, StreamWriter, TlsClient, TlsError, TlsErrorKind, TlsServer, open_connection, start_server, timeout,
-};
+use waterwheel::{StreamReader, StreamWriter, TlsClient, TlsErrorKind, TlsServer, open_connection, start_server};
 
 /// A version, and what OpenSSL, Python and curl call it.
 struct Version {
@@ -70,10 +69,6 @@ fn in_files(files: &Files, name: &str, identity: &Identity) -> InFiles {
     }
 }
 
-fn run<F: Future>(main: F) -> F::Output {
-    waterwheel::run(async { timeout(Duration::from_secs(60), main).await.expect("the test hangs") })
-}
-
 fn python(script: &str) -> Command {
     let mut command = Command::new("python3");
     command.arg("-B").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(script));
@@ -105,10 +100,6 @@ fn error_of(address: SocketAddr, host: &str, tls: TlsClient) -> io::Error {
             waterwheel::sleep(Duration::from_millis(5)).await;
         }
     })
-}
-
-fn kind_of(error: &io::Error) -> Option<TlsErrorKind> {
-    TlsError::of(error).map(TlsError::kind)
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
-use crate::common::certificates::Authority;
+use crate::settings::both;
 use waterwheel::rustls::{self, ClientConnection};
 use waterwheel::{
     EventLoop, Protocol, Server, StreamReader, StreamWriter, TlsClient, TlsServer, Transport, get_running_loop,
@@ -23,12 +23,6 @@ fn run<F: Future>(main: F) -> F::Output {
 
 async fn within<F: Future>(main: F) -> F::Output {
     timeout(Duration::from_secs(30), main).await.expect("the test hangs")
-}
-
-fn both() -> (TlsServer, TlsClient) {
-    let authority = Authority::new();
-    let identity = authority.sign(&[NAME]);
-    (TlsServer::new(&identity.chain, &identity.key).unwrap(), TlsClient::with_roots(&authority.pem).unwrap())
 }
 
 /// A handler of streams that are secure already: greets, and waits for the end.
@@ -117,7 +111,7 @@ async fn connect(way: Way, server: &Server, client: &TlsClient) -> (StreamReader
 
 #[test]
 fn a_server_that_closes_its_clients_ends_their_sessions_in_order_however_they_came_to_tls() {
-    let (tls, client) = both();
+    let (tls, client) = both(NAME);
     for way in WAYS {
         run(async {
             let server = serve(way, &tls).await;
@@ -132,7 +126,7 @@ fn a_server_that_closes_its_clients_ends_their_sessions_in_order_however_they_ca
 
 #[test]
 fn a_server_that_shuts_down_ends_the_sessions_in_order_however_they_came_to_tls() {
-    let (tls, client) = both();
+    let (tls, client) = both(NAME);
     for way in WAYS {
         run(async {
             let server = serve(way, &tls).await;
@@ -146,7 +140,7 @@ fn a_server_that_shuts_down_ends_the_sessions_in_order_however_they_came_to_tls(
 
 #[test]
 fn a_server_that_aborts_its_clients_leaves_them_at_once_however_they_came_to_tls() {
-    let (tls, client) = both();
+    let (tls, client) = both(NAME);
     for way in WAYS {
         run(async {
             let server = serve(way, &tls).await;
@@ -161,7 +155,7 @@ fn a_server_that_aborts_its_clients_leaves_them_at_once_however_they_came_to_tls
 
 #[test]
 fn a_handler_that_fails_after_it_started_tls_ends_the_session_in_order() {
-    let (tls, client) = both();
+    let (tls, client) = both(NAME);
     let mut event_loop = EventLoop::new().unwrap();
     let reported = Rc::new(Cell::new(0));
     let count = Rc::clone(&reported);
@@ -186,7 +180,7 @@ fn a_handler_that_fails_after_it_started_tls_ends_the_session_in_order() {
 
 #[test]
 fn a_session_whose_peer_does_not_answer_is_closed_by_a_shutdown_all_the_same() {
-    let (tls, client) = both();
+    let (tls, client) = both(NAME);
     run(async {
         let server = serve(Way::FromTheStart, &tls).await;
         let (address, config) = (server.local_addrs()[0], client.rustls_config());

@@ -2,35 +2,21 @@
 //! when it fails.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::common::certificates::Authority;
+use crate::common::running::run;
+use crate::settings::{both, kind_of};
 use waterwheel::{
-    ConnectionError, Protocol, StreamReader, StreamWriter, TlsClient, TlsError, TlsErrorKind, TlsServer, Transport,
+    ConnectionError, Protocol, StreamReader, StreamWriter, TlsError, TlsErrorKind, TlsServer, Transport,
     get_running_loop, open_connection, sleep, start_server, start_tls, timeout, yield_now,
 };
-
-fn run<F: Future>(main: F) -> F::Output {
-    waterwheel::run(async { timeout(Duration::from_secs(30), main).await.expect("the test hangs") })
-}
-
-fn both() -> (TlsServer, TlsClient) {
-    let authority = Authority::new();
-    let identity = authority.sign(&["here.test"]);
-    (TlsServer::new(&identity.chain, &identity.key).unwrap(), TlsClient::with_roots(&authority.pem).unwrap())
-}
-
-fn kind_of(error: &io::Error) -> Option<TlsErrorKind> {
-    TlsError::of(error).map(TlsError::kind)
-}
 
 #[test]
 fn plain_text_written_before_arrives_before_the_handshake_however_much_it_is() {
     const PLAIN: usize = 1 << 20;
-    let (server, client) = both();
+    let (server, client) = both("here.test");
     run(async {
         let handler = move |mut reader: StreamReader, writer: StreamWriter| {
             let tls = server.clone();
@@ -74,7 +60,7 @@ async fn starttls_server(tls: TlsServer, hand_over: bool) -> (waterwheel::Server
             let secure = start_tls(reader, writer, tls).hand_over_unread(hand_over).await;
             let outcome = match secure {
                 Ok((mut reader, writer)) => {
-                    let read = reader.readline().await.map_err(|error| kind_of(&error.into()));
+                    let read = reader.readline().await.map_err(|error| kind_of(&error));
                     writer.write(b"bye\n");
                     read
                 }
@@ -98,7 +84,7 @@ async fn kept(record: &Record) -> Result<Vec<u8>, Option<TlsErrorKind>> {
 #[test]
 fn plain_text_injected_before_starttls_never_counts_as_decrypted() {
     for hand_over in [false, true] {
-        let (tls, client) = both();
+        let (tls, client) = both("here.test");
         run(async {
             let (server, record) = starttls_server(tls, hand_over).await;
             let (mut reader, writer) = open_connection(server.local_addrs()[0]).await.unwrap();
@@ -146,7 +132,7 @@ fn plain_text_injected_behind_starttls_never_reaches_a_protocol_after_it() {
         (&b"STARTTLS\n"[..], &b"INJECTED\n"[..], "STARTTLS\n"),
         (b"STARTTLS\nINJECTED\n", b"INJECTED AGAIN\n", "STARTTLS\nINJECTED\n"),
     ] {
-        let (tls, _) = both();
+        let (tls, _) = both("here.test");
         run(async {
             let story = Rc::new(Story::default());
             let kept = Rc::clone(&story);
@@ -165,7 +151,7 @@ fn plain_text_injected_behind_starttls_never_reaches_a_protocol_after_it() {
 
 #[test]
 fn an_upgrade_of_a_transport_that_is_cancelled_or_times_out_leaves_nothing() {
-    let (_, client) = both();
+    let (_, client) = both("here.test");
     for (cancel, expected) in [(true, "lost None".to_owned()), (false, "lost Some(HandshakeTimedOut(10ms))".to_owned())]
     {
         run(async {
@@ -198,7 +184,7 @@ fn an_upgrade_of_a_transport_that_is_cancelled_or_times_out_leaves_nothing() {
 
 #[test]
 fn a_client_hello_in_the_segment_of_the_last_plain_line_is_handed_over_on_request() {
-    let (tls, client) = both();
+    let (tls, client) = both("here.test");
     run(async {
         let (server, record) = starttls_server(tls, true).await;
         let (reader, writer) = open_connection(server.local_addrs()[0]).await.unwrap();
@@ -216,7 +202,7 @@ fn plain_text_and_an_end_at_once_are_an_error_and_no_data() {
     for (sent, expected) in
         [(&b"STARTTLS\nmore"[..], TlsErrorKind::PlaintextBefore(4)), (b"STARTTLS\n", TlsErrorKind::ClosedInHandshake)]
     {
-        let (tls, _) = both();
+        let (tls, _) = both("here.test");
         run(async {
             let (server, record) = starttls_server(tls, false).await;
             let (_reader, writer) = open_connection(server.local_addrs()[0]).await.unwrap();
@@ -229,7 +215,7 @@ fn plain_text_and_an_end_at_once_are_an_error_and_no_data() {
 
 #[test]
 fn an_upgrade_that_times_out_or_is_cancelled_leaves_nothing() {
-    let (_, client) = both();
+    let (_, client) = both("here.test");
     run(async {
         for cancel in [false, true] {
             let ended = Rc::new(Cell::new(false));
@@ -300,7 +286,7 @@ impl Protocol for Story {
 
 #[test]
 fn a_transport_is_upgraded_and_its_protocol_is_told_made_once_and_resume_for_each_pause() {
-    let (tls, client) = both();
+    let (tls, client) = both("here.test");
     run(async {
         let (server, record) = starttls_server(tls, false).await;
         let event_loop = get_running_loop();
@@ -323,7 +309,7 @@ fn a_transport_is_upgraded_and_its_protocol_is_told_made_once_and_resume_for_eac
 
 #[test]
 fn a_protocol_that_was_paused_before_the_upgrade_is_resumed_after_it() {
-    let (tls, client) = both();
+    let (tls, client) = both("here.test");
     run(async {
         // More than any kernel buffers take.
         const PLAIN: usize = 24 << 20;
@@ -355,8 +341,8 @@ fn a_protocol_that_was_paused_before_the_upgrade_is_resumed_after_it() {
 
 #[test]
 fn a_failed_upgrade_of_a_transport_is_told_to_its_protocol() {
-    let (tls, _) = both();
-    let (_, stranger) = both();
+    let (tls, _) = both("here.test");
+    let (_, stranger) = both("here.test");
     run(async {
         let (server, _record) = starttls_server(tls, false).await;
         let event_loop = get_running_loop();
