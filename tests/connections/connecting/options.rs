@@ -1,18 +1,18 @@
 //! Each option of a connection has its effect, and each way to fail says what failed.
 
-use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 
 use waterwheel::{
-    Address, ConnectError, Endpoint, Family, LookUpError, LookUpErrorKind, Protocol, ReadError, StreamReader,
-    StreamWriter, Transport, get_running_loop, open_connection, start_server,
+    Address, ConnectError, Endpoint, Family, LookUpError, LookUpErrorKind, ReadError, StreamReader, StreamWriter,
+    get_running_loop, open_connection, start_server,
 };
 
 use crate::common::alone::run_alone;
 use crate::common::descriptors::{open_descriptors, until_descriptors};
 use crate::common::peers::Refusing;
+use crate::common::recorder::Recorder;
 
 /// A server that says to each client from where it came.
 pub(super) async fn tell_origin(_reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
@@ -216,35 +216,21 @@ fn what_is_no_endpoint_is_refused_with_its_text() {
     });
 }
 
-/// Notes what it is told.
-#[derive(Default)]
-struct Story(RefCell<Vec<&'static str>>);
-
-impl Protocol for Story {
-    fn connection_made(&self, _transport: Rc<dyn Transport>) {
-        self.0.borrow_mut().push("made");
-    }
-
-    fn data_received(&self, _data: &[u8]) {
-        self.0.borrow_mut().push("data");
-    }
-}
-
 #[test]
 fn a_protocol_is_made_once_it_is_connected_and_has_heard_of_that_and_nothing_else() {
     run_alone(|| async {
         let server = start_server(tell_origin, "127.0.0.1:0").await.unwrap();
         let event_loop = get_running_loop();
         let to = ("localhost", server.local_addrs()[0].port());
-        let connecting = event_loop.create_connection(|| Rc::new(Story::default()), to);
-        let (transport, story) = connecting.family(Family::V4).local_addr(("127.0.0.4", 0)).await.unwrap();
-        assert_eq!(*story.0.borrow(), ["made"]);
+        let connecting = event_loop.create_connection(Recorder::new, to);
+        let (transport, recorder) = connecting.family(Family::V4).local_addr(("127.0.0.4", 0)).await.unwrap();
+        assert_eq!(recorder.words(), ["made"]);
         let local = transport.extra_info().sockname().and_then(Address::as_inet).unwrap();
         assert_eq!(local.ip().to_string(), "127.0.0.4");
         transport.abort();
 
         let refusing = Refusing::new();
-        let never = || -> Rc<Story> { panic!("no protocol is made for a connection that failed") };
+        let never = || -> Rc<Recorder> { panic!("no protocol is made for a connection that failed") };
         let error = event_loop.create_connection(never, refusing.address).await.err().unwrap();
         assert_eq!(attempts(&error), [(refusing.address, ErrorKind::ConnectionRefused)]);
     });
