@@ -9,18 +9,8 @@ use std::time::Duration;
 use crate::common::running::turns;
 use crate::common::trace::Trace;
 use crate::common::watchdog::watchdog;
-use waterwheel::{EventLoop, Handle, LoopHandle, Promise, get_running_loop, spawn, yield_now};
-
-fn setting() -> (EventLoop, LoopHandle, Trace) {
-    let event_loop = EventLoop::new().unwrap();
-    let handle = event_loop.handle();
-    (event_loop, handle, Trace::default())
-}
-
-fn one_turn(event_loop: &mut EventLoop) {
-    event_loop.handle().stop();
-    event_loop.run_forever();
-}
+use crate::setting::{one_turn, setting};
+use waterwheel::{Handle, LoopHandle, Promise, get_running_loop, spawn, yield_now};
 
 #[test]
 fn cancelling_drops_the_callback_at_once_and_the_loop_passes_over_it() {

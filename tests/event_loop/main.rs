@@ -26,6 +26,7 @@ mod fd_callbacks;
 mod misuse;
 mod other_threads;
 mod saying;
+mod setting;
 #[cfg(all(feature = "signals", target_os = "linux"))]
 mod signals;
 mod spinning;

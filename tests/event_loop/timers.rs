@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::trace::Trace;
 use crate::common::watchdog::watchdog;
+use crate::setting::one_turn;
 use waterwheel::testing::ManualClock;
 use waterwheel::{EventLoop, LoopHandle, get_running_loop, sleep, sleep_until, timeout, yield_now};
 
@@ -16,11 +17,6 @@ fn setting() -> (EventLoop, LoopHandle, Rc<ManualClock>, Trace) {
     let event_loop = EventLoop::builder().clock(clock.clone()).build().unwrap();
     let handle = event_loop.handle();
     (event_loop, handle, clock, Trace::default())
-}
-
-fn one_turn(event_loop: &mut EventLoop) {
-    event_loop.handle().stop();
-    event_loop.run_forever();
 }
 
 #[test]

@@ -8,24 +8,12 @@ use std::time::Duration;
 use crate::common::running::turns;
 use crate::common::trace::Trace;
 use crate::common::watchdog::watchdog;
+use crate::setting::{one_turn, setting};
 use waterwheel::testing::ManualClock;
 use waterwheel::{
     EventLoop, LoopHandle, Promise, get_running_loop, open_connection, sleep, spawn, timeout, try_get_running_loop,
     yield_now,
 };
-
-/// A loop, its handle, and a trace.
-fn setting() -> (EventLoop, LoopHandle, Trace) {
-    let event_loop = EventLoop::new().unwrap();
-    let handle = event_loop.handle();
-    (event_loop, handle, Trace::default())
-}
-
-/// Runs one turn, without waiting.
-fn one_turn(event_loop: &mut EventLoop) {
-    event_loop.handle().stop();
-    event_loop.run_forever();
-}
 
 fn panic_text(run: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(run)).expect_err("it should panic");
