@@ -3,14 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending};
-use std::io;
-use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::common::polled::Polled;
 use waterwheel::{
-    Bell, Builder, Clock, EventLoop, Events, Promise, Selector, SystemClock, Token, get_running_loop, sleep,
-    sleep_until, spawn, timeout, yield_now,
+    Builder, Clock, EventLoop, Promise, SystemClock, get_running_loop, sleep, sleep_until, spawn, timeout, yield_now,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -55,36 +53,6 @@ impl Clock for Passing {
     }
 }
 
-struct Counting(Rc<World>);
-
-struct NoBell;
-
-impl Bell for NoBell {
-    fn ring(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Selector for Counting {
-    fn register(&mut self, _fd: RawFd, _token: Token) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn deregister(&mut self, _fd: RawFd) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn poll(&mut self, timeout: Option<Duration>, _events: &mut Events) -> io::Result<bool> {
-        assert!(timeout.is_some(), "nothing would end this wait");
-        self.0.looks.borrow_mut().push(self.0.steps.get());
-        Ok(false)
-    }
-
-    fn bell(&mut self) -> io::Result<Box<dyn Bell>> {
-        Ok(Box::new(NoBell))
-    }
-}
-
 fn world() -> (Rc<World>, Builder) {
     let world = Rc::new(World {
         now: Cell::new(SystemClock.now()),
@@ -92,7 +60,12 @@ fn world() -> (Rc<World>, Builder) {
         looks: RefCell::default(),
         steps: Cell::new(0),
     });
-    let builder = EventLoop::builder().selector(Box::new(Counting(Rc::clone(&world))));
+    let polled = Rc::clone(&world);
+    let builder = EventLoop::builder().selector(Polled::by(move |timeout, _, _| {
+        assert!(timeout.is_some(), "nothing would end this wait");
+        polled.looks.borrow_mut().push(polled.steps.get());
+        false
+    }));
     (Rc::clone(&world), builder.clock(Rc::new(Passing(world))))
 }
 

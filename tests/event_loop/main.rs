@@ -10,6 +10,7 @@ mod common {
     pub(crate) mod connected;
     #[cfg(all(feature = "signals", target_os = "linux"))]
     pub(crate) mod descriptors;
+    pub(crate) mod polled;
     pub(crate) mod recorder;
     pub(crate) mod running;
     pub(crate) mod sockets;

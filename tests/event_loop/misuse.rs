@@ -1,19 +1,18 @@
 //! Panics for misuse name the line of the program that is wrong, not one of this crate, through whatever layers.
 
 use std::cell::Cell;
-use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, RawFd};
+use std::io::IoSlice;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::sync::Once;
-use std::time::Duration;
 
+use crate::common::polled::Polled;
 use crate::common::recorder::Recorder;
 use crate::common::running::run;
 use waterwheel::{
-    Bell, DatagramProtocol, EventLoop, Events, ExtraInfo, Protocol, ReceiveBuffer, Selector, StreamReader, Token,
-    Transport, get_running_loop, spawn,
+    DatagramProtocol, EventLoop, ExtraInfo, Protocol, ReceiveBuffer, StreamReader, Transport, get_running_loop, spawn,
 };
 
 thread_local! {
@@ -183,27 +182,7 @@ fn the_panic_of_a_task_that_did_not_panic() {
 
 #[test]
 fn a_selector_without_a_descriptor() {
-    struct NoDescriptor;
-    impl Bell for NoDescriptor {
-        fn ring(&self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    impl Selector for NoDescriptor {
-        fn register(&mut self, _fd: RawFd, _token: Token) -> io::Result<()> {
-            Ok(())
-        }
-        fn deregister(&mut self, _fd: RawFd) -> io::Result<()> {
-            Ok(())
-        }
-        fn poll(&mut self, _timeout: Option<Duration>, _events: &mut Events) -> io::Result<bool> {
-            Ok(false)
-        }
-        fn bell(&mut self) -> io::Result<Box<dyn Bell>> {
-            Ok(Box::new(NoDescriptor))
-        }
-    }
-    let event_loop = EventLoop::builder().selector(Box::new(NoDescriptor)).build().unwrap();
+    let event_loop = EventLoop::builder().selector(Polled::by(|_, _, _| false)).build().unwrap();
     is_blamed(|| event_loop.as_fd());
 }
 

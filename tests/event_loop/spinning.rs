@@ -2,16 +2,12 @@
 //! passes only there: ten microseconds for a look, and as long as was asked for a wait.
 
 use std::cell::{Cell, RefCell};
-use std::io;
-use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::common::polled::Polled;
 use waterwheel::testing::ManualClock;
-use waterwheel::{
-    Bell, Builder, Clock, EventLoop, Events, RemoteHandle, Selector, SystemClock, Token, get_running_loop, sleep,
-    yield_now,
-};
+use waterwheel::{Builder, Clock, EventLoop, RemoteHandle, SystemClock, get_running_loop, sleep, yield_now};
 
 const LOOK: Duration = Duration::from_micros(10);
 const NO_TIME: Option<Duration> = Some(Duration::ZERO);
@@ -29,6 +25,22 @@ struct World {
     call: RefCell<Option<(usize, RemoteHandle)>>,
 }
 
+impl World {
+    /// True if somebody was called.
+    fn poll(&self, timeout: Option<Duration>) -> bool {
+        self.asked.borrow_mut().push(timeout);
+        assert!(self.asked.borrow().len() < 10_000, "the loop looks for ever");
+        let looks = self.asked.borrow().len();
+        if let Some((_, remote)) = self.call.borrow_mut().take_if(|(at, _)| *at == looks) {
+            remote.call_soon(|| get_running_loop().stop());
+            return true;
+        }
+        let passed = timeout.expect("nothing would end this wait").max(LOOK);
+        self.now.set(self.now.get() + passed);
+        false
+    }
+}
+
 struct Passing(Rc<World>);
 
 impl Clock for Passing {
@@ -37,48 +49,11 @@ impl Clock for Passing {
     }
 }
 
-struct Recording(Rc<World>);
-
-struct NoBell;
-
-impl Bell for NoBell {
-    fn ring(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Selector for Recording {
-    fn register(&mut self, _fd: RawFd, _token: Token) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn deregister(&mut self, _fd: RawFd) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn poll(&mut self, timeout: Option<Duration>, _events: &mut Events) -> io::Result<bool> {
-        let world = &self.0;
-        world.asked.borrow_mut().push(timeout);
-        assert!(world.asked.borrow().len() < 10_000, "the loop looks for ever");
-        let looks = world.asked.borrow().len();
-        if let Some((_, remote)) = world.call.borrow_mut().take_if(|(at, _)| *at == looks) {
-            remote.call_soon(|| get_running_loop().stop());
-            return Ok(true);
-        }
-        let passed = timeout.expect("nothing would end this wait").max(LOOK);
-        world.now.set(world.now.get() + passed);
-        Ok(false)
-    }
-
-    fn bell(&mut self) -> io::Result<Box<dyn Bell>> {
-        Ok(Box::new(NoBell))
-    }
-}
-
 fn world() -> (Rc<World>, Builder) {
     let now = Cell::new(SystemClock.now());
     let world = Rc::new(World { now, asked: RefCell::default(), call: RefCell::default() });
-    let builder = EventLoop::builder().selector(Box::new(Recording(Rc::clone(&world))));
+    let polled = Rc::clone(&world);
+    let builder = EventLoop::builder().selector(Polled::by(move |timeout, _, _| polled.poll(timeout)));
     (Rc::clone(&world), builder.clock(Rc::new(Passing(world))))
 }
 

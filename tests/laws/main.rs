@@ -8,6 +8,7 @@ mod common {
     pub(crate) mod descriptors;
     pub(crate) mod give_up;
     pub(crate) mod links;
+    pub(crate) mod polled;
     pub(crate) mod story;
     pub(crate) mod until;
     pub(crate) mod watchdog;

@@ -4,65 +4,38 @@
 //! thread of its own.
 
 use std::cell::{Cell, RefCell};
-use std::io;
-use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::common::polled::Polled;
 use waterwheel::testing::ManualClock;
-use waterwheel::{Bell, EventLoop, Events, Readiness, Selector, Token};
+use waterwheel::{EventLoop, Events, Readiness, Token};
 
 thread_local! {
-    static TOKENS: RefCell<Vec<Token>> = const { RefCell::new(Vec::new()) };
     static ARMED: Cell<bool> = const { Cell::new(false) };
     static POLLS: Cell<usize> = const { Cell::new(0) };
     static POLLING: Cell<bool> = const { Cell::new(false) };
     static LOG: RefCell<Vec<(&'static str, usize)>> = const { RefCell::new(Vec::new()) };
 }
 
-struct Scripted;
-
-struct NoBell;
-
-impl Bell for NoBell {
-    fn ring(&self) -> io::Result<()> {
-        Ok(())
+fn poll(timeout: Option<Duration>, tokens: &[Token], events: &mut Events) -> bool {
+    POLLS.set(POLLS.get() + 1);
+    if !ARMED.take() {
+        assert!(timeout.is_some(), "the loop would wait for ever");
+        return false;
     }
-}
-
-impl Selector for Scripted {
-    fn register(&mut self, _fd: RawFd, token: Token) -> io::Result<()> {
-        TOKENS.with_borrow_mut(|tokens| tokens.push(token));
-        Ok(())
+    POLLING.set(true);
+    for token in tokens {
+        events.push(*token, Readiness::READABLE);
     }
-
-    fn deregister(&mut self, _fd: RawFd) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn poll(&mut self, timeout: Option<Duration>, events: &mut Events) -> io::Result<bool> {
-        POLLS.set(POLLS.get() + 1);
-        if !ARMED.take() {
-            assert!(timeout.is_some(), "the loop would wait for ever");
-            return Ok(false);
-        }
-        POLLING.set(true);
-        for token in TOKENS.with_borrow(Vec::clone) {
-            events.push(token, Readiness::READABLE);
-        }
-        POLLING.set(false);
-        Ok(true)
-    }
-
-    fn bell(&mut self) -> io::Result<Box<dyn Bell>> {
-        Ok(Box::new(NoBell))
-    }
+    POLLING.set(false);
+    true
 }
 
 /// A loop on the scripted selector and a clock that jumps. It asks the selector once in every turn.
 pub(crate) fn scripted_loop() -> (EventLoop, Rc<ManualClock>) {
     let clock = Rc::new(ManualClock::new());
-    let builder = EventLoop::builder().selector(Box::new(Scripted)).clock(clock.clone()).handles_per_poll(1);
+    let builder = EventLoop::builder().selector(Polled::by(poll)).clock(clock.clone()).handles_per_poll(1);
     (builder.build().expect("nothing of the system is asked"), clock)
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::RawFd;
 use waterwheel::{Bell, Events, Promise, Readiness, Selector, Token, spawn, timeout};
 
 use super::*;
+use crate::common::polled::NoBell;
 
 /// Both ends of a new connection, the first of which has the number of one that was watched by `watch` and closed.
 fn reused(handle: &LoopHandle, watch: impl Fn(&UnixStream)) -> (Rc<UnixStream>, Rc<UnixStream>) {
@@ -220,12 +221,6 @@ impl Selector for Forgetful {
     }
 
     fn bell(&mut self) -> io::Result<Box<dyn Bell>> {
-        struct NoBell;
-        impl Bell for NoBell {
-            fn ring(&self) -> io::Result<()> {
-                Ok(())
-            }
-        }
         Ok(Box::new(NoBell))
     }
 }
