@@ -24,6 +24,7 @@ mod common {
 }
 
 mod buffered_protocol;
+mod clock;
 mod closing;
 mod connecting;
 mod flow_control;

@@ -9,10 +9,10 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
-use waterwheel::testing::ManualClock;
 use waterwheel::{EventLoop, Server, StreamReader, StreamWriter, sleep, start_unix_server, yield_now};
 
 use super::{KIB, MIB, start};
+use crate::clock::with_clock;
 use crate::common::alone::{alone, run_alone};
 use crate::common::bytes::pattern;
 use crate::common::descriptors::{open_descriptors, until_descriptors};
@@ -277,17 +277,9 @@ fn a_client_that_has_ended_its_side_is_not_waited_for() {
     });
 }
 
-/// Runs a test on a loop whose clock jumps to the next deadline when nothing is ready.
-fn with_clock<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
-    alone(move || {
-        let clock = Rc::new(ManualClock::new());
-        EventLoop::builder().clock(clock).build().unwrap().run(test());
-    });
-}
-
 #[test]
 fn lingering_ends_at_the_bound() {
-    with_clock(|| async {
+    with_clock(|_| async {
         let before = open_descriptors();
         for unread in Unread::BOTH {
             let (server, client) = unread.lingering().await;
@@ -305,7 +297,7 @@ fn lingering_ends_at_the_bound() {
 
 #[test]
 fn what_the_client_still_sends_puts_the_bound_off() {
-    with_clock(|| async {
+    with_clock(|_| async {
         let before = open_descriptors();
         let (server, mut client) = said_bye_to().await;
         for second in [3, 6, 9, 12] {

@@ -9,12 +9,12 @@ use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use waterwheel::testing::ManualClock;
 use waterwheel::{
-    EventLoop, Server, StreamReader, StreamWriter, open_connection, sleep, spawn, start_server, yield_now,
+    Server, ShutdownReport, StreamReader, StreamWriter, open_connection, sleep, spawn, start_server, yield_now,
 };
 
-use crate::common::alone::{alone, run_alone};
+use crate::clock::with_clock;
+use crate::common::alone::run_alone;
 use crate::common::descriptors::{open_descriptors, until_descriptors};
 use crate::common::peers::plain_client;
 use crate::common::until::until;
@@ -49,6 +49,11 @@ async fn connect_plain(server: &Server, count: usize) -> Vec<TcpStream> {
     clients
 }
 
+/// What became of the connections: finished, closed and aborted.
+pub(super) fn counts(report: ShutdownReport) -> (usize, usize, usize) {
+    (report.finished, report.closed, report.aborted)
+}
+
 /// Shuts down, and says what became of the connections, finished, closed and aborted, and how many turns it took.
 async fn shut_down(server: &Server, grace: Duration) -> ((usize, usize, usize), usize) {
     let turns = Rc::new(Cell::new(0));
@@ -63,7 +68,7 @@ async fn shut_down(server: &Server, grace: Duration) -> ((usize, usize, usize), 
     counter.cancel();
     assert_eq!(server.connections(), 0);
     assert!(!server.is_serving());
-    ((report.finished, report.closed, report.aborted), turns.get())
+    (counts(report), turns.get())
 }
 
 #[test]
@@ -159,45 +164,40 @@ fn clients_that_end_only_their_side_are_closed_or_aborted_by_what_is_left_to_sen
 
 #[test]
 fn clients_that_end_within_the_grace_have_finished_and_it_is_not_waited_out() {
-    alone(|| {
-        let clock = Rc::new(ManualClock::new());
-        let mut event_loop = EventLoop::builder().clock(clock.clone()).build().unwrap();
-        event_loop.run(async {
-            let server = start(read_all).await;
-            let mut clients = Vec::new();
-            for _ in 0..4 {
-                clients.push(open_connection(server.local_addrs()[0]).await.unwrap());
-            }
-            while server.connections() < 4 {
-                yield_now().await;
-            }
-            let start = clock.elapsed();
-            for (second, client) in clients.into_iter().enumerate() {
-                drop(spawn(async move {
-                    sleep(Duration::from_secs(10 * (1 + second as u64))).await;
-                    drop(client);
-                }));
-            }
-            // The first two go at 10 and 20 seconds, the others are told at 25.
-            let report = server.shutdown(Duration::from_secs(25)).await;
-            assert_eq!((report.finished, report.closed, report.aborted), (2, 2, 0));
-            assert_eq!((clock.elapsed() - start).as_secs(), 25);
-        });
-        let (finished, elapsed) = event_loop.run(async {
-            let server = start(read_all).await;
-            let client = open_connection(server.local_addrs()[0]).await.unwrap();
-            while server.connections() < 1 {
-                yield_now().await;
-            }
-            let start = clock.elapsed();
+    with_clock(|clock| async move {
+        let server = start(read_all).await;
+        let mut clients = Vec::new();
+        for _ in 0..4 {
+            clients.push(open_connection(server.local_addrs()[0]).await.unwrap());
+        }
+        while server.connections() < 4 {
+            yield_now().await;
+        }
+        let start_of_four = clock.elapsed();
+        for (second, client) in clients.into_iter().enumerate() {
             drop(spawn(async move {
-                sleep(Duration::from_secs(10)).await;
+                sleep(Duration::from_secs(10 * (1 + second as u64))).await;
                 drop(client);
             }));
-            let report = server.shutdown(Duration::from_secs(3600)).await;
-            (report.finished, clock.elapsed() - start)
-        });
-        assert_eq!(finished, 1);
+        }
+        // The first two go at 10 and 20 seconds, the others are told at 25.
+        let report = server.shutdown(Duration::from_secs(25)).await;
+        assert_eq!(counts(report), (2, 2, 0));
+        assert_eq!((clock.elapsed() - start_of_four).as_secs(), 25);
+
+        let server = start(read_all).await;
+        let client = open_connection(server.local_addrs()[0]).await.unwrap();
+        while server.connections() < 1 {
+            yield_now().await;
+        }
+        let start_of_one = clock.elapsed();
+        drop(spawn(async move {
+            sleep(Duration::from_secs(10)).await;
+            drop(client);
+        }));
+        let report = server.shutdown(Duration::from_secs(3600)).await;
+        assert_eq!(report.finished, 1);
+        let elapsed = clock.elapsed() - start_of_one;
         assert!(elapsed < Duration::from_secs(3600), "{elapsed:?}");
     });
 }
@@ -226,7 +226,7 @@ fn called_twice_at_once_or_in_turn_it_ends_both_times() {
         assert_eq!(hasty, (0, 0, 2));
         // For the one who was waiting they ended by themselves.
         let patient = patient.await.unwrap();
-        assert_eq!((patient.finished, patient.closed, patient.aborted), (2, 0, 0));
+        assert_eq!(counts(patient), (2, 0, 0));
         assert_eq!(shut_down(&server, Duration::ZERO).await.0, (0, 0, 0));
         drop(clients);
     });

@@ -9,11 +9,10 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use waterwheel::testing::ManualClock;
-use waterwheel::{
-    EventLoop, Server, ShutdownReport, StreamReader, StreamWriter, sleep, spawn, start_server, yield_now,
-};
+use waterwheel::{Server, StreamReader, StreamWriter, sleep, spawn, start_server, yield_now};
 
+use super::shutdown::counts;
+use crate::clock::with_clock;
 use crate::common::alone::{alone, run_alone};
 use crate::common::bytes::pattern;
 use crate::common::descriptors::open_descriptors;
@@ -57,10 +56,6 @@ async fn start(reply: usize, then: Then) -> (Server, Rc<Cell<usize>>) {
         }
     };
     (start_server(handler, "127.0.0.1:0").await.unwrap(), replied)
-}
-
-fn counts(report: ShutdownReport) -> (usize, usize, usize) {
-    (report.finished, report.closed, report.aborted)
 }
 
 /// Sends the rest of a request and reads the reply, a piece at a time; ends its side then.
@@ -139,15 +134,6 @@ fn when_it_has_returned_nothing_lingers_any_more() {
                 assert!(reply.unwrap_or_else(|error| panic!("{then:?}: {error}")) == pattern(64 * KIB), "{then:?}");
             }
         }
-    });
-}
-
-/// Runs a test on a loop whose clock jumps to the next deadline when nothing is ready, and stands still otherwise.
-fn with_clock<F: Future<Output = ()>>(test: impl FnOnce(Rc<ManualClock>) -> F + Send + 'static) {
-    alone(move || {
-        let clock = Rc::new(ManualClock::new());
-        let mut event_loop = EventLoop::builder().clock(clock.clone()).build().unwrap();
-        event_loop.run(test(clock));
     });
 }
 
