@@ -9,7 +9,7 @@ use crate::common::watchdog::watchdog;
 /// Runs a test on a loop of its own.
 pub(crate) fn run<F: Future>(main: F) -> F::Output {
     let _watchdog = watchdog();
-    waterwheel::run(async { timeout(Duration::from_secs(30), main).await.expect("the test is over in time") })
+    waterwheel::run(async { timeout(Duration::from_secs(60), main).await.expect("the test is over in time") })
 }
 
 /// Lets `n` turns pass.
