@@ -96,6 +96,20 @@ impl Script {
         Script { ours: Some(linked.ours), answer, client, go, gone }
     }
 
+    /// A stream to the server that has more to say, and whose send has failed since the server has answered and gone.
+    /// Nobody has read anything of the answer yet, and the writer has heard of the failure.
+    async fn answered(&mut self) -> (StreamReader, StreamWriter) {
+        let connecting = open_connection(self.ours.take().unwrap()).limit(1024).tls(&self.client);
+        let (reader, writer) = connecting.server_hostname("127.0.0.1").await.unwrap();
+        writer.write(&vec![b'q'; MUCH]);
+        self.play();
+        until("the send fails", || writer.is_closing()).await;
+        settle().await;
+        let drained = give_up_after(2, writer.drain()).await.expect("it does not wait for the reader");
+        assert!(drained.is_err(), "the writer hears of it");
+        (reader, writer)
+    }
+
     /// Lets the server do its part and go, while the loop is held up.
     fn play(&self) {
         self.go.send(()).unwrap();
@@ -108,14 +122,7 @@ fn what_waits_for_a_reader_is_read_whole_after_the_send_failed() {
     run(async {
         for (link, with_end) in Link::BOTH.into_iter().flat_map(|link| [(link, true), (link, false)]) {
             let mut script = Script::answering(link, with_end);
-            let connecting = open_connection(script.ours.take().unwrap()).limit(1024).tls(&script.client);
-            let (mut reader, writer) = connecting.server_hostname("127.0.0.1").await.unwrap();
-            writer.write(&vec![b'q'; MUCH]);
-            script.play();
-            until("the send fails", || writer.is_closing()).await;
-            settle().await;
-            let drained = give_up_after(2, writer.drain()).await.expect("it does not wait for the reader");
-            assert!(drained.is_err());
+            let (mut reader, writer) = script.answered().await;
             let answer = reader.readexactly(script.answer.len()).await;
             assert!(
                 answer.unwrap_or_else(|error| panic!("{link:?}, with its end: {with_end}: {error}")) == script.answer
@@ -160,13 +167,7 @@ fn a_paused_protocol_is_told_all_that_came_and_then_of_the_failed_send() {
 fn a_writer_that_is_dropped_over_its_failed_send_leaves_the_reader_all_that_came() {
     run(async {
         let mut script = Script::answering(Link::Tcp, true);
-        let connecting = open_connection(script.ours.take().unwrap()).limit(1024).tls(&script.client);
-        let (mut reader, writer) = connecting.server_hostname("127.0.0.1").await.unwrap();
-        writer.write(&vec![b'q'; MUCH]);
-        script.play();
-        until("the send fails", || writer.is_closing()).await;
-        settle().await;
-        assert!(writer.drain().await.is_err(), "the writer hears of it, and goes");
+        let (mut reader, writer) = script.answered().await;
         drop(writer);
         let answer = reader.read_to_end().await;
         assert!(answer.unwrap_or_else(|error| panic!("the answer and its end are here: {error}")) == script.answer);
