@@ -1,6 +1,7 @@
 //! What the whole process does with a signal: it goes to those who listen, and if nobody does, its default action happens.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,20 +40,18 @@ impl Caught {
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         }
         let mut table = table();
-        let id = pipe::register(signal, to).map_err(|error| name_fault(signal, error))?;
-        match table.get_mut(&signal) {
-            Some(action) => {
-                action.listeners += 1;
-                action.happens.store(false, Ordering::SeqCst);
+        // The default action is asked for before the socket: signal-hook keeps this order, and a signal that was written
+        // must not end the process when its listener hears it and is gone before the handler has run to its end.
+        let action = match table.entry(signal) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let happens = emulate_default(signal).map_err(|error| name_fault(signal, error))?;
+                entry.insert(DefaultAction { listeners: 0, happens })
             }
-            None => match emulate_default(signal) {
-                Ok(happens) => drop(table.insert(signal, DefaultAction { listeners: 1, happens })),
-                Err(error) => {
-                    unregister(id);
-                    return Err(name_fault(signal, error));
-                }
-            },
-        }
+        };
+        let id = pipe::register(signal, to)?;
+        action.listeners += 1;
+        action.happens.store(false, Ordering::SeqCst);
         Ok(Caught { signal, id })
     }
 }
@@ -71,7 +70,7 @@ impl Drop for Caught {
 
 /// Has the default action happen whenever the flag is set.
 fn emulate_default(signal: i32) -> io::Result<Arc<AtomicBool>> {
-    let happens = Arc::new(AtomicBool::new(false));
+    let happens = Arc::new(AtomicBool::new(true));
     let flag = Arc::clone(&happens);
     match signal_name(signal) {
         Some(_) => register_conditional_default(signal, flag)?,
