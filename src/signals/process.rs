@@ -75,7 +75,7 @@ fn emulate_default(signal: i32) -> io::Result<Arc<AtomicBool>> {
     match signal_name(signal) {
         Some(_) => register_conditional_default(signal, flag)?,
         // A signal that signal-hook does not know, such as a real-time one. Their default action is to end the process.
-        None => register_conditional_shutdown(signal, 128 + signal, flag)?,
+        None => register_conditional_shutdown(signal, signal.saturating_add(128), flag)?,
     };
     Ok(happens)
 }
