@@ -198,6 +198,35 @@ fn guest_and_host_take_turns() {
     assert_eq!((success, errors.as_str()), (true, ""));
 }
 
+#[test]
+fn group_ends_with_the_first_failure() {
+    let Run { success, lines, errors } = run("group", &[]);
+    let expected = [
+        "Rosalind has played to the end",
+        "Rosalind leaves",
+        "Touchstone leaves",
+        "Orlando leaves",
+        "The evening is over: Touchstone has forgotten the text",
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!((success, errors.as_str()), (true, ""));
+}
+
+#[test]
+fn workers_find_factors_while_the_loop_goes_on() {
+    let Run { success, lines, errors } = run("workers", &[]);
+    let expected = [
+        "The loop orders the smallest factor of 2147483647",
+        "The loop orders the smallest factor of 13000000091",
+        "The loop orders the smallest factor of 600851475143",
+        "The worker found 2147483647 for 2147483647",
+        "The worker found 13 for 13000000091",
+        "The worker found 71 for 600851475143",
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!((success, errors.as_str()), (true, ""));
+}
+
 const TAKE_AN_ADDRESS: [&str; 6] =
     ["tcp_echo_client", "tcp_echo_server", "echo_streams", "echo_protocol", "line_server", "per_core"];
 
