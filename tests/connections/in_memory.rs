@@ -220,3 +220,41 @@ fn tls_goes_there_and_back_and_ends_in_order() {
         assert_eq!(report.aborted, 0);
     });
 }
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_tls_peer_that_takes_nothing_is_given_up_when_the_shutdown_timeout_has_passed_once() {
+    use waterwheel::testing::ManualClock;
+    use waterwheel::{EventLoop, TlsClient, TlsServer, sleep};
+
+    const SECOND: Duration = Duration::from_secs(1);
+    let authority = crate::common::certificates::Authority::new();
+    let identity = authority.sign(&["some.memory"]);
+    let (memory, clock) = (Memory::default(), Rc::new(ManualClock::new()));
+    let builder = EventLoop::builder().network(Rc::new(memory.clone())).selector(Box::new(memory));
+    builder.clock(clock.clone()).build().unwrap().run(async {
+        let tls = TlsServer::new(&identity.chain, &identity.key).unwrap();
+        let talk = async |_: StreamReader, writer: StreamWriter| {
+            writer.write(&pattern(10 * ROOM));
+            // By then the client's side is full, and takes nothing more.
+            sleep(SECOND).await;
+            writer.close();
+            // Kept, for else the close timeout of a dropped writer would end it.
+            let _ = writer.wait_closed().await;
+        };
+        let server = start_server(talk, "127.0.0.1:0").tls(tls).tls_shutdown_timeout(30 * SECOND).await.unwrap();
+        let client = TlsClient::with_roots(&authority.pem).unwrap();
+        let to = ("some.memory", server.local_addrs()[0].port());
+        let silent = open_connection(to).tls(client).await.unwrap();
+        while server.connections() == 0 {
+            waterwheel::yield_now().await;
+        }
+        let start = clock.elapsed();
+        while server.connections() > 0 {
+            sleep(SECOND).await;
+        }
+        let took = clock.elapsed() - start;
+        assert!((31 * SECOND..=32 * SECOND).contains(&took), "{took:?}");
+        drop(silent);
+    });
+}

@@ -211,20 +211,19 @@ impl TlsProtocol {
             Phase::Open => self.phase.set(Phase::Flushing),
             Phase::Flushing | Phase::Notified | Phase::Ending | Phase::Lost => return,
         }
-        self.bound_shutdown(usize::MAX);
         self.flush();
+        self.bound_shutdown();
         // What was not read is thrown away from now on, as far as the peer's end of the session.
         self.deliver_soon();
         self.tell_closing();
     }
 
-    /// Aborts the connection if the shutdown timeout passes without a byte being sent.
-    fn bound_shutdown(&self, unsent_before: usize) {
-        let limit = self.policy.shutdown_timeout;
+    /// Aborts the connection if the shutdown timeout passes without a byte being sent. If some were, it begins anew.
+    fn bound_shutdown(&self) {
+        let (limit, unsent_before) = (self.policy.shutdown_timeout, self.unsent());
         self.arm(limit, move |tls| {
-            let unsent = tls.unsent();
-            if unsent > 0 && unsent < unsent_before {
-                tls.bound_shutdown(unsent);
+            if tls.unsent() < unsent_before {
+                tls.bound_shutdown();
             } else {
                 tls.break_off(TlsError::from(TlsErrorKind::ShutdownTimedOut(limit)).into());
             }
