@@ -101,6 +101,34 @@ pub struct Task<T> {
 impl<T> Task<T> {
     /// Asks for the task to be cancelled. In the next turn its future is dropped, and awaiting the task then gives
     /// [`JoinError::Cancelled`]. If the task is done by then, this has no effect.
+    ///
+    /// # The rules of cancellation
+    ///
+    /// 1. **When.** The future is dropped in the next turn, where it waits, and never within this call. A task that has
+    ///    not begun never begins. Everything that the future holds is dropped with it, in Rust's usual order.
+    /// 2. **What the one who awaits gets.** `Cancelled`, after the drop. A result that the future was waiting for stays
+    ///    where it is, so that another can have it.
+    /// 3. **In the middle of a step.** A task that cancels itself, or that something it calls cancels, goes on to the
+    ///    end of that step. If it waits there, it is dropped in the next turn. If it returns, it is done, and its
+    ///    output counts.
+    /// 4. **Twice** is the same as once, and a task that is done stays done.
+    /// 5. **It cannot be refused.** asyncio raises an exception, which a coroutine may catch; here no code of the
+    ///    future runs again, except destructors. They can call, write, wake and spawn, but they cannot await: what has
+    ///    to be awaited in order to clean up is spawned as a task of its own. A destructor that panics is reported as
+    ///    an [`Incident`](crate::Incident), and the task is cancelled nevertheless.
+    /// 6. **What the task spawned goes on**, unless the future holds it in a [`CancelOnDrop`], a [`TaskGroup`] or a
+    ///    [`gather`], whose drop cancels it.
+    ///
+    /// ```
+    /// # waterwheel::run(async {
+    /// use waterwheel::{JoinError, spawn};
+    ///
+    /// let task = spawn(std::future::pending::<()>());
+    /// task.cancel();
+    /// assert!(!task.is_finished(), "the next turn does it");
+    /// assert!(matches!(task.await, Err(JoinError::Cancelled)));
+    /// # });
+    /// ```
     pub fn cancel(&self) {
         self.node.cancel();
     }

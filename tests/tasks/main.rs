@@ -8,6 +8,7 @@ mod common {
     pub(crate) mod watchdog;
 }
 
+mod cancellation;
 mod groups;
 mod intervals;
 mod remote;

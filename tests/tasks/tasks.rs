@@ -1,7 +1,7 @@
-//! Tasks: how they start, end, are cancelled, panic and are awaited.
+//! Tasks: how they start, end, panic and are awaited.
 
 use std::cell::{Cell, RefCell};
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::rc::Rc;
 use std::task::Poll;
@@ -9,15 +9,6 @@ use std::task::Poll;
 use crate::common::running::{run, turns};
 use crate::common::trace::Trace;
 use waterwheel::{EventLoop, JoinError, Task, get_running_loop, sleep, spawn, yield_now};
-
-/// Says a word when it is dropped.
-struct Says(Trace, &'static str);
-
-impl Drop for Says {
-    fn drop(&mut self) {
-        self.0.say(self.1);
-    }
-}
 
 #[test]
 fn a_task_begins_in_the_next_turn_in_line_with_callbacks() {
@@ -92,98 +83,6 @@ fn giving_up_on_awaiting_a_task_loses_nothing() {
             assert!(waterwheel::timeout(std::time::Duration::ZERO, &mut task).await.is_err());
         }
         assert_eq!(task.await.unwrap(), 7);
-    });
-}
-
-#[test]
-fn a_task_cancelled_before_its_first_step_never_begins() {
-    run(async {
-        let trace = Trace::default();
-        let (captured, said) = (Says(trace.clone(), "dropped"), trace.clone());
-        let task = spawn(async move {
-            let _captured = captured;
-            said.say("never said");
-        });
-        task.cancel();
-        assert!(!task.is_finished());
-        assert!(matches!(task.await, Err(JoinError::Cancelled)));
-        assert_eq!(trace.words(), ["dropped"]);
-    });
-}
-
-#[test]
-fn cancelling_drops_the_future_where_it_waits_in_the_next_turn() {
-    run(async {
-        let trace = Trace::default();
-        let local = trace.clone();
-        let task = spawn(async move {
-            let _outer = Says(local.clone(), "outer dropped");
-            let _inner = Says(local, "inner dropped");
-            pending::<()>().await;
-        });
-        turns(2).await;
-        task.cancel();
-        task.cancel();
-        trace.say("cancel returned");
-        let error = task.await.unwrap_err();
-        assert!(error.is_cancelled() && !error.is_panic());
-        assert_eq!(error.to_string(), "the task was cancelled");
-        assert_eq!(trace.words(), ["cancel returned", "inner dropped", "outer dropped"]);
-    });
-}
-
-#[test]
-fn a_task_that_cancels_itself_ends_where_it_next_waits() {
-    run(async {
-        let trace = Trace::default();
-        let own: Rc<RefCell<Option<Task<()>>>> = Rc::default();
-        let (itself, said) = (Rc::clone(&own), trace.clone());
-        own.replace(Some(spawn(async move {
-            itself.borrow().as_ref().unwrap().cancel();
-            said.say("goes on");
-            yield_now().await;
-            said.say("never said");
-        })));
-        turns(3).await;
-        let task = own.take().unwrap();
-        assert!(task.await.unwrap_err().is_cancelled());
-        assert_eq!(trace.words(), ["goes on"]);
-    });
-}
-
-#[test]
-fn a_task_that_is_done_stays_done_when_it_is_cancelled() {
-    run(async {
-        let task = spawn(async { 7 });
-        turns(2).await;
-        assert!(task.is_finished());
-        task.cancel();
-        turns(2).await;
-        assert_eq!(task.await.unwrap(), 7);
-        // Done and cancelled in the same turn, in this order.
-        let own: Rc<RefCell<Option<Task<u32>>>> = Rc::default();
-        let itself = Rc::clone(&own);
-        own.replace(Some(spawn(async move {
-            itself.borrow().as_ref().unwrap().cancel();
-            8
-        })));
-        turns(2).await;
-        let task = own.take().unwrap();
-        assert_eq!(task.await.unwrap(), 8);
-    });
-}
-
-#[test]
-fn what_a_cancelled_wait_was_about_to_get_stays_where_it_is() {
-    run(async {
-        let promise = waterwheel::Promise::new();
-        let waiting = promise.clone();
-        let task = spawn(async move { waiting.wait().await });
-        turns(2).await;
-        promise.set(7).unwrap();
-        task.cancel();
-        assert!(task.await.unwrap_err().is_cancelled());
-        assert_eq!(promise.wait().await, 7);
     });
 }
 
@@ -278,27 +177,6 @@ fn a_panic_that_nobody_awaits_is_reported_with_the_line_that_spawned_the_task() 
 }
 
 #[test]
-fn a_destructor_that_panics_while_its_task_is_cancelled_is_reported() {
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            panic!("boom");
-        }
-    }
-    run(async {
-        let incidents = Trace::of_incidents();
-        let task = spawn(async {
-            let _bomb = Bomb;
-            pending::<()>().await;
-        });
-        turns(2).await;
-        task.cancel();
-        assert!(task.await.unwrap_err().is_cancelled());
-        assert_eq!(incidents.words(), ["boom"]);
-    });
-}
-
-#[test]
 fn main_may_borrow_from_the_stack() {
     let mut event_loop = EventLoop::new().unwrap();
     let mut numbers = vec![1, 2, 3];
@@ -331,31 +209,6 @@ fn a_panic_in_main_comes_out_and_the_loop_is_usable_again() {
     assert_eq!(event_loop.run(async { 7 }), 7);
     event_loop.run(task).unwrap();
     assert_eq!(trace.words(), ["task done"]);
-}
-
-#[test]
-fn tasks_that_are_left_when_the_program_ends_are_cancelled_and_their_destructors_run() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    waterwheel::run(async move {
-        let (later, captured) = (said.clone(), Says(said.clone(), "task dropped"));
-        drop(spawn(async move {
-            let _captured = captured;
-            let _later = Scheduling(later);
-            pending::<()>().await;
-        }));
-        turns(2).await;
-        said.say("main done");
-    });
-    assert_eq!(trace.words(), ["main done", "task dropped", "scheduled by a destructor"]);
-
-    struct Scheduling(Trace);
-    impl Drop for Scheduling {
-        fn drop(&mut self) {
-            let said = self.0.clone();
-            get_running_loop().call_soon(move || said.say("scheduled by a destructor"));
-        }
-    }
 }
 
 #[test]
