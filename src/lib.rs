@@ -55,8 +55,8 @@
 //!   [`Server::serve_until`] serves until something is ready, such as `ctrl_c()`, and then ends in order.
 //! * **TLS** comes with the feature `tls`: `.tls(..)` on whatever connects or serves, and `start_tls` in the middle.
 //!
-//! Coroutines run on any executor's primitives: channels and locks of `futures`, `async-channel` or `tokio::sync` work
-//! here, since a waker may be used from any thread.
+//! Channels and locks of `futures`, `async-channel` or `tokio::sync` work here, since a waker may be used from any
+//! thread. The chapter [`synchronization`] shows the crate that serves for each of asyncio's primitives.
 //!
 //! # Coming from asyncio
 //!
@@ -83,6 +83,7 @@ mod runner;
 mod signals;
 mod slots;
 mod streams;
+pub mod synchronization;
 mod task;
 pub mod testing;
 mod threads;
