@@ -33,6 +33,14 @@ async fn echo_server() -> Server {
     start_server(echo, "127.0.0.1:0").await.unwrap()
 }
 
+/// A server of protocols, with what the protocol of its client records.
+async fn recorded_server() -> (Server, Rc<Recorder>) {
+    let recorder = Recorder::new();
+    let protocol = Rc::clone(&recorder);
+    let factory = move || Rc::clone(&protocol);
+    (get_running_loop().create_server(factory, "127.0.0.1:0").await.unwrap(), recorder)
+}
+
 fn dial(to: SocketAddr) -> TcpStream {
     let client = TcpStream::connect(to).unwrap();
     client.set_nonblocking(true).unwrap();
@@ -228,10 +236,7 @@ fn a_client_that_goes_as_the_server_closes_is_not_waited_for_in_vain() {
 #[test]
 fn closing_the_clients_flushes_and_leaves_the_listeners() {
     run(async {
-        let recorder = Recorder::new();
-        let protocol = Rc::clone(&recorder);
-        let factory = move || Rc::clone(&protocol);
-        let server = get_running_loop().create_server(factory, "127.0.0.1:0").await.unwrap();
+        let (server, recorder) = recorded_server().await;
         let client = dial(server.local_addrs()[0]);
         until("the connection", || recorder.words() == ["made"]).await;
         let data = crate::common::bytes::pattern(8 << 20);
@@ -251,10 +256,7 @@ fn closing_the_clients_flushes_and_leaves_the_listeners() {
 #[test]
 fn aborting_the_clients_does_not_wait_for_one_that_does_not_read() {
     run(async {
-        let recorder = Recorder::new();
-        let protocol = Rc::clone(&recorder);
-        let factory = move || Rc::clone(&protocol);
-        let server = get_running_loop().create_server(factory, "127.0.0.1:0").await.unwrap();
+        let (server, recorder) = recorded_server().await;
         let _client = dial(server.local_addrs()[0]);
         until("the connection", || recorder.words() == ["made"]).await;
         recorder.transport().write(&vec![0; 8 << 20]);
@@ -349,10 +351,7 @@ fn a_backlog_of_zero_or_one_still_serves_everyone() {
 #[test]
 fn the_pipeline_of_a_connection_is_made_then_data() {
     run(async {
-        let recorder = Recorder::new();
-        let protocol = Rc::clone(&recorder);
-        let factory = move || Rc::clone(&protocol);
-        let server = get_running_loop().create_server(factory, "127.0.0.1:0").await.unwrap();
+        let (server, recorder) = recorded_server().await;
         let client = dial(server.local_addrs()[0]);
         (&client).write_all(b"at once").unwrap();
         let ours = client.local_addr().unwrap();
