@@ -53,6 +53,8 @@
 //! * **Panics** of a callback, a protocol or a task are reported, and end only that one. The loop goes on.
 //! * **Signals** come with the feature `signals`: `add_signal_handler` of the loop, `ctrl_c()`, and a stream of signals.
 //!   [`Server::serve_until`] serves until something is ready, such as `ctrl_c()`, and then ends in order.
+//! * **Child processes** come with the feature `process`: `create_subprocess_exec` gives one with its standard streams as
+//!   streams, and `subprocess_exec` of the loop one whose events go to a protocol.
 //! * **TLS** comes with the feature `tls`: `.tls(..)` on whatever connects or serves, and `start_tls` in the middle.
 //!
 //! Channels and locks of `futures`, `async-channel` or `tokio::sync` work here, since a waker may be used from any
@@ -103,6 +105,8 @@ pub use interface::{
     Address, AfterEof, BufferedProtocol, DatagramProtocol, DatagramTransport, ExtraInfo, Protocol, ReceiveBuffer,
     Transport,
 };
+#[cfg(feature = "process")]
+pub use interface::{ChildPipe, SubprocessProtocol, SubprocessTransport};
 pub use net::port as network;
 pub use net::{
     ConnectError, CreateConnection, CreateDatagramEndpoint, CreateServer, Endpoint, Family, GetAddrInfo, LookUpError,
@@ -122,6 +126,8 @@ pub use streams::{
     StartServer, StreamFeeder, StreamReader, StreamWriter, open_connection, open_read_pipe, open_unix_connection,
     open_write_pipe, start_server, start_unix_server,
 };
+#[cfg(feature = "process")]
+pub use streams::{Process, create_subprocess_exec};
 pub use task::{
     AsCompleted, CancelOnDrop, ExecutorBusy, Gather, GroupError, Racers, RemoteTask, Task, TaskFailure, TaskGroup,
     ToThread, TryGather, Until, Wait, YieldNow, as_completed, gather, race, spawn, to_thread, try_gather, wait,

@@ -8,6 +8,8 @@ mod datagram;
 mod extra_info;
 mod protocol;
 mod receive_buffer;
+#[cfg(feature = "process")]
+mod subprocess;
 mod transport;
 
 pub use address::Address;
@@ -15,4 +17,6 @@ pub use datagram::{DatagramProtocol, DatagramTransport};
 pub use extra_info::ExtraInfo;
 pub use protocol::{AfterEof, BufferedProtocol, Protocol};
 pub use receive_buffer::ReceiveBuffer;
+#[cfg(feature = "process")]
+pub use subprocess::{ChildPipe, SubprocessProtocol, SubprocessTransport};
 pub use transport::Transport;

@@ -7,6 +7,8 @@ mod connection;
 mod datagram;
 mod pipes;
 pub mod port;
+#[cfg(feature = "process")]
+mod process;
 mod server;
 mod system;
 
@@ -17,5 +19,7 @@ pub(crate) use connection::topmost;
 #[cfg(feature = "tls")]
 pub(crate) use connection::{LayerSettings, Layered, Made, MakeLayer, PrepareLayer};
 pub use datagram::CreateDatagramEndpoint;
+#[cfg(feature = "process")]
+pub(crate) use process::{Child, Pipes};
 pub use server::{CreateServer, Server, ShutdownReport};
 pub(crate) use server::{ServeOptions, serve_options};

@@ -115,4 +115,15 @@ impl LoopHandle {
         let opened = connected.open(self, protocol.clone(), None)?;
         Ok((opened.until_made().await?, protocol))
     }
+
+    /// Opens a transport of a pipe, whose protocol is told `connection_made` in the next turn.
+    #[cfg(feature = "process")]
+    pub(crate) fn open_pipe(
+        &self,
+        protocol: Rc<dyn Protocol>,
+        pipe: OwnedFd,
+        ways: Ways,
+    ) -> io::Result<Rc<dyn Transport>> {
+        Ok(self.network().adopt_pipe(self, pipe, ways)?.open(self, protocol, None)?.transport)
+    }
 }

@@ -41,14 +41,7 @@ use crate::event_loop::{LoopHandle, get_running_loop};
 #[doc(alias = "sigwait")]
 #[track_caller]
 pub fn signals(of: &[i32]) -> io::Result<Signals> {
-    let mut signals = Signals { event_loop: get_running_loop(), of: Vec::new(), inbox: Rc::default() };
-    for &signal in of {
-        if !signals.of.contains(&signal) {
-            Listener::of(&signals.event_loop, signal)?.add_inbox(Rc::clone(&signals.inbox));
-            signals.of.push(signal);
-        }
-    }
-    Ok(signals)
+    Signals::of(&get_running_loop(), of)
 }
 
 /// A stream of signals, made by [`signals`]. Dropping it ends the listening.
@@ -60,6 +53,18 @@ pub struct Signals {
 }
 
 impl Signals {
+    /// As [`signals`], on this loop.
+    pub(crate) fn of(event_loop: &LoopHandle, of: &[i32]) -> io::Result<Signals> {
+        let mut signals = Signals { event_loop: event_loop.clone(), of: Vec::new(), inbox: Rc::default() };
+        for &signal in of {
+            if !signals.of.contains(&signal) {
+                Listener::of(event_loop, signal)?.add_inbox(Rc::clone(&signals.inbox));
+                signals.of.push(signal);
+            }
+        }
+        Ok(signals)
+    }
+
     /// Waits for the next signal and gives its number. What came since the stream was made and was not taken yet is given
     /// first, in the order in which it came. A signal that comes again before it was taken is given once.
     ///

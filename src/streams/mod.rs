@@ -11,6 +11,8 @@ mod feeder;
 mod newline;
 mod open;
 mod pipes;
+#[cfg(feature = "process")]
+mod process;
 mod protocol;
 mod reader;
 mod separators;
@@ -22,6 +24,8 @@ mod writer;
 pub use feeder::StreamFeeder;
 pub use open::{OpenConnection, open_connection, open_unix_connection};
 pub use pipes::{OpenReadPipe, OpenWritePipe, open_read_pipe, open_write_pipe};
+#[cfg(feature = "process")]
+pub use process::{Process, create_subprocess_exec};
 pub use reader::StreamReader;
 pub use separators::Separators;
 pub use serve::{ClientConnected, Coroutine, FallibleCoroutine, Plain, StartServer, start_server, start_unix_server};

@@ -5,9 +5,12 @@ use std::future::{Future, IntoFuture};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
+use std::rc::Rc;
 
 use crate::constants::DEFAULT_LIMIT;
-use crate::event_loop::get_running_loop;
+use crate::event_loop::{LoopHandle, get_running_loop};
+#[cfg(feature = "process")]
+use crate::net::port::Ways;
 use crate::streams::open::check_limit;
 use crate::streams::protocol::StreamProtocol;
 use crate::streams::{StreamReader, StreamWriter};
@@ -103,6 +106,35 @@ pub fn open_write_pipe(pipe: impl Into<OwnedFd>) -> OpenWritePipe {
     OpenWritePipe { pipe: pipe.into() }
 }
 
+fn to_read(event_loop: &LoopHandle, limit: usize) -> Rc<StreamProtocol> {
+    let protocol = StreamProtocol::new(Some(event_loop.clone()), limit, None);
+    protocol.has_no_writer();
+    protocol
+}
+
+fn to_write(event_loop: &LoopHandle) -> Rc<StreamProtocol> {
+    // Nothing is read, so the limit is never reached.
+    let protocol = StreamProtocol::new(Some(event_loop.clone()), DEFAULT_LIMIT, None);
+    protocol.has_no_reader();
+    protocol
+}
+
+/// A reader that can be used at once, though its protocol is told of the connection in the next turn only.
+#[cfg(feature = "process")]
+pub(super) fn read_at_once(event_loop: &LoopHandle, pipe: OwnedFd) -> io::Result<StreamReader> {
+    let protocol = to_read(event_loop, DEFAULT_LIMIT);
+    event_loop.open_pipe(protocol.clone(), pipe, Ways::In)?;
+    Ok(StreamReader::of(protocol))
+}
+
+/// As [`read_at_once`].
+#[cfg(feature = "process")]
+pub(super) fn write_at_once(event_loop: &LoopHandle, pipe: OwnedFd) -> io::Result<StreamWriter> {
+    let protocol = to_write(event_loop);
+    let transport = event_loop.open_pipe(protocol.clone(), pipe, Ways::Out)?;
+    Ok(StreamWriter::of(protocol, transport))
+}
+
 /// What [`open_read_pipe`] makes: await it.
 #[must_use = "the pipe is not read, and is closed, unless this is awaited"]
 pub struct OpenReadPipe {
@@ -126,8 +158,7 @@ impl IntoFuture for OpenReadPipe {
         Box::pin(async move {
             check_limit(self.limit)?;
             let event_loop = get_running_loop();
-            let protocol = StreamProtocol::new(Some(event_loop.clone()), self.limit, None);
-            protocol.has_no_writer();
+            let protocol = to_read(&event_loop, self.limit);
             let (_transport, protocol) = event_loop.connect_read_pipe(|| protocol, self.pipe).await?;
             Ok(StreamReader::of(protocol))
         })
@@ -147,9 +178,7 @@ impl IntoFuture for OpenWritePipe {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let event_loop = get_running_loop();
-            // Nothing is read, so the limit is never reached.
-            let protocol = StreamProtocol::new(Some(event_loop.clone()), DEFAULT_LIMIT, None);
-            protocol.has_no_reader();
+            let protocol = to_write(&event_loop);
             let (transport, protocol) = event_loop.connect_write_pipe(|| protocol, self.pipe).await?;
             Ok(StreamWriter::of(protocol, transport))
         })

@@ -241,6 +241,26 @@ fn workers_find_factors_while_the_loop_goes_on() {
     assert_eq!((success, errors.as_str()), (true, ""));
 }
 
+#[cfg(feature = "process")]
+#[test]
+fn child_shows_what_its_children_say() {
+    let Run { success, lines, errors } = run("child", &[]);
+    assert_eq!(lines[..3], ["mill", "water", "wheel"]);
+    let pid = lines[3].strip_suffix(": 1").expect("the second child counts").to_owned();
+    assert_ne!(pid.parse(), Ok(0_u32));
+    assert_eq!(lines[3..], ["1", "2", "3", "exit status: 0"].map(|text| format!("{pid}: {text}")));
+    assert_eq!((success, errors.as_str()), (true, ""));
+
+    let Run { success, lines, errors } = run("child", &["sh", "-c", "echo one; kill -9 $$"]);
+    assert!(lines[3].ends_with(": one"), "{lines:?}");
+    assert!(lines[4].ends_with(": signal: 9 (SIGKILL)"), "{lines:?}");
+    assert_eq!((success, errors.as_str()), (true, ""));
+
+    let Run { success, lines, errors } = run("child", &["/nonexistent/program"]);
+    assert_eq!((success, lines.len()), (false, 3), "{errors}");
+    assert!(errors.contains("NotFound"), "{errors}");
+}
+
 const TAKE_AN_ADDRESS: [&str; 6] =
     ["tcp_echo_client", "tcp_echo_server", "echo_streams", "echo_protocol", "line_server", "per_core"];
 

@@ -30,7 +30,12 @@ fn build_examples() -> PathBuf {
     let mut build = Command::new(cargo);
     build.args(["build", "--quiet", "--examples", "--profile", name, "--target-dir"]).arg(target);
     build.current_dir(env!("CARGO_MANIFEST_DIR"));
-    for (feature, is_on) in [("tls", cfg!(feature = "tls")), ("signals", cfg!(feature = "signals"))] {
+    let features = [
+        ("tls", cfg!(feature = "tls")),
+        ("signals", cfg!(feature = "signals")),
+        ("process", cfg!(feature = "process")),
+    ];
+    for (feature, is_on) in features {
         if is_on {
             build.args(["--features", feature]);
         }

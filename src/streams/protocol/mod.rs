@@ -25,6 +25,9 @@ pub(super) use inbox::Hand;
 use inbox::Inbox;
 use state::{Flags, State};
 
+/// Twice the limit must not overflow.
+const MOST_LIMIT: usize = usize::MAX / 2;
+
 /// Called once, with both ends of a new connection.
 pub(crate) type Connected = Rc<dyn Fn(StreamReader, StreamWriter)>;
 
@@ -34,8 +37,8 @@ pub(crate) struct StreamProtocol {
     event_loop: Option<LoopHandle>,
     stage: Cell<Stage>,
     inbox: Inbox,
-    /// Invariant: at most half of the largest `usize`, so that twice the limit does not overflow.
-    limit: usize,
+    /// Invariant: at most `MOST_LIMIT`.
+    limit: Cell<usize>,
     /// The error of the connection. A writer is told of it. A reader is, too, unless the stream had ended well before.
     failure: Cell<Option<ConnectionError>>,
     state: State,
@@ -64,7 +67,7 @@ impl StreamProtocol {
             event_loop,
             stage: Cell::new(Stage::New(connected)),
             inbox: Inbox::default(),
-            limit: limit.min(usize::MAX / 2),
+            limit: Cell::new(limit.min(MOST_LIMIT)),
             failure: Cell::new(None),
             state: State::default(),
             bulk: Cell::new(false),
@@ -104,7 +107,7 @@ impl StreamProtocol {
     /// Puts a buffer with `n` new bytes into the inbox.
     #[inline]
     fn received(&self, buffer: ReceiveBuffer, n: usize) {
-        if self.inbox.put(buffer, n) > self.limit * 2 {
+        if self.inbox.put(buffer, n) > self.limit() * 2 {
             self.pause_reading();
         }
         self.reader_waits.wake(self.executor());
@@ -179,7 +182,7 @@ impl StreamProtocol {
     /// How large a buffer with `len` bytes may grow: no larger than what can come before reading is paused. Only a
     /// reader that waits for even more bytes has its buffer doubled without a bound.
     fn most_memory(&self, len: usize) -> usize {
-        let pause = self.limit * 2;
+        let pause = self.limit() * 2;
         if len > pause { usize::MAX } else { pause.saturating_add(LARGE_BUFFER) }
     }
 
@@ -207,7 +210,12 @@ impl StreamProtocol {
 
 impl Protocol for StreamProtocol {
     fn connection_made(&self, transport: Rc<dyn Transport>) {
-        let Stage::New(Some(connected)) = self.stage.replace(Stage::Made(Rc::clone(&transport))) else { return };
+        let Stage::New(connected) = self.stage.replace(Stage::Made(Rc::clone(&transport))) else { return };
+        if self.state.any(Flags::READER_GONE) && self.state.any(Flags::WRITER_GONE) {
+            // Both halves are gone already. They were of a pipe that was opened without waiting for this.
+            self.close_transport();
+        }
+        let Some(connected) = connected else { return };
         let Some(this) = self.this.upgrade() else { return };
         let (reader, writer) = pair(this, transport);
         connected(reader, writer);
@@ -281,7 +289,7 @@ impl fmt::Debug for StreamProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamProtocol")
             .field("unread", &self.inbox.unread())
-            .field("limit", &self.limit)
+            .field("limit", &self.limit())
             .field("end", &self.describe_end())
             .field("state", &self.state)
             .finish_non_exhaustive()

@@ -11,8 +11,15 @@ use crate::executor::{poll_operation, take_operation};
 use crate::interface::ReceiveBuffer;
 
 impl StreamProtocol {
+    #[inline]
     pub(in crate::streams) fn limit(&self) -> usize {
-        self.limit
+        self.limit.get()
+    }
+
+    /// Sets another limit before anything has come.
+    #[cfg(feature = "process")]
+    pub(in crate::streams) fn set_limit(&self, limit: usize) {
+        self.limit.set(limit.min(super::MOST_LIMIT));
     }
 
     /// Moves what was received behind what the reader has in its hand.
@@ -54,7 +61,7 @@ impl StreamProtocol {
 
     #[cold]
     fn resume_if_few(&self) {
-        if self.inbox.unread() <= self.limit {
+        if self.inbox.unread() <= self.limit() {
             self.resume_reading();
         }
     }

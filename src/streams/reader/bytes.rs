@@ -37,9 +37,20 @@ impl StreamReader {
     /// If the connection failed.
     #[doc(alias = "read(-1)")]
     pub async fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
+        self.until_end().await?;
+        Ok(self.take_all())
+    }
+
+    /// Waits until the stream has ended, and leaves all of it in the hand.
+    pub(in crate::streams) async fn until_end(&mut self) -> io::Result<()> {
         operation().await;
         while self.more().await? {}
-        Ok(self.take_much(self.hand.len()))
+        Ok(())
+    }
+
+    /// Takes what is in the hand.
+    pub(in crate::streams) fn take_all(&mut self) -> Vec<u8> {
+        self.take_much(self.hand.len())
     }
 
     /// Reads what is there into `buf`, without allocating, and waits only if nothing is there. Returns the number of

@@ -75,6 +75,11 @@ impl StreamReader {
         StreamReader { protocol, hand: Hand::default() }
     }
 
+    #[cfg(feature = "process")]
+    pub(super) fn set_limit(&self, limit: usize) {
+        self.protocol.set_limit(limit);
+    }
+
     /// Whether the stream has ended and everything was read.
     pub fn at_eof(&self) -> bool {
         self.protocol.at_eof()

@@ -1,0 +1,19 @@
+//! Child processes: a child and its end, and a transport over it.
+//!
+//! ```text
+//!   SIGCHLD ──► the loop's stream of signals ──► a task for each child asks whether it was this one
+//!                                                                       │
+//!                                    SubprocessTransport, Process ◄─────┘  Child::ended
+//! ```
+//!
+//! The signal does not say whose child has exited, nor how many. So each child is asked, and several ends that became
+//! one signal are all found. A process that nobody asked about is not waited for: other parts of a program may have
+//! children of their own.
+
+mod child;
+mod orphans;
+mod reporter;
+mod subprocess_exec;
+mod transport;
+
+pub(crate) use child::{Child, Pipes};

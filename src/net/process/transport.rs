@@ -1,0 +1,86 @@
+//! The transport of a child process.
+
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::process::ExitStatus;
+use std::rc::Rc;
+
+use crate::interface::{ChildPipe, SubprocessTransport, Transport};
+use crate::net::process::Child;
+
+/// A child and its pipes. It does not hold its protocol: whatever may still call that does, and the loop holds those.
+pub(super) struct ChildTransport {
+    child: Rc<Child>,
+    /// By the number that they have in the child. `None` where there is no pipe, and once it is lost.
+    pipes: [Cell<Option<Rc<dyn Transport>>>; 3],
+    closing: Cell<bool>,
+}
+
+impl ChildTransport {
+    pub(super) fn new(child: Rc<Child>) -> Rc<ChildTransport> {
+        Rc::new(ChildTransport { child, pipes: Default::default(), closing: Cell::new(false) })
+    }
+
+    pub(super) fn child(&self) -> &Rc<Child> {
+        &self.child
+    }
+
+    pub(super) fn set_pipe(&self, pipe: ChildPipe, transport: Rc<dyn Transport>) {
+        self.pipes[pipe as usize].set(Some(transport));
+    }
+
+    pub(super) fn pipe_is_lost(&self, pipe: ChildPipe) {
+        drop(self.pipes[pipe as usize].take());
+    }
+
+    /// Whether nothing more can happen to the child.
+    pub(super) fn is_over(&self) -> bool {
+        self.child.ended().is_set() && self.pipes().next().is_none()
+    }
+
+    fn pipe(&self, number: usize) -> Option<Rc<dyn Transport>> {
+        let pipe = self.pipes[number].take();
+        self.pipes[number].set(pipe.clone());
+        pipe
+    }
+
+    fn pipes(&self) -> impl Iterator<Item = Rc<dyn Transport>> {
+        (0..self.pipes.len()).filter_map(|number| self.pipe(number))
+    }
+}
+
+impl SubprocessTransport for ChildTransport {
+    fn get_pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    fn get_returncode(&self) -> Option<ExitStatus> {
+        self.child.returncode()
+    }
+
+    fn get_pipe_transport(&self, pipe: ChildPipe) -> Option<Rc<dyn Transport>> {
+        self.pipe(pipe as usize)
+    }
+
+    fn send_signal(&self, signal: i32) -> io::Result<()> {
+        self.child.send_signal(signal)
+    }
+
+    fn close(&self) {
+        if !self.closing.replace(true) {
+            self.pipes().for_each(|pipe| pipe.close());
+            self.child.kill_if_running();
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing.get()
+    }
+}
+
+impl fmt::Debug for ChildTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self as &dyn SubprocessTransport, f)
+    }
+}

@@ -1,0 +1,286 @@
+//! A child process, with its standard streams as streams.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::pin;
+use std::process::{Command, ExitStatus, Output};
+use std::rc::Rc;
+use std::task::Poll;
+
+use crate::event_loop::get_running_loop;
+use crate::net::{Child, Pipes};
+use crate::streams::pipes::{read_at_once, write_at_once};
+use crate::streams::{StreamReader, StreamWriter};
+
+/// Starts a child process, on the loop that runs on this thread.
+///
+/// Those of the child's standard streams that the command sets to [`Stdio::piped`](std::process::Stdio::piped) become
+/// streams of ours. The command says everything else, too: arguments, environment, directory, groups. Starting a program
+/// blocks the loop until the system has done it.
+///
+/// While a loop has children, it listens to the signal `SIGCHLD`, beside whoever else does.
+///
+/// # Errors
+///
+/// The system's error if the program cannot be started, such as `NotFound`. It also fails if there are no descriptors
+/// left.
+///
+/// # Panics
+///
+/// If no loop runs on this thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::process::{Command, Stdio};
+/// use waterwheel::create_subprocess_exec;
+///
+/// let output = waterwheel::run(async {
+///     let mut command = Command::new("tr");
+///     command.args(["a-z", "A-Z"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+///     create_subprocess_exec(command)?.communicate(b"hello").await
+/// })?;
+/// assert!(output.status.success());
+/// assert_eq!(output.stdout, b"HELLO");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// A command of the shell, which asyncio has a function of its own for; and its output as it comes:
+///
+/// ```
+/// use std::process::{Command, Stdio};
+/// use waterwheel::{ReadError, create_subprocess_exec};
+///
+/// let status = waterwheel::run(async {
+///     let mut command = Command::new("sh");
+///     command.args(["-c", "echo one; echo two; exit 3"]).stdout(Stdio::piped());
+///     let mut process = create_subprocess_exec(command)?;
+///     let mut stdout = process.stdout.take().expect("it is piped");
+///     while let Some(line) = stdout.next_line().await? {
+///         println!("{}", String::from_utf8_lossy(&line));
+///     }
+///     Ok::<_, ReadError>(process.wait().await?)
+/// })?;
+/// assert_eq!(status.code(), Some(3));
+/// # Ok::<(), ReadError>(())
+/// ```
+#[doc(alias = "create_subprocess_shell")]
+#[doc(alias = "subprocess")]
+pub fn create_subprocess_exec(mut command: Command) -> io::Result<Process> {
+    let event_loop = get_running_loop();
+    let (child, pipes) = Child::start(&event_loop, &mut command)?;
+    let Pipes { stdin, stdout, stderr } = pipes;
+    // If this fails, nobody gets the child.
+    let mut child = KillOnDrop { child, asked_for: true };
+    let read = |pipe| read_at_once(&event_loop, pipe);
+    let stdin = stdin.map(|pipe| write_at_once(&event_loop, OwnedFd::from(pipe))).transpose()?;
+    let stdout = stdout.map(OwnedFd::from).map(read).transpose()?;
+    let stderr = stderr.map(OwnedFd::from).map(read).transpose()?;
+    child.asked_for = false;
+    Ok(Process { stdin, stdout, stderr, child })
+}
+
+/// A child process, made by [`create_subprocess_exec`].
+///
+/// Dropping it closes the streams that were not taken out of it. It does not kill the child, unless
+/// [`kill_on_drop`](Process::kill_on_drop) was called. The loop waits for the child in any case, so that no zombie is left,
+/// and if the loop is closed before the child has ended, a thread does.
+#[must_use = "dropping it closes the streams to the child"]
+pub struct Process {
+    /// Writes to the child's standard input, if that is piped. Take it out to close it, or to use it in another task.
+    pub stdin: Option<StreamWriter>,
+    /// Reads the child's standard output, if that is piped.
+    pub stdout: Option<StreamReader>,
+    /// Reads the child's standard error, if that is piped.
+    pub stderr: Option<StreamReader>,
+    child: KillOnDrop,
+}
+
+/// Apart from `Process`, so that the streams can be moved out of that.
+struct KillOnDrop {
+    child: Rc<Child>,
+    asked_for: bool,
+}
+
+impl Process {
+    /// The limit of the readers, in bytes; the default is 64 KiB. To be called before anything is read.
+    ///
+    /// # Panics
+    ///
+    /// If the limit is 0.
+    #[track_caller]
+    pub fn limit(self, bytes: usize) -> Self {
+        assert!(bytes > 0, "the limit of a reader must be over 0");
+        for reader in [&self.stdout, &self.stderr].into_iter().flatten() {
+            reader.set_limit(bytes);
+        }
+        self
+    }
+
+    /// Has the child killed when this is dropped. The loop still waits for it.
+    pub fn kill_on_drop(mut self) -> Self {
+        self.child.asked_for = true;
+        self
+    }
+
+    /// The child's number. After the child has exited the system may give it to another process.
+    #[doc(alias = "id")]
+    pub fn pid(&self) -> u32 {
+        self.child.child.pid()
+    }
+
+    /// How the child has exited, as far as the loop knows by now; `None` while it runs.
+    #[doc(alias = "try_wait")]
+    pub fn returncode(&self) -> Option<ExitStatus> {
+        self.child.child.returncode()
+    }
+
+    /// Waits until the child has exited. Its standard input is closed first, as far as it is still here, since the child
+    /// may wait for its end. What was written before still goes there.
+    ///
+    /// A child that fills a pipe which nobody reads never ends. [`communicate`](Process::communicate) reads.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing, and the next call waits on. The standard input stays closed.
+    ///
+    /// # Errors
+    ///
+    /// If the system cannot say how the child has ended, since other code of the program has waited for it; or if the
+    /// loop of the child was closed before.
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.close_stdin();
+        Ok(self.child.child.ended().wait().await?)
+    }
+
+    /// Writes `input` to the child's standard input and closes that, reads its standard output and its standard error until
+    /// both have ended, and waits until it has exited. All of that goes on at the same time, so neither side waits for the
+    /// other for ever. What is not piped is empty in the result.
+    ///
+    /// The outputs are kept in memory, however long they are. A child that ends without reading all its input is no error.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped after its first poll, all of `input` is still sent, and what has been read stays in the
+    /// readers. To go on, call it with an empty input.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if there is input, but the child's standard input is not piped, or was closed or taken out before.
+    /// Otherwise as [`wait`](Process::wait), or if a pipe cannot be read.
+    pub async fn communicate(&mut self, input: &[u8]) -> io::Result<Output> {
+        if !input.is_empty() {
+            let Some(stdin) = self.stdin.as_ref().filter(|stdin| !stdin.is_closing()) else {
+                let text = "there is input for a child process whose standard input is not piped, or was closed";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+            };
+            stdin.write(input);
+        }
+        self.close_stdin();
+        let (stdout, stderr) = both(until_end(&mut self.stdout), until_end(&mut self.stderr)).await;
+        let status = self.wait().await?;
+        stdout.and(stderr)?;
+        // Taken only now, so that nothing is lost by a future that is dropped before.
+        Ok(Output { status, stdout: take_all(&mut self.stdout), stderr: take_all(&mut self.stderr) })
+    }
+
+    /// Sends a signal to the child.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if the child has exited. `InvalidInput` if there is no such signal, or if it has no name, as a real-time
+    /// signal. The system's error if we may not send to the child.
+    #[doc(alias = "ProcessLookupError")]
+    pub fn send_signal(&self, signal: i32) -> io::Result<()> {
+        self.child.child.send_signal(signal)
+    }
+
+    /// Asks the child to end, by the signal `SIGTERM`.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_signal`](Process::send_signal).
+    pub fn terminate(&self) -> io::Result<()> {
+        self.send_signal(libc::SIGTERM)
+    }
+
+    /// Ends the child, by the signal `SIGKILL`.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_signal`](Process::send_signal).
+    pub fn kill(&self) -> io::Result<()> {
+        self.send_signal(libc::SIGKILL)
+    }
+
+    /// Closes the child's standard input. The writer is kept: if it were dropped, a child that takes nothing for a long
+    /// time would lose what was written.
+    fn close_stdin(&self) {
+        if let Some(stdin) = &self.stdin {
+            stdin.close();
+        }
+    }
+}
+
+async fn until_end(reader: &mut Option<StreamReader>) -> io::Result<()> {
+    match reader {
+        Some(reader) => reader.until_end().await,
+        None => Ok(()),
+    }
+}
+
+fn take_all(reader: &mut Option<StreamReader>) -> Vec<u8> {
+    reader.as_mut().map_or_else(Vec::new, StreamReader::take_all)
+}
+
+/// Awaits two futures at the same time.
+async fn both<A, B>(first: impl Future<Output = A>, second: impl Future<Output = B>) -> (A, B) {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    let (mut a, mut b) = (None, None);
+    poll_fn(|cx| {
+        if a.is_none() {
+            a = ready(first.as_mut().poll(cx));
+        }
+        if b.is_none() {
+            b = ready(second.as_mut().poll(cx));
+        }
+        match (a.take(), b.take()) {
+            (Some(a), Some(b)) => Poll::Ready((a, b)),
+            unfinished => {
+                (a, b) = unfinished;
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+fn ready<T>(poll: Poll<T>) -> Option<T> {
+    match poll {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        if self.asked_for {
+            self.child.kill_if_running();
+        }
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process")
+            .field("pid", &self.pid())
+            .field("returncode", &self.returncode())
+            .field("stdin", &self.stdin)
+            .field("stdout", &self.stdout)
+            .field("stderr", &self.stderr)
+            .field("kill_on_drop", &self.child.asked_for)
+            .finish()
+    }
+}
