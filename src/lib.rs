@@ -62,14 +62,19 @@
 //!
 //! # Coming from asyncio
 //!
-//! Names are asyncio's where Rust allows; searching these pages for an asyncio name finds what it is called here.
-//! Keyword arguments are methods: `open_connection(host, port, limit=n)` is
-//! `open_connection((host, port)).limit(n).await`. Cancelling a task drops its future where it waits, where asyncio
+//! Names are asyncio's where Rust allows; searching these pages for an asyncio name finds what it is called here, and
+//! [`coming_from::asyncio`] has all of them in tables. Keyword arguments are methods: `open_connection(host, port, limit=n)`
+//! is `open_connection((host, port)).limit(n).await`. Cancelling a task drops its future where it waits, where asyncio
 //! raises an exception. `ARCHITECTURE.md` has the list of what differs on purpose.
+//!
+//! # Coming from tokio
+//!
+//! [`coming_from::tokio`] has what each of its names is here.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod coming_from;
 mod constants;
 mod errors;
 mod event_loop;

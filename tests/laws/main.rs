@@ -36,6 +36,7 @@ mod law_12_13;
 mod law_14;
 mod law_15;
 mod named_functions;
+mod names_of_asyncio;
 mod paths;
 mod scripted;
 mod seams;

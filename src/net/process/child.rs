@@ -117,8 +117,11 @@ struct Watched(Rc<Child>);
 
 impl Watched {
     async fn until_ended(self, mut ends: Signals) {
-        while !self.0.look() {
+        loop {
             ends.next().await;
+            if self.0.look() {
+                return;
+            }
         }
     }
 }
