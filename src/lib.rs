@@ -36,6 +36,8 @@
 //! that runs callbacks. For speed, streams also use the loop's own buffers and its way of waking tasks, which are
 //! private.
 //!
+//! Short answers to what programs need first are [`recipes`].
+//!
 //! # What to know
 //!
 //! * **One thread.** A loop, its handle, tasks and streams stay on their thread, so handlers share state by `Rc` and
@@ -84,6 +86,7 @@ mod interface;
 mod net;
 mod promise;
 mod reactor;
+pub mod recipes;
 mod report;
 mod runner;
 #[cfg(feature = "signals")]
