@@ -4,18 +4,10 @@ use std::cell::RefCell;
 use std::future::pending;
 use std::rc::Rc;
 
+use crate::common::dropped::Says;
 use crate::common::running::{run, turns};
 use crate::common::trace::Trace;
 use waterwheel::{JoinError, Task, get_running_loop, spawn, yield_now};
-
-/// Says a word when it is dropped.
-struct Says(Trace, &'static str);
-
-impl Drop for Says {
-    fn drop(&mut self) {
-        self.0.say(self.1);
-    }
-}
 
 #[test]
 fn a_task_cancelled_before_its_first_step_never_begins() {

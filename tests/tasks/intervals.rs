@@ -1,16 +1,11 @@
 //! Ticks at regular times, and sleeps whose end is moved.
 
-use std::rc::Rc;
 use std::time::Duration;
 
-use waterwheel::testing::ManualClock;
-use waterwheel::{EventLoop, MissedTicks, get_running_loop, interval, interval_at, sleep, spawn, timeout, yield_now};
+use crate::common::jumping::run;
+use waterwheel::{MissedTicks, get_running_loop, interval, interval_at, sleep, spawn, timeout, yield_now};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-fn run<F: Future>(main: F) -> F::Output {
-    EventLoop::builder().clock(Rc::new(ManualClock::new())).build().unwrap().run(main)
-}
 
 #[test]
 fn an_interval_ticks_at_once_and_then_every_period() {

@@ -2,6 +2,8 @@
 
 #[path = "../common"]
 mod common {
+    pub(crate) mod dropped;
+    pub(crate) mod jumping;
     pub(crate) mod running;
     pub(crate) mod sockets;
     pub(crate) mod trace;
@@ -9,10 +11,13 @@ mod common {
 }
 
 mod cancellation;
+mod combinators;
+mod gathers;
 mod groups;
 mod intervals;
 mod remote;
 mod tasks;
 mod threads;
 mod timeouts;
+mod waits;
 mod wakers;

@@ -1,0 +1,12 @@
+//! Tells when something is dropped.
+
+use crate::common::trace::Trace;
+
+/// Says a word when it is dropped.
+pub(crate) struct Says(pub(crate) Trace, pub(crate) &'static str);
+
+impl Drop for Says {
+    fn drop(&mut self) {
+        self.0.say(self.1);
+    }
+}
