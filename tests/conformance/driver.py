@@ -22,7 +22,7 @@ LONGEST_RUN = 10
 
 def answer(scenario):
     """What asyncio's trace of a scenario is."""
-    if scenario["kind"] == "loop":
+    if scenario["kind"] in ("loop", "tasks"):
         return Loop(scenario).run()
     return asyncio.run(bounded(World(scenario)))
 

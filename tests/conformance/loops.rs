@@ -1,18 +1,16 @@
-//! Runs the scenarios of kind loop: handles, timers and tasks, on a clock that jumps when nothing is ready.
+//! Runs the scenarios of kinds loop and tasks: handles, timers and tasks, on a clock that jumps when nothing is ready.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use waterwheel::testing::ManualClock;
-use waterwheel::{Clock, EventLoop, Handle, JoinError, LoopHandle, Task, TimerHandle, sleep, timeout, yield_now};
+use waterwheel::{Clock, EventLoop, Handle, LoopHandle, Promise, TaskGroup, TimerHandle};
 
 use crate::scenario::{Scenario, Step};
+use crate::tasks::{Slot, milliseconds};
 use crate::trace::{PROTOCOL_FAILED, Trace};
 
 /// A clock that jumps to the next deadline, and where there is none stops the loop, which has nothing to do then.
@@ -40,17 +38,18 @@ impl Clock for JumpingClock {
     }
 }
 
-enum Named {
+pub(crate) enum Named {
     Handle(Handle),
     Timer(TimerHandle),
-    /// Empty while it is polled or cancelled.
-    Task(Cell<Option<Task<()>>>),
+    Task(Slot),
 }
 
-struct Loop {
-    trace: Trace,
+pub(crate) struct Loop {
+    pub(crate) trace: Trace,
     event_loop: LoopHandle,
     named: RefCell<HashMap<String, Rc<Named>>>,
+    pub(crate) events: RefCell<HashMap<String, Promise<()>>>,
+    pub(crate) groups: RefCell<HashMap<String, TaskGroup<String>>>,
     start: Instant,
 }
 
@@ -65,7 +64,14 @@ pub(crate) fn run(scenario: &Scenario) -> Vec<Value> {
     let reports = trace.clone();
     handle.set_exception_handler(move |_| reports.add("reported", vec![]));
     let start = handle.time();
-    let world = Rc::new(Loop { trace, event_loop: handle, named: RefCell::default(), start });
+    let world = Rc::new(Loop {
+        trace,
+        event_loop: handle,
+        named: RefCell::default(),
+        events: RefCell::default(),
+        groups: RefCell::default(),
+        start,
+    });
     for step in scenario.steps("steps") {
         let parts = Step::of(&step);
         match parts.name {
@@ -73,14 +79,26 @@ pub(crate) fn run(scenario: &Scenario) -> Vec<Value> {
                 event_loop.run_forever();
                 world.trace.add("ran", vec![]);
             }
-            "run_task" => event_loop.run(world.clone().task(parts.text(0).to_owned(), parts.steps(1))),
+            "run_task" => drop(event_loop.run(world.task(parts.text(0), parts.steps(1)))),
             _ => world.act(&step),
         }
     }
-    let answer = world.trace.finish();
+    let mut answer = world.trace.finish();
+    if scenario.kind == "tasks" {
+        sort_cancelled(&mut answer);
+    }
     clock.event_loop.take();
     world.named.take();
+    world.groups.take();
     answer
+}
+
+/// What is cancelled together ends in any order: asyncio keeps the tasks of a group in a set.
+fn sort_cancelled(trace: &mut [Value]) {
+    let is_cancelled = |entry: &Value| entry[1] == "cancelled";
+    for run in trace.chunk_by_mut(|one, next| is_cancelled(one) && is_cancelled(next)) {
+        run.sort_by_key(|entry| entry[0].as_str().map(str::to_owned));
+    }
 }
 
 impl Loop {
@@ -88,7 +106,7 @@ impl Loop {
         self.named.borrow_mut().insert(name.to_owned(), Rc::new(named));
     }
 
-    fn named(&self, name: &str) -> Rc<Named> {
+    pub(crate) fn named(&self, name: &str) -> Rc<Named> {
         Rc::clone(&self.named.borrow()[name])
     }
 
@@ -100,9 +118,8 @@ impl Loop {
         }
     }
 
-    fn act(self: &Rc<Self>, step: &Value) {
+    pub(crate) fn act(self: &Rc<Self>, step: &Value) {
         let step = Step::of(step);
-        let ms = |place| Duration::from_millis(step.number(place) as u64);
         match step.name {
             "soon" => {
                 let callback = self.callback(step.text(0), step.steps(1));
@@ -110,17 +127,23 @@ impl Loop {
             }
             "later" => {
                 let callback = self.callback(step.text(1), step.steps(2));
-                self.name(step.text(1), Named::Timer(self.event_loop.call_later(ms(0), callback)));
+                self.name(step.text(1), Named::Timer(self.event_loop.call_later(milliseconds(&step, 0), callback)));
             }
             "at" => {
                 let callback = self.callback(step.text(1), step.steps(2));
-                self.name(step.text(1), Named::Timer(self.event_loop.call_at(self.start + ms(0), callback)));
+                self.name(
+                    step.text(1),
+                    Named::Timer(self.event_loop.call_at(self.start + milliseconds(&step, 0), callback)),
+                );
             }
             "remote" => self.remote(step.text(0), step.steps(1)),
             "task" => {
-                let task = self.event_loop.create_task(Rc::clone(self).task(step.text(0).to_owned(), step.steps(1)));
+                let task = self.event_loop.create_task(self.task(step.text(0), step.steps(1)));
                 self.name(step.text(0), Named::Task(Cell::new(Some(task))));
             }
+            "child" => self.child(step.text(0), step.text(1), step.steps(2)),
+            // That it was set before changes nothing.
+            "set" => drop(self.event(step.text(0)).set(())),
             "cancel" => match &*self.named(step.text(0)) {
                 Named::Handle(handle) => handle.cancel(),
                 Named::Timer(timer) => timer.cancel(),
@@ -161,71 +184,5 @@ impl Loop {
             world.callback(&name, steps)();
         });
         assert!(sent, "the loop is open");
-    }
-
-    fn task(self: Rc<Self>, name: String, steps: Vec<Value>) -> Pin<Box<dyn Future<Output = ()>>> {
-        Box::pin(async move {
-            self.trace.add(name.as_str(), vec![json!("begins")]);
-            let mut on_cancel = OnCancel { trace: &self.trace, name: &name, armed: true };
-            for step in &steps {
-                let parts = Step::of(step);
-                match parts.name {
-                    "yield" => yield_now().await,
-                    "sleep" => sleep(Duration::from_millis(parts.number(0) as u64)).await,
-                    "timeout" => {
-                        let inner = Rc::clone(&self).task(parts.text(1).to_owned(), parts.steps(2));
-                        if timeout(Duration::from_millis(parts.number(0) as u64), inner).await.is_err() {
-                            self.trace.add(parts.text(1), vec![json!("timed out")]);
-                        }
-                    }
-                    "join" => self.join(parts.text(0)).await,
-                    _ => self.act(step),
-                }
-            }
-            on_cancel.armed = false;
-            self.trace.add(name.as_str(), vec![json!("done")]);
-        })
-    }
-
-    async fn join(&self, name: &str) {
-        let outcome = {
-            let named = self.named(name);
-            let Named::Task(slot) = &*named else { panic!("only a task can be joined") };
-            Joined(slot).await
-        };
-        let outcome = match outcome {
-            Ok(()) => "done",
-            Err(JoinError::Cancelled) => "cancelled",
-            Err(_) => "failed",
-        };
-        self.trace.add("joined", vec![json!(name), json!(outcome)]);
-    }
-}
-
-/// Awaits a task that may be cancelled by its name meanwhile.
-struct Joined<'a>(&'a Cell<Option<Task<()>>>);
-
-impl Future for Joined<'_> {
-    type Output = Result<(), JoinError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut task = self.0.take().expect("nobody else has the task");
-        let polled = Pin::new(&mut task).poll(cx);
-        self.0.set(Some(task));
-        polled
-    }
-}
-
-struct OnCancel<'a> {
-    trace: &'a Trace,
-    name: &'a str,
-    armed: bool,
-}
-
-impl Drop for OnCancel<'_> {
-    fn drop(&mut self) {
-        if self.armed && !std::thread::panicking() {
-            self.trace.add(self.name, vec![json!("cancelled")]);
-        }
     }
 }

@@ -100,6 +100,11 @@ pub(crate) fn misuse() -> Value {
     json!({"error": "Misuse"})
 }
 
+/// What the step `raise` raised, which is a panic here.
+pub(crate) fn protocol_failed() -> Value {
+    json!({"error": "ProtocolFailed"})
+}
+
 pub(crate) fn read_error(error: &ReadError) -> Value {
     match error {
         ReadError::IncompleteRead { partial, expected } => {
@@ -120,7 +125,7 @@ pub(crate) fn io_error(error: &io::Error) -> Value {
         Kind::InvalidInput => misuse(),
         // A server that is closed refuses to serve.
         Kind::NotConnected if error.raw_os_error().is_none() => misuse(),
-        Kind::Other if text.contains("panicked") => json!({"error": "ProtocolFailed"}),
+        Kind::Other if text.contains("panicked") => protocol_failed(),
         Kind::Other => json!({"error": "Fed", "text": text}),
         kind => json!({"error": format!("{kind:?}: {text}")}),
     }

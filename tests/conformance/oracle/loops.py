@@ -1,8 +1,9 @@
-"""Runs the scenarios of kind loop: handles, timers and tasks, on a clock that jumps when nothing is ready."""
+"""Runs the scenarios of kinds loop and tasks: handles, timers and tasks, on a clock that jumps when nothing is ready."""
 
 import asyncio
 import selectors
 
+from .tasks import Tasks, sort_cancelled
 from .trace import ProtocolFailed, Trace
 
 
@@ -32,9 +33,10 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         return self.elapsed
 
 
-class Loop:
+class Loop(Tasks):
     def __init__(self, scenario):
-        self.scenario, self.trace, self.named = scenario, Trace(), {}
+        self.scenario, self.trace = scenario, Trace()
+        self.named, self.events, self.groups = {}, {}, {}
         self.loop = JumpingLoop()
         self.over = False
 
@@ -45,12 +47,18 @@ class Loop:
             self.act(step)
         self.over = True
         answer = self.trace.shaped()
-        for task in asyncio.all_tasks(self.loop):
-            task.cancel()
+        if self.scenario["kind"] == "tasks":
+            sort_cancelled(answer)
         self.trace = Trace()
-        self.loop.run_until_complete(asyncio.sleep(0))
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
+        self.loop.run_until_complete(self.ended(left))
         self.loop.close()
         return answer
+
+    async def ended(self, tasks):
+        await asyncio.gather(asyncio.sleep(0), *tasks, return_exceptions=True)
 
     def callback(self, name, steps):
         def call():
@@ -106,42 +114,3 @@ class Loop:
             self.loop.run_until_complete(self.task(name, steps))
         except RuntimeError:
             self.trace.add(name, "stopped")
-
-    async def task(self, name, steps):
-        trace = self.trace
-        trace.add(name, "begins")
-        try:
-            for step in steps:
-                if step[0] == "yield":
-                    await asyncio.sleep(0)
-                elif step[0] == "sleep":
-                    await asyncio.sleep(step[1] / 1000)
-                elif step[0] == "timeout":
-                    await self.timed(*step[1:])
-                elif step[0] == "join":
-                    await self.join(step[1])
-                else:
-                    self.act(step)
-        except asyncio.CancelledError:
-            trace.add(name, "cancelled")
-            raise
-        trace.add(name, "done")
-
-    async def join(self, other):
-        outcome = "done"
-        try:
-            await self.named[other]
-        except asyncio.CancelledError:
-            if asyncio.current_task().cancelling():
-                raise
-            outcome = "cancelled"
-        except ProtocolFailed:
-            outcome = "failed"
-        self.trace.add("joined", other, outcome)
-
-    async def timed(self, ms, name, steps):
-        try:
-            async with asyncio.timeout(ms / 1000):
-                await self.task(name, steps)
-        except TimeoutError:
-            self.trace.add(name, "timed out")

@@ -15,6 +15,10 @@ class ProtocolFailed(Exception):
     """What the step `raise` raises."""
 
 
+class Failed(Exception):
+    """What the step `fail` raises."""
+
+
 class Trace:
     def __init__(self):
         self.entries = []
@@ -47,6 +51,8 @@ def shape(value):
         return {"bytes": len(value), "adler32": zlib.adler32(value)}
     if isinstance(value, BaseException):
         return error(value)
+    if isinstance(value, list):
+        return [shape(part) for part in value]
     return value
 
 
@@ -57,6 +63,8 @@ def error(exc):
         return {"error": "LimitOverrun", "consumed": exc.consumed}
     if isinstance(exc, Fed):
         return {"error": "Fed", "text": str(exc)}
+    if isinstance(exc, Failed):
+        return {"error": "Failed", "text": str(exc)}
     if isinstance(exc, ProtocolFailed):
         return {"error": "ProtocolFailed"}
     if isinstance(exc, ConnectionRefusedError):
