@@ -92,6 +92,8 @@ class Tasks:
         try:
             self.groups[group].create_task(task)
         except RuntimeError:
+            # Before 3.13 it is left open.
+            task.close()
             self.trace.add(name, "refused")
 
     async def outcome(self, name, steps=()):
