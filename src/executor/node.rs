@@ -286,8 +286,13 @@ impl TaskNode {
     }
 
     /// Remembers who awaits the handle, in place of who did before.
+    ///
+    /// # Panics
+    ///
+    /// If that is this task itself, which nothing could wake.
     pub(crate) fn set_joiner(&self, cx: &Context<'_>) {
         self.joiner.set(Some(&self.executor), cx);
+        assert!(!self.joiner.is_seat(self.seat), "a task that awaits itself would never end");
     }
 
     /// The body of a finished task, if its result was not taken before.

@@ -121,6 +121,11 @@ impl WaiterCell {
         }
     }
 
+    /// Whether the task of this seat waits.
+    pub(super) fn is_seat(&self, seat: u32) -> bool {
+        self.seat.get() == seat
+    }
+
     /// Forgets the waiter.
     pub(super) fn clear(&self) {
         self.seat.set(NOBODY);

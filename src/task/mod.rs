@@ -92,6 +92,11 @@ where
 /// # Cancel safety
 ///
 /// If an await of a `&mut Task` is dropped, nothing is lost: it can be awaited again.
+///
+/// # Panics
+///
+/// A task that awaits itself panics, since it would never end. Behind a combinator of another crate, which polls with a
+/// waker of its own, that is not noticed.
 pub struct Task<T> {
     node: Rc<TaskNode>,
     event_loop: LoopHandle,
@@ -167,7 +172,7 @@ impl<T> Future for Task<T> {
 
     /// # Panics
     ///
-    /// Panics if it is polled again after it gave its result.
+    /// Panics if it is polled again after it gave its result, and if the task polls itself.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if !self.node.is_finished() {
             self.node.set_joiner(cx);

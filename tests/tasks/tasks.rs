@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use crate::common::running::{run, turns};
 use crate::common::trace::Trace;
-use waterwheel::{EventLoop, JoinError, Task, get_running_loop, sleep, spawn, yield_now};
+use waterwheel::{EventLoop, JoinError, Task, Until, get_running_loop, sleep, spawn, wait, yield_now};
 
 #[test]
 fn a_task_begins_in_the_next_turn_in_line_with_callbacks() {
@@ -116,6 +116,28 @@ fn a_task_may_hold_its_own_handle() {
         drop(own);
         turns(5).await;
         assert_eq!(Rc::strong_count(&alive), 1);
+    });
+}
+
+#[test]
+fn a_task_that_awaits_itself_panics_instead_of_waiting_for_ever() {
+    run(async {
+        let reported = Trace::of_incidents();
+        let own: Rc<RefCell<Option<Task<()>>>> = Rc::default();
+        let itself = Rc::clone(&own);
+        own.replace(Some(spawn(async move {
+            let task = itself.take().unwrap();
+            drop(task.await);
+        })));
+        turns(3).await;
+        assert_eq!(reported.words(), ["a task that awaits itself would never end"]);
+        let itself = Rc::clone(&own);
+        own.replace(Some(spawn(async move {
+            let mut task = [itself.take().unwrap()];
+            wait(&mut task, Until::All).await;
+        })));
+        turns(3).await;
+        assert_eq!(reported.words().len(), 2, "{:?}", reported.words());
     });
 }
 
