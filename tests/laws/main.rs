@@ -16,6 +16,7 @@ mod common {
 
 mod architecture;
 mod circles;
+mod coverage;
 mod imports;
 mod law_01;
 mod law_02;

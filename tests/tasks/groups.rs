@@ -247,3 +247,48 @@ fn a_loop_that_closes_ends_groups_and_gathers() {
     assert_eq!(words, ["gathered", "task"]);
     assert!(handle.is_closed());
 }
+
+#[test]
+fn a_group_keeps_nothing_of_tasks_that_have_ended() {
+    run(async {
+        let answer = TaskGroup::<String>::run(async |group| {
+            let tasks = |left: usize| assert!(format!("{group:?}").contains(&format!("tasks: {left},")), "{group:?}");
+            for _ in 0..10 {
+                group.create_task(after(1, Ok(())));
+            }
+            tasks(10);
+            after(2, ()).await;
+            tasks(0);
+            Ok(())
+        });
+        answer.await.unwrap();
+    });
+}
+
+#[test]
+fn a_group_whose_tasks_create_more_for_ever_ends_when_one_fails() {
+    fn hydra(group: TaskGroup<String>, heads: Rc<Cell<u32>>) -> Pin<Box<dyn Future<Output = Outcome>>> {
+        Box::pin(async move {
+            heads.set(heads.get() + 1);
+            after(1, ()).await;
+            for _ in 0..2 {
+                // The group may be ending by now.
+                group.try_create_task(hydra(group.clone(), Rc::clone(&heads)));
+            }
+            Ok(())
+        })
+    }
+    run(async {
+        let heads = Rc::new(Cell::new(0));
+        let error = TaskGroup::run(async |group| {
+            group.create_task(hydra(group.clone(), Rc::clone(&heads)));
+            group.create_task(fail_after(4, "hercules"));
+            Ok(())
+        });
+        assert_eq!(error.await.unwrap_err().to_string(), "hercules");
+        let grown = heads.get();
+        assert!(grown >= 15, "{grown}");
+        after(5, ()).await;
+        assert_eq!(heads.get(), grown);
+    });
+}

@@ -1,12 +1,13 @@
 //! Waiting for the first of several or for all: `wait`, `as_completed`, `race`; and tasks that end with their handles.
 
-use std::future::pending;
+use std::future::{Ready, pending};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::common::dropped::Says;
 use crate::common::jumping::{after, run};
 use crate::common::trace::Trace;
-use waterwheel::{Until, as_completed, race, sleep, spawn, timeout, wait, yield_now};
+use waterwheel::{Task, Until, as_completed, race, sleep, spawn, timeout, wait, yield_now};
 
 #[test]
 fn tasks_are_waited_for_without_being_taken() {
@@ -81,5 +82,36 @@ fn a_task_that_is_to_end_with_its_handle_does() {
         drop(detached);
         sleep(Duration::from_secs(2)).await;
         assert_eq!(story.words(), ["dropped", "awaited", "detached"]);
+    });
+}
+
+#[test]
+fn waiting_for_the_first_of_none_is_refused_and_for_all_of_none_is_over() {
+    run(async {
+        let mut none: [Task<()>; 0] = [];
+        wait(&mut none, Until::All).await;
+        let refused = catch_unwind(AssertUnwindSafe(|| drop(wait(&mut none, Until::First)))).unwrap_err();
+        assert_eq!(*refused.downcast::<&str>().unwrap(), "wait() for the first of no tasks would never end");
+        let nobody: Vec<Ready<()>> = Vec::new();
+        let refused = spawn(async { race(nobody).await }).await.unwrap_err();
+        assert_eq!(refused.to_string(), "the task panicked: a race of no futures would never end");
+        assert!(as_completed(Vec::<Ready<()>>::new()).next().await.is_none());
+    });
+}
+
+#[test]
+fn tasks_are_waited_for_one_after_the_other_until_none_is_left() {
+    run(async {
+        let mut tasks: Vec<_> = [3, 1, 2, 1].map(|seconds| spawn(after(seconds, seconds))).into();
+        let mut ends = Vec::new();
+        while !tasks.is_empty() {
+            wait(&mut tasks, Until::First).await;
+            let (ended, waiting): (Vec<_>, Vec<_>) = tasks.into_iter().partition(Task::is_finished);
+            for task in ended {
+                ends.push(task.await.unwrap());
+            }
+            tasks = waiting;
+        }
+        assert_eq!(ends, [1, 1, 2, 3]);
     });
 }
