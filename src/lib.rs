@@ -93,6 +93,8 @@ mod runner;
 mod signals;
 mod slots;
 mod streams;
+#[cfg_attr(waterwheel_loom, path = "../tests/loom/sync.rs")]
+mod sync;
 pub mod synchronization;
 mod task;
 pub mod testing;

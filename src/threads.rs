@@ -12,14 +12,14 @@ use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
-use std::thread;
 use std::time::Duration;
 
 use slab::Slab;
 
 use crate::constants::{IDLE_THREAD, SPARE_ENTRIES};
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 
 /// Where the job was started.
 type Origin = &'static Location<'static>;

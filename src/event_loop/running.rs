@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use super::{Core, LoopHandle, Phase};
 use crate::executor::{self, Current};
+use crate::sync;
 
-thread_local! {
+sync::thread_local! {
     static RUNNING: Current<Core> = const { Current::nothing() };
 }
 

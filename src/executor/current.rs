@@ -5,8 +5,9 @@ use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 use crate::executor::Executor;
+use crate::sync;
 
-thread_local! {
+sync::thread_local! {
     static RUNNING: Current<Executor> = const { Current::nothing() };
 }
 

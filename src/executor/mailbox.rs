@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::constants::SPARE_ENTRIES;
 use crate::executor::waker::TaskWaker;
 use crate::handle::RemoteCall;
 use crate::reactor::Bell;
 use crate::report;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// What another thread asks of the loop.
 pub(crate) enum Letter {

@@ -5,8 +5,9 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use crate::executor::{Executor, Mailbox};
+use crate::sync;
 
-thread_local! {
+sync::thread_local! {
     /// The loops that were made on this thread and are not closed. Mostly there is one.
     static LOOPS: RefCell<Vec<Weak<Executor>>> = const { RefCell::new(Vec::new()) };
 }

@@ -8,11 +8,11 @@
 //! is the waker of that task, and of every later task with the same seat.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::task::{Wake, Waker};
 
 use crate::executor::current;
 use crate::executor::{Letter, Mailbox, NO_SEAT, of_this_thread};
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
 pub(crate) struct TaskWaker {
     mailbox: Arc<Mailbox>,

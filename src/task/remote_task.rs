@@ -4,13 +4,14 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
 use crate::errors::{JoinError, PanicPayload};
 use crate::event_loop::{RemoteHandle, get_running_loop, try_get_running_loop};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 impl RemoteHandle {
     /// Has the loop make a future and run it as a task, and gives its output back to this thread.

@@ -7,7 +7,7 @@ use std::{env, panic, thread};
 use crate::common::watchdog::watchdog;
 
 /// Set in the environment of a process that runs one test. tests/valgrind.sh sets it too, to have a test run where valgrind
-/// sees it.
+/// sees it, and `.ci/run` where what a test prints is to be seen.
 const ALONE: &str = "WATERWHEEL_ALONE";
 
 /// Runs a test while no other test runs in its process, and on a new thread.

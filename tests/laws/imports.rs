@@ -7,6 +7,7 @@ use crate::source_tree::SourceFile;
 pub(crate) const ORDER: [&str; 25] = [
     "errors",
     "constants",
+    "sync",
     "report",
     "slots",
     "interface",

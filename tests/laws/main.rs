@@ -28,6 +28,7 @@ mod law_05_handover;
 mod law_06;
 mod law_06_remains;
 mod law_07;
+mod law_07_storm;
 mod law_08;
 mod law_09;
 mod law_10;
