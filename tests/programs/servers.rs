@@ -91,6 +91,11 @@ impl Server {
         entries.flatten().map(|entry| number(entry.file_name()).expect("each has a number for a name")).collect()
     }
 
+    /// How many threads it has.
+    pub(crate) fn threads(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("the server runs").count()
+    }
+
     /// The processor time it used so far, in the kernel's ticks of 10 ms.
     pub(crate) fn ticks(&self) -> u64 {
         let stat = self.proc("stat");

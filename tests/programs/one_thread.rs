@@ -1,0 +1,37 @@
+//! How many threads a program has: one, unless it asks for more.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use crate::common::processes::{PATIENCE, until};
+use crate::servers::Server;
+
+/// Has a line answered by a server, whatever it answers.
+fn visit(server: &Server) {
+    let mut stream = TcpStream::connect(server.address).expect("the example listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    stream.write_all(b"Hello World!\r\n\r\n").expect("the server reads");
+    stream.shutdown(Shutdown::Write).expect("our side is open");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("the server ends the stream in an orderly way");
+    assert_ne!(answer, b"");
+}
+
+#[test]
+fn a_program_that_asks_for_no_thread_has_one() {
+    let names = ["echo_streams", "echo_protocol", "tcp_echo_server", "line_server"];
+    let with_signals = cfg!(feature = "signals").then_some("graceful");
+    for name in names.into_iter().chain(with_signals) {
+        let server = Server::example(name);
+        assert_eq!(server.threads(), 1, "{name}, before there are clients");
+        (0..3).for_each(|_| visit(&server));
+        assert_eq!(server.threads(), 1, "{name}, after it has served");
+    }
+}
+
+#[test]
+fn the_threads_of_a_program_that_asks_are_counted() {
+    let server =
+        Server::start(std::process::Command::new(crate::servers::example("per_core")).args(["127.0.0.1:0", "2"]));
+    until("both loops have their threads", || server.threads() > 1);
+}
