@@ -12,6 +12,8 @@ mod common {
     pub(crate) mod processes;
 }
 
+#[cfg(all(feature = "signals", target_os = "linux"))]
+mod chat;
 #[cfg(target_os = "linux")]
 mod closing_calls;
 mod compiler_messages;
