@@ -1,0 +1,113 @@
+//! What whole programs are made of, beside tokio's current thread: the same work on each, by turns. The table has the
+//! medians of the rounds, each for one task, tick or round trip; a ratio under 1 is ours. Words pick the lines:
+//!
+//!     cargo bench --manifest-path benches/micro/Cargo.toml --bench beside -- group
+
+#[path = "beside/tokio_side.rs"]
+mod tokio_side;
+#[path = "beside/waterwheel_side.rs"]
+mod waterwheel_side;
+
+use std::time::{Duration, Instant};
+
+const ROUNDS: usize = 21;
+
+/// How many tasks a `gather` or a group has.
+const TASKS: u32 = 1_000;
+
+/// A thousand intervals would be on the same timers; these tick a hundred times each.
+const INTERVALS: u32 = 100;
+const PERIOD: Duration = Duration::from_millis(1);
+
+/// Does the work so many times, and gives the time that one took.
+type Side = fn(u32) -> f64;
+
+struct Line {
+    name: &'static str,
+    times: u32,
+    ours: Side,
+    theirs: Side,
+}
+
+const LINES: &[Line] = &[
+    Line {
+        name: "gather of 1,000, each task; spawned and awaited in order",
+        times: 100,
+        ours: waterwheel_side::gather_all,
+        theirs: tokio_side::join_all,
+    },
+    Line {
+        name: "group of 1,000, each task; `JoinSet`",
+        times: 100,
+        ours: waterwheel_side::group,
+        theirs: tokio_side::join_set,
+    },
+    Line {
+        name: "group of 1,000, each task; `JoinSet` on a `LocalSet`",
+        times: 100,
+        ours: waterwheel_side::group,
+        theirs: tokio_side::local_join_set,
+    },
+    Line {
+        name: "group of 1,000 that each yield; `JoinSet`",
+        times: 100,
+        ours: waterwheel_side::yielding_group,
+        theirs: tokio_side::yielding_join_set,
+    },
+    Line {
+        name: "round trip to a thread; `spawn_blocking`",
+        times: 10_000,
+        ours: waterwheel_side::to_threads,
+        theirs: tokio_side::spawn_blockings,
+    },
+    Line {
+        name: "1,000 jobs for threads at once, each job; `spawn_blocking`",
+        times: 10,
+        ours: waterwheel_side::many_to_threads,
+        theirs: tokio_side::many_spawn_blockings,
+    },
+    Line {
+        name: "tick that is late",
+        times: 100_000,
+        ours: waterwheel_side::late_ticks,
+        theirs: tokio_side::late_ticks,
+    },
+    Line {
+        name: "tick of one in 100 intervals of 1 ms, CPU time",
+        times: 100,
+        ours: waterwheel_side::ticks,
+        theirs: tokio_side::ticks,
+    },
+];
+
+fn main() {
+    // `cargo test` does each once, so that they keep working.
+    let is_bench = std::env::args().any(|argument| argument == "--bench");
+    let words: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    println!("| | waterwheel | tokio | ratio |\n|---|--:|--:|--:|");
+    for line in LINES.iter().filter(|line| words.iter().all(|word| line.name.contains(word.as_str()))) {
+        let (rounds, times) = if is_bench { (ROUNDS, line.times) } else { (1, 1) };
+        let measured: Vec<(f64, f64)> = (0..rounds).map(|_| ((line.ours)(times), (line.theirs)(times))).collect();
+        let ours = median(measured.iter().map(|(ours, _)| *ours));
+        let theirs = median(measured.iter().map(|(_, theirs)| *theirs));
+        let ratio = median(measured.iter().map(|(ours, theirs)| ours / theirs));
+        println!("| {} | {ours:.0} ns | {theirs:.0} ns | {ratio:.2} |", line.name);
+    }
+}
+
+fn median(of: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = of.collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+/// The nanoseconds that each took, of so many that began at `start`.
+fn each(start: Instant, count: u32) -> f64 {
+    start.elapsed().as_nanos() as f64 / f64::from(count)
+}
+
+/// The CPU time of this thread in nanoseconds, up to when it last waited.
+fn own_cpu_time() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("the kernel keeps schedstat");
+    text.split_whitespace().next().and_then(|first| first.parse().ok()).expect("it begins with the time")
+}
