@@ -41,10 +41,10 @@ struct Shared {
 
 struct State {
     waiting: VecDeque<Job>,
-    /// Where the jobs were started that run now. Those are as many as there are busy threads.
+    /// Where the jobs were started that run now. Those are as many as there are busy threads. The others look for work, or
+    /// are about to.
     running: Slab<Origin>,
-    /// Invariant: `idle + running.len() <= threads <= limit`.
-    idle: usize,
+    /// Invariant: `running.len() <= threads <= limit`.
     threads: usize,
     limit: usize,
     /// How many threads were ever started, for their names.
@@ -63,7 +63,8 @@ enum Phase {
 }
 
 struct Job {
-    work: Box<dyn FnOnce() + Send>,
+    /// Returns who is to be woken, once the thread is free again.
+    work: Box<dyn FnOnce() -> Option<Waker> + Send>,
     origin: Origin,
 }
 
@@ -77,15 +78,8 @@ pub(crate) enum JobError {
 
 impl Threads {
     pub(crate) fn new(limit: usize) -> Self {
-        let state = State {
-            waiting: VecDeque::new(),
-            running: Slab::new(),
-            idle: 0,
-            threads: 0,
-            limit,
-            started: 0,
-            phase: Phase::Open,
-        };
+        let state =
+            State { waiting: VecDeque::new(), running: Slab::new(), threads: 0, limit, started: 0, phase: Phase::Open };
         let shared = Shared { state: Mutex::new(state), work: Condvar::new(), done: Condvar::new() };
         Threads { shared: Arc::new(shared), awaited: Rc::default() }
     }
@@ -112,8 +106,13 @@ impl Threads {
             return Err(io::Error::other("the threads of the event loop were shut down"));
         }
         state.waiting.push_back(job);
-        if state.idle >= state.waiting.len() || state.threads >= state.limit {
-            self.shared.work.notify_one();
+        let has_thread = state.threads - state.running.len() >= state.waiting.len();
+        if has_thread || state.threads >= state.limit {
+            drop(state);
+            // A thread that is woken under the lock has to wait for it.
+            if has_thread {
+                self.shared.work.notify_one();
+            }
             return Ok(());
         }
         state.threads += 1;
@@ -178,11 +177,17 @@ impl Drop for Threads {
 impl Shared {
     fn work_until_idle(&self) {
         while let Some((job, place)) = self.next_job() {
-            (job.work)();
+            // A result that nobody wants any more is dropped by the job, which is the user's code.
+            let waker = catch_unwind(AssertUnwindSafe(job.work)).unwrap_or_default();
             let mut state = lock(&self.state);
             state.running.remove(place);
-            if state.running.is_empty() && state.waiting.is_empty() {
+            if state.phase == Phase::ShuttingDown && state.running.is_empty() && state.waiting.is_empty() {
                 self.done.notify_all();
+            }
+            drop(state);
+            // Whoever awaits the result finds this thread free for the next job.
+            if let Some(waker) = waker {
+                waker.wake();
             }
         }
     }
@@ -201,10 +206,8 @@ impl Shared {
                 state.threads -= 1;
                 return None;
             }
-            state.idle += 1;
             let (woken, waited) = self.work.wait_timeout(state, IDLE_THREAD).unwrap_or_else(PoisonError::into_inner);
             state = woken;
-            state.idle -= 1;
             if waited.timed_out() && state.waiting.is_empty() {
                 state.threads -= 1;
                 return None;
@@ -223,19 +226,16 @@ struct ResultState<T> {
     waker: Option<Waker>,
 }
 
-fn work_for<T>(wanted: &Weak<ResultSlot<T>>, work: impl FnOnce() -> T) {
+/// Does the work, unless nobody wants its result any more. Returns who awaits it.
+fn work_for<T>(wanted: &Weak<ResultSlot<T>>, work: impl FnOnce() -> T) -> Option<Waker> {
     if wanted.strong_count() == 0 {
-        return;
+        return None;
     }
     let result = catch_unwind(AssertUnwindSafe(work)).map_err(JobError::Panicked);
-    let Some(slot) = wanted.upgrade() else { return };
+    let slot = wanted.upgrade()?;
     let mut state = lock(&slot.state);
     state.result = Some(result);
-    let waker = state.waker.take();
-    drop(state);
-    if let Some(waker) = waker {
-        waker.wake();
-    }
+    state.waker.take()
 }
 
 /// The future of [`Threads::run`].

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::error::Error;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -41,6 +41,36 @@ fn a_panic_comes_back_with_its_payload() {
         assert_eq!(error.to_string(), "the task panicked: so it goes");
         assert_eq!(*error.into_panic().downcast::<&str>().unwrap(), "so it goes");
     });
+}
+
+#[test]
+fn a_thread_goes_on_after_a_result_that_nobody_wants_and_that_panics_when_it_is_dropped() {
+    struct Bomb(Sender<()>);
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+            panic!("it was not wanted");
+        }
+    }
+
+    let mut event_loop = EventLoop::builder().thread_limit(1).build().unwrap();
+    let (dropped, is_dropped) = channel();
+    let found = event_loop.run(async {
+        let (begin, begun) = channel();
+        let (release, held) = channel();
+        let unwanted = to_thread(move || {
+            begin.send(()).unwrap();
+            held.recv().unwrap();
+            Bomb(dropped)
+        });
+        begun.recv().unwrap();
+        drop(unwanted);
+        release.send(()).unwrap();
+        timeout(LONG, to_thread(|| 7)).await.expect("the only thread goes on").unwrap()
+    });
+    assert_eq!((found, is_dropped.try_iter().count()), (7, 1));
+    event_loop.shutdown_default_executor(LONG).expect("no job counts as running");
 }
 
 #[test]
