@@ -2,6 +2,8 @@
 //!
 //!     cargo run --release --example echo_protocol [ADDR]
 
+mod serving;
+
 use std::cell::OnceCell;
 use std::env;
 use std::io;
@@ -43,10 +45,7 @@ impl Protocol for Echo {
 
 async fn serve(address: &str) -> io::Result<()> {
     let server = get_running_loop().create_server(|| Rc::new(Echo::default()), address).await?;
-    for address in server.local_addrs() {
-        println!("Serving on {address}");
-    }
-    server.serve_forever().await
+    serving::serve(&server).await
 }
 
 fn main() -> ExitCode {

@@ -2,6 +2,8 @@
 //!
 //!     cargo run --release --example echo_streams [ADDR]
 
+mod serving;
+
 use std::env;
 use std::io;
 use std::process::ExitCode;
@@ -23,10 +25,7 @@ async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> 
 
 async fn serve(address: &str) -> io::Result<()> {
     let server = start_server(echo, address).await?;
-    for address in server.local_addrs() {
-        println!("Serving on {address}");
-    }
-    server.serve_forever().await
+    serving::serve(&server).await
 }
 
 fn main() -> ExitCode {

@@ -3,6 +3,8 @@
 //!
 //!     cargo run --release --example line_server [ADDR]
 
+mod serving;
+
 use std::env;
 use std::io;
 use std::process::ExitCode;
@@ -22,10 +24,7 @@ async fn answer(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()
 
 async fn serve(address: &str) -> io::Result<()> {
     let server = start_server(answer, address).await?;
-    for address in server.local_addrs() {
-        println!("Serving on {address}");
-    }
-    server.serve_forever().await
+    serving::serve(&server).await
 }
 
 fn main() -> ExitCode {

@@ -9,6 +9,7 @@
 //!         -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE
 
 mod arguments;
+mod serving;
 
 use std::io;
 use std::process::ExitCode;
@@ -59,10 +60,7 @@ async fn serve_client(mut reader: StreamReader, writer: StreamWriter, tls: TlsSe
 async fn serve(address: &str, cert: &str, key: &str) -> io::Result<()> {
     let tls = TlsServer::new(arguments::read(cert)?, arguments::read(key)?)?;
     let server = start_server(move |reader, writer| serve_client(reader, writer, tls.clone()), address).await?;
-    for address in server.local_addrs() {
-        println!("Serving on {address}");
-    }
-    server.serve_forever().await
+    serving::serve(&server).await
 }
 
 fn main() -> ExitCode {

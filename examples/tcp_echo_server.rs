@@ -2,6 +2,8 @@
 //!
 //!     cargo run --example tcp_echo_server [ADDR]
 
+mod serving;
+
 use std::env;
 use std::io;
 use std::process::ExitCode;
@@ -25,10 +27,7 @@ async fn handle_echo(mut reader: StreamReader, writer: StreamWriter) -> io::Resu
 
 async fn serve(address: &str) -> io::Result<()> {
     let server = start_server(handle_echo, address).await?;
-    for address in server.local_addrs() {
-        println!("Serving on {address}");
-    }
-    server.serve_forever().await
+    serving::serve(&server).await
 }
 
 fn main() -> ExitCode {

@@ -8,6 +8,7 @@
 //!         -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE
 
 mod arguments;
+mod serving;
 
 use std::io;
 use std::process::ExitCode;
@@ -26,10 +27,7 @@ async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> 
 async fn serve(address: &str, cert: &str, key: &str) -> io::Result<()> {
     let tls = TlsServer::new(arguments::read(cert)?, arguments::read(key)?)?;
     let server = start_server(echo, address).tls(tls).await?;
-    for address in server.local_addrs() {
-        println!("Serving on {address}");
-    }
-    server.serve_forever().await
+    serving::serve(&server).await
 }
 
 fn main() -> ExitCode {

@@ -85,8 +85,10 @@ fn interrupted_system_calls_are_made_again_and_nothing_is_lost() {
 #[test]
 fn a_send_that_fails_leaves_what_the_peer_goes_on_to_send() {
     const REST: usize = 1_000_000;
+    // With signals, the first sends nothing: it finds out whether what wakes the loop is a socket.
+    let before = usize::from(cfg!(feature = "signals"));
     for error in ["EPIPE", "ECONNRESET", "ENETUNREACH"] {
-        let inject = format!("inject=sendto:error={error}:when=2");
+        let inject = format!("inject=sendto:error={error}:when={}", before + 2);
         let options = ["-e", "trace=execve,sendto,recvfrom,close", "-e", &inject];
         let traced = Traced::start(&format!("send_{error}"), "echo_protocol", &options);
         let mut stream = connect(traced.server.address);
@@ -101,7 +103,11 @@ fn a_send_that_fails_leaves_what_the_peer_goes_on_to_send() {
 
         let calls = traced.finish();
         assert_eq!(injected(&calls, "sendto"), 1, "{error}");
-        assert_eq!(calls.iter().filter(|call| name_of(call) == "sendto").count(), 2, "{error}: nothing more is sent");
+        assert_eq!(
+            calls.iter().filter(|call| name_of(call) == "sendto").count(),
+            before + 2,
+            "{error}: nothing more is sent"
+        );
         let received = calls.iter().filter(|call| name_of(call) == "recvfrom");
         let received = received.filter_map(|call| call.rsplit(" = ").next()?.parse::<usize>().ok()).sum::<usize>();
         assert_eq!(received, 11 + REST, "{error}");

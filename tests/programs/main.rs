@@ -17,6 +17,8 @@ mod chat;
 #[cfg(target_os = "linux")]
 mod closing_calls;
 mod compiler_messages;
+#[cfg(all(feature = "signals", target_os = "linux"))]
+mod ctrl_c;
 #[cfg(target_os = "linux")]
 mod descriptors;
 #[cfg(target_os = "linux")]
