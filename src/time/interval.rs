@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use crate::event_loop::get_running_loop;
+use crate::executor::poll_operation;
 use crate::time::{Sleep, sleep_until};
 
 /// Ticks every `period`, and for the first time at once.
@@ -46,8 +47,8 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[doc(alias = "MissedTickBehavior")]
 pub enum MissedTicks {
-    /// They come one after the other, one in each turn, until the interval is on time again. So there are as many ticks as
-    /// periods.
+    /// They come one after the other, until the interval is on time again. So there are as many ticks as periods. Others
+    /// run in between, as beside a reader for whom everything has arrived already.
     #[default]
     Burst,
     /// The interval begins anew: the next tick comes one period after the late one.
@@ -82,9 +83,15 @@ impl Interval {
 
     /// Polls for the next tick, as [`tick`](Interval::tick) does.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
-        ready!(Pin::new(&mut self.sleep).poll(cx));
+        let now = get_running_loop().time();
+        if self.next <= now {
+            // There may be any number of late ticks, so each is taken from the budget of the step.
+            ready!(poll_operation(cx));
+        } else {
+            ready!(Pin::new(&mut self.sleep).poll(cx));
+        }
         let tick = self.next;
-        self.plan(self.after(tick, get_running_loop().time()));
+        self.plan(self.after(tick, now));
         Poll::Ready(tick)
     }
 

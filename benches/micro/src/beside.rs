@@ -78,6 +78,12 @@ const LINES: &[Line] = &[
         ours: waterwheel_side::ticks,
         theirs: tokio_side::ticks,
     },
+    Line {
+        name: "child that runs `/bin/true`, from start to end",
+        times: 100,
+        ours: waterwheel_side::children,
+        theirs: tokio_side::children,
+    },
 ];
 
 fn main() {

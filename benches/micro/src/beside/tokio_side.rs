@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use tokio::process::Command;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinSet, LocalSet, spawn_blocking, yield_now};
 use tokio::time::interval;
@@ -141,5 +142,16 @@ pub(crate) fn ticks(times: u32) -> f64 {
             task.await.expect("it ends well");
         }
         (own_cpu_time() - start) / f64::from(times * INTERVALS)
+    })
+}
+
+pub(crate) fn children(times: u32) -> f64 {
+    warm(async || {
+        let start = Instant::now();
+        for _ in 0..times {
+            let mut child = Command::new("/bin/true").spawn().expect("it can be started");
+            assert!(child.wait().await.expect("it is our child").success());
+        }
+        each(start, times)
     })
 }

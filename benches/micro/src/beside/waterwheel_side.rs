@@ -2,9 +2,10 @@
 
 use std::convert::Infallible;
 use std::hint::black_box;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use waterwheel::{EventLoop, TaskGroup, gather, interval, spawn, to_thread, yield_now};
+use waterwheel::{EventLoop, TaskGroup, create_subprocess_exec, gather, interval, spawn, to_thread, yield_now};
 
 use crate::{INTERVALS, PERIOD, TASKS, each, own_cpu_time};
 
@@ -114,5 +115,16 @@ pub(crate) fn ticks(times: u32) -> f64 {
             task.await.expect("it ends well");
         }
         (own_cpu_time() - start) / f64::from(times * INTERVALS)
+    })
+}
+
+pub(crate) fn children(times: u32) -> f64 {
+    warm(async || {
+        let start = Instant::now();
+        for _ in 0..times {
+            let mut child = create_subprocess_exec(Command::new("/bin/true")).expect("it can be started");
+            assert!(child.wait().await.expect("it is our child").success());
+        }
+        each(start, times)
     })
 }
