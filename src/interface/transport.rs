@@ -19,9 +19,12 @@ pub trait Transport {
     /// in one system call when the step ends, before anything else runs; what the kernel does not take is kept and
     /// sent as it can be. On a lost connection the bytes are dropped.
     ///
+    /// TCP sockets have `TCP_NODELAY` set: since a step's writes go out together, the kernel need not wait for more.
+    ///
     /// # Panics
     ///
     /// After [`write_eof`](Transport::write_eof): those bytes could never be sent.
+    #[doc(alias = "TCP_NODELAY")]
     #[track_caller]
     fn write(&self, data: &[u8]);
 
