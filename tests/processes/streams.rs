@@ -245,3 +245,35 @@ fn a_process_says_what_it_is() {
         assert!(ended.contains("returncode: Some"), "{ended}");
     });
 }
+
+#[test]
+fn a_child_does_not_inherit_the_pipes_of_another() {
+    run(async {
+        let mut first = create_subprocess_exec(cat()).unwrap();
+        // It would keep the first one's input open.
+        let _second = create_subprocess_exec(sleeper()).unwrap().kill_on_drop();
+        let output = first.communicate(b"hello").await.unwrap();
+        assert_eq!(output.stdout, b"hello");
+    });
+}
+
+#[test]
+fn a_child_that_says_more_than_the_limit_is_held_back_and_heard_in_the_end() {
+    run(async {
+        let mut process = create_subprocess_exec(shell("printf %21s x")).unwrap().limit(10);
+        assert_eq!(process.communicate(b"").await.unwrap().stdout.len(), 21);
+    });
+}
+
+#[test]
+fn the_command_says_where_the_streams_go_and_what_else_the_child_has() {
+    run(async {
+        let mut command =
+            shell("cat; echo $GREETING; pwd; read -r _ _ _ _ group _ </proc/$$/stat; [ $group = $$ ] && echo leads; echo unheard >&2");
+        command.stdin(Stdio::null()).stderr(Stdio::null()).env("GREETING", "good evening").current_dir("/");
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let output = create_subprocess_exec(command).unwrap().communicate(b"").await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "good evening\n/\nleads\n");
+        assert_eq!(output.stderr, b"");
+    });
+}
