@@ -73,6 +73,10 @@ pub(crate) const SMALL_BUFFERS_KEPT: usize = 256;
 /// How many free large buffers are kept.
 pub(crate) const LARGE_BUFFERS_KEPT: usize = 16;
 
+/// One `poll_write` takes no more than this. What the kernel does not take of a write is copied and kept, which would be all
+/// of a large body otherwise. It is several times what one send takes on a loaded machine, so it costs no system calls.
+pub(crate) const MOST_PER_POLL_WRITE: usize = 256 * 1024;
+
 /// If a stream's buffer has at least this much room left, the next receive goes into it.
 pub(crate) const LEAST_ROOM: usize = 4 * 1024;
 

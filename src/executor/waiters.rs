@@ -22,7 +22,12 @@ struct List {
     /// if there is no first any more.
     others: Option<Box<Queue>>,
     next_number: u32,
+    /// Those who were left by [`poll_kept`](Waiters::poll_kept).
+    kept: Option<Box<[Waiter; KEPT_PLACES]>>,
 }
+
+/// How many places [`Waiters::poll_kept`] has.
+pub(crate) const KEPT_PLACES: usize = 3;
 
 /// A waiter, with the number of its ticket.
 struct Place {
@@ -61,17 +66,21 @@ struct Link {
 const NOBODY: u32 = u32::MAX;
 
 impl Waiters {
-    /// Wakes all waiters, in the order in which they began to wait.
+    /// Wakes all waiters, in the order in which they began to wait. Those who were kept come last.
     pub(crate) fn wake_all(&self) {
         let Some(mut list) = self.0.take() else { return };
-        let (first, others) = (list.first.take(), list.others.take());
+        let (first, others, kept) = (list.first.take(), list.others.take(), list.kept.take());
         self.0.set(Some(list));
         if let Some(place) = first {
             place.waiter.wake();
         }
-        let Some(mut others) = others else { return };
-        while let Some(place) = others.remove(others.oldest) {
-            place.waiter.wake();
+        if let Some(mut others) = others {
+            while let Some(place) = others.remove(others.oldest) {
+                place.waiter.wake();
+            }
+        }
+        if let Some(kept) = kept {
+            kept.into_iter().for_each(Waiter::wake);
         }
     }
 
@@ -79,6 +88,23 @@ impl Waiters {
     /// dropping its future.
     pub(crate) fn wait<R, F: FnMut() -> Option<R>>(&self, check: F) -> Wait<'_, F> {
         Wait { waiters: self, check, ticket: None }
+    }
+
+    /// Polls for what `check` returns, as a future of [`wait`](Waiters::wait) does, but without a future: whoever polls
+    /// is kept in one of a few numbered places, until it is woken or another polls there. It cannot give up.
+    pub(crate) fn poll_kept<R>(&self, place: usize, cx: &Context<'_>, check: impl FnOnce() -> Option<R>) -> Poll<R> {
+        ready!(poll_operation(cx));
+        if let Some(answer) = check() {
+            return Poll::Ready(answer);
+        }
+        return_operation();
+        let waiter = Waiter::of(cx);
+        let mut list = self.0.take().unwrap_or_default();
+        let earlier = replace(&mut list.kept.get_or_insert_default()[place], waiter);
+        // As in `put`.
+        self.0.set(Some(list));
+        drop(earlier);
+        Poll::Pending
     }
 
     /// Adds a waiter: in place of the one who has this ticket, if that one still waits, otherwise behind all others.
@@ -273,6 +299,27 @@ mod tests {
         assert!(most > 100, "never more than {most} waited at once");
         waiters.wake_all();
         assert_eq!(*woken.lock().unwrap(), twin);
+    }
+
+    #[test]
+    fn a_kept_waiter_is_replaced_by_the_next_in_its_place_and_woken_once_after_those_who_wait() {
+        let (waiters, woken) = (Waiters::default(), Woken::default());
+        let keep = |place, number| {
+            let waker = Waker::from(Arc::new(Bell(number, Arc::clone(&woken))));
+            assert!(waiters.poll_kept(place, &Context::from_waker(&waker), || None::<()>).is_pending());
+        };
+        keep(0, 10);
+        keep(1, 11);
+        keep(0, 12);
+        let mut waits: Vec<_> = (0..2).map(|_| waiters.wait(|| None::<()>)).collect();
+        for (number, wait) in waits.iter_mut().enumerate() {
+            poll(wait, number, &woken);
+        }
+        drop(waits);
+        waiters.wake_all();
+        waiters.wake_all();
+        assert_eq!(*woken.lock().unwrap(), [12, 11], "futures that are dropped take their wakers along");
+        assert_eq!(waiters.poll_kept(0, &Context::from_waker(Waker::noop()), || Some(1)), Poll::Ready(1));
     }
 
     #[test]

@@ -115,6 +115,17 @@ pub trait Transport {
         self.get_write_buffer_size() > high
     }
 
+    /// Asks to be told when the kernel has taken all that was written. If it has refused some of that, the protocol is
+    /// told to [pause writing](Protocol::pause_writing), unless it was before, and to resume when nothing is left,
+    /// whatever the marks are; then this returns true.
+    ///
+    /// It returns false if there is nothing to wait for: all has been taken, or is handed to the kernel when this step
+    /// ends, or is given up, since the connection is lost. A transport of your own that does not implement this says so
+    /// always.
+    fn pause_until_sent(&self) -> bool {
+        false
+    }
+
     /// The names of both ends and the socket.
     #[doc(alias = "get_extra_info")]
     fn extra_info(&self) -> ExtraInfo;

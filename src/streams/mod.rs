@@ -7,6 +7,7 @@
 //! not without a copy of each message and an atomic wake.
 
 mod background;
+mod connection;
 mod feeder;
 mod newline;
 mod open;
@@ -21,6 +22,7 @@ mod serve;
 mod take_apart;
 mod writer;
 
+pub use connection::Connection;
 pub use feeder::StreamFeeder;
 pub use open::{OpenConnection, open_connection, open_unix_connection};
 pub use pipes::{OpenReadPipe, OpenWritePipe, open_read_pipe, open_write_pipe};

@@ -94,6 +94,10 @@ impl Transport for TlsTransport {
         self.tls.upgrade().is_some_and(|tls| tls.is_writing_paused())
     }
 
+    fn pause_until_sent(&self) -> bool {
+        self.tls.upgrade().is_some_and(|tls| tls.pause_until_sent())
+    }
+
     fn extra_info(&self) -> ExtraInfo {
         self.below.extra_info()
     }

@@ -32,10 +32,20 @@ impl FlowChange {
 pub(crate) struct FlowControl<const HIGH: usize = DEFAULT_HIGH_WATER> {
     /// The marks that were set. Few transports are given any, and the others have no memory for them.
     own: OnceCell<Box<Cell<Marks>>>,
-    /// True between a [`FlowChange::Pause`] and its [`FlowChange::Resume`], which therefore alternate.
-    paused: Cell<bool>,
+    pause: Cell<Pause>,
     /// How many writes came after the connection was lost; it stops at 255.
     lost_writes: Cell<u8>,
+}
+
+/// What the writer was told last. So a [`FlowChange::Pause`] and its [`FlowChange::Resume`] alternate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    /// Nothing, or to resume.
+    No,
+    /// To pause. It is told to resume at the low-water mark.
+    UntilLow,
+    /// To pause. It is told to resume when nothing is left, since somebody waits for that.
+    UntilSent,
 }
 
 /// Invariant: `low <= high`.
@@ -47,7 +57,7 @@ struct Marks {
 
 impl<const HIGH: usize> FlowControl<HIGH> {
     pub(crate) fn new() -> Self {
-        FlowControl { own: OnceCell::new(), paused: Cell::new(false), lost_writes: Cell::new(0) }
+        FlowControl { own: OnceCell::new(), pause: Cell::new(Pause::No), lost_writes: Cell::new(0) }
     }
 
     /// Sets the marks. A missing mark follows from the other: low is a quarter of high, high four times low.
@@ -77,7 +87,7 @@ impl<const HIGH: usize> FlowControl<HIGH> {
 
     #[inline]
     pub(crate) fn is_paused(&self) -> bool {
-        self.paused.get()
+        self.pause.get() != Pause::No
     }
 
     /// The buffer may have grown or shrunk to `size`.
@@ -90,17 +100,28 @@ impl<const HIGH: usize> FlowControl<HIGH> {
         if self.is_paused() || size <= self.high() {
             return None;
         }
-        self.paused.set(true);
+        self.pause.set(Pause::UntilLow);
         Some(FlowChange::Pause)
     }
 
     /// The buffer may have shrunk to `size`.
     pub(crate) fn shrank(&self, size: usize) -> Option<FlowChange> {
-        if !self.is_paused() || size > self.limits().0 {
+        let enough = match self.pause.get() {
+            Pause::No => return None,
+            Pause::UntilLow => self.limits().0,
+            Pause::UntilSent => 0,
+        };
+        if size > enough {
             return None;
         }
-        self.paused.set(false);
+        self.pause.set(Pause::No);
         Some(FlowChange::Resume)
+    }
+
+    /// Somebody waits until nothing is left of what there is now. The writer pauses until then.
+    pub(crate) fn pause_until_sent(&self) -> Option<FlowChange> {
+        let earlier = self.pause.replace(Pause::UntilSent);
+        (earlier == Pause::No).then_some(FlowChange::Pause)
     }
 
     /// Something was written after the connection was lost, and was dropped. The first few times nothing is said, since
@@ -152,5 +173,22 @@ mod tests {
         assert_eq!(flow.shrank(1), Some(FlowChange::Resume));
         assert_eq!(flow.shrank(0), None);
         assert_eq!(flow.grew(5), Some(FlowChange::Pause));
+    }
+
+    #[test]
+    fn who_waits_for_the_last_byte_pauses_the_writer_until_nothing_is_left() {
+        let flow = FlowControl::<DEFAULT_HIGH_WATER>::new();
+        flow.set_limits(Some(4), Some(1));
+        assert_eq!(flow.pause_until_sent(), Some(FlowChange::Pause));
+        assert_eq!(flow.pause_until_sent(), None);
+        assert_eq!(flow.changed(1), None);
+        assert_eq!(flow.changed(0), Some(FlowChange::Resume));
+        // A writer that was paused already is told nothing, and waits longer.
+        assert_eq!(flow.grew(5), Some(FlowChange::Pause));
+        assert_eq!(flow.pause_until_sent(), None);
+        assert_eq!(flow.changed(1), None);
+        assert_eq!(flow.changed(0), Some(FlowChange::Resume));
+        assert_eq!(flow.grew(5), Some(FlowChange::Pause));
+        assert_eq!(flow.changed(1), Some(FlowChange::Resume));
     }
 }

@@ -139,6 +139,8 @@ mod tests {
         /// The kernel takes so many bytes.
         Takes(usize),
         Limits(Option<usize>, Option<usize>),
+        /// Somebody waits for the last byte.
+        UntilSent,
         GiveUp,
     }
 
@@ -153,6 +155,7 @@ mod tests {
                 (Some(high), Some(low)) => Event::Limits(Some(high.max(low)), Some(high.min(low))),
                 marks => Event::Limits(marks.0, marks.1),
             }),
+            1 => Just(Event::UntilSent),
             1 => Just(Event::GiveUp),
         ]
     }
@@ -163,6 +166,7 @@ mod tests {
         low: usize,
         high: usize,
         paused: bool,
+        until_sent: bool,
         enlisted: bool,
     }
 
@@ -171,8 +175,9 @@ mod tests {
             if !self.paused && self.bytes.len() > self.high {
                 self.paused = true;
                 Some(FlowChange::Pause)
-            } else if self.paused && self.bytes.len() <= self.low {
+            } else if self.paused && self.bytes.len() <= if self.until_sent { 0 } else { self.low } {
                 self.paused = false;
+                self.until_sent = false;
                 Some(FlowChange::Resume)
             } else {
                 None
@@ -198,7 +203,7 @@ mod tests {
         fn it_answers_as_a_naive_twin_does(events in vec((event(), any::<bool>()), 1..80)) {
             let buffers = Buffers::default();
             let gathering = Gathering::<HIGH>::new();
-            let mut twin = Twin { bytes: Vec::new(), low: HIGH / 4, high: HIGH, paused: false, enlisted: false };
+            let mut twin = Twin { bytes: Vec::new(), low: HIGH / 4, high: HIGH, paused: false, until_sent: false, enlisted: false };
             let mut next = 0_u8;
             for (event, room) in events {
                 match event {
@@ -234,6 +239,12 @@ mod tests {
                             (Some(low), None) => (low, 4 * low),
                             (None, high) => (high.unwrap_or(HIGH) / 4, high.unwrap_or(HIGH)),
                         };
+                    }
+                    Event::UntilSent => {
+                        let change = (!twin.paused).then_some(FlowChange::Pause);
+                        twin.paused = true;
+                        twin.until_sent = true;
+                        prop_assert_eq!(gathering.flow().pause_until_sent(), change);
                     }
                     Event::GiveUp => {
                         prop_assert_eq!(gathering.give_up(), !twin.bytes.is_empty());

@@ -18,12 +18,14 @@ mod common {
 
 #[cfg(target_os = "linux")]
 mod clean_ends;
+mod connection;
 #[cfg(target_os = "linux")]
 mod failed_sends;
 #[cfg(target_os = "linux")]
 mod halves;
 mod handlers;
 mod pipes;
+mod polls;
 mod reader;
 mod reader_model;
 mod separators;

@@ -31,6 +31,11 @@ impl Opened {
         until_made(&self.made, || self.transport.abort()).await?;
         Ok(self.transport)
     }
+
+    /// The transport at once. The protocol knows of the connection in the next turn.
+    pub(crate) fn into_transport(self) -> Rc<dyn Transport> {
+        self.transport
+    }
 }
 
 impl Connected {

@@ -54,7 +54,7 @@ pub(crate) struct StreamProtocol {
 enum Stage {
     /// The connection is not made yet. This is called when it is, if anything is.
     New(Option<Connected>),
-    /// From `connection_made` to `connection_lost`.
+    /// From `connection_made`, or a turn before, to `connection_lost`.
     Made(Rc<dyn Transport>),
     #[default]
     Lost,
@@ -74,6 +74,11 @@ impl StreamProtocol {
             reader_waits: WaiterCell::default(),
             changed: Waiters::default(),
         })
+    }
+
+    /// The transport of a connection of which `connection_made` is still to tell.
+    pub(super) fn has_transport(&self, transport: Rc<dyn Transport>) {
+        self.stage.set(Stage::Made(transport));
     }
 
     #[cfg(feature = "tls")]

@@ -19,6 +19,8 @@ impl Flags {
     pub(super) const WRITING_PAUSED: Flags = Flags(2);
     /// No more bytes will come: the stream ended, or failed.
     pub(super) const ENDED: Flags = Flags(4);
+    /// `write_eof` of the writer was called: nothing more can be written.
+    pub(super) const WRITING_ENDED: Flags = Flags(8);
     /// The reader was dropped, or there never was one. What comes is thrown away.
     pub(super) const READER_GONE: Flags = Flags(16);
     /// Somebody else has the connection now. Dropping the writer does not close it.
@@ -70,6 +72,7 @@ impl fmt::Debug for State {
             (Flags::READING_PAUSED, "reading paused"),
             (Flags::WRITING_PAUSED, "writing paused"),
             (Flags::ENDED, "ended"),
+            (Flags::WRITING_ENDED, "writing ended"),
             (Flags::READER_GONE, "reader gone"),
             (Flags::RELEASED, "released"),
             (Flags::CLOSING, "closing"),

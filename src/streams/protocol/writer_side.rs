@@ -1,11 +1,18 @@
 //! What the writer waits for: the peer to catch up, and the connection to be lost.
 
 use std::io;
+use std::task::{Context, Poll};
 
 use super::StreamProtocol;
 use super::state::Flags;
 use crate::errors::ConnectionError;
 use crate::executor::{operation, yield_once};
+use crate::interface::Transport;
+
+/// Where each of the poll methods keeps the waker of its last poll.
+const DRAIN: usize = 0;
+const FLUSH: usize = 1;
+const CLOSED: usize = 2;
 
 impl StreamProtocol {
     pub(super) fn failure(&self) -> Option<ConnectionError> {
@@ -14,10 +21,19 @@ impl StreamProtocol {
         failure
     }
 
-    /// Whether a drain need not wait: the transport has not paused us, is not closing, and the stream has not ended.
+    /// Whether a drain need not wait: the transport has not paused us, is not closing, and neither direction has ended.
     #[inline]
     pub(in crate::streams) fn may_write(&self) -> bool {
-        !self.state.any(Flags::WRITING_PAUSED | Flags::ENDED | Flags::CLOSING)
+        !self.state.any(Flags::WRITING_PAUSED | Flags::ENDED | Flags::CLOSING | Flags::WRITING_ENDED)
+    }
+
+    pub(in crate::streams) fn writing_ended(&self) {
+        self.state.set(Flags::WRITING_ENDED);
+    }
+
+    /// Whether what is written now can still be sent, as far as is known.
+    pub(in crate::streams) fn is_open_for_writes(&self) -> bool {
+        !self.state.any(Flags::CLOSING | Flags::WRITING_ENDED) && !self.is_lost()
     }
 
     /// Somebody else has the connection now, and dropping the writer must not close it.
@@ -27,7 +43,7 @@ impl StreamProtocol {
     }
 
     #[cold]
-    pub(super) fn outcome(&self) -> io::Result<()> {
+    pub(in crate::streams) fn outcome(&self) -> io::Result<()> {
         self.failure().map_or(Ok(()), |error| Err(error.to_io_error()))
     }
 
@@ -40,7 +56,7 @@ impl StreamProtocol {
         }
         if self.is_lost() {
             self.outcome()?;
-            return Err(io::Error::new(io::ErrorKind::ConnectionReset, "Connection lost"));
+            return Err(connection_lost());
         }
         let may_go_on = || self.is_lost() || !self.state.any(Flags::WRITING_PAUSED) || self.has_failed();
         self.changed.wait(|| may_go_on().then_some(())).await;
@@ -51,7 +67,45 @@ impl StreamProtocol {
         self.failure().is_some()
     }
 
-    pub(in crate::streams) async fn wait_closed(&self) -> io::Result<()> {
-        self.changed.wait(|| self.is_lost().then(|| self.outcome())).await
+    /// As [`drain`](StreamProtocol::drain), but for a connection that is closing: that is ready at once.
+    pub(in crate::streams) fn poll_drain(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.changed.poll_kept(DRAIN, cx, || {
+            if self.is_lost() || self.has_failed() {
+                return Some(self.outcome().and_then(|()| Err(connection_lost())));
+            }
+            (!self.state.any(Flags::WRITING_PAUSED)).then_some(Ok(()))
+        })
     }
+
+    /// Waits until the kernel has taken what earlier steps wrote to the transport.
+    pub(in crate::streams) async fn flush(&self, transport: &dyn Transport) -> io::Result<()> {
+        self.changed.wait(|| self.flushed(transport)).await
+    }
+
+    pub(in crate::streams) fn poll_flush(&self, transport: &dyn Transport, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.changed.poll_kept(FLUSH, cx, || self.flushed(transport))
+    }
+
+    fn flushed(&self, transport: &dyn Transport) -> Option<io::Result<()>> {
+        if self.has_failed() || !transport.pause_until_sent() {
+            return Some(self.outcome());
+        }
+        None
+    }
+
+    pub(in crate::streams) async fn wait_closed(&self) -> io::Result<()> {
+        self.changed.wait(|| self.closed()).await
+    }
+
+    pub(in crate::streams) fn poll_closed(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.changed.poll_kept(CLOSED, cx, || self.closed())
+    }
+
+    fn closed(&self) -> Option<io::Result<()>> {
+        self.is_lost().then(|| self.outcome())
+    }
+}
+
+fn connection_lost() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "Connection lost")
 }

@@ -61,15 +61,41 @@ impl StreamReader {
     /// If the connection failed and everything before that was read.
     #[inline]
     pub fn read_into(&mut self, buf: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        poll_fn(move |cx| {
-            if buf.is_empty() {
-                return Poll::Ready(Ok(0));
-            }
-            ready!(self.poll_some(buf.len(), cx))?;
-            let n = buf.len().min(self.hand.len());
-            self.take_with(n, |bytes| buf[..n].copy_from_slice(bytes));
-            Poll::Ready(Ok(n))
-        })
+        poll_fn(move |cx| self.poll_read(cx, buf))
+    }
+
+    /// The poll method behind [`read_into`](StreamReader::read_into), for whoever writes a future, or an adapter for
+    /// another crate's traits, by hand. It keeps the waker of the last poll; see [`StreamReader`] on wakers.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_into`](StreamReader::read_into).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use waterwheel::StreamReader;
+    ///
+    /// waterwheel::run(async {
+    ///     let (mut reader, feeder) = StreamReader::new(1024);
+    ///     feeder.feed_data(b"some bytes");
+    ///     let mut buf = [0; 4];
+    ///     assert_eq!(poll_fn(|cx| reader.poll_read(cx, &mut buf)).await?, 4);
+    ///     assert_eq!(&buf, b"some");
+    ///     std::io::Result::Ok(())
+    /// })
+    /// # .unwrap()
+    /// ```
+    #[inline]
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        ready!(self.poll_some(buf.len(), cx))?;
+        let n = buf.len().min(self.hand.len());
+        self.take_with(n, |bytes| buf[..n].copy_from_slice(bytes));
+        Poll::Ready(Ok(n))
     }
 
     /// Reads exactly `n` bytes; `n` may be over the limit.
@@ -103,6 +129,41 @@ impl StreamReader {
             let this = reader.take().expect(POLLED_AGAIN);
             Poll::Ready(had.map(|()| this.hand.filled()))
         })
+    }
+
+    /// The poll method behind [`fill_buf`](StreamReader::fill_buf). It keeps the waker of the last poll; see
+    /// [`StreamReader`] on wakers.
+    ///
+    /// # Errors
+    ///
+    /// As [`fill_buf`](StreamReader::fill_buf).
+    ///
+    /// # Examples
+    ///
+    /// A future that waits for the first byte and leaves it where it is:
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::task::Poll;
+    /// use waterwheel::StreamReader;
+    ///
+    /// async fn peek(reader: &mut StreamReader) -> std::io::Result<Option<u8>> {
+    ///     poll_fn(|cx| reader.poll_fill_buf(cx).map_ok(|bytes| bytes.first().copied())).await
+    /// }
+    ///
+    /// waterwheel::run(async {
+    ///     let (mut reader, feeder) = StreamReader::new(1024);
+    ///     feeder.feed_data(b"some bytes");
+    ///     assert_eq!(peek(&mut reader).await?, Some(b's'));
+    ///     assert_eq!(reader.read(1024).await?, b"some bytes");
+    ///     std::io::Result::Ok(())
+    /// })
+    /// # .unwrap()
+    /// ```
+    #[inline]
+    pub fn poll_fill_buf(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        ready!(self.poll_some(1, cx))?;
+        Poll::Ready(Ok(self.hand.filled()))
     }
 
     /// Takes `n` bytes of those that [`fill_buf`](StreamReader::fill_buf) lent.

@@ -29,6 +29,12 @@ use crate::streams::protocol::{Hand, StreamProtocol};
 /// Every method may be dropped while it waits, as a [`timeout`](crate::timeout()) does: the bytes that have come are
 /// in the reader, and the next read finds them.
 ///
+/// # Wakers
+///
+/// A reader wakes one task: the one that polled it last, by a future of its methods or by a method whose name begins
+/// with `poll_`. The waker is kept until more bytes come, or the end. A future that is dropped leaves it, so its task is
+/// at worst woken once for nothing; there can be no other task that waits, since polling needs the reader alone.
+///
 /// # Errors
 ///
 /// Bytes that came before an error are always read first. Then every read gives the error, each time. A failed write does
@@ -89,6 +95,12 @@ impl StreamReader {
     #[cfg(feature = "tls")]
     pub(super) fn take_unread(&mut self) -> ReceiveBuffer {
         self.protocol.take_unread(&mut self.hand)
+    }
+
+    /// Reads all that was received, without waiting.
+    pub(super) fn take_all(&mut self) -> Vec<u8> {
+        self.take_what_came();
+        self.take(self.hand.len())
     }
 
     #[cfg(feature = "tls")]

@@ -173,6 +173,19 @@ impl TlsProtocol {
         self.gathering.flow().is_paused()
     }
 
+    /// See [`Transport::pause_until_sent`](crate::Transport::pause_until_sent). What is kept here goes out when the step
+    /// ends, or when the transport below resumes, which that does later than otherwise.
+    pub(in crate::tls) fn pause_until_sent(&self) -> bool {
+        let refused_below = self.below().is_some_and(|below| below.pause_until_sent());
+        if !refused_below && !self.below_paused.get() {
+            return false;
+        }
+        if let Some(change) = self.gathering.flow().pause_until_sent() {
+            self.tell(change);
+        }
+        true
+    }
+
     /// TLS starts in the middle of a connection: the transport below may have told its protocol to pause, which is the
     /// one above us now. Whoever was told to pause will be told to resume, and by us.
     pub(in crate::tls) fn take_over_pause(&self) {

@@ -98,6 +98,16 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
         self.gathering.flow().is_paused()
     }
 
+    fn pause_until_sent(&self) -> bool {
+        if self.gathering.is_empty() || self.has_gathered() {
+            return false;
+        }
+        if let Some(change) = self.gathering.flow().pause_until_sent() {
+            self.tell(change);
+        }
+        true
+    }
+
     fn extra_info(&self) -> ExtraInfo {
         let conduit = self.with_conduit(Rc::clone);
         ExtraInfo {

@@ -254,7 +254,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     }
 
     /// Whether this step wrote something that the kernel may take now.
-    fn has_gathered(&self) -> bool {
+    pub(super) fn has_gathered(&self) -> bool {
         self.registration.is_ready(Direction::Write) && self.gathering.waits_for_step_end()
     }
 }

@@ -1,5 +1,7 @@
 //! The writing end of a stream.
 
+mod polls;
+
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
@@ -25,6 +27,14 @@ use crate::streams::protocol::StreamProtocol;
 ///
 /// All methods take `&self`, so several tasks may write and drain. The bytes of one write are never mixed with those of
 /// another.
+///
+/// # Wakers
+///
+/// Each future that waits keeps its own waker, whatever other tasks wait, and a future that is dropped takes it along.
+/// The methods whose names begin with `poll_` belong to no future that could be dropped. Each of the three waits,
+/// for the peer to catch up, for the kernel to take what was written, and for the connection to be lost, keeps the waker
+/// of the last poll until that is woken; so one task at a time may poll for each. No dropped future takes such a waker
+/// away.
 ///
 /// # Examples
 ///
@@ -128,6 +138,40 @@ impl StreamWriter {
         self.drain().await
     }
 
+    /// Waits until the kernel has taken what earlier steps wrote. What this step has written is handed to the kernel when
+    /// the step ends, which needs no waiting. While this waits, a [`drain`](StreamWriter::drain) waits as long.
+    ///
+    /// Bytes that are written are sent without this. It serves who must know that nothing is left here, as before the
+    /// loop ends.
+    ///
+    /// # Cancel safety
+    ///
+    /// What was written is sent even if the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The error of the connection, as soon as a send has failed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use waterwheel::testing::socket_pair;
+    ///
+    /// waterwheel::run(async {
+    ///     let (ours, mut theirs) = socket_pair()?;
+    ///     let reads = waterwheel::spawn(async move { theirs.reader.readexactly(1_000_000).await });
+    ///     ours.writer.write(&vec![0; 1_000_000]);
+    ///     ours.writer.flush().await?;
+    ///     assert_eq!(ours.writer.transport().get_write_buffer_size(), 0);
+    ///     assert!(reads.await.unwrap().is_ok());
+    ///     std::io::Result::Ok(())
+    /// })
+    /// # .unwrap()
+    /// ```
+    pub async fn flush(&self) -> io::Result<()> {
+        self.protocol.flush(&*self.transport).await
+    }
+
     /// Whether our side can end alone.
     pub fn can_write_eof(&self) -> bool {
         self.transport.can_write_eof()
@@ -141,11 +185,32 @@ impl StreamWriter {
     #[track_caller]
     pub fn write_eof(&self) {
         self.transport.write_eof();
+        self.protocol.writing_ended();
     }
 
     /// Closes the connection once what was written has been sent.
     pub fn close(&self) {
         self.transport.close();
+    }
+
+    /// Ends the connection now. What the kernel has not taken is given up, and if that is anything, a TCP peer gets a
+    /// reset. See [`Transport::abort`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use waterwheel::testing::socket_pair;
+    ///
+    /// waterwheel::run(async {
+    ///     let (ours, _theirs) = socket_pair()?;
+    ///     ours.writer.write(&vec![0; 1_000_000]); // nobody reads it
+    ///     ours.writer.abort();
+    ///     ours.writer.wait_closed().await
+    /// })
+    /// # .unwrap()
+    /// ```
+    pub fn abort(&self) {
+        self.transport.abort();
     }
 
     /// Whether the connection is closing or closed.
