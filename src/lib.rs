@@ -76,6 +76,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod adapters;
 pub mod coming_from;
 mod constants;
 mod errors;
@@ -105,6 +106,10 @@ mod timers;
 mod tls;
 mod transports;
 
+#[cfg(feature = "futures-core")]
+pub use adapters::{Incoming, Lines, incoming};
+#[cfg(feature = "hyper")]
+pub use adapters::{LoopExecutor, LoopTimer};
 pub use errors::{ConnectionError, JoinError, PanicPayload, ReadError, TimedOut};
 pub use event_loop::{
     Builder, Clock, EventLoop, Incident, LoopHandle, RemoteHandle, SystemClock, TimerHandle, Turned, get_running_loop,

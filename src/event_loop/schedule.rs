@@ -173,6 +173,15 @@ impl RemoteHandle {
     }
 }
 
+#[cfg(feature = "hyper")]
+impl RemoteHandle {
+    /// The loop, if it runs on this thread.
+    pub(crate) fn as_running(&self) -> Option<LoopHandle> {
+        let running = super::try_get_running_loop()?;
+        Arc::ptr_eq(&running.core().executor.mailbox, &self.mailbox).then_some(running)
+    }
+}
+
 impl fmt::Debug for RemoteHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteHandle").finish_non_exhaustive()

@@ -74,7 +74,12 @@ impl Signals {
     ///
     /// Dropping the future loses nothing: the signal is given to the next call.
     pub async fn next(&mut self) -> i32 {
-        poll_fn(|cx| self.inbox.poll_take(cx)).await
+        poll_fn(|cx| self.poll_next_signal(cx)).await
+    }
+
+    /// Polls for the next signal, as [`next`](Signals::next) does. The waker of the last poll is kept.
+    pub fn poll_next_signal(&mut self, cx: &mut Context<'_>) -> Poll<i32> {
+        self.inbox.poll_take(cx)
     }
 }
 

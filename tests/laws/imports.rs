@@ -25,6 +25,7 @@ pub(crate) const ORDER: [&str; 26] = [
     "net",
     "streams",
     "tls",
+    "adapters",
     "runner",
     "synchronization",
     "coming_from",

@@ -31,6 +31,7 @@ fn build_examples() -> PathBuf {
     build.args(["build", "--quiet", "--examples", "--profile", name, "--target-dir"]).arg(target);
     build.current_dir(env!("CARGO_MANIFEST_DIR"));
     let features = [
+        ("hyper", cfg!(feature = "hyper")),
         ("tls", cfg!(feature = "tls")),
         ("signals", cfg!(feature = "signals")),
         ("process", cfg!(feature = "process")),

@@ -103,6 +103,33 @@ fn lines_that_come_together_are_answered_with_one_send() {
     assert_eq!(counts.total(), 300, "{counts:?}");
 }
 
+#[cfg(feature = "hyper")]
+#[test]
+fn a_request_to_hyper_is_three_system_calls_and_so_are_sixteen_that_come_together() {
+    let traced = Traced::start("hyper", "hyper_hello", &[]);
+    let mut stream = connect(traced.server.address);
+    let mut ask = |path: &str, times: usize| {
+        send(&stream, format!("GET /{path} HTTP/1.1\r\nhost: test\r\n\r\n").repeat(times).as_bytes());
+        let (mut answers, mut piece) = (Vec::new(), [0; 4096]);
+        while answers.windows(7).filter(|end| end == b"of all\n").count() < times {
+            let n = stream.read(&mut piece).expect("the server answers");
+            assert!(n > 0, "the server keeps the connection");
+            answers.extend_from_slice(&piece[..n]);
+        }
+    };
+    ask("warm-up", 1);
+    for round in 0..100 {
+        ask("ordinary", if round % 2 == 0 { 1 } else { 16 });
+    }
+    ask("last", 1);
+
+    let counts = Counts::between(&traced.finish(), "\"GET /warm-up", "\"GET /last");
+    counts.per("burst of 1 or 16 requests to hyper", 101);
+    assert_eq!(["epoll_wait", "recvfrom"].map(|name| counts.of(name)), [101; 2], "{counts:?}");
+    assert_eq!(counts.of("sendto") + counts.of("sendmsg"), 101, "{counts:?}");
+    assert_eq!(counts.total(), 303, "{counts:?}");
+}
+
 #[test]
 fn the_life_of_a_connection_is_seven_system_calls_and_its_share_of_the_waits() {
     const TOGETHER: usize = 100;

@@ -87,7 +87,7 @@ fn a_socket_that_is_taken_out_of_the_loop_is_whole_with_what_was_unread() {
 #[test]
 fn what_has_no_socket_of_its_own_or_is_closed_is_not_taken_out() {
     run(async {
-        let (read, write) = std::io::pipe().unwrap();
+        let (read, write) = UnixStream::pair().unwrap();
         let (reader, writer) = (open_read_pipe(read).await.unwrap(), open_write_pipe(write).await.unwrap());
         let pipes = Connection::from((reader, writer));
         assert_eq!(pipes.into_std().await.unwrap_err().kind(), ErrorKind::Unsupported);

@@ -56,11 +56,24 @@ impl StreamReader {
     #[inline]
     pub fn next_line(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, ReadError>> {
         let mut searched = 0;
-        poll_fn(move |cx| {
-            self.poll_line(&mut searched, self.protocol.limit(), cx, |line| {
+        poll_fn(move |cx| self.poll_next_line(&mut searched, cx))
+    }
+
+    /// Polls for the next line, of which `searched` bytes were searched for its end by earlier polls.
+    #[inline(always)]
+    pub(crate) fn poll_next_line(
+        &mut self,
+        searched: &mut usize,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Option<Vec<u8>>, ReadError>> {
+        self.poll_line(
+            searched,
+            self.protocol.limit(),
+            cx,
+            |line| {
                 if line.is_empty() { None } else { Some(line.to_vec()) }
-            })
-        })
+            },
+        )
     }
 
     /// Waits for the next line, which is empty at the end of the stream, and consumes it after `keep` has kept what it

@@ -1,0 +1,96 @@
+//! hyper's sleeps: they may go to any thread, and their timers stay in the loop no longer than they do.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use crate::common::running::turns;
+use hyper::rt::{Sleep, Timer};
+use waterwheel::testing::ManualClock;
+use waterwheel::{EventLoop, LoopTimer, yield_now};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn on_a_clock() -> (EventLoop, Rc<ManualClock>) {
+    let clock = Rc::new(ManualClock::new());
+    let event_loop = EventLoop::builder().clock(clock.clone()).build().unwrap();
+    (event_loop, clock)
+}
+
+fn is_over(sleep: &mut Pin<Box<dyn Sleep>>) -> bool {
+    sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+#[test]
+fn a_sleep_ends_by_the_loops_clock_and_wakes_whoever_polled_it_last() {
+    let (mut event_loop, clock) = on_a_clock();
+    event_loop.run(async {
+        let began = LoopTimer.now();
+        let mut sleep = LoopTimer.sleep(SECOND);
+        assert!(!is_over(&mut sleep));
+        clock.advance(SECOND / 2);
+        yield_now().await;
+        let mut polls = 0;
+        poll_fn(|cx| {
+            polls += 1;
+            let poll = sleep.as_mut().poll(cx);
+            clock.advance(SECOND / 2);
+            poll
+        })
+        .await;
+        assert_eq!(polls, 2, "not ready, and ready when it was woken");
+        assert!(LoopTimer.now() - began >= SECOND);
+        assert!(is_over(&mut sleep), "it stays over");
+        assert!(!is_over(&mut LoopTimer.sleep_until(began + 10 * SECOND)));
+    });
+}
+
+#[test]
+fn a_dropped_sleep_leaves_no_timer_behind_on_whichever_thread_it_is_dropped() {
+    let (mut event_loop, _clock) = on_a_clock();
+    let mut kept = event_loop.run(async {
+        drop(LoopTimer.sleep(SECOND));
+        vec![LoopTimer.sleep(SECOND), LoopTimer.sleep(2 * SECOND)]
+    });
+    assert!(event_loop.next_deadline().is_some());
+    let elsewhere = kept.pop().unwrap();
+    std::thread::spawn(move || drop(elsewhere)).join().unwrap();
+    event_loop.run(async { drop(kept) });
+    event_loop.run(yield_now());
+    assert_eq!(event_loop.next_deadline(), None);
+}
+
+#[test]
+fn a_reset_moves_the_timer_earlier_later_and_once_more_after_it_has_fired() {
+    let (mut event_loop, clock) = on_a_clock();
+    event_loop.run(async {
+        let began = LoopTimer.now();
+        let mut sleep = LoopTimer.sleep(SECOND);
+        let place: *const dyn Sleep = &*sleep;
+        LoopTimer.reset(&mut sleep, began + 3 * SECOND);
+        assert!(std::ptr::addr_eq(place, &*sleep), "it was moved, not made anew");
+        clock.advance(2 * SECOND);
+        turns(2).await;
+        assert!(!is_over(&mut sleep));
+        LoopTimer.reset(&mut sleep, began + 2 * SECOND);
+        turns(2).await;
+        assert!(is_over(&mut sleep));
+        LoopTimer.reset(&mut sleep, began + 5 * SECOND);
+        assert!(!is_over(&mut sleep));
+        clock.advance(3 * SECOND);
+        turns(2).await;
+        assert!(is_over(&mut sleep));
+    });
+    assert_eq!(event_loop.next_deadline(), None);
+}
+
+#[test]
+fn a_sleep_that_outlives_its_loop_never_ends_and_is_dropped_without_harm() {
+    let (mut event_loop, _clock) = on_a_clock();
+    let mut sleep = event_loop.run(async { LoopTimer.sleep(SECOND) });
+    drop(event_loop);
+    assert!(!is_over(&mut sleep));
+    drop(sleep);
+}

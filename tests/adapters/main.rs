@@ -1,0 +1,20 @@
+//! Traits of other crates on our streams: what is written for those traits runs on ours, and ends as ours do.
+
+#[path = "../common"]
+mod common {
+    pub(crate) mod bytes;
+    pub(crate) mod certificates;
+    #[expect(dead_code, reason = "only loops of it are needed here, and no peers")]
+    pub(crate) mod memory;
+    pub(crate) mod running;
+    pub(crate) mod settle;
+    pub(crate) mod watchdog;
+}
+
+mod dribble;
+mod ends;
+mod futures_core;
+mod futures_io;
+mod hyper_http;
+mod hyper_timer;
+mod tokio_io;
