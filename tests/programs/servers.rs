@@ -30,11 +30,16 @@ fn build_examples() -> PathBuf {
     let mut build = Command::new(cargo);
     build.args(["build", "--quiet", "--examples", "--profile", name, "--target-dir"]).arg(target);
     build.current_dir(env!("CARGO_MANIFEST_DIR"));
+    // With the features of this test, all of them: otherwise the crate is built anew, for the examples and for the tests
+    // by turns.
     let features = [
+        ("futures-core", cfg!(feature = "futures-core")),
+        ("futures-io", cfg!(feature = "futures-io")),
         ("hyper", cfg!(feature = "hyper")),
-        ("tls", cfg!(feature = "tls")),
-        ("signals", cfg!(feature = "signals")),
         ("process", cfg!(feature = "process")),
+        ("signals", cfg!(feature = "signals")),
+        ("tls", cfg!(feature = "tls")),
+        ("tokio-io", cfg!(feature = "tokio-io")),
     ];
     for (feature, is_on) in features {
         if is_on {
