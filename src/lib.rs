@@ -138,8 +138,8 @@ pub use signal_hook;
 pub use signals::{CtrlC, Signals, ctrl_c, signals};
 pub use streams::{
     ClientConnected, Connection, Coroutine, FallibleCoroutine, OpenConnection, OpenReadPipe, OpenWritePipe, Plain,
-    Separators, StartServer, StreamFeeder, StreamReader, StreamWriter, open_connection, open_read_pipe,
-    open_unix_connection, open_write_pipe, start_server, start_unix_server,
+    Separators, StartServer, StreamFeeder, StreamReader, StreamWriter, copy, copy_bidirectional, open_connection,
+    open_read_pipe, open_unix_connection, open_write_pipe, start_server, start_unix_server,
 };
 #[cfg(feature = "process")]
 pub use streams::{Process, create_subprocess_exec};

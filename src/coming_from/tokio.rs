@@ -24,10 +24,13 @@
 //! | `TcpListener`, `UnixListener`, and a loop of `accept` and `spawn` | [`start_server`](crate::start_server()), [`start_unix_server`](crate::start_unix_server) |
 //! | `net::UdpSocket`, `UnixDatagram` | [`create_datagram_endpoint`](crate::LoopHandle::create_datagram_endpoint) |
 //! | `net::lookup_host` | [`LoopHandle::getaddrinfo`](crate::LoopHandle::getaddrinfo) |
-//! | `TcpStream::into_split`, `io::split` | a connection is a pair already |
+//! | `TcpStream::into_split`, `io::split` | a connection is a pair already; [`Connection`](crate::Connection) makes it one value |
+//! | `io::AsyncRead`, `AsyncBufRead`, `AsyncWrite` | implemented, with the feature `tokio-io` |
+//! | `io::copy`, `copy_bidirectional` | [`copy`](crate::copy()), [`copy_bidirectional`](crate::copy_bidirectional()) |
+//! | `hyper_util::rt::TokioIo`, `TokioExecutor`, `TokioTimer` | a [`Connection`](crate::Connection), `LoopExecutor`, `LoopTimer`, with the feature `hyper` |
 //! | `AsyncReadExt::read`, `read_exact`, `read_to_end` | [`StreamReader`](crate::StreamReader): [`read_into`](crate::StreamReader::read_into), [`readexactly`](crate::StreamReader::readexactly), [`read_to_end`](crate::StreamReader::read_to_end) |
 //! | `BufReader`, `read_line`, `lines`, `read_until`, `fill_buf`, `consume` | a reader is buffered: [`readline`](crate::StreamReader::readline), [`next_line`](crate::StreamReader::next_line), [`readuntil`](crate::StreamReader::readuntil), [`fill_buf`](crate::StreamReader::fill_buf), [`consume`](crate::StreamReader::consume) |
-//! | `AsyncWriteExt::write_all`, `BufWriter`, `flush` | [`StreamWriter::write`](crate::StreamWriter::write), which gathers what one step writes, and [`drain`](crate::StreamWriter::drain) |
+//! | `AsyncWriteExt::write_all`, `BufWriter`, `flush` | [`StreamWriter::write`](crate::StreamWriter::write), which gathers what one step writes, and [`drain`](crate::StreamWriter::drain); [`flush`](crate::StreamWriter::flush) |
 //! | `AsyncWriteExt::shutdown` | [`write_eof`](crate::StreamWriter::write_eof), or [`close`](crate::StreamWriter::close) and [`wait_closed`](crate::StreamWriter::wait_closed) |
 //! | `io::stdin`, `io::stdout`, `net::unix::pipe` | [`open_read_pipe`](crate::open_read_pipe), [`open_write_pipe`](crate::open_write_pipe) |
 //! | `io::unix::AsyncFd` | [`LoopHandle::readable`](crate::LoopHandle::readable), [`add_reader`](crate::LoopHandle::add_reader) |

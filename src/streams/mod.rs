@@ -8,6 +8,7 @@
 
 mod background;
 mod connection;
+mod copy;
 mod feeder;
 mod newline;
 mod open;
@@ -23,6 +24,7 @@ mod take_apart;
 mod writer;
 
 pub use connection::Connection;
+pub use copy::{copy, copy_bidirectional};
 pub use feeder::StreamFeeder;
 pub use open::{OpenConnection, open_connection, open_unix_connection};
 pub use pipes::{OpenReadPipe, OpenWritePipe, open_read_pipe, open_write_pipe};

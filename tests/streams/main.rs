@@ -19,6 +19,7 @@ mod common {
 #[cfg(target_os = "linux")]
 mod clean_ends;
 mod connection;
+mod copy;
 #[cfg(target_os = "linux")]
 mod failed_sends;
 #[cfg(target_os = "linux")]

@@ -97,12 +97,6 @@ impl StreamReader {
         self.protocol.take_unread(&mut self.hand)
     }
 
-    /// Reads all that was received, without waiting.
-    pub(super) fn take_all(&mut self) -> Vec<u8> {
-        self.take_what_came();
-        self.take(self.hand.len())
-    }
-
     #[cfg(feature = "tls")]
     pub(super) fn protocol(&self) -> &Rc<StreamProtocol> {
         &self.protocol
