@@ -58,6 +58,9 @@
 //! * **Child processes** come with the feature `process`: `create_subprocess_exec` gives one with its standard streams as
 //!   streams, and `subprocess_exec` of the loop one whose events go to a protocol.
 //! * **TLS** comes with the feature `tls`: `.tls(..)` on whatever connects or serves, and `start_tls` in the middle.
+//! * **Traits of other crates** come with a feature each: `futures-io`, `tokio-io` and `hyper` on readers, writers and
+//!   [`Connection`]s, with what hyper needs of a runtime besides; `futures-core` for streams of lines, of connections, of
+//!   ticks and of signals. What one step writes through them is one system call, too, and closing through them is ours.
 //!
 //! Channels and locks of `futures`, `async-channel` or `tokio::sync` work here, since a waker may be used from any
 //! thread. The chapter [`synchronization`] shows the crate that serves for each of asyncio's primitives.

@@ -69,7 +69,9 @@ impl Waiters {
     /// Wakes all waiters, in the order in which they began to wait. Those who were kept come last.
     pub(crate) fn wake_all(&self) {
         let Some(mut list) = self.0.take() else { return };
-        let (first, others, kept) = (list.first.take(), list.others.take(), list.kept.take());
+        let (first, others) = (list.first.take(), list.others.take());
+        // Their memory stays: whoever polls mostly does so again.
+        let kept = list.kept.as_mut().map(|kept| std::mem::take(&mut **kept));
         self.0.set(Some(list));
         if let Some(place) = first {
             place.waiter.wake();

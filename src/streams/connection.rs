@@ -20,7 +20,13 @@ use crate::task::yield_now;
 /// halves, and `into()` makes them one. The halves are fields, so both can be used at once, and each has all of its
 /// methods. They may be those of two pipes, too.
 ///
-/// With the features `futures-io`, `tokio-io` and `hyper` a connection has the traits of those crates.
+/// With the features `futures-io`, `tokio-io` and `hyper` a connection has the traits of those crates, as its halves have.
+/// On a connection their `read`, `write_all`, `flush` or `close` can be called as usual; on a half its own methods of such
+/// names come first.
+///
+/// Through those traits, too, what one step writes is one system call, and a flush is ready when the kernel has what
+/// earlier steps wrote. Closing, or shutting down, is [`StreamWriter::poll_shutdown`]: what was written is sent, then the
+/// end. With TLS that ends both directions, since one cannot end alone.
 ///
 /// Dropping it drops both halves, which closes the connection in order: what was written is sent.
 ///
