@@ -124,6 +124,6 @@ impl LoopHandle {
         pipe: OwnedFd,
         ways: Ways,
     ) -> io::Result<Rc<dyn Transport>> {
-        Ok(self.network().adopt_pipe(self, pipe, ways)?.open(self, protocol, None)?.transport)
+        Ok(self.network().adopt_pipe(self, pipe, ways)?.open(self, protocol, None)?.into_transport())
     }
 }

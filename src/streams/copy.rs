@@ -1,10 +1,9 @@
 //! Passing on all that comes from one stream to another.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
-use std::task::Poll;
 
+use crate::streams::both::both;
 use crate::streams::{Connection, StreamReader, StreamWriter};
 
 /// Writes all that the reader gives, until its end, and returns how many bytes that were. The writer is left open.
@@ -92,26 +91,9 @@ pub async fn copy(reader: &mut StreamReader, writer: &StreamWriter) -> io::Resul
 /// # }
 /// ```
 pub async fn copy_bidirectional(first: &mut Connection, second: &mut Connection) -> io::Result<(u64, u64)> {
-    let mut there = pin!(pass_on(&mut first.reader, &second.writer));
-    let mut back = pin!(pass_on(&mut second.reader, &first.writer));
-    let (mut went, mut came) = (None, None);
-    poll_fn(|cx| {
-        if went.is_none() {
-            if let Poll::Ready(copied) = there.as_mut().poll(cx)? {
-                went = Some(copied);
-            }
-        }
-        if came.is_none() {
-            if let Poll::Ready(copied) = back.as_mut().poll(cx)? {
-                came = Some(copied);
-            }
-        }
-        match (went, came) {
-            (Some(went), Some(came)) => Poll::Ready(Ok((went, came))),
-            _ => Poll::Pending,
-        }
-    })
-    .await
+    let there = pass_on(&mut first.reader, &second.writer);
+    let back = pass_on(&mut second.reader, &first.writer);
+    both(there, back).await
 }
 
 /// [`copy`], and then the end.

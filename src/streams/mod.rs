@@ -7,6 +7,7 @@
 //! not without a copy of each message and an atomic wake.
 
 mod background;
+mod both;
 mod connection;
 mod copy;
 mod feeder;

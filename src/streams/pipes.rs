@@ -123,7 +123,8 @@ fn to_write(event_loop: &LoopHandle) -> Rc<StreamProtocol> {
 #[cfg(feature = "process")]
 pub(super) fn read_at_once(event_loop: &LoopHandle, pipe: OwnedFd) -> io::Result<StreamReader> {
     let protocol = to_read(event_loop, DEFAULT_LIMIT);
-    event_loop.open_pipe(protocol.clone(), pipe, Ways::In)?;
+    // The loop says so only in the next turn, and the reader may be dropped before.
+    protocol.has_transport(event_loop.open_pipe(protocol.clone(), pipe, Ways::In)?);
     Ok(StreamReader::of(protocol))
 }
 
@@ -132,6 +133,7 @@ pub(super) fn read_at_once(event_loop: &LoopHandle, pipe: OwnedFd) -> io::Result
 pub(super) fn write_at_once(event_loop: &LoopHandle, pipe: OwnedFd) -> io::Result<StreamWriter> {
     let protocol = to_write(event_loop);
     let transport = event_loop.open_pipe(protocol.clone(), pipe, Ways::Out)?;
+    protocol.has_transport(Rc::clone(&transport));
     Ok(StreamWriter::of(protocol, transport))
 }
 

@@ -1,16 +1,14 @@
 //! A child process, with its standard streams as streams.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::pin::pin;
 use std::process::{Command, ExitStatus, Output};
 use std::rc::Rc;
-use std::task::Poll;
 
 use crate::event_loop::get_running_loop;
 use crate::net::{Child, Pipes};
+use crate::streams::both::both;
 use crate::streams::pipes::{read_at_once, write_at_once};
 use crate::streams::{StreamReader, StreamWriter};
 
@@ -179,9 +177,8 @@ impl Process {
             stdin.write(input);
         }
         self.close_stdin();
-        let (stdout, stderr) = both(until_end(&mut self.stdout), until_end(&mut self.stderr)).await;
+        both(until_end(&mut self.stdout), until_end(&mut self.stderr)).await?;
         let status = self.wait().await?;
-        stdout.and(stderr)?;
         // Taken only now, so that nothing is lost by a future that is dropped before.
         Ok(Output { status, stdout: take_all(&mut self.stdout), stderr: take_all(&mut self.stderr) })
     }
@@ -233,35 +230,6 @@ async fn until_end(reader: &mut Option<StreamReader>) -> io::Result<()> {
 
 fn take_all(reader: &mut Option<StreamReader>) -> Vec<u8> {
     reader.as_mut().map_or_else(Vec::new, StreamReader::take_all)
-}
-
-/// Awaits two futures at the same time.
-async fn both<A, B>(first: impl Future<Output = A>, second: impl Future<Output = B>) -> (A, B) {
-    let (mut first, mut second) = (pin!(first), pin!(second));
-    let (mut a, mut b) = (None, None);
-    poll_fn(|cx| {
-        if a.is_none() {
-            a = ready(first.as_mut().poll(cx));
-        }
-        if b.is_none() {
-            b = ready(second.as_mut().poll(cx));
-        }
-        match (a.take(), b.take()) {
-            (Some(a), Some(b)) => Poll::Ready((a, b)),
-            unfinished => {
-                (a, b) = unfinished;
-                Poll::Pending
-            }
-        }
-    })
-    .await
-}
-
-fn ready<T>(poll: Poll<T>) -> Option<T> {
-    match poll {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    }
 }
 
 impl Drop for KillOnDrop {

@@ -268,8 +268,9 @@ fn a_child_that_says_more_than_the_limit_is_held_back_and_heard_in_the_end() {
 #[test]
 fn the_command_says_where_the_streams_go_and_what_else_the_child_has() {
     run(async {
-        let mut command =
-            shell("cat; echo $GREETING; pwd; read -r _ _ _ _ group _ </proc/$$/stat; [ $group = $$ ] && echo leads; echo unheard >&2");
+        let mut command = shell(
+            "cat; echo $GREETING; pwd; read -r _ _ _ _ group _ </proc/$$/stat; [ $group = $$ ] && echo leads; echo unheard >&2",
+        );
         command.stdin(Stdio::null()).stderr(Stdio::null()).env("GREETING", "good evening").current_dir("/");
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let output = create_subprocess_exec(command).unwrap().communicate(b"").await.unwrap();

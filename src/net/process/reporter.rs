@@ -27,7 +27,7 @@ impl Reporter {
     }
 
     /// A protocol that panics here has no use for its child, which is killed.
-    pub(super) fn connection_made(&self, told: &Made) {
+    pub(super) fn made(&self, told: &Made) {
         let on_panic = Guard::new(|| {
             let _ = told.set(Err(protocol_panicked("connection_made")));
             self.transport.close();

@@ -89,7 +89,7 @@ impl LoopHandle {
         let made = Made::new();
         self.call_soon({
             let (reporter, made) = (Rc::clone(&reporter), made.clone());
-            move || reporter.connection_made(&made)
+            move || reporter.made(&made)
         });
         drop(self.create_task(reporter.until_exited()));
         until_made(&made, || transport.close()).await?;

@@ -215,12 +215,7 @@ impl StreamProtocol {
 
 impl Protocol for StreamProtocol {
     fn connection_made(&self, transport: Rc<dyn Transport>) {
-        let Stage::New(connected) = self.stage.replace(Stage::Made(Rc::clone(&transport))) else { return };
-        if self.state.any(Flags::READER_GONE) && self.state.any(Flags::WRITER_GONE) {
-            // Both halves are gone already. They were of a pipe that was opened without waiting for this.
-            self.close_transport();
-        }
-        let Some(connected) = connected else { return };
+        let Stage::New(Some(connected)) = self.stage.replace(Stage::Made(Rc::clone(&transport))) else { return };
         let Some(this) = self.this.upgrade() else { return };
         let (reader, writer) = pair(this, transport);
         connected(reader, writer);
