@@ -6,7 +6,6 @@
 //! the executor's waiters and budget. So streams could be written outside of this crate from the public face alone, but
 //! not without a copy of each message and an atomic wake.
 
-mod background;
 mod both;
 mod connection;
 mod copy;

@@ -4,7 +4,6 @@
 use super::state::Flags;
 use super::{Hand, StreamProtocol};
 use crate::event_loop::Unsent;
-use crate::streams::background::{bound_sending, close_in_background};
 
 impl StreamProtocol {
     /// There will be no writer, as over a pipe that is read. Dropping the reader closes it.
@@ -45,7 +44,8 @@ impl StreamProtocol {
     /// Closes the connection, if it is not lost: nobody needs it any more.
     pub(super) fn close_transport(&self) {
         if let (Some(event_loop), Some(transport)) = (&self.event_loop, self.transport()) {
-            close_in_background(event_loop, &transport);
+            transport.close();
+            self.bound_sending(event_loop, transport);
         }
     }
 }
@@ -61,6 +61,6 @@ impl Unsent for StreamProtocol {
         if transport.can_write_eof() {
             transport.write_eof();
         }
-        bound_sending(event_loop, &transport);
+        self.bound_sending(event_loop, transport);
     }
 }

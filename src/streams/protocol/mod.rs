@@ -5,6 +5,7 @@
 //! has left, so that more is received behind that, and one buffer serves any number of small packets. A stream that
 //! waits with nothing unread owns no buffer.
 
+mod background;
 mod halves;
 mod inbox;
 mod reader_side;
@@ -21,6 +22,7 @@ use crate::event_loop::LoopHandle;
 use crate::executor::{Executor, WaiterCell, Waiters};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 use crate::streams::{StreamReader, StreamWriter};
+use background::Background;
 pub(super) use inbox::Hand;
 use inbox::Inbox;
 use state::{Flags, State};
@@ -56,6 +58,10 @@ enum Stage {
     New(Option<Connected>),
     /// From `connection_made`, or a turn before, to `connection_lost`.
     Made(Rc<dyn Transport>),
+    /// From when a half was dropped with bytes unsent: they are sent in the background, for a bounded time. Ends by
+    /// `connection_lost`, or when all is sent while the other half goes on, which makes it `Made` again. In a box, since
+    /// few connections come here, and without it all of them would need memory for the timer.
+    Background(Box<Background>),
     #[default]
     Lost,
 }
@@ -92,7 +98,11 @@ impl StreamProtocol {
     }
 
     fn transport(&self) -> Option<Rc<dyn Transport>> {
-        self.look_at_stage(|stage| if let Stage::Made(transport) = stage { Some(Rc::clone(transport)) } else { None })
+        self.look_at_stage(|stage| match stage {
+            Stage::Made(transport) => Some(Rc::clone(transport)),
+            Stage::Background(background) => Some(Rc::clone(&background.transport)),
+            Stage::New(_) | Stage::Lost => None,
+        })
     }
 
     fn is_lost(&self) -> bool {

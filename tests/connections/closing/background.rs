@@ -115,6 +115,24 @@ fn a_peer_that_takes_nothing_is_cut_off_after_the_close_timeout() {
 }
 
 #[test]
+fn a_connection_that_is_lost_before_the_close_timeout_takes_its_timer_along() {
+    alone(|| {
+        for leave in [Leave::Drop, Leave::Close] {
+            let (mut event_loop, _clock) = with_clock(Duration::from_secs(3600));
+            event_loop.run(async {
+                let (server, client) = abandoned(leave).await;
+                assert_eq!(server.connections(), 1, "{leave:?}: much of it is unsent");
+                drop(client);
+                while server.connections() > 0 {
+                    yield_now().await;
+                }
+            });
+            assert_eq!(event_loop.next_deadline(), None, "{leave:?}");
+        }
+    });
+}
+
+#[test]
 fn a_reader_that_was_kept_does_not_keep_a_peer_that_takes_nothing() {
     alone(|| {
         let (mut event_loop, clock) = with_clock(Duration::from_secs(7));

@@ -1,0 +1,55 @@
+//! Sending what a dropped writer has left. Nobody waits for it, so it goes on only as long as the peer takes some of it.
+
+use std::rc::Rc;
+
+use super::{Stage, StreamProtocol};
+use crate::event_loop::{LoopHandle, TimerHandle};
+use crate::interface::Transport;
+
+/// A connection with bytes left that nobody waits for. When it is lost this is dropped, and the timer with it: otherwise
+/// each connection that was dropped with bytes unsent would keep a timer, and its own memory, long after its end.
+pub(super) struct Background {
+    pub(super) transport: Rc<dyn Transport>,
+    timer: TimerHandle,
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.timer.cancel();
+    }
+}
+
+impl StreamProtocol {
+    /// Aborts the connection if bytes are left and none of them is sent within the loop's close timeout. Without this a
+    /// peer that never reads would keep the connection for ever.
+    pub(super) fn bound_sending(&self, event_loop: &LoopHandle, transport: Rc<dyn Transport>) {
+        let unsent = transport.get_write_buffer_size();
+        if unsent > 0 && !self.look_at_stage(|stage| matches!(stage, Stage::Background(_))) {
+            self.look_later(event_loop, transport, unsent);
+        }
+    }
+
+    #[cold]
+    fn look_later(&self, event_loop: &LoopHandle, transport: Rc<dyn Transport>, unsent_before: usize) {
+        let this = self.this.clone();
+        let timer = event_loop.call_later(event_loop.core().close_timeout, move || {
+            if let Some(this) = this.upgrade() {
+                this.look_again(unsent_before);
+            }
+        });
+        self.stage.set(Stage::Background(Box::new(Background { transport, timer })));
+    }
+
+    fn look_again(&self, unsent_before: usize) {
+        let (Some(event_loop), Some(transport)) = (&self.event_loop, self.transport()) else { return };
+        let unsent = transport.get_write_buffer_size();
+        if unsent > 0 && unsent != unsent_before {
+            return self.look_later(event_loop, transport, unsent);
+        }
+        self.stage.set(Stage::Made(Rc::clone(&transport)));
+        if unsent > 0 {
+            log::debug!("the peer takes nothing of what a dropped writer left, {unsent} bytes: {transport:?}");
+            transport.abort();
+        }
+    }
+}
