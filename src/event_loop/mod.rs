@@ -270,6 +270,7 @@ impl Core {
             .field("phase", &self.phase.get())
             .field("ready", &self.executor.ready.len())
             .field("timers", &self.timers.borrow().len())
+            .field("tasks", &self.executor.live_tasks().len())
             .finish_non_exhaustive()
     }
 }

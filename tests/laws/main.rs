@@ -5,17 +5,21 @@ mod common {
     pub(crate) mod alone;
     pub(crate) mod arrived;
     pub(crate) mod bytes;
+    #[cfg(feature = "tls")]
+    pub(crate) mod certificates;
     pub(crate) mod descriptors;
     pub(crate) mod give_up;
     pub(crate) mod links;
     pub(crate) mod polled;
     pub(crate) mod story;
+    pub(crate) mod temp_dir;
     pub(crate) mod until;
     pub(crate) mod watchdog;
 }
 
 mod architecture;
 mod circles;
+mod dropped_futures;
 mod coverage;
 mod imports;
 mod law_01;

@@ -1,0 +1,102 @@
+//! Law 11 for every future of the public interface: each is dropped at each moment at which it can be, and afterwards
+//! the object works and nothing is left.
+//!
+//! A future has a row in a table: `connections`, `datagrams_and_pipes`, `servers`, `streams`, `system`, `tasks`, `time`, `tls`.
+//! `public_futures` compares the tables with the sources, so that a new one without a row is found.
+
+mod connections;
+mod moments;
+mod public_futures;
+mod remains;
+mod schedules;
+mod servers;
+mod streams;
+mod system;
+mod tasks;
+mod time;
+#[cfg(feature = "tls")]
+mod tls;
+mod wires;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::common::alone::alone;
+use crate::tools::run_clean;
+use moments::Moment;
+use remains::{live_bytes, remains, until_nothing_is_left};
+
+/// A public future, and a trial of it: the world is made for it, it is dropped at a moment, and what it was about is
+/// looked at. The trial says whether it was done before that moment.
+struct Row {
+    /// As `public_futures` finds it: a type that is a future, or a function that gives one, after the type that has it.
+    of: &'static str,
+    trial: fn(Moment) -> Pin<Box<dyn Future<Output = bool>>>,
+}
+
+/// A table of rows: `"name" => a function from a moment to a future`.
+macro_rules! rows {
+    ($($of:literal => $trial:expr,)*) => {
+        &[$($crate::dropped_futures::Row { of: $of, trial: |moment| Box::pin($trial(moment)) }),*]
+    };
+}
+use rows;
+
+/// All rows. What stands behind a feature is there with that feature.
+fn table() -> impl Iterator<Item = &'static Row> {
+    let tables: &[&[Row]] = &[
+        connections::ROWS,
+        servers::ROWS,
+        streams::ROWS,
+        system::ROWS,
+        tasks::ROWS,
+        time::ROWS,
+        #[cfg(feature = "signals")]
+        system::SIGNALS,
+        #[cfg(feature = "tls")]
+        tls::ROWS,
+        // Child processes, with the feature that brings them, have their table here.
+    ];
+    tables.iter().flat_map(|rows| rows.iter()).collect::<Vec<_>>().into_iter()
+}
+
+/// More polls than any of them needs.
+const MOST_POLLS: usize = 200;
+
+/// How often a trial is repeated until it keeps no memory. A leak keeps some each time; what merely grew to its size,
+/// such as a list that has got more room, does not.
+const ROUNDS: usize = 12;
+
+/// Tries a row at a moment until memory is as it was before.
+async fn try_at(row: &Row, number: usize, moment: Moment) -> bool {
+    let mut grown = Vec::new();
+    for _ in 0..ROUNDS {
+        let (before, bytes) = (remains(), live_bytes());
+        let is_done = (row.trial)(moment).await;
+        until_nothing_is_left(&format!("{} (row {number}), {moment:?}", row.of), before).await;
+        match live_bytes().saturating_sub(bytes) {
+            0 => return is_done,
+            more => grown.push(more),
+        }
+    }
+    panic!("{} (row {number}) leaves memory when it is dropped {moment:?}, in bytes each time: {grown:?}", row.of);
+}
+
+#[test]
+fn a_future_that_is_dropped_at_any_moment_leaves_nothing_and_its_object_works() {
+    alone(|| {
+        run_clean(async {
+            for (number, row) in table().enumerate() {
+                let mut polls = 0;
+                while !try_at(row, number, Moment::Waiting(polls)).await {
+                    if polls > 0 {
+                        try_at(row, number, Moment::Woken(polls)).await;
+                    }
+                    polls += 1;
+                    assert!(polls < MOST_POLLS, "{} (row {number}) is never done", row.of);
+                }
+                assert!(polls > 0, "{} (row {number}) was done without a poll", row.of);
+            }
+        });
+    });
+}

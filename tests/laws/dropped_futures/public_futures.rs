@@ -1,0 +1,83 @@
+//! Which futures the public interface has, by the sources: a type that implements `Future` or `IntoFuture`, and a function
+//! that is `async` or gives an `impl Future`.
+
+use std::collections::BTreeSet;
+
+use super::table;
+use crate::paths::paths_of;
+use crate::source_tree::{SourceFile, leading_name, sources, subject_of};
+
+/// The names that the crate gives to its users.
+fn exported(sources: &[SourceFile]) -> BTreeSet<String> {
+    let root = sources.iter().find(|file| file.path == "lib.rs").expect("every crate has one");
+    paths_of(root).into_iter().filter(|path| path.is_reexport).filter_map(|path| path.known_as).collect()
+}
+
+/// The futures of one file, of what is exported.
+fn futures_of(file: &SourceFile, exported: &BTreeSet<String>) -> BTreeSet<String> {
+    let code = file.code();
+    let mut found = BTreeSet::new();
+    let mut owner = None;
+    let lines: Vec<&str> = code.lines().collect();
+    for (at, line) in lines.iter().enumerate() {
+        if line.starts_with("impl") {
+            let header = lines[at..].iter().take_while(|line| **line != "{").take(1).copied().collect::<String>();
+            let subject = subject_of(header.trim_end_matches('{'));
+            if exported.contains(&subject) && [" Future for ", " IntoFuture for "].iter().any(|of| header.contains(of))
+            {
+                found.insert(subject.clone());
+            }
+            owner = Some(subject);
+        } else if *line == "}" {
+            owner = None;
+        }
+        let Some(rest) = line.trim_start().strip_prefix("pub ") else { continue };
+        let is_async = rest.starts_with("async fn ");
+        let Some(after) = rest.strip_prefix("async ").unwrap_or(rest).strip_prefix("fn ") else { continue };
+        // The head of a function may take several lines.
+        let head: String = lines[at..].iter().take(12).map(|line| format!("{line} ")).collect();
+        let head = head.split(" { ").next().unwrap_or_default();
+        let is_future = is_async || head.contains("-> impl Future") || head.contains("-> Pin<Box<dyn Future");
+        let name = leading_name(after);
+        match &owner {
+            _ if !is_future => {}
+            Some(owner) if exported.contains(owner) => drop(found.insert(format!("{owner}::{name}"))),
+            None if exported.contains(&name) => drop(found.insert(name)),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// What stands behind a feature, by the folder that it stands in.
+fn is_built(file: &SourceFile) -> bool {
+    let without = |feature: bool, folder: &str| !feature && file.path.starts_with(folder);
+    !without(cfg!(feature = "tls"), "tls/") && !without(cfg!(feature = "signals"), "signals/")
+}
+
+#[test]
+fn every_public_future_has_a_row() {
+    let sources = sources();
+    let exported = exported(&sources);
+    let built = sources.iter().filter(|file| is_built(file));
+    let futures: BTreeSet<String> = built.flat_map(|file| futures_of(file, &exported)).collect();
+    let rows: BTreeSet<String> = table().map(|row| row.of.to_owned()).collect();
+    let missing: Vec<_> = futures.difference(&rows).collect();
+    assert!(missing.is_empty(), "these have no row in any table, which drops them at every moment: {missing:?}");
+    let unknown: Vec<_> = rows.difference(&futures).collect();
+    assert!(unknown.is_empty(), "these are no public futures: {unknown:?}");
+}
+
+#[test]
+fn a_future_in_any_form_is_found() {
+    let exported = ["Told", "Waits", "Asks", "free"].map(str::to_owned).into();
+    let file = SourceFile::new(
+        "told.rs",
+        "impl Told {\n    pub async fn one(&self) {\n    }\n    pub fn two(\n        &self,\n    ) -> impl Future<Output = ()> {\n    \
+         }\n    pub fn three(&self) -> u8 {\n    }\n    pub(crate) async fn four(&self) {\n    }\n}\n\
+         impl<T> Future for Waits<'_, T> {\n}\nimpl IntoFuture for Asks {\n}\nimpl Future for Hidden {\n}\n\
+         pub async fn free() {\n}\npub async fn hidden() {\n}\n",
+    );
+    let found: Vec<_> = futures_of(&file, &exported).into_iter().collect();
+    assert_eq!(found, ["Asks", "Told::one", "Told::two", "Waits", "free"]);
+}

@@ -1,0 +1,118 @@
+//! Futures of TLS, and streams over it with rustls at the other end.
+
+use std::io;
+use std::net::{Shutdown, TcpStream};
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use waterwheel::rustls::server::NoServerSessionStorage;
+use waterwheel::rustls::{ServerConfig, ServerConnection, StreamOwned};
+use waterwheel::{
+    StreamReader, StreamWriter, TlsClient, TlsServer, get_running_loop, open_connection, start_server, start_tls,
+    yield_now,
+};
+
+use super::connections::Quiet;
+use super::moments::{drop_at, drop_while};
+use super::wires::{Opened, Peer, tcp, unless_blocked};
+use super::{Row, rows};
+use crate::common::certificates::Authority;
+
+pub(super) const ROWS: &[Row] = rows![
+    "OpenConnection" => async |moment| {
+        let (ours, peer) = tcp();
+        let opening = open_connection(ours).tls(client()).server_hostname(NAME);
+        drop_while(moment, opening, shake(peer)).await.map(|streams| drop(streams.unwrap())).is_some()
+    },
+    "StartServer" => async |moment| {
+        let serving = start_server(|_: StreamReader, _: StreamWriter| {}, "127.0.0.1:0").tls(TlsServer::from(server()));
+        drop_at(moment, serving).await.map(|server| drop(server.unwrap())).is_some()
+    },
+    "StartTlsStreams" => async |moment| {
+        let (ours, peer) = tcp();
+        let (reader, writer) = open_connection(ours).await.unwrap();
+        let upgrade = start_tls(reader, writer, client()).server_hostname(NAME);
+        drop_while(moment, upgrade, shake(peer)).await.map(|streams| drop(streams.unwrap())).is_some()
+    },
+    "StartTls" => async |moment| {
+        let (ours, peer) = tcp();
+        let handle = get_running_loop();
+        let (transport, protocol) = handle.create_connection(|| Rc::new(Quiet), ours).await.unwrap();
+        let upgrade = handle.start_tls(Rc::clone(&transport), protocol, client()).server_hostname(NAME);
+        let above = drop_while(moment, upgrade, shake(peer)).await;
+        let is_done = above.map(|above| above.unwrap().abort()).is_some();
+        transport.abort();
+        is_done
+    },
+];
+
+const NAME: &str = "here.test";
+
+/// Whom everybody trusts here, and the settings of the peers. Keys take long to make.
+fn settings() -> &'static (String, Arc<ServerConfig>) {
+    static SETTINGS: OnceLock<(String, Arc<ServerConfig>)> = OnceLock::new();
+    SETTINGS.get_or_init(|| {
+        let authority = Authority::new();
+        let identity = authority.sign(&[NAME]);
+        let server = TlsServer::new(&identity.chain, &identity.key).unwrap();
+        // Sessions that are kept to be resumed are no memory of ours.
+        let mut config = Arc::unwrap_or_clone(server.rustls_config());
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        (authority.pem, Arc::new(config))
+    })
+}
+
+fn client() -> TlsClient {
+    TlsClient::with_roots(&settings().0).unwrap()
+}
+
+fn server() -> Arc<ServerConfig> {
+    Arc::clone(&settings().1)
+}
+
+type Session = StreamOwned<ServerConnection, TcpStream>;
+
+fn session(peer: TcpStream) -> Session {
+    peer.set_nonblocking(true).unwrap();
+    StreamOwned::new(ServerConnection::new(server()).unwrap(), peer)
+}
+
+impl Peer for Session {
+    fn end(&mut self) -> io::Result<()> {
+        self.conn.send_close_notify();
+        while self.conn.wants_write() {
+            self.conn.write_tls(&mut self.sock)?;
+        }
+        self.sock.shutdown(Shutdown::Write)
+    }
+}
+
+/// The peer's part of a handshake, a step in each turn.
+async fn shake(peer: TcpStream) {
+    let mut session = session(peer);
+    while session.conn.is_handshaking() {
+        let Session { conn, sock } = &mut session;
+        unless_blocked(conn.complete_io(sock));
+        yield_now().await;
+    }
+    // It is there until it is not wanted any more.
+    std::future::pending().await
+}
+
+/// Streams over TLS, with a peer that has done its handshake.
+pub(super) async fn both_ways() -> Opened {
+    let (ours, peer) = tcp();
+    let mut peer = session(peer);
+    let shaking = thread::spawn(move || {
+        peer.sock.set_nonblocking(false).unwrap();
+        while peer.conn.is_handshaking() {
+            peer.conn.complete_io(&mut peer.sock).unwrap();
+        }
+        peer.sock.set_nonblocking(true).unwrap();
+        peer
+    });
+    let (reader, writer) = open_connection(ours).tls(client()).server_hostname(NAME).await.unwrap();
+    let peer = shaking.join().unwrap();
+    Opened { reader: Some(reader), writer: Some(writer), peer: Box::new(peer) }
+}
