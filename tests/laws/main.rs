@@ -19,7 +19,6 @@ mod common {
 
 mod architecture;
 mod circles;
-mod dropped_futures;
 mod coverage;
 mod imports;
 mod law_01;
@@ -37,7 +36,6 @@ mod law_08;
 mod law_09;
 mod law_10;
 mod law_11;
-mod law_11_others;
 mod law_12_13;
 mod law_14;
 mod law_15;

@@ -1,4 +1,4 @@
-//! What the tests of the laws share: a guard against hanging, incidents kept, and numbers that look random.
+//! What the tests of the laws share: a guard against hanging, and incidents kept.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -47,21 +47,4 @@ pub(crate) fn run_clean<F: Future>(main: F) -> F::Output {
     drop(event_loop);
     assert_eq!(incidents.take(), Vec::<String>::new());
     output
-}
-
-/// Numbers that look random and are the same in every run.
-#[derive(Clone)]
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % bound
-    }
 }

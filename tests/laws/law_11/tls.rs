@@ -1,6 +1,6 @@
 //! Futures of TLS, and streams over it with rustls at the other end.
 
-use std::io;
+use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
@@ -18,12 +18,16 @@ use super::moments::{drop_at, drop_while};
 use super::wires::{Opened, Peer, tcp, unless_blocked};
 use super::{Row, rows};
 use crate::common::certificates::Authority;
+use crate::common::until::until;
 
 pub(super) const ROWS: &[Row] = rows![
     "OpenConnection" => async |moment| {
         let (ours, peer) = tcp();
+        let watched = peer.try_clone().unwrap();
         let opening = open_connection(ours).tls(client()).server_hostname(NAME);
-        drop_while(moment, opening, shake(peer)).await.map(|streams| drop(streams.unwrap())).is_some()
+        let is_done = drop_while(moment, opening, shake(peer)).await.map(|streams| drop(streams.unwrap())).is_some();
+        until_ended(watched).await;
+        is_done
     },
     "StartServer" => async |moment| {
         let serving = start_server(|_: StreamReader, _: StreamWriter| {}, "127.0.0.1:0").tls(TlsServer::from(server()));
@@ -32,17 +36,25 @@ pub(super) const ROWS: &[Row] = rows![
     "StartTlsStreams" => async |moment| {
         let (ours, peer) = tcp();
         let (reader, writer) = open_connection(ours).await.unwrap();
+        let watched = peer.try_clone().unwrap();
         let upgrade = start_tls(reader, writer, client()).server_hostname(NAME);
-        drop_while(moment, upgrade, shake(peer)).await.map(|streams| drop(streams.unwrap())).is_some()
+        let is_done = drop_while(moment, upgrade, shake(peer)).await.map(|streams| drop(streams.unwrap())).is_some();
+        until_ended(watched).await;
+        is_done
     },
     "StartTls" => async |moment| {
         let (ours, peer) = tcp();
         let handle = get_running_loop();
+        let watched = peer.try_clone().unwrap();
         let (transport, protocol) = handle.create_connection(|| Rc::new(Quiet), ours).await.unwrap();
         let upgrade = handle.start_tls(Rc::clone(&transport), protocol, client()).server_hostname(NAME);
         let above = drop_while(moment, upgrade, shake(peer)).await;
         let is_done = above.map(|above| above.unwrap().abort()).is_some();
-        transport.abort();
+        if let Moment::Waiting(0) = moment {
+            // It was never touched.
+            transport.abort();
+        }
+        until_ended(watched).await;
         is_done
     },
 ];
@@ -98,6 +110,17 @@ async fn shake(peer: TcpStream) {
     }
     // It is there until it is not wanted any more.
     std::future::pending().await
+}
+
+/// Waits until our end is gone, while the peer's is not.
+async fn until_ended(mut peer: TcpStream) {
+    peer.set_nonblocking(true).unwrap();
+    let mut memory = [0; 4096];
+    until("the peer sees the end", || match peer.read(&mut memory) {
+        Ok(n) => n == 0,
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    })
+    .await;
 }
 
 /// Streams over TLS, with a peer that has done its handshake.

@@ -2,11 +2,12 @@
 
 use std::net::{TcpListener, UdpSocket};
 use std::rc::Rc;
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 use waterwheel::{
     DatagramProtocol, Protocol, get_running_loop, open_connection, open_read_pipe, open_unix_connection,
-    open_write_pipe,
+    open_write_pipe, timeout,
 };
 
 use super::moments::drop_at;
@@ -19,6 +20,11 @@ pub(super) const ROWS: &[Row] = rows![
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let opened = drop_at(moment, open_connection(listener.local_addr().unwrap())).await;
         opened.map(|streams| drop(streams.unwrap())).is_some()
+    },
+    "Timeout" => async |moment| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let opened = timeout(Duration::from_secs(60), open_connection(listener.local_addr().unwrap()));
+        drop_at(moment, opened).await.map(|streams| drop(streams.unwrap().unwrap())).is_some()
     },
     // A name is looked up by a thread, and may have several addresses.
     "OpenConnection" => async |moment| {

@@ -71,8 +71,8 @@ mod of_signals {
     use waterwheel::signal_hook::low_level::raise;
     use waterwheel::{ctrl_c, signals, yield_now};
 
-    use crate::dropped_futures::moments::drop_while;
-    use crate::dropped_futures::{Row, rows};
+    use crate::law_11::moments::drop_while;
+    use crate::law_11::{Row, rows};
 
     pub(crate) const SIGNALS: &[Row] = rows![
         "Signals::next" => async |moment| {

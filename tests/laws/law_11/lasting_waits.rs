@@ -1,81 +1,22 @@
-//! Law 11 for what is not a stream: connecting, serving, sleeping, joining, promises. Given up at any poll they leak
-//! nothing, lose nothing, and can be waited for again.
+//! Law 11 for what is waited for again and again: one server, one sleep, one promise. Each wait that is given up leaves the
+//! next what it would have had.
 
 use std::cell::Cell;
-use std::future::IntoFuture;
-use std::net::TcpListener;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use waterwheel::testing::ManualClock;
-use waterwheel::{
-    EventLoop, Promise, Protocol, StreamReader, StreamWriter, get_running_loop, open_connection, sleep, spawn,
-    start_server, timeout, yield_now,
-};
+use waterwheel::{EventLoop, Promise, get_running_loop, sleep, spawn, start_server, timeout, yield_now};
 
-use crate::common::alone::alone;
-use crate::common::descriptors::{open_descriptors, until_descriptors};
+use super::connections::Quiet;
 use crate::common::give_up::give_up_after;
 use crate::tools::{guarded, run_clean};
 
-struct Quiet;
-impl Protocol for Quiet {}
-
-pub(crate) fn waits_of_loops_and_servers() {
-    alone(|| run_clean(connecting_and_serving()));
+pub(super) fn given_up_and_taken_up_again() {
     guarded(|| run_clean(a_server_that_is_waited_for()));
     guarded(sleeps_keep_their_deadline);
     guarded(|| run_clean(promises_and_tasks()));
-}
-
-/// Gives `make()` up after no poll, one, two ... until it is done, and `end`s what it gives. Returns after how many
-/// polls it was done.
-async fn at_every_poll<F: IntoFuture>(what: &str, make: impl Fn() -> F, end: impl Fn(F::Output)) -> usize {
-    for polls in 0..100 {
-        let before = open_descriptors();
-        let outcome = give_up_after(polls, make().into_future()).await;
-        let is_done = outcome.is_some();
-        outcome.into_iter().for_each(&end);
-        until_descriptors(before).await;
-        if is_done {
-            return polls;
-        }
-    }
-    panic!("{what} is never done");
-}
-
-async fn connecting_and_serving() {
-    let handle = get_running_loop();
-    // It accepts and drops in the kernel only: what is left open here is ours.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let drain = || {
-        listener.set_nonblocking(true).unwrap();
-        while listener.accept().is_ok() {}
-    };
-    let opening = || {
-        drain();
-        open_connection(address)
-    };
-    let polls = at_every_poll("open_connection", opening, |streams| drop(streams.unwrap())).await;
-    assert!(polls >= 2, "open_connection was done after {polls} polls: nothing was given up");
-    let connecting = || {
-        drain();
-        handle.create_connection(|| Rc::new(Quiet), address)
-    };
-    // A transport that is dropped stays open, as the protocol may be all that is wanted of it.
-    let polls = at_every_poll("create_connection", connecting, |connection| connection.unwrap().0.abort()).await;
-    assert!(polls >= 2);
-    let timed = || timeout(Duration::from_secs(5), opening().into_future());
-    let polls = at_every_poll("timeout", timed, |streams| drop(streams.unwrap().unwrap())).await;
-    assert!(polls >= 2);
-    let serving = || start_server(|_: StreamReader, _: StreamWriter| {}, "127.0.0.1:0");
-    let polls = at_every_poll("start_server", serving, |server| drop(server.unwrap())).await;
-    assert!(polls >= 2);
-    let serving = || handle.create_server(|| Rc::new(Quiet), "127.0.0.1:0");
-    let polls = at_every_poll("create_server", serving, |server| drop(server.unwrap())).await;
-    assert!(polls >= 2);
 }
 
 async fn a_server_that_is_waited_for() {

@@ -20,7 +20,7 @@ pub(super) fn live_bytes() -> usize {
 /// What is left behind shows here.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Remains {
-    descriptors: usize,
+    pub(super) descriptors: usize,
     timers: usize,
     tasks: usize,
 }

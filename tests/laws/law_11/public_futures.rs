@@ -21,10 +21,8 @@ fn futures_of(file: &SourceFile, exported: &BTreeSet<String>) -> BTreeSet<String
     let lines: Vec<&str> = code.lines().collect();
     for (at, line) in lines.iter().enumerate() {
         if line.starts_with("impl") {
-            let header = lines[at..].iter().take_while(|line| **line != "{").take(1).copied().collect::<String>();
-            let subject = subject_of(header.trim_end_matches('{'));
-            if exported.contains(&subject) && [" Future for ", " IntoFuture for "].iter().any(|of| header.contains(of))
-            {
+            let subject = subject_of(line.trim_end_matches('{'));
+            if exported.contains(&subject) && [" Future for ", " IntoFuture for "].iter().any(|of| line.contains(of)) {
                 found.insert(subject.clone());
             }
             owner = Some(subject);
@@ -49,7 +47,7 @@ fn futures_of(file: &SourceFile, exported: &BTreeSet<String>) -> BTreeSet<String
     found
 }
 
-/// What stands behind a feature, by the folder that it stands in.
+/// Whether a file is built with the features of this test. A feature has a folder to itself.
 fn is_built(file: &SourceFile) -> bool {
     let without = |feature: bool, folder: &str| !feature && file.path.starts_with(folder);
     !without(cfg!(feature = "tls"), "tls/") && !without(cfg!(feature = "signals"), "signals/")
@@ -61,7 +59,7 @@ fn every_public_future_has_a_row() {
     let exported = exported(&sources);
     let built = sources.iter().filter(|file| is_built(file));
     let futures: BTreeSet<String> = built.flat_map(|file| futures_of(file, &exported)).collect();
-    let rows: BTreeSet<String> = table().map(|row| row.of.to_owned()).collect();
+    let rows: BTreeSet<String> = table().into_iter().map(|row| row.of.to_owned()).collect();
     let missing: Vec<_> = futures.difference(&rows).collect();
     assert!(missing.is_empty(), "these have no row in any table, which drops them at every moment: {missing:?}");
     let unknown: Vec<_> = rows.difference(&futures).collect();

@@ -14,10 +14,11 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use waterwheel::{ReadError, StreamReader, StreamWriter, spawn, yield_now};
 
 use super::moments::{Moment, drop_at};
-use super::remains::{live_bytes, remains, until_nothing_is_left};
+use super::remains::{live_bytes, remains};
 use super::wires::{Opened, Peer, Wire, unless_blocked};
 use crate::common::alone::alone;
 use crate::common::bytes::pattern;
+use crate::common::descriptors::until_descriptors;
 use crate::tools::run_clean;
 
 /// How many schedules there are without `PROPTEST_CASES`. They are the same in every run, and more of them begin with these.
@@ -89,43 +90,45 @@ impl Count {
     }
 }
 
-/// A read of a kind.
-async fn read(reader: &mut StreamReader, kind: usize, n: usize) -> Result<Vec<u8>, ReadError> {
-    let mut read = Vec::new();
+/// A read of a kind, which adds what it reads to `to`.
+async fn read(reader: &mut StreamReader, kind: usize, n: usize, to: &mut Vec<u8>) -> Result<(), ReadError> {
     match kind {
-        0 => read = reader.read(n).await?,
+        0 => to.extend(reader.read(n).await?),
         1 => {
-            read.resize(n, 0);
-            let n = reader.read_into(&mut read).await?;
-            read.truncate(n);
+            let mut piece = vec![0; n];
+            let n = reader.read_into(&mut piece).await?;
+            to.extend_from_slice(&piece[..n]);
         }
         2 => {
-            read = reader.fill_buf().await?.to_vec();
-            read.truncate(n);
-            reader.consume(read.len());
+            let lent = reader.fill_buf().await?;
+            let used = lent.len().min(n);
+            to.extend_from_slice(&lent[..used]);
+            reader.consume(used);
         }
-        3 => read = reader.readexactly(n).await?,
-        4 => read = reader.readline().await?,
-        5 => drop(reader.readline_into(&mut read).await?),
-        6 => read = reader.next_line().await?.unwrap_or_default(),
-        7 => read = reader.readuntil([b"\x00\x1f".as_slice(), b"\x01"]).await?,
-        8 => drop(reader.readuntil_into(b"\x02\x03", &mut read).await?),
-        9 => read = reader.readline_within(70_000).await?,
-        _ => read = reader.read_to_end().await?,
+        3 => to.extend(reader.readexactly(n).await?),
+        4 => to.extend(reader.readline().await?),
+        5 => drop(reader.readline_into(to).await?),
+        6 => to.extend(reader.next_line().await?.unwrap_or_default()),
+        7 => to.extend(reader.readuntil([b"\x00\x1f".as_slice(), b"\x01"]).await?),
+        8 => drop(reader.readuntil_into(b"\x02\x03", to).await?),
+        9 => to.extend(reader.readline_within(70_000).await?),
+        _ => to.extend(reader.read_to_end().await?),
     }
-    Ok(read)
+    Ok(())
 }
 
 /// Reads by the schedule, and then to the end.
 async fn read_all(mut reader: StreamReader, steps: Vec<Step>, tally: Rc<Tally>) -> Vec<u8> {
     let mut all = Vec::new();
     for Step { kind, n, moment, rest } in steps {
-        let outcome = drop_at(moment, read(&mut reader, kind, n)).await;
+        let before = all.len();
+        let outcome = drop_at(moment, read(&mut reader, kind, n, &mut all)).await;
         tally.reads[kind].add(&outcome);
-        match outcome.transpose() {
-            Ok(read) => all.extend(read.unwrap_or_default()),
-            Err(ReadError::IncompleteRead { partial, .. }) => all.extend(partial),
-            Err(error) => panic!("a read of kind {kind}: {error}"),
+        match outcome {
+            None => assert_eq!(all.len(), before, "a read of kind {kind} that was dropped gave something"),
+            Some(Ok(())) => {}
+            Some(Err(ReadError::IncompleteRead { partial, .. })) => all.extend(partial),
+            Some(Err(error)) => panic!("a read of kind {kind}: {error}"),
         }
         for _ in 0..rest {
             yield_now().await;
@@ -235,7 +238,8 @@ fn run(schedule: &Schedule, tally: &Rc<Tally>) {
         drop(writer);
         let came: Vec<u8> = peers.into_iter().flat_map(|peer| peer.join().unwrap()).collect();
         assert!(came == pattern(outgoing), "{} bytes of {outgoing} came to the peer", came.len());
-        until_nothing_is_left("a schedule", before).await;
+        until_descriptors(before.descriptors).await;
+        assert_eq!(remains(), before);
     });
 }
 

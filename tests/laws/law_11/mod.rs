@@ -1,10 +1,12 @@
-//! Law 11 for every future of the public interface: each is dropped at each moment at which it can be, and afterwards
-//! the object works and nothing is left.
+//! Law 11: every wait is cancel-safe. Every future of the public interface is dropped at each moment at which it can be, and
+//! afterwards the object works and nothing is left.
 //!
-//! A future has a row in a table: `connections`, `datagrams_and_pipes`, `servers`, `streams`, `system`, `tasks`, `time`, `tls`.
-//! `public_futures` compares the tables with the sources, so that a new one without a row is found.
+//! A future has a row in a table, in `connections`, `servers`, `streams`, `system`, `tasks`, `time` or `tls`.
+//! `public_futures` compares the tables with the sources, so that a new future without a row is found. In `schedules` many
+//! waits are dropped one after the other while bytes go both ways.
 
 mod connections;
+mod lasting_waits;
 mod moments;
 mod public_futures;
 mod remains;
@@ -37,13 +39,13 @@ struct Row {
 /// A table of rows: `"name" => a function from a moment to a future`.
 macro_rules! rows {
     ($($of:literal => $trial:expr,)*) => {
-        &[$($crate::dropped_futures::Row { of: $of, trial: |moment| Box::pin($trial(moment)) }),*]
+        &[$($crate::law_11::Row { of: $of, trial: |moment| Box::pin($trial(moment)) }),*]
     };
 }
 use rows;
 
 /// All rows. What stands behind a feature is there with that feature.
-fn table() -> impl Iterator<Item = &'static Row> {
+fn table() -> Vec<&'static Row> {
     let tables: &[&[Row]] = &[
         connections::ROWS,
         servers::ROWS,
@@ -57,7 +59,7 @@ fn table() -> impl Iterator<Item = &'static Row> {
         tls::ROWS,
         // Child processes, with the feature that brings them, have their table here.
     ];
-    tables.iter().flat_map(|rows| rows.iter()).collect::<Vec<_>>().into_iter()
+    tables.iter().flat_map(|rows| rows.iter()).collect()
 }
 
 /// More polls than any of them needs.
@@ -83,10 +85,10 @@ async fn try_at(row: &Row, number: usize, moment: Moment) -> bool {
 }
 
 #[test]
-fn a_future_that_is_dropped_at_any_moment_leaves_nothing_and_its_object_works() {
+fn law_11_every_wait_is_cancel_safe() {
     alone(|| {
         run_clean(async {
-            for (number, row) in table().enumerate() {
+            for (number, row) in table().into_iter().enumerate() {
                 let mut polls = 0;
                 while !try_at(row, number, Moment::Waiting(polls)).await {
                     if polls > 0 {
@@ -99,4 +101,5 @@ fn a_future_that_is_dropped_at_any_moment_leaves_nothing_and_its_object_works() 
             }
         });
     });
+    lasting_waits::given_up_and_taken_up_again();
 }
