@@ -1,13 +1,15 @@
 //! Law 11: every wait is cancel-safe. Every future of the public interface is dropped at each moment at which it can be, and
 //! afterwards the object works and nothing is left.
 //!
-//! A future has a row in a table, in `connections`, `servers`, `streams`, `system`, `tasks`, `time` or `tls`.
+//! A future has a row in a table, in `connections`, `processes`, `servers`, `streams`, `system`, `tasks`, `time` or `tls`.
 //! `public_futures` compares the tables with the sources, so that a new future without a row is found. In `schedules` many
 //! waits are dropped one after the other while bytes go both ways.
 
 mod connections;
 mod lasting_waits;
 mod moments;
+#[cfg(feature = "process")]
+mod processes;
 mod public_futures;
 mod remains;
 mod schedules;
@@ -57,7 +59,8 @@ fn table() -> Vec<&'static Row> {
         system::SIGNALS,
         #[cfg(feature = "tls")]
         tls::ROWS,
-        // Child processes, with the feature that brings them, have their table here.
+        #[cfg(feature = "process")]
+        processes::ROWS,
     ];
     tables.iter().flat_map(|rows| rows.iter()).collect()
 }

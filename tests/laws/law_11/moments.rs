@@ -6,6 +6,8 @@ use std::task::Poll;
 
 use waterwheel::spawn;
 
+use super::remains::live_bytes;
+
 /// A moment at which a future may be dropped. It is polled when it is woken, and not otherwise.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Moment {
@@ -52,4 +54,16 @@ pub(super) async fn drop_and_do_again<T>(moment: Moment, mut operation: impl Asy
         Some(output) => (true, output),
         None => (false, operation().await),
     }
+}
+
+/// Drops many waits for one thing, which keeps none of them, though nothing comes that would wake them.
+pub(super) async fn drop_many<F: IntoFuture>(wait: impl Fn() -> F) {
+    let mut bytes = [0; 2];
+    for kept in &mut bytes {
+        for _ in 0..50 {
+            assert!(drop_at(Moment::Waiting(1), wait()).await.is_none());
+        }
+        *kept = live_bytes();
+    }
+    assert!(bytes[1] <= bytes[0], "100 dropped waits keep more memory than 50: {bytes:?}");
 }

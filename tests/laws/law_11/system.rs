@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use waterwheel::{get_running_loop, yield_now};
 
-use super::moments::{drop_and_do_again, drop_while};
+use super::moments::{drop_and_do_again, drop_many, drop_while};
 use super::streams::{MUCH, take};
 use super::{Row, rows};
 
@@ -15,6 +15,7 @@ pub(super) const ROWS: &[Row] = rows![
         let (mut ours, mut peer) = UnixStream::pair().unwrap();
         let mut sending = peer.try_clone().unwrap();
         let handle = get_running_loop();
+        drop_many(|| handle.readable(&ours)).await;
         let is_done = drop_while(moment, handle.readable(&ours), async move {
             yield_now().await;
             sending.write_all(b"x").unwrap();
@@ -35,6 +36,7 @@ pub(super) const ROWS: &[Row] = rows![
         while ours.write(&[0; MUCH]).is_ok() {}
         let mut taking = peer.try_clone().unwrap();
         let handle = get_running_loop();
+        drop_many(|| handle.writable(&ours)).await;
         let is_done = drop_while(moment, handle.writable(&ours), async move {
             yield_now().await;
             take(&mut taking, &mut Vec::new());

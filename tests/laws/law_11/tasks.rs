@@ -9,7 +9,7 @@ use waterwheel::{
     yield_now,
 };
 
-use super::moments::{Moment, drop_at, drop_while};
+use super::moments::{Moment, drop_at, drop_many, drop_while};
 use super::{Row, rows};
 use crate::common::until::until;
 
@@ -55,6 +55,7 @@ fn set(promise: &Promise<u32>) {
 
 async fn promise(moment: Moment) -> bool {
     let (promise, cause) = later();
+    drop_many(|| promise.wait()).await;
     let dropped = drop_while(moment, promise.wait(), cause).await;
     set(&promise);
     assert_eq!(promise.wait().await, 7);

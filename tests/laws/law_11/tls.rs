@@ -14,7 +14,7 @@ use waterwheel::{
 };
 
 use super::connections::Quiet;
-use super::moments::{drop_at, drop_while};
+use super::moments::{Moment, drop_at, drop_while};
 use super::wires::{Opened, Peer, tcp, unless_blocked};
 use super::{Row, rows};
 use crate::common::certificates::Authority;
@@ -26,7 +26,9 @@ pub(super) const ROWS: &[Row] = rows![
         let watched = peer.try_clone().unwrap();
         let opening = open_connection(ours).tls(client()).server_hostname(NAME);
         let is_done = drop_while(moment, opening, shake(peer)).await.map(|streams| drop(streams.unwrap())).is_some();
-        until_ended(watched).await;
+        if !is_done {
+            until_ended(watched).await;
+        }
         is_done
     },
     "StartServer" => async |moment| {
@@ -39,7 +41,9 @@ pub(super) const ROWS: &[Row] = rows![
         let watched = peer.try_clone().unwrap();
         let upgrade = start_tls(reader, writer, client()).server_hostname(NAME);
         let is_done = drop_while(moment, upgrade, shake(peer)).await.map(|streams| drop(streams.unwrap())).is_some();
-        until_ended(watched).await;
+        if !is_done {
+            until_ended(watched).await;
+        }
         is_done
     },
     "StartTls" => async |moment| {
@@ -54,7 +58,9 @@ pub(super) const ROWS: &[Row] = rows![
             // It was never touched.
             transport.abort();
         }
-        until_ended(watched).await;
+        if !is_done {
+            until_ended(watched).await;
+        }
         is_done
     },
 ];
