@@ -30,7 +30,7 @@ const KNOWN: [(&[&str], &str); 4] = [
     ),
     (&["interface/protocol.rs", "interface/transport.rs"], "the waist: each side is told of the other"),
     (
-        &["streams/feeder.rs", "streams/protocol/halves.rs", "streams/reader/bytes.rs", "streams/writer/mod.rs"],
+        &["streams/feeder.rs", "streams/protocol/background.rs", "streams/reader/bytes.rs", "streams/writer/mod.rs"],
         "the protocol makes its reader and its writer, which ask it",
     ),
 ];
