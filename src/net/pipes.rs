@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::event_loop::LoopHandle;
 use crate::executor::costly_operation;
 use crate::interface::{Protocol, Transport};
-use crate::net::port::Ways;
+use crate::net::port::{Network, Ways};
 
 impl LoopHandle {
     /// Receives what comes through a pipe: the read end of a FIFO, a terminal or another character device, or a

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use crate::constants::DEFAULT_LIMIT;
 use crate::event_loop::get_running_loop;
+use crate::net::port::Network;
 use crate::streams::protocol::{StreamProtocol, pair};
 use crate::streams::{StreamReader, StreamWriter};
 use crate::task::yield_now;

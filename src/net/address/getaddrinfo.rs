@@ -9,6 +9,7 @@ use crate::event_loop::LoopHandle;
 use crate::executor::costly_operation;
 use crate::net::address::family::{Family, Hints};
 use crate::net::address::resolve::{Purpose, resolve};
+use crate::net::port::Network;
 
 impl LoopHandle {
     /// Looks the addresses of a host up, each once, in the order in which they are to be tried. A numeric address and

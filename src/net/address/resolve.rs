@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::event_loop::LoopHandle;
 use crate::net::address::family::{Family, Hints};
+use crate::net::port::Network;
 
 /// What an address is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,6 +16,7 @@ use crate::net::address::{Endpoint, Hints, Purpose, Target};
 use crate::net::client::dial::{dial_first, dial_unix};
 use crate::net::client::race::interleave;
 use crate::net::connection::{Connected, LayerOptions, until_made};
+use crate::net::port::Network;
 
 impl LoopHandle {
     /// Connects and gives the transport, and the protocol that `factory` made once the connection was there. The

@@ -10,6 +10,7 @@ use crate::interface::Address;
 use crate::net::client::connect_error::ConnectError;
 use crate::net::client::race::race;
 use crate::net::connection::Connected;
+use crate::net::port::Network;
 
 /// Races the addresses for a connection. Where local addresses are given, each attempt binds to the first one of its
 /// family that it can.

@@ -9,7 +9,7 @@ use super::Opened;
 use crate::event_loop::LoopHandle;
 use crate::interface::Address;
 use crate::net::address::{Endpoint, Family, Hints, Purpose, Target};
-use crate::net::port::DatagramOptions;
+use crate::net::port::{DatagramOptions, Network};
 
 #[derive(Debug, Default)]
 pub(super) struct Options {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::event_loop::LoopHandle;
 use crate::interface::Address;
-use crate::net::port::{Acceptor, BindOptions, is_unavailable};
+use crate::net::port::{Acceptor, BindOptions, Network, is_unavailable};
 
 /// Binds to every address, or to none: if one fails, those that were bound are closed. An address that this machine
 /// does not have is skipped, as long as another one can be bound.

@@ -14,7 +14,7 @@ use crate::executor::costly_operation;
 use crate::interface::Protocol;
 use crate::net::address::{Endpoint, Hints, Purpose, Target};
 use crate::net::connection::LayerOptions;
-use crate::net::port::BindOptions;
+use crate::net::port::{BindOptions, Network};
 use crate::net::server::bind::{bind_all, bind_unix};
 use crate::net::server::face::Server;
 use crate::net::server::state::{Assembly, Factory};
