@@ -13,6 +13,7 @@ mod common {
 
 mod dribble;
 mod ends;
+mod flush;
 mod futures_core;
 mod futures_io;
 mod hyper_http;
