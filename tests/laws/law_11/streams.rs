@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
-use waterwheel::{StreamReader, StreamWriter, spawn, yield_now};
+use waterwheel::testing::socket_pair;
+use waterwheel::{Connection, StreamReader, StreamWriter, copy, copy_bidirectional, spawn, yield_now};
 
 use super::moments::{Moment, drop_while};
 use super::wires::{Opened, Peer, Wire, unless_blocked};
@@ -44,8 +46,61 @@ pub(super) const ROWS: &[Row] = rows![
     "StreamReader::next_line" => |moment| reading(moment, async |from| Ok(from.next_line().await?.expect("a line"))),
     "StreamWriter::drain" => |moment| writing(moment, async |to| to.drain().await),
     "StreamWriter::write_all" => |moment| writing(moment, async |to| to.write_all(b"").await),
+    "StreamWriter::flush" => |moment| writing(moment, async |to| to.flush().await),
     "StreamWriter::wait_closed" => closing,
+    "copy" => |moment| copying(moment, async |from, to| copy(&mut from.reader, &to.writer).await.map(drop)),
+    "copy_bidirectional" => |moment| copying(moment, async |from, to| copy_bidirectional(from, to).await.map(drop)),
+    "Connection::into_std" => leaving,
 ];
+
+/// Drops a copy while more comes in turn after turn, and copies the rest.
+async fn copying(moment: Moment, pass_on: impl AsyncFn(&mut Connection, &mut Connection) -> io::Result<()>) -> bool {
+    let ((sender, mut from), (mut to, mut receiver)) = (socket_pair().unwrap(), socket_pair().unwrap());
+    receiver.writer.write_eof();
+    let (sender, pieces) = (Rc::new(sender), Rc::new(RefCell::new(PIECES.iter())));
+    let (writer, left) = (Rc::clone(&sender), Rc::clone(&pieces));
+    let sending = async move {
+        while let Some(piece) = { left.borrow_mut().next() } {
+            writer.writer.write(piece.as_bytes());
+            yield_now().await;
+            yield_now().await;
+        }
+        writer.writer.write_eof();
+    };
+    let is_done = drop_while(moment, pass_on(&mut from, &mut to), sending).await.map(Result::unwrap).is_some();
+    if !is_done {
+        pieces.take().for_each(|piece| sender.writer.write(piece.as_bytes()));
+        sender.writer.write_eof();
+    }
+    copy(&mut from.reader, &to.writer).await.unwrap();
+    drop(to);
+    assert_eq!(String::from_utf8_lossy(&receiver.reader.read_to_end().await.unwrap()), PIECES.concat(), "{moment:?}");
+    is_done
+}
+
+/// Drops a connection that is about to leave the loop: what was written goes out, and then it is closed.
+async fn leaving(moment: Moment) -> bool {
+    let (ours, peer) = UnixStream::pair().unwrap();
+    peer.set_nonblocking(true).unwrap();
+    let ours = Connection::try_from(ours).unwrap();
+    let sent = pattern(MUCH);
+    ours.writer.write(&sent);
+    let receiver = Rc::new(RefCell::new((peer, Vec::new())));
+    let take_all = async |receiver: Rc<RefCell<(UnixStream, Vec<u8>)>>| {
+        let take_some = || {
+            let (peer, got) = &mut *receiver.borrow_mut();
+            take(peer, got)
+        };
+        while !take_some() {
+            yield_now().await;
+        }
+    };
+    let taking = Rc::clone(&receiver);
+    let is_done = drop_while(moment, ours.into_std(), take_all(taking)).await.map(Result::unwrap).is_some();
+    take_all(Rc::clone(&receiver)).await;
+    assert!(receiver.borrow().1 == sent, "{moment:?}: {} bytes came", receiver.borrow().1.len());
+    is_done
+}
 
 /// Does a trial over each wire. The future was done if it was done over all.
 async fn over_every_wire(trial: impl AsyncFn(Wire) -> bool) -> bool {
