@@ -74,7 +74,7 @@ impl Chat {
         while timeout(self.patience, client.writer.drain()).await.is_ok() {
             sleep(self.patience).await;
         }
-        client.writer.transport().abort();
+        client.writer.abort();
         Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads too slowly"))
     }
 
@@ -96,8 +96,8 @@ impl Chat {
             let is_here = other.room.borrow().as_ref() == Some(room);
             if is_here && !std::ptr::eq(&**other, client) {
                 other.writer.write(line.as_bytes());
-                if other.writer.transport().get_write_buffer_size() > MOST_UNREAD {
-                    other.writer.transport().abort();
+                if other.writer.get_write_buffer_size() > MOST_UNREAD {
+                    other.writer.abort();
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! For those who know another loop: where each of its names is here, or which crate serves.
 
+// Some of what the tables name is there with a feature only, and its links lead nowhere without it.
+#[cfg_attr(not(all(feature = "process", feature = "signals", feature = "tls")), allow(rustdoc::broken_intra_doc_links))]
 #[doc(alias(
     "AbstractChildWatcher",
     "AbstractEventLoopPolicy",
@@ -81,4 +83,5 @@
     "wrap_future"
 ))]
 pub mod asyncio;
+#[cfg_attr(not(all(feature = "process", feature = "signals", feature = "tls")), allow(rustdoc::broken_intra_doc_links))]
 pub mod tokio;

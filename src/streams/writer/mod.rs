@@ -231,6 +231,26 @@ impl StreamWriter {
         self.protocol.wait_closed().await
     }
 
+    /// How many bytes wait here to be taken by the kernel, those written in this step included.
+    ///
+    /// ```
+    /// use waterwheel::testing::socket_pair;
+    ///
+    /// waterwheel::run(async {
+    ///     let (ours, _theirs) = socket_pair()?;
+    ///     ours.writer.write(b"five\n");
+    ///     assert_eq!(ours.writer.get_write_buffer_size(), 5);
+    ///     ours.writer.flush().await?;
+    ///     waterwheel::yield_now().await; // What a step wrote goes out at its end.
+    ///     assert_eq!(ours.writer.get_write_buffer_size(), 0);
+    ///     std::io::Result::Ok(())
+    /// })
+    /// # .unwrap()
+    /// ```
+    pub fn get_write_buffer_size(&self) -> usize {
+        self.transport.get_write_buffer_size()
+    }
+
     /// The transport that this writes to. Keeping it does not keep our side open: after the writer is dropped, the
     /// transport panics on a write as it does after [`write_eof`](StreamWriter::write_eof), where it [can end one
     /// side](StreamWriter::can_write_eof).
