@@ -10,7 +10,7 @@ use std::rc::Rc;
 use signal_hook::consts::{SIGCHLD, SIGKILL};
 use waterwheel::{
     ConnectionError, EventLoop, SubprocessProtocol, SubprocessTransport, create_subprocess_exec, get_running_loop,
-    signal_hook, signals,
+    signal_hook, signals, spawn, yield_now,
 };
 
 use crate::command::{cat, sleeper, state_of_child, until_gone};
@@ -69,6 +69,21 @@ fn a_child_that_outlives_its_loop_is_waited_for() {
             until_gone(pid).await;
         }
     });
+}
+
+#[test]
+fn a_child_is_killed_with_its_handle_also_when_that_is_dropped_by_the_end_of_the_loop() {
+    let pid = waterwheel::run(async {
+        let process = create_subprocess_exec(sleeper()).unwrap().kill_on_drop();
+        let pid = process.pid();
+        spawn(async move {
+            let _process = process;
+            std::future::pending::<()>().await;
+        });
+        yield_now().await;
+        pid
+    });
+    run(until_gone(pid));
 }
 
 #[test]

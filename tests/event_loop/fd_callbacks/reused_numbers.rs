@@ -196,7 +196,7 @@ fn a_callback_forgotten_at_a_closed_number_does_not_disturb_the_connection_that_
 #[derive(Default)]
 struct Forgetful {
     forgets: Rc<Cell<bool>>,
-    /// Set with the new token when a descriptor is registered.
+    /// The token of the descriptor that was registered last, until that is deregistered.
     token: Rc<Cell<Option<Token>>>,
 }
 
@@ -212,6 +212,7 @@ impl Selector for Forgetful {
     }
 
     fn deregister(&mut self, _fd: RawFd) -> io::Result<()> {
+        self.token.set(None);
         Ok(())
     }
 
@@ -223,6 +224,25 @@ impl Selector for Forgetful {
     fn bell(&mut self) -> io::Result<Box<dyn Bell>> {
         Ok(Box::new(NoBell))
     }
+}
+
+#[test]
+fn a_descriptor_is_watched_until_the_last_wait_for_it_is_dropped() {
+    let selector = Forgetful::default();
+    let token = Rc::clone(&selector.token);
+    let clock = Rc::new(waterwheel::testing::ManualClock::new());
+    let mut event_loop = EventLoop::builder().selector(Box::new(selector)).clock(clock).build().unwrap();
+    event_loop.run(async {
+        let (ours, _theirs) = pair();
+        let waits = [true, true, false].map(|readable| spawn(wait_for(&ours, readable)));
+        yield_now().await;
+        for wait in waits {
+            assert!(token.get().is_some(), "somebody waits");
+            wait.cancel();
+            turns(2).await;
+        }
+        assert_eq!(token.get(), None, "nobody waits");
+    });
 }
 
 /// A wait borrows its descriptor, so safe code cannot close that meanwhile; a selector can say so all the same.
