@@ -140,6 +140,7 @@ fn only_the_mailbox_shares() {
         "executor/mailbox.rs",
         "executor/waker.rs",
         "net/process/orphans.rs",
+        "net/process/running.rs",
         "signals",
         "sync.rs",
         "task/remote_task.rs",

@@ -1,17 +1,18 @@
 //! A child process as its loop sees it, from its start until it was waited for.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::io;
-use std::process::{self, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus};
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use signal_hook::consts::SIGCHLD;
 
 use crate::errors::{ConnectionError, loop_is_closed};
 use crate::event_loop::LoopHandle;
 use crate::net::process::orphans;
+use crate::net::process::running::Running;
 use crate::promise::Promise;
 use crate::signals::Signals;
 
@@ -19,9 +20,7 @@ use crate::signals::Signals;
 /// else wants to know of it any more.
 pub(crate) struct Child {
     pid: u32,
-    /// `None` once somebody has waited for the child. The system may give its number to another process then, so nothing
-    /// is sent to it any more.
-    running: RefCell<Option<process::Child>>,
+    running: Arc<Running>,
     /// How it has ended, or why nobody will know.
     ended: Promise<Result<ExitStatus, ConnectionError>>,
 }
@@ -44,7 +43,8 @@ impl Child {
         let ends = Signals::of(event_loop, &[SIGCHLD])?;
         let mut started = command.spawn()?;
         let pipes = Pipes { stdin: started.stdin.take(), stdout: started.stdout.take(), stderr: started.stderr.take() };
-        let child = Rc::new(Child { pid: started.id(), running: RefCell::new(Some(started)), ended: Promise::new() });
+        let child =
+            Rc::new(Child { pid: started.id(), running: Arc::new(Running::new(started)), ended: Promise::new() });
         drop(event_loop.create_task(Watched(Rc::clone(&child)).until_ended(ends)));
         Ok((child, pipes))
     }
@@ -63,45 +63,23 @@ impl Child {
         &self.ended
     }
 
-    /// Sends a signal, unless the child has ended.
+    /// Sends a signal, unless the child has ended and was waited for.
     pub(crate) fn send_signal(&self, signal: i32) -> io::Result<()> {
         let Some(signal) = Signal::from_named_raw(signal) else {
             let text = format!("there is no signal {signal}, or it has no name");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         };
-        let running = self.running.borrow();
-        let Some(child) = &*running else {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the child process has exited"));
-        };
-        Ok(kill_process(Pid::from_child(child), signal)?)
+        self.running.send_signal(signal)
     }
 
     /// Kills the child. If it has ended already, that is all right.
     pub(crate) fn kill_if_running(&self) {
-        if let Some(child) = &mut *self.running.borrow_mut() {
-            if let Err(error) = child.kill() {
+        match self.running.send_signal(Signal::KILL) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 log::debug!("the child process {} cannot be killed: {error}", self.pid);
             }
+            _ => {}
         }
-    }
-
-    /// Asks the system whether the child has ended. Returns whether there is nothing more to wait for.
-    fn look(&self) -> bool {
-        let outcome = match self.running.borrow_mut().as_mut().map(process::Child::try_wait) {
-            Some(Ok(None)) => return false,
-            Some(Ok(Some(status))) => Ok(status),
-            // Somebody else has waited for it.
-            Some(Err(error)) => Err(error.into()),
-            None => return true,
-        };
-        self.set_ended(outcome);
-        true
-    }
-
-    fn set_ended(&self, outcome: Result<ExitStatus, ConnectionError>) {
-        drop(self.running.take());
-        // Only the owner of `Watched` sets it, and once.
-        let _ = self.ended.set(outcome);
     }
 }
 
@@ -119,19 +97,24 @@ impl Watched {
     async fn until_ended(self, mut ends: Signals) {
         loop {
             ends.next().await;
-            if self.0.look() {
+            if let Some(outcome) = self.0.running.ended() {
+                self.set_ended(outcome.map_err(ConnectionError::from));
                 return;
             }
         }
+    }
+
+    fn set_ended(&self, outcome: Result<ExitStatus, ConnectionError>) {
+        // It was not set before: this is called once, here or when it is dropped.
+        let _ = self.0.ended.set(outcome);
     }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        let left = self.0.running.take();
-        if let Some(child) = left {
-            self.0.set_ended(Err(loop_is_closed().into()));
-            orphans::adopt(child);
+        if !self.0.ended.is_set() {
+            self.set_ended(Err(loop_is_closed().into()));
+            orphans::adopt(Arc::clone(&self.0.running));
         }
     }
 }

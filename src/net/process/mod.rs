@@ -13,6 +13,7 @@
 mod child;
 mod orphans;
 mod reporter;
+mod running;
 mod subprocess_exec;
 mod transport;
 

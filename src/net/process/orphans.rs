@@ -4,28 +4,28 @@
 //! lives. A thread does, with a loop of its own. It runs while there are orphans.
 
 use std::io;
-use std::process::Child;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use signal_hook::consts::SIGCHLD;
 
 use crate::event_loop::{EventLoop, get_running_loop};
+use crate::net::process::running::Running;
 use crate::signals::Signals;
 
 static ORPHANS: Mutex<Orphans> = Mutex::new(Orphans { children: Vec::new(), are_watched: false });
 
 struct Orphans {
-    children: Vec<Child>,
+    children: Vec<Arc<Running>>,
     /// Whether the thread runs. It ends under the lock, so none is left to a thread that has just ended.
     are_watched: bool,
 }
 
 /// Waits for the child in the background.
-pub(super) fn adopt(mut child: Child) {
+pub(super) fn adopt(child: Arc<Running>) {
     let mut orphans = lock();
     // Asked under the lock, so that the thread sees each end that comes later.
-    if !matches!(child.try_wait(), Ok(None)) {
+    if child.ended().is_some() {
         return;
     }
     orphans.children.push(child);
@@ -55,7 +55,7 @@ async fn until_none_is_left() -> io::Result<()> {
 /// Waits for those that have ended. Returns whether none is left; the thread ends then.
 fn look() -> bool {
     let mut orphans = lock();
-    orphans.children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+    orphans.children.retain(|child| child.ended().is_none());
     orphans.are_watched = !orphans.children.is_empty();
     !orphans.are_watched
 }
