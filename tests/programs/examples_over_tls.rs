@@ -14,15 +14,15 @@ use crate::servers::{Server, example};
 use waterwheel::{StreamReader, StreamWriter, TlsServer, start_server};
 
 /// Certificates in files, as the examples want them.
-struct Setting {
+pub(crate) struct Setting {
     files: Files,
     authority: Authority,
     cert: String,
     key: String,
-    ca: String,
+    pub(crate) ca: String,
 }
 
-fn setting(topic: &str) -> Setting {
+pub(crate) fn setting(topic: &str) -> Setting {
     let (files, authority) = (Files::new(topic), Authority::new());
     let identity = authority.sign(&["localhost", "127.0.0.1"]);
     let (cert, key) = (files.put("cert.pem", &identity.chain), files.put("key.pem", &identity.key));
@@ -30,12 +30,12 @@ fn setting(topic: &str) -> Setting {
     Setting { files, authority, cert, key, ca }
 }
 
-fn server(name: &str, setting: &Setting) -> Server {
+pub(crate) fn server(name: &str, setting: &Setting) -> Server {
     let mut command = Command::new(example(name));
     Server::start(command.args(["127.0.0.1:0", "--cert", &setting.cert, "--key", &setting.key]))
 }
 
-fn run(name: &str, arguments: &[&str]) -> (bool, Vec<String>, String) {
+pub(crate) fn run(name: &str, arguments: &[&str]) -> (bool, Vec<String>, String) {
     let mut command = Command::new(example(name));
     let (status, lines, errors) = Process::start(command.args(arguments).env_remove("RUST_LOG")).finish();
     (status.success(), lines, errors)

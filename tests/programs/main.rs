@@ -12,6 +12,8 @@ mod common {
     pub(crate) mod processes;
 }
 
+#[cfg(target_os = "linux")]
+mod at_home;
 #[cfg(all(feature = "signals", target_os = "linux"))]
 mod chat;
 #[cfg(target_os = "linux")]
@@ -25,6 +27,8 @@ mod descriptors;
 mod examples;
 #[cfg(all(feature = "tls", target_os = "linux"))]
 mod examples_over_tls;
+#[cfg(all(feature = "hyper", feature = "signals", feature = "tls", target_os = "linux"))]
+mod http;
 mod incidents;
 #[cfg(target_os = "linux")]
 mod interop;

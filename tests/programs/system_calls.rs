@@ -103,10 +103,10 @@ fn lines_that_come_together_are_answered_with_one_send() {
     assert_eq!(counts.total(), 300, "{counts:?}");
 }
 
-#[cfg(feature = "hyper")]
+#[cfg(all(feature = "hyper", feature = "signals", feature = "tls"))]
 #[test]
 fn a_request_to_hyper_is_three_system_calls_and_so_are_sixteen_that_come_together() {
-    let traced = Traced::start("hyper", "hyper_hello", &[]);
+    let traced = Traced::start("hyper", "http_server", &[]);
     let mut stream = connect(traced.server.address);
     let mut ask = |path: &str, times: usize| {
         send(&stream, format!("GET /{path} HTTP/1.1\r\nhost: test\r\n\r\n").repeat(times).as_bytes());
