@@ -5,7 +5,6 @@ mod common {
     pub(crate) mod arrived;
     #[cfg(feature = "tls")]
     pub(crate) mod certificates;
-    #[cfg(feature = "tls")]
     pub(crate) mod files;
     #[cfg(feature = "tls")]
     pub(crate) mod free_address;
@@ -38,9 +37,15 @@ mod kernel_faults;
 mod one_thread;
 #[cfg(target_os = "linux")]
 mod programs_of_pages;
+#[cfg(target_os = "linux")]
+mod proxy;
 mod public_interface;
 #[cfg(target_os = "linux")]
+mod resp;
+#[cfg(target_os = "linux")]
 mod servers;
+#[cfg(all(feature = "tls", target_os = "linux"))]
+mod starttls_client;
 #[cfg(target_os = "linux")]
 mod strace;
 #[cfg(target_os = "linux")]

@@ -3,3 +3,8 @@
 
 #[cfg(all(feature = "hyper", feature = "signals", feature = "tls"))]
 mod http;
+#[cfg(feature = "tls")]
+mod proxy;
+mod redis;
+#[cfg(feature = "tls")]
+mod smtp;
