@@ -52,3 +52,5 @@ mod strace;
 mod system_calls;
 #[cfg(all(feature = "tls", target_os = "linux"))]
 mod tls_interop;
+#[cfg(all(feature = "futures-io", target_os = "linux"))]
+mod websocket_chat;

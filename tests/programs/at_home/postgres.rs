@@ -1,0 +1,101 @@
+//! The example `postgres`, against a server of PostgreSQL that is started for it in a directory of its own.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::geteuid;
+
+use crate::common::files::Files;
+use crate::common::processes::{Process, output_of, signal, until};
+use crate::servers::example;
+
+/// A server with a socket in its directory, and no address. It ends when this is dropped.
+struct Postgres {
+    process: Process,
+    files: Files,
+}
+
+impl Postgres {
+    fn start() -> Postgres {
+        let files = Files::new("postgres");
+        let password = files.put("password", "secret\n");
+        let (home, data) = (files.path("."), files.path("data"));
+        let initdb = ["-D", &data, "-U", "wheel", "--auth=scram-sha-256", "--pwfile", &password, "--no-sync"];
+        output_of(program("initdb", &home).args(["--locale=C", "--encoding=UTF8"]).args(initdb), None);
+        // Without an address there is no port that another might have. What is written need not survive the machine.
+        let settings = ["-c", "listen_addresses=", "-c", "fsync=off"];
+        let process = Process::start(program("postgres", &home).args(["-D", &data, "-k", &home]).args(settings));
+        until("PostgreSQL is ready", || process.errors().contains("ready to accept connections"));
+        Postgres { process, files }
+    }
+
+    fn socket(&self) -> String {
+        self.files.path(".s.PGSQL.5432")
+    }
+}
+
+impl Drop for Postgres {
+    /// Ends it as its manual says, so that it removes its shared memory.
+    fn drop(&mut self) {
+        let child = &mut self.process.child;
+        if signal(child.id(), "INT") {
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A program of PostgreSQL's, which refuses to run as root: then it is run by the user that its package made, to whom
+/// the directory is given.
+fn program(name: &str, home: &str) -> Command {
+    let mut command = Command::new(newest(Path::new("/usr/lib/postgresql")).join("bin").join(name));
+    command.current_dir(home);
+    if geteuid().is_root() {
+        let users = fs::read_to_string("/etc/passwd").expect("there are users");
+        let user = users.lines().find_map(|line| line.strip_prefix("postgres:")).expect("the package makes a user");
+        let mut fields = user.split(':').skip(1).map(|field| field.parse::<u32>().expect("ids are numbers"));
+        let (uid, gid) = (fields.next().expect("a user has an id"), fields.next().expect("a user is in a group"));
+        chown(home, Some(uid), Some(gid)).expect("root can do that");
+        command.uid(uid).gid(gid);
+    }
+    command
+}
+
+/// Debian has a directory for each version.
+fn newest(versions: &Path) -> PathBuf {
+    let versions = fs::read_dir(versions).expect("PostgreSQL is installed, as a package of Debian");
+    let number = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+    versions.flatten().map(|entry| entry.path()).max_by_key(number).expect("a version is installed")
+}
+
+fn talk_to(socket: &str, settings: &str) -> (bool, Vec<String>, String) {
+    let mut command = Command::new(example("postgres"));
+    let (status, lines, errors) = Process::start(command.args([socket, settings]).env_remove("RUST_LOG")).finish();
+    (status.success(), lines, errors)
+}
+
+#[test]
+#[ignore = "needs a server of PostgreSQL and all features: .ci/run has both"]
+fn postgres_answers_is_prepared_notifies_and_cancels() {
+    let server = Postgres::start();
+    let (success, lines, errors) = talk_to(&server.socket(), "user=wheel password=secret dbname=postgres");
+    let expected = [
+        "cart has 12 spokes",
+        "mill has 32 spokes",
+        "heard on wheel: it turns",
+        "heard on wheel: it stands still",
+        "the long query was cancelled",
+    ];
+    assert_eq!(lines, expected, "{errors}\n{}", server.process.errors());
+    assert_eq!((success, errors.as_str()), (true, ""));
+    // As the server saw it: one query was cancelled, nothing else failed, and each client took its leave.
+    let log = server.process.errors();
+    let faults: Vec<&str> = log.lines().filter(|line| line.contains("ERROR:") || line.contains("FATAL:")).collect();
+    assert!(matches!(&faults[..], [one] if one.contains("canceling statement due to user request")), "{log}");
+    assert!(!log.contains("unexpected EOF") && !log.contains("could not receive"), "{log}");
+
+    let (success, lines, errors) = talk_to(&server.socket(), "user=wheel password=wrong dbname=postgres");
+    assert!(!success && lines.is_empty() && errors.contains("password authentication failed"), "{lines:?} {errors}");
+}
