@@ -133,6 +133,10 @@ pub(crate) const MOST_THREADS: usize = 16;
 /// How long a thread waits for more work before it ends.
 pub(crate) const IDLE_THREAD: Duration = Duration::from_secs(10);
 
+/// How often a thread that has done its job looks for another before it sleeps, giving way to other threads each time.
+/// A model of all orders in which threads can meet needs one look; each further one would multiply the orders.
+pub(crate) const LOOKS_FOR_WORK: u32 = if cfg!(waterwheel_loom) { 1 } else { 100 };
+
 /// How long one connection attempt may take before the next address is tried at the same time (RFC 8305).
 pub(crate) const HAPPY_EYEBALLS_DELAY: Duration = Duration::from_millis(250);
 

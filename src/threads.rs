@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use crate::constants::{IDLE_THREAD, SPARE_ENTRIES};
+use crate::constants::{IDLE_THREAD, LOOKS_FOR_WORK, SPARE_ENTRIES};
 use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 
 /// Where the job was started.
@@ -44,8 +44,11 @@ struct State {
     /// Where the jobs were started that run now. Those are as many as there are busy threads. The others look for work, or
     /// are about to.
     running: Slab<Origin>,
-    /// Invariant: `running.len() <= threads <= limit`.
+    /// Invariant: `running.len() + sleeping <= threads <= limit`.
     threads: usize,
+    /// How many threads wait on [`Shared::work`], or were just woken by it. Those that neither run a job nor sleep look
+    /// for work, and need no notice of it.
+    sleeping: usize,
     limit: usize,
     /// How many threads were ever started, for their names.
     started: usize,
@@ -78,8 +81,15 @@ pub(crate) enum JobError {
 
 impl Threads {
     pub(crate) fn new(limit: usize) -> Self {
-        let state =
-            State { waiting: VecDeque::new(), running: Slab::new(), threads: 0, limit, started: 0, phase: Phase::Open };
+        let state = State {
+            waiting: VecDeque::new(),
+            running: Slab::new(),
+            threads: 0,
+            sleeping: 0,
+            limit,
+            started: 0,
+            phase: Phase::Open,
+        };
         let shared = Shared { state: Mutex::new(state), work: Condvar::new(), done: Condvar::new() };
         Threads { shared: Arc::new(shared), awaited: Rc::default() }
     }
@@ -106,11 +116,13 @@ impl Threads {
             return Err(io::Error::other("the threads of the event loop were shut down"));
         }
         state.waiting.push_back(job);
-        let has_thread = state.threads - state.running.len() >= state.waiting.len();
-        if has_thread || state.threads >= state.limit {
+        let idle = state.threads - state.running.len();
+        if idle >= state.waiting.len() || state.threads >= state.limit {
+            let looking = idle - state.sleeping;
+            let is_missed = state.waiting.len() > looking && state.sleeping > 0;
             drop(state);
             // A thread that is woken under the lock has to wait for it.
-            if has_thread {
+            if is_missed {
                 self.shared.work.notify_one();
             }
             return Ok(());
@@ -193,6 +205,7 @@ impl Shared {
     }
 
     fn next_job(&self) -> Option<(Job, usize)> {
+        let mut looks = LOOKS_FOR_WORK;
         let mut state = lock(&self.state);
         loop {
             if let Some(job) = state.waiting.pop_front() {
@@ -206,8 +219,18 @@ impl Shared {
                 state.threads -= 1;
                 return None;
             }
+            // To wake a thread that sleeps takes longer than to look a few times for a job that follows at once.
+            if looks > 0 {
+                looks -= 1;
+                drop(state);
+                thread::yield_now();
+                state = lock(&self.state);
+                continue;
+            }
+            state.sleeping += 1;
             let (woken, waited) = self.work.wait_timeout(state, IDLE_THREAD).unwrap_or_else(PoisonError::into_inner);
             state = woken;
+            state.sleeping -= 1;
             if waited.timed_out() && state.waiting.is_empty() {
                 state.threads -= 1;
                 return None;

@@ -1,7 +1,6 @@
 //! What other threads send to the loop.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::{Arc, PoisonError};
 
 use crate::constants::SPARE_ENTRIES;
@@ -29,16 +28,17 @@ pub(crate) struct Mailbox {
 
 struct Content {
     letters: VecDeque<Letter>,
-    /// Whether the bell has rung for the letters in here, so that it rings once for many. If it could not ring, the
-    /// next letter tries again.
+    /// Whether the bell rings for the letters in here, or has rung for them, so that it rings once for many. If it could
+    /// not ring, the next letter tries again.
     rung: bool,
-    /// `None` once the loop is closed, since the bell's descriptor must not live as long as the last waker.
-    bell: Option<Box<dyn Bell>>,
+    /// `None` once the loop is closed, since the bell's descriptor must not live as long as the last waker. A thread that
+    /// is about to ring holds it for that long.
+    bell: Option<Arc<dyn Bell>>,
 }
 
 impl Mailbox {
     pub(crate) fn new(bell: Box<dyn Bell>) -> Self {
-        let content = Content { letters: VecDeque::new(), rung: false, bell: Some(bell) };
+        let content = Content { letters: VecDeque::new(), rung: false, bell: Some(Arc::from(bell)) };
         Mailbox { has_letters: AtomicBool::new(false), content: Mutex::new(content) }
     }
 
@@ -47,19 +47,27 @@ impl Mailbox {
         let mut content = self.lock();
         // User code must run outside the lock, since it may post again. It is the drop of the letter's closure here,
         // and the logger below.
-        if content.bell.is_none() {
+        let Some(bell) = content.bell.clone() else {
             drop(content);
             drop(letter);
             return false;
-        }
+        };
         content.letters.push_back(letter);
         self.has_letters.store(true, Ordering::Release);
-        let rang = content.ring();
+        let was_rung = std::mem::replace(&mut content.rung, true);
         drop(content);
-        if let Err(error) = rang {
-            report::error(format_args!("The event loop could not be woken: {error}"));
+        if !was_rung {
+            self.ring(&*bell);
         }
         true
+    }
+
+    /// Rings outside the lock: the loop may run before this returns, and would have to wait for the lock to be free.
+    fn ring(&self, bell: &dyn Bell) {
+        if let Err(error) = bell.ring() {
+            self.lock().rung = false;
+            report::error(format_args!("The event loop could not be woken: {error}"));
+        }
     }
 
     #[inline]
@@ -95,16 +103,5 @@ impl Mailbox {
     fn lock(&self) -> MutexGuard<'_, Content> {
         // Nothing panics under the lock, so it is not poisoned.
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Content {
-    /// Rings the bell, unless it has rung for these letters.
-    fn ring(&mut self) -> io::Result<()> {
-        if let (false, Some(bell)) = (self.rung, &self.bell) {
-            bell.ring()?;
-            self.rung = true;
-        }
-        Ok(())
     }
 }
