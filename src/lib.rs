@@ -87,6 +87,7 @@ mod event_loop;
 mod executor;
 mod handle;
 mod interface;
+mod introspection;
 mod net;
 mod promise;
 mod reactor;
@@ -125,6 +126,7 @@ pub use interface::{
 };
 #[cfg(feature = "process")]
 pub use interface::{ChildPipe, SubprocessProtocol, SubprocessTransport};
+pub use introspection::{JobDump, LoopDump, TaskDump, TaskState, TimerDump, WaitDump, current_task};
 pub use net::port as network;
 pub use net::{
     ConnectError, CreateConnection, CreateDatagramEndpoint, CreateServer, Endpoint, Family, GetAddrInfo, LookUpError,
@@ -148,7 +150,7 @@ pub use streams::{
 pub use streams::{Process, create_subprocess_exec};
 pub use task::{
     AsCompleted, CancelOnDrop, ExecutorBusy, Gather, GroupError, Racers, RemoteTask, Task, TaskFailure, TaskGroup,
-    ToThread, TryGather, Until, Wait, YieldNow, as_completed, gather, race, spawn, to_thread, try_gather, wait,
+    TaskId, ToThread, TryGather, Until, Wait, YieldNow, as_completed, gather, race, spawn, to_thread, try_gather, wait,
     yield_now,
 };
 pub use time::{Interval, MissedTicks, Sleep, Timeout, interval, interval_at, sleep, sleep_until, timeout, timeout_at};

@@ -2,9 +2,10 @@
 
 use std::cell::OnceCell;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
-use crate::executor::Waiters;
+use crate::executor::{Awaited, Reason, Waiters};
 
 /// A value that comes later. Clones are the same promise. It can be set once, by anyone, and any number may await it;
 /// each of them gets a clone of the value.
@@ -72,8 +73,10 @@ impl<T: Clone> Promise<T> {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing, and does not affect anyone else.
-    pub async fn wait(&self) -> T {
-        self.state.waiters.wait(|| self.get().cloned()).await
+    #[track_caller]
+    pub fn wait(&self) -> impl Future<Output = T> {
+        let reason = Reason::new(Awaited::Promise, Location::caller());
+        self.state.waiters.wait(reason, || self.get().cloned())
     }
 }
 

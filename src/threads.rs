@@ -55,6 +55,14 @@ struct State {
     phase: Phase,
 }
 
+impl State {
+    /// Where each job was started that is not done, and whether it runs: first those that do.
+    fn jobs(&self) -> Vec<(Origin, bool)> {
+        let running = self.running.iter().map(|(_, origin)| (*origin, true));
+        running.chain(self.waiting.iter().map(|job| (job.origin, false))).collect()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Work is taken.
@@ -152,6 +160,11 @@ impl Threads {
         self.awaited.get() > 0
     }
 
+    /// Where each job was started that is not done, and whether it runs: first those that do.
+    pub(crate) fn jobs(&self) -> Vec<(Origin, bool)> {
+        lock(&self.shared.state).jobs()
+    }
+
     /// Takes no more work, and waits until all that was taken is done, which blocks this thread.
     ///
     /// # Errors
@@ -164,8 +177,7 @@ impl Threads {
         let is_busy = |state: &mut State| !(state.waiting.is_empty() && state.running.is_empty());
         let waited = self.shared.done.wait_timeout_while(state, timeout, is_busy);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let left: Vec<_> = state.running.iter().map(|(_, origin)| *origin).collect();
-        let left: Vec<_> = left.into_iter().chain(state.waiting.iter().map(|job| job.origin)).collect();
+        let left: Vec<_> = state.jobs().into_iter().map(|(origin, _)| origin).collect();
         if left.is_empty() { Ok(()) } else { Err(left) }
     }
 

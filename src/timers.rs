@@ -147,6 +147,15 @@ impl<T> Timers<T> {
         Some(&mut self.slots[key.slot].payload)
     }
 
+    /// How long it is from `now` to each deadline, in order, and what happens then.
+    pub(crate) fn left(&self, now: Instant) -> Vec<(Duration, &T)> {
+        let mut nodes = self.heap.clone();
+        nodes.sort_by_key(|node| node.when);
+        let now = self.since_base(now);
+        let left = |node: &Node| Duration::from_nanos(node.when.saturating_sub(now).max(0) as u64);
+        nodes.iter().map(|node| (left(node), &self.slots[node.slot].payload)).collect()
+    }
+
     /// The earliest deadline.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let first = self.heap.first()?;

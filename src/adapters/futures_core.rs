@@ -9,6 +9,7 @@ use std::time::Instant;
 use ::futures_core::Stream;
 
 use crate::errors::ReadError;
+use crate::executor::{Awaited, Reason};
 use crate::streams::StreamReader;
 use crate::time::Interval;
 
@@ -66,7 +67,7 @@ impl<R: BorrowMut<StreamReader> + Unpin> Stream for Lines<R> {
         if *has_failed {
             return Poll::Ready(None);
         }
-        let line = ready!(reader.borrow_mut().poll_next_line(searched, cx));
+        let line = ready!(reader.borrow_mut().poll_next_line(searched, Reason::polled(Awaited::NextLine), cx));
         *searched = 0;
         *has_failed = matches!(line, Err(ReadError::Io(_)));
         Poll::Ready(line.transpose())

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use ::futures_core::Stream;
 
-use crate::executor::{Waiter, poll_operation, return_operation};
+use crate::executor::{Awaited, Reason, Waiter, leave, poll_operation, return_operation};
 use crate::streams::{Connection, StreamReader, StreamWriter};
 
 /// A handler for [`start_server`](crate::start_server) and the stream of the connections that it is given.
@@ -92,6 +92,7 @@ impl Queue {
             return Poll::Ready(first);
         }
         return_operation();
+        leave(Reason::polled(Awaited::Incoming));
         drop(self.waiter.replace(Waiter::of(cx)));
         Poll::Pending
     }

@@ -52,7 +52,8 @@
 //! | `shield` | await `&mut task` |
 //! | `to_thread`, `run_in_executor`, `set_default_executor`, `shutdown_default_executor` | [`to_thread`](crate::to_thread), [`run_in_executor`](crate::LoopHandle::run_in_executor), [`Builder::thread_limit`](crate::Builder::thread_limit), [`shutdown_default_executor`](crate::EventLoop::shutdown_default_executor) |
 //! | `run_coroutine_threadsafe`, `wrap_future` | [`RemoteHandle::spawn`](crate::RemoteHandle::spawn) |
-//! | `current_task`, `all_tasks`, `get_stack`, `print_stack`, `get_coro` | none yet |
+//! | `current_task`, `all_tasks` | [`current_task`](crate::current_task), [`all_tasks`](crate::LoopHandle::all_tasks) |
+//! | `get_stack`, `print_stack`, `get_coro` | [`dump_tasks`](crate::LoopHandle::dump_tasks), which says what each task waits for, and on which line |
 //! | `iscoroutine`, `iscoroutinefunction`, `isfuture` | the type says it |
 //! | `eager_task_factory`, `create_eager_task_factory`, `set_task_factory`, `get_task_factory` | none: a task's first step is in the next turn |
 //!

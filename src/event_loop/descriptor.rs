@@ -23,7 +23,7 @@ use std::rc::{Rc, Weak};
 
 use super::{Incident, LoopHandle};
 use crate::errors::loop_is_closed;
-use crate::executor::{Payload, Waiters};
+use crate::executor::{Awaited, Payload, Reason, Waiters};
 use crate::reactor::{Again, Direction, Registration, Source};
 use crate::slots::shrink_map;
 
@@ -187,7 +187,8 @@ impl Descriptor {
 
     pub(super) async fn event_after(&self, direction: Direction, number: u64) {
         let side = self.side(direction);
-        side.waiters.wait(|| (side.events.get() != number).then_some(())).await;
+        let awaited = if direction == Direction::Read { Awaited::Readable } else { Awaited::Writable };
+        side.waiters.wait(Reason::polled(awaited), || (side.events.get() != number).then_some(())).await;
     }
 
     /// A wait for this event is over, either because the event came or because its future was dropped.

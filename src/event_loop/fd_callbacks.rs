@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::LoopHandle;
 use super::descriptor::{Descriptor, UserCallback};
 use crate::errors::loop_is_closed;
-use crate::executor::operation;
+use crate::executor::{Awaited, because, operation};
 use crate::reactor::Direction;
 
 impl LoopHandle {
@@ -127,8 +127,9 @@ impl LoopHandle {
     #[doc(alias = "sock_recvfrom")]
     #[doc(alias = "sock_recvfrom_into")]
     #[doc(alias = "sock_accept")]
-    pub async fn readable(&self, fd: &impl AsFd) -> io::Result<()> {
-        self.fd_event(fd, Direction::Read).await
+    #[track_caller]
+    pub fn readable(&self, fd: &impl AsFd) -> impl Future<Output = io::Result<()>> {
+        because(Awaited::Readable, Location::caller(), async move { self.fd_event(fd, Direction::Read).await })
     }
 
     /// Waits until a descriptor is writable or has failed. See [`readable`](LoopHandle::readable).
@@ -143,8 +144,9 @@ impl LoopHandle {
     #[doc(alias = "sock_sendall")]
     #[doc(alias = "sock_sendto")]
     #[doc(alias = "sock_connect")]
-    pub async fn writable(&self, fd: &impl AsFd) -> io::Result<()> {
-        self.fd_event(fd, Direction::Write).await
+    #[track_caller]
+    pub fn writable(&self, fd: &impl AsFd) -> impl Future<Output = io::Result<()>> {
+        because(Awaited::Writable, Location::caller(), async move { self.fd_event(fd, Direction::Write).await })
     }
 
     fn add_fd_callback(

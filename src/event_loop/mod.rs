@@ -42,6 +42,7 @@ pub use guest::Turned;
 pub use incident::Incident;
 use pace::Pace;
 pub use running::{get_running_loop, try_get_running_loop};
+pub(crate) use schedule::Planned;
 pub use schedule::{RemoteHandle, TimerHandle};
 use step::StepEnd;
 pub(crate) use step::Unsent;
@@ -96,6 +97,8 @@ pub(crate) struct Core {
     clock: Rc<dyn Clock>,
     /// The last time that was read from the clock. A timer that is due by then is due without another reading.
     latest: Cell<Instant>,
+    /// When the loop was made.
+    started: Instant,
     /// The transports that have bytes to send at the end of the current step.
     step: StepEnd,
     phase: Cell<Phase>,

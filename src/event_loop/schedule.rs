@@ -1,7 +1,6 @@
 //! Scheduling callbacks: soon, later, and from other threads.
 
 use std::fmt;
-#[cfg(feature = "signals")]
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{Core, Due, LoopHandle, Phase};
 use crate::constants::FAR_FUTURE;
-use crate::executor::{Entry, Letter, Mailbox, Waiter, of_this_thread};
+use crate::executor::{Entry, Letter, Mailbox, TaskNode, Waiter, of_this_thread};
 use crate::handle::{Callback, Handle, RemoteCall, Runnable};
 use crate::reactor::{Direction, Source};
 use crate::timers::TimerKey;
@@ -188,6 +187,16 @@ impl fmt::Debug for RemoteHandle {
     }
 }
 
+/// A timer, for reports.
+pub(crate) struct Planned {
+    /// The time that is left.
+    pub(crate) left: Duration,
+    /// The task that it wakes, if it wakes one.
+    pub(crate) wakes: Option<Rc<TaskNode>>,
+    /// Where its callback was scheduled, if it has one.
+    pub(crate) scheduled_at: Option<&'static Location<'static>>,
+}
+
 /// What tasks and transports use: sources, stopping and timers.
 impl Core {
     /// Has a turn call a source when it is ready in this direction. If it is ready already, it is queued now.
@@ -244,6 +253,16 @@ impl Core {
         let earlier = timers.payload_mut(key).map(|payload| std::mem::replace(payload, Due::Wake(waiter)));
         drop(timers);
         drop(earlier);
+    }
+
+    /// All timers, in order.
+    pub(crate) fn planned(&self) -> Vec<Planned> {
+        let timers = self.timers.borrow();
+        let planned = |(left, due): (Duration, &Due)| match due {
+            Due::Call(callback) => Planned { left, wakes: None, scheduled_at: Some(callback.location()) },
+            Due::Wake(waiter) => Planned { left, wakes: waiter.task().cloned(), scheduled_at: None },
+        };
+        timers.left(self.latest.get()).into_iter().map(planned).collect()
     }
 
     /// Cancels a timer. Returns what it would have done, for the caller to drop.

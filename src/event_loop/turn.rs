@@ -66,11 +66,12 @@ impl Core {
             // Letters that an earlier turn left in the mailbox do not ring again, so the selector must not block.
             let may_block = idle && !self.stopping.get() && !self.executor.mailbox.has_letters();
             self.wait(may_block, longest);
+            self.look_at_the_clock();
         }
         if self.executor.mailbox.has_letters() {
             self.collect_letters();
         }
-        self.collect_timers(look);
+        self.collect_timers();
         self.run_batch(batch, lent, main);
     }
 
@@ -115,16 +116,21 @@ impl Core {
         }
     }
 
-    /// Queues the timers that are due. The clock is read once per poll of the selector. Between two polls a timer is
-    /// due only if the last reading of the clock says so, as it does for a timer without any delay.
-    fn collect_timers(&self, looked: bool) {
+    /// Reads the clock once per poll of the selector, for the timers, and for what tasks keep of the time.
+    fn look_at_the_clock(&self) {
+        let since = self.now().saturating_duration_since(self.started);
+        self.executor.set_time(since.as_secs() * 1000 + u64::from(since.subsec_millis()));
+    }
+
+    /// Queues the timers that are due by the last reading of the clock. Between two polls of the selector that is only a
+    /// timer without any delay.
+    fn collect_timers(&self) {
+        let now = self.latest.get();
         let timers = self.timers.borrow();
-        if timers.is_empty() || (!looked && !timers.is_any_due(self.latest.get())) {
-            return;
+        if !timers.is_empty() && timers.is_any_due(now) {
+            drop(timers);
+            self.executor.ready.append(|entries| self.timers.borrow_mut().take_due(now, entries));
         }
-        drop(timers);
-        let now = self.now();
-        self.executor.ready.append(|entries| self.timers.borrow_mut().take_due(now, entries));
     }
 
     fn run_batch(&self, batch: &mut Vec<Entry>, lent: &mut LentWaker, main: &mut PollMain<'_>) {

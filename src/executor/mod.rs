@@ -5,17 +5,22 @@
 
 mod budget;
 mod current;
+mod leaving;
 mod mailbox;
 mod node;
 mod polled;
 mod ready;
+mod reason;
+mod record;
 mod thread_loops;
+mod waited;
 mod waiter;
 mod waiters;
 mod waker;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,10 +30,14 @@ pub(crate) use budget::{
     costly_operation, count_system_call, operation, poll_operation, return_operation, take_operation,
 };
 pub(crate) use current::{Current, Entered, enter};
+pub(crate) use leaving::{ReasonsBefore, because, leave, one_of};
 pub(crate) use mailbox::{Letter, Mailbox};
 pub(crate) use node::{Body, Payload, TaskNode, UnheardPanic};
 pub(crate) use ready::{Entry, ReadyQueue};
+pub(crate) use reason::{Awaited, ReaderReason, Reason};
+pub(crate) use record::milliseconds;
 pub(crate) use thread_loops::of_this_thread;
+pub(crate) use waited::{AllWaited, Waited};
 pub(crate) use waiter::{Waiter, WaiterCell, YieldOnce, yield_once};
 pub(crate) use waiters::Waiters;
 pub(crate) use waker::LentWaker;
@@ -36,6 +45,7 @@ pub(crate) use waker::LentWaker;
 use crate::reactor::Bell;
 use crate::slots::{Slots, shrink_map};
 use polled::Polled;
+use record::first_step_at;
 
 /// How many nodes of finished tasks are kept for tasks to come.
 const KEPT_NODES: usize = 1024;
@@ -54,6 +64,15 @@ pub(crate) struct Executor {
     /// The names that were given to tasks, by seat. They are not in the nodes, since most tasks have none.
     names: RefCell<HashMap<u32, String>>,
     polled: Polled,
+    /// Why tasks wait that wait for several things at once.
+    earlier_reasons: leaving::EarlierReasons,
+    /// The step that is going on, or was the last. Steps are numbered in order, and the number says as well when the step
+    /// was: see [`milliseconds`].
+    step: Cell<u64>,
+    /// How many tasks there ever were. It wraps.
+    tasks: Cell<u32>,
+    /// The streams of this loop.
+    pub(crate) waited: AllWaited,
     /// A task has yielded, so the next turn asks the selector, and bytes that are on their way arrive.
     yielded: Cell<bool>,
     closed: Cell<bool>,
@@ -68,6 +87,10 @@ impl Executor {
             vacant: RefCell::default(),
             names: RefCell::default(),
             polled: Polled::none(),
+            earlier_reasons: leaving::EarlierReasons::default(),
+            step: Cell::new(0),
+            tasks: Cell::new(0),
+            waited: AllWaited::default(),
             yielded: Cell::new(false),
             closed: Cell::new(false),
         });
@@ -76,21 +99,25 @@ impl Executor {
     }
 
     /// Gives a task a seat and queues its first step. On a closed loop the task is cancelled before it begins.
-    pub(crate) fn spawn(self: &Rc<Self>, body: Pin<Box<dyn Body>>) -> Rc<TaskNode> {
+    pub(crate) fn spawn(
+        self: &Rc<Self>,
+        body: Pin<Box<dyn Body>>,
+        spawned_at: &'static Location<'static>,
+    ) -> Rc<TaskNode> {
         if self.closed.get() {
-            return TaskNode::refused(self, body);
+            return TaskNode::refused(self, body, spawned_at);
         }
         let vacant = self.vacant.borrow_mut().pop();
         let node = vacant.unwrap_or_else(|| self.new_node());
-        node.begin(body);
+        node.begin(body, spawned_at);
         self.ready.push_task(&node);
         node
     }
 
     /// A node for the main future of a run. The future itself is on the stack of the caller, who polls it there.
-    pub(crate) fn seat_main(self: &Rc<Self>) -> Rc<TaskNode> {
+    pub(crate) fn seat_main(self: &Rc<Self>, run_at: &'static Location<'static>) -> Rc<TaskNode> {
         let node = self.new_node();
-        node.begin_main();
+        node.begin_main(run_at);
         node
     }
 
@@ -112,7 +139,44 @@ impl Executor {
         self.discard(node);
     }
 
+    /// The number of the next task. The first is 1.
+    fn next_number(&self) -> u32 {
+        let number = self.tasks.get().wrapping_add(1);
+        self.tasks.set(number);
+        number
+    }
+
+    /// The number of the task that is being polled.
+    pub(crate) fn current_task(&self) -> Option<u32> {
+        self.with_polled(|node| node.record().number())
+    }
+
+    /// Calls `look` with the task that is being polled. `look` must not call user code.
+    #[inline]
+    fn with_polled<R>(&self, look: impl FnOnce(&TaskNode) -> R) -> Option<R> {
+        let seat = self.polled.seat()?;
+        self.seats.borrow().get(seat).map(|node| look(node))
+    }
+
+    #[inline]
+    pub(crate) fn step(&self) -> u64 {
+        self.step.get()
+    }
+
+    #[inline]
+    fn next_step(&self) -> u64 {
+        let step = self.step.get() + 1;
+        self.step.set(step);
+        step
+    }
+
+    /// The loop has read its clock: so many milliseconds have passed since it was made.
+    pub(crate) fn set_time(&self, since: u64) {
+        self.step.set(self.step.get().max(first_step_at(since)));
+    }
+
     fn forget_name(&self, node: &TaskNode) {
+        self.earlier_reasons.forget(node.seat());
         if !self.names.borrow().is_empty() {
             let mut names = self.names.borrow_mut();
             names.remove(&node.seat());
@@ -159,7 +223,12 @@ impl Executor {
 
     pub(crate) fn name(&self, node: &TaskNode) -> String {
         let given = self.names.borrow().get(&node.seat()).cloned();
-        given.unwrap_or_else(|| format!("Task-{}", node.seat()))
+        given.unwrap_or_else(|| format!("Task-{}", node.record().number()))
+    }
+
+    /// All nodes, those without a task included.
+    pub(crate) fn all_nodes(&self) -> Vec<Rc<TaskNode>> {
+        self.seats.borrow().values().cloned().collect()
     }
 
     /// All tasks that are not over.

@@ -21,6 +21,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::errors::{JoinError, PanicPayload};
+use crate::executor::leaving::leave;
+use crate::executor::reason::{Awaited, Reason};
+use crate::executor::record::Record;
 use crate::executor::{Executor, LentWaker, NO_SEAT, WaiterCell, budget};
 
 /// The payload of a panic.
@@ -39,9 +42,6 @@ pub(crate) trait Body {
 
     /// Takes the payload of the panic that ended it, if there was one.
     fn take_panic(self: Pin<&mut Self>) -> Option<Payload>;
-
-    /// Where it was spawned.
-    fn spawned_at(&self) -> &'static Location<'static>;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,8 @@ pub(crate) struct TaskNode {
     joiner: WaiterCell,
     /// The waker of this seat, if a task with this seat has ever kept one. It is boxed, since most never do.
     waker: OnceCell<Box<Waker>>,
+    /// What is known of the task, for reports.
+    record: Record,
 }
 
 /// A panic in a task that nobody awaits.
@@ -98,12 +100,18 @@ impl TaskNode {
             body: Cell::new(None),
             joiner: WaiterCell::default(),
             waker: OnceCell::new(),
+            record: Record::empty(),
         })
     }
 
     /// A task that a closed loop has refused. It has no seat, and no table knows it.
-    pub(super) fn refused(executor: &Rc<Executor>, mut body: Pin<Box<dyn Body>>) -> Rc<Self> {
+    pub(super) fn refused(
+        executor: &Rc<Executor>,
+        mut body: Pin<Box<dyn Body>>,
+        spawned_at: &'static Location<'static>,
+    ) -> Rc<Self> {
         let node = TaskNode::new(executor, NO_SEAT);
+        node.introduce(spawned_at);
         drop(body.as_mut().end(JoinError::Cancelled));
         node.body.set(Some(body));
         node.has_handle.set(true);
@@ -111,20 +119,37 @@ impl TaskNode {
         node
     }
 
-    pub(super) fn begin(&self, body: Pin<Box<dyn Body>>) {
+    /// Says who this is from now on.
+    fn introduce(&self, spawned_at: &'static Location<'static>) {
+        let executor = &self.executor;
+        let parent = executor.current_task().unwrap_or(0);
+        self.record.begin(executor.next_number(), parent, spawned_at, executor.step());
+    }
+
+    pub(super) fn begin(&self, body: Pin<Box<dyn Body>>, spawned_at: &'static Location<'static>) {
         debug_assert_eq!(self.state.get(), State::Vacant);
+        self.introduce(spawned_at);
         self.body.set(Some(body));
         self.cancelled.set(false);
         self.has_handle.set(true);
         self.state.set(State::Scheduled);
     }
 
-    pub(super) fn begin_main(&self) {
+    pub(super) fn begin_main(&self, run_at: &'static Location<'static>) {
+        self.introduce(run_at);
         self.state.set(State::MainIdle);
     }
 
-    pub(super) fn seat(&self) -> u32 {
+    pub(crate) fn seat(&self) -> u32 {
         self.seat
+    }
+
+    pub(super) fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
     }
 
     /// Schedules the next step, unless it is scheduled already or the task is over.
@@ -208,6 +233,7 @@ impl TaskNode {
     #[inline]
     fn poll<R>(&self, lent: &mut LentWaker, poll: impl FnOnce(&mut Context<'_>) -> R) -> Result<R, Payload> {
         budget::begin_step();
+        self.record.begin_poll(self.executor.next_step());
         let polled = &self.executor.polled;
         let result = catch_unwind(AssertUnwindSafe(|| {
             if let Some(waker) = self.waker.get() {
@@ -228,20 +254,20 @@ impl TaskNode {
     }
 
     #[cold]
-    fn end_body(body: &mut Pin<Box<dyn Body>>, error: JoinError) -> Option<UnheardPanic> {
+    fn end_body(&self, body: &mut Pin<Box<dyn Body>>, error: JoinError) -> Option<UnheardPanic> {
         let payload = body.as_mut().end(error)?;
-        Some(UnheardPanic { payload, spawned_at: body.spawned_at() })
+        Some(UnheardPanic { payload, spawned_at: self.record.spawned_at() })
     }
 
     fn finish(self: &Rc<Self>, mut body: Pin<Box<dyn Body>>, error: Option<JoinError>) -> Option<UnheardPanic> {
-        let mut unheard = error.and_then(|error| TaskNode::end_body(&mut body, error));
+        let mut unheard = error.and_then(|error| self.end_body(&mut body, error));
         self.state.set(State::Finished);
         if self.has_handle.get() {
             self.body.set(Some(body));
             self.joiner.wake(Some(&self.executor));
         } else {
             if let Some(payload) = body.as_mut().take_panic() {
-                unheard = Some(UnheardPanic { payload, spawned_at: body.spawned_at() });
+                unheard = Some(UnheardPanic { payload, spawned_at: self.record.spawned_at() });
             }
             self.retire();
             // Last, since dropping the result is user code, which may spawn a task on this node.
@@ -277,6 +303,21 @@ impl TaskNode {
         unheard
     }
 
+    /// Whether it is being polled now.
+    pub(crate) fn is_being_polled(&self) -> bool {
+        self.executor.polled.seat() == Some(self.seat)
+    }
+
+    /// Whether its next step is in the queue.
+    pub(crate) fn is_scheduled(&self) -> bool {
+        matches!(self.state.get(), State::Scheduled | State::MainScheduled)
+    }
+
+    /// Whether the task of this seat awaits it.
+    pub(crate) fn is_joined_by(&self, seat: u32) -> bool {
+        self.joiner.is_seat(seat)
+    }
+
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.state.get(), State::Idle | State::Scheduled | State::Running | State::Rerun)
     }
@@ -291,6 +332,7 @@ impl TaskNode {
     ///
     /// If that is this task itself, which nothing could wake.
     pub(crate) fn set_joiner(&self, cx: &Context<'_>) {
+        leave(Reason::polled(Awaited::Task));
         self.joiner.set(Some(&self.executor), cx);
         assert!(!self.joiner.is_seat(self.seat), "a task that awaits itself would never end");
     }

@@ -25,6 +25,11 @@ impl Polled {
         !self.waker.get().is_null()
     }
 
+    /// The seat of the task that is being polled.
+    pub(super) fn seat(&self) -> Option<u32> {
+        self.is_polling().then_some(self.seat.get())
+    }
+
     /// Polls the task of a seat with this waker.
     #[inline]
     pub(super) fn during<R>(&self, seat: u32, waker: &Waker, poll: impl FnOnce(&mut Context<'_>) -> R) -> R {

@@ -33,6 +33,19 @@ impl Waiter {
         own.flatten().unwrap_or_else(|| Waiter::foreign(cx.waker()))
     }
 
+    /// Whether it is the task of this seat.
+    pub(crate) fn is_seat(&self, seat: u32) -> bool {
+        matches!(self, Waiter::Task(node) if node.seat() == seat)
+    }
+
+    /// The task that waits, if it polled us with its own waker.
+    pub(crate) fn task(&self) -> Option<&Rc<TaskNode>> {
+        match self {
+            Waiter::Task(node) => Some(node),
+            Waiter::Nobody | Waiter::Foreign(_) => None,
+        }
+    }
+
     #[cold]
     pub(super) fn foreign(waker: &Waker) -> Waiter {
         Waiter::Foreign(Box::new(waker.clone()))
@@ -122,7 +135,7 @@ impl WaiterCell {
     }
 
     /// Whether the task of this seat waits.
-    pub(super) fn is_seat(&self, seat: u32) -> bool {
+    pub(crate) fn is_seat(&self, seat: u32) -> bool {
         self.seat.get() == seat
     }
 

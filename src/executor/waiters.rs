@@ -6,7 +6,7 @@ use std::mem::replace;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use crate::executor::{Waiter, poll_operation, return_operation};
+use crate::executor::{Reason, Waiter, leave, poll_operation, return_operation};
 use crate::slots::Slots;
 
 /// Room for any number of waiters. While there are none it needs one pointer.
@@ -88,18 +88,25 @@ impl Waiters {
 
     /// Waits until `check` returns something. It is called at each poll. Any number may wait, and each can give up by
     /// dropping its future.
-    pub(crate) fn wait<R, F: FnMut() -> Option<R>>(&self, check: F) -> Wait<'_, F> {
-        Wait { waiters: self, check, ticket: None }
+    pub(crate) fn wait<R, F: FnMut() -> Option<R>>(&self, reason: Reason, check: F) -> Wait<'_, F> {
+        Wait { waiters: self, reason, check, ticket: None }
     }
 
     /// Polls for what `check` returns, as a future of [`wait`](Waiters::wait) does, but without a future: whoever polls
     /// is kept in one of a few numbered places, until it is woken or another polls there. It cannot give up.
-    pub(crate) fn poll_kept<R>(&self, place: usize, cx: &Context<'_>, check: impl FnOnce() -> Option<R>) -> Poll<R> {
+    pub(crate) fn poll_kept<R>(
+        &self,
+        place: usize,
+        reason: Reason,
+        cx: &Context<'_>,
+        check: impl FnOnce() -> Option<R>,
+    ) -> Poll<R> {
         ready!(poll_operation(cx));
         if let Some(answer) = check() {
             return Poll::Ready(answer);
         }
         return_operation();
+        leave(reason);
         let waiter = Waiter::of(cx);
         let mut list = self.0.take().unwrap_or_default();
         let earlier = replace(&mut list.kept.get_or_insert_default()[place], waiter);
@@ -107,6 +114,17 @@ impl Waiters {
         self.0.set(Some(list));
         drop(earlier);
         Poll::Pending
+    }
+
+    /// Whether the task of this seat waits.
+    pub(crate) fn has(&self, seat: u32) -> bool {
+        let Some(list) = self.0.take() else { return false };
+        let first = list.first.iter().map(|place| &place.waiter);
+        let others = list.others.iter().flat_map(|others| others.links.values()).map(|link| &link.place.waiter);
+        let has =
+            first.chain(others).chain(list.kept.iter().flat_map(|kept| kept.iter())).any(|waiter| waiter.is_seat(seat));
+        self.0.set(Some(list));
+        has
     }
 
     /// Adds a waiter: in place of the one who has this ticket, if that one still waits, otherwise behind all others.
@@ -199,6 +217,7 @@ impl Default for Queue {
 /// The future of [`Waiters::wait`].
 pub(crate) struct Wait<'a, F> {
     waiters: &'a Waiters,
+    reason: Reason,
     check: F,
     ticket: Option<Ticket>,
 }
@@ -214,6 +233,7 @@ impl<R, F: FnMut() -> Option<R>> Future for Wait<'_, F> {
             return Poll::Ready(answer);
         }
         return_operation();
+        leave(self.reason);
         self.ticket = Some(self.waiters.put(self.ticket, Waiter::of(cx)));
         Poll::Pending
     }
@@ -233,6 +253,9 @@ mod tests {
     use std::task::{Wake, Waker};
 
     use super::*;
+    use crate::executor::Awaited;
+
+    const REASON: Reason = Reason::polled(Awaited::Promise);
 
     /// Who was woken, by number, in order.
     type Woken = Arc<Mutex<Vec<usize>>>;
@@ -290,7 +313,7 @@ mod tests {
                     twin.retain(|waiting| *waiting != number);
                 }
                 _ => {
-                    let mut wait = waiters.wait(|| None::<()>);
+                    let mut wait = waiters.wait(REASON, || None::<()>);
                     poll(&mut wait, number, &woken);
                     waits.push((number, wait));
                     twin.push(number);
@@ -308,12 +331,12 @@ mod tests {
         let (waiters, woken) = (Waiters::default(), Woken::default());
         let keep = |place, number| {
             let waker = Waker::from(Arc::new(Bell(number, Arc::clone(&woken))));
-            assert!(waiters.poll_kept(place, &Context::from_waker(&waker), || None::<()>).is_pending());
+            assert!(waiters.poll_kept(place, REASON, &Context::from_waker(&waker), || None::<()>).is_pending());
         };
         keep(0, 10);
         keep(1, 11);
         keep(0, 12);
-        let mut waits: Vec<_> = (0..2).map(|_| waiters.wait(|| None::<()>)).collect();
+        let mut waits: Vec<_> = (0..2).map(|_| waiters.wait(REASON, || None::<()>)).collect();
         for (number, wait) in waits.iter_mut().enumerate() {
             poll(wait, number, &woken);
         }
@@ -321,7 +344,7 @@ mod tests {
         waiters.wake_all();
         waiters.wake_all();
         assert_eq!(*woken.lock().unwrap(), [12, 11], "futures that are dropped take their wakers along");
-        assert_eq!(waiters.poll_kept(0, &Context::from_waker(Waker::noop()), || Some(1)), Poll::Ready(1));
+        assert_eq!(waiters.poll_kept(0, REASON, &Context::from_waker(Waker::noop()), || Some(1)), Poll::Ready(1));
     }
 
     #[test]
@@ -330,7 +353,7 @@ mod tests {
         let waiters = Waiters::default();
         let mut cx = Context::from_waker(Waker::noop());
         for leaving in 0..3 {
-            let mut waits: Vec<_> = (0..200_000).map(|_| waiters.wait(|| None::<()>)).collect();
+            let mut waits: Vec<_> = (0..200_000).map(|_| waiters.wait(REASON, || None::<()>)).collect();
             for wait in &mut waits {
                 assert!(Pin::new(wait).poll(&mut cx).is_pending());
             }

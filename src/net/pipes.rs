@@ -2,10 +2,11 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::Location;
 use std::rc::Rc;
 
 use crate::event_loop::LoopHandle;
-use crate::executor::costly_operation;
+use crate::executor::{Awaited, because, costly_operation};
 use crate::interface::{Protocol, Transport};
 use crate::net::port::{Network, Ways};
 
@@ -67,12 +68,17 @@ impl LoopHandle {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn connect_read_pipe<P: Protocol + 'static>(
+    #[track_caller]
+    pub fn connect_read_pipe<P: Protocol + 'static>(
         &self,
         factory: impl FnOnce() -> Rc<P>,
         pipe: impl Into<OwnedFd>,
-    ) -> io::Result<(Rc<dyn Transport>, Rc<P>)> {
-        self.connect_pipe(factory, pipe.into(), Ways::In).await
+    ) -> impl Future<Output = io::Result<(Rc<dyn Transport>, Rc<P>)>> {
+        because(
+            Awaited::Pipe,
+            Location::caller(),
+            async move { self.connect_pipe(factory, pipe.into(), Ways::In).await },
+        )
     }
 
     /// Sends into a pipe: the write end of a FIFO, a terminal or another character device, or a socket. The
@@ -94,12 +100,17 @@ impl LoopHandle {
     /// # Errors
     ///
     /// As [`connect_read_pipe`](LoopHandle::connect_read_pipe).
-    pub async fn connect_write_pipe<P: Protocol + 'static>(
+    #[track_caller]
+    pub fn connect_write_pipe<P: Protocol + 'static>(
         &self,
         factory: impl FnOnce() -> Rc<P>,
         pipe: impl Into<OwnedFd>,
-    ) -> io::Result<(Rc<dyn Transport>, Rc<P>)> {
-        self.connect_pipe(factory, pipe.into(), Ways::Out).await
+    ) -> impl Future<Output = io::Result<(Rc<dyn Transport>, Rc<P>)>> {
+        because(
+            Awaited::Pipe,
+            Location::caller(),
+            async move { self.connect_pipe(factory, pipe.into(), Ways::Out).await },
+        )
     }
 
     async fn connect_pipe<P: Protocol + 'static>(

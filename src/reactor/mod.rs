@@ -155,6 +155,11 @@ impl Reactor {
         self.selector.replace(Box::new(Closed))
     }
 
+    /// All that is watched.
+    pub(crate) fn sources(&self) -> Vec<Rc<dyn Source>> {
+        self.table.borrow().seats.values().map(|seat| Rc::clone(&seat.source)).collect()
+    }
+
     /// Empties the table, for a loop that closes.
     pub(crate) fn take_all(&self) -> Vec<Rc<dyn Source>> {
         let mut table = self.table.borrow_mut();

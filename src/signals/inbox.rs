@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::task::{Context, Poll, ready};
 
-use crate::executor::{Waiter, poll_operation, return_operation};
+use crate::executor::{Awaited, Reason, Waiter, leave, poll_operation, return_operation};
 
 /// What has come and was not taken.
 #[derive(Default)]
@@ -33,6 +33,7 @@ impl Inbox {
             return Poll::Ready(signal);
         }
         return_operation();
+        leave(Reason::polled(Awaited::Signal));
         drop(self.waiter.replace(Waiter::of(cx)));
         Poll::Pending
     }

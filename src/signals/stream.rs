@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -12,6 +13,7 @@ use signal_hook::consts::SIGINT;
 use super::inbox::Inbox;
 use super::listener::{Listener, remove_inbox};
 use crate::event_loop::{LoopHandle, get_running_loop};
+use crate::executor::{Awaited, because};
 
 /// Listens to these signals, on the loop that runs on this thread, until the stream is dropped.
 ///
@@ -73,8 +75,10 @@ impl Signals {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing: the signal is given to the next call.
-    pub async fn next(&mut self) -> i32 {
-        poll_fn(|cx| self.poll_next_signal(cx)).await
+    #[expect(clippy::should_implement_trait, reason = "an asynchronous iterator has this name for it, too")]
+    #[track_caller]
+    pub fn next(&mut self) -> impl Future<Output = i32> {
+        because(Awaited::Signal, Location::caller(), async move { poll_fn(|cx| self.poll_next_signal(cx)).await })
     }
 
     /// Polls for the next signal, as [`next`](Signals::next) does. The waker of the last poll is kept.

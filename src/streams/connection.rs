@@ -6,10 +6,12 @@ use std::io;
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::panic::Location;
 use std::rc::Rc;
 
 use crate::constants::DEFAULT_LIMIT;
 use crate::event_loop::get_running_loop;
+use crate::executor::{Awaited, because};
 use crate::net::port::Network;
 use crate::streams::protocol::{StreamProtocol, pair};
 use crate::streams::{StreamReader, StreamWriter};
@@ -115,30 +117,33 @@ impl Connection {
     /// assert_eq!(all, "from the loop, and from outside");
     /// # std::io::Result::Ok(())
     /// ```
-    pub async fn into_std(mut self) -> io::Result<(OwnedFd, Vec<u8>)> {
-        let transport = self.writer.transport();
-        if transport.extra_info().layer.is_some() {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "the socket's bytes are not those of the connection",
-            ));
-        }
-        self.writer.flush().await?;
-        while transport.get_write_buffer_size() > 0 {
-            // What this step wrote goes out at its end.
-            yield_now().await;
+    #[track_caller]
+    pub fn into_std(mut self) -> impl Future<Output = io::Result<(OwnedFd, Vec<u8>)>> {
+        because(Awaited::IntoStd, Location::caller(), async move {
+            let transport = self.writer.transport();
+            if transport.extra_info().layer.is_some() {
+                return Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "the socket's bytes are not those of the connection",
+                ));
+            }
             self.writer.flush().await?;
-        }
-        if transport.is_closing() {
-            return Err(io::Error::new(io::ErrorKind::NotConnected, "the connection was closed"));
-        }
-        let socket = transport.extra_info().socket;
-        let socket = socket.ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "there is no socket"))?;
-        let duplicate = socket.as_fd().try_clone_to_owned()?;
-        drop(socket);
-        // This closes the loop's descriptor of it and no more, since nothing is unsent.
-        transport.abort();
-        Ok((duplicate, self.reader.take_all()))
+            while transport.get_write_buffer_size() > 0 {
+                // What this step wrote goes out at its end.
+                yield_now().await;
+                self.writer.flush().await?;
+            }
+            if transport.is_closing() {
+                return Err(io::Error::new(io::ErrorKind::NotConnected, "the connection was closed"));
+            }
+            let socket = transport.extra_info().socket;
+            let socket = socket.ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "there is no socket"))?;
+            let duplicate = socket.as_fd().try_clone_to_owned()?;
+            drop(socket);
+            // This closes the loop's descriptor of it and no more, since nothing is unsent.
+            transport.abort();
+            Ok((duplicate, self.reader.take_all()))
+        })
     }
 
     #[track_caller]

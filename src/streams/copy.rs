@@ -2,7 +2,9 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::panic::Location;
 
+use crate::executor::{Awaited, Reason, because};
 use crate::streams::both::both;
 use crate::streams::{Connection, StreamReader, StreamWriter};
 
@@ -43,19 +45,23 @@ use crate::streams::{Connection, StreamReader, StreamWriter};
 /// ```
 #[doc(alias = "io::copy")]
 #[doc(alias = "sendfile")]
-pub async fn copy(reader: &mut StreamReader, writer: &StreamWriter) -> io::Result<u64> {
-    let mut copied = 0;
-    loop {
-        let bytes = reader.fill_buf().await?;
-        if bytes.is_empty() {
-            return Ok(copied);
+#[track_caller]
+pub fn copy(reader: &mut StreamReader, writer: &StreamWriter) -> impl Future<Output = io::Result<u64>> {
+    because(Awaited::Copy, Location::caller(), async move {
+        let mut copied = 0;
+        loop {
+            reader.filled(Reason::polled(Awaited::FillBuf)).await?;
+            let bytes = reader.at_hand();
+            if bytes.is_empty() {
+                return Ok(copied);
+            }
+            writer.write(bytes);
+            let n = bytes.len();
+            reader.consume(n);
+            copied += n as u64;
+            writer.drain().await?;
         }
-        writer.write(bytes);
-        let n = bytes.len();
-        reader.consume(n);
-        copied += n as u64;
-        writer.drain().await?;
-    }
+    })
 }
 
 /// Passes on all that comes from each of two connections to the other, as a proxy does, until both have ended. Returns how
@@ -90,10 +96,16 @@ pub async fn copy(reader: &mut StreamReader, writer: &StreamWriter) -> io::Resul
 /// waterwheel::run(async { start_server(pass_on, "127.0.0.1:5433").await?.serve_forever().await })
 /// # }
 /// ```
-pub async fn copy_bidirectional(first: &mut Connection, second: &mut Connection) -> io::Result<(u64, u64)> {
-    let there = pass_on(&mut first.reader, &second.writer);
-    let back = pass_on(&mut second.reader, &first.writer);
-    both(there, back).await
+#[track_caller]
+pub fn copy_bidirectional(
+    first: &mut Connection,
+    second: &mut Connection,
+) -> impl Future<Output = io::Result<(u64, u64)>> {
+    because(Awaited::CopyBidirectional, Location::caller(), async move {
+        let there = pass_on(&mut first.reader, &second.writer);
+        let back = pass_on(&mut second.reader, &first.writer);
+        both(there, back).await
+    })
 }
 
 /// [`copy`], and then the end.

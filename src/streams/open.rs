@@ -3,11 +3,13 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::io;
+use std::panic::Location;
 use std::path::Path;
 use std::pin::Pin;
 
 use crate::constants::DEFAULT_LIMIT;
 use crate::event_loop::get_running_loop;
+use crate::executor::{Awaited, because};
 use crate::net::{ConnectOptions, Endpoint, connect_options};
 use crate::streams::protocol::{StreamProtocol, pair};
 use crate::streams::{StreamReader, StreamWriter};
@@ -91,14 +93,15 @@ impl IntoFuture for OpenConnection {
     type Output = io::Result<(StreamReader, StreamWriter)>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
 
+    #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        Box::pin(because(Awaited::OpenConnection, Location::caller(), async move {
             check_limit(self.limit)?;
             let event_loop = get_running_loop();
             let protocol = StreamProtocol::new(Some(event_loop.clone()), self.limit, None);
             let (transport, protocol) = self.options.connect(&event_loop, || protocol).await?;
             Ok(pair(protocol, transport))
-        })
+        }))
     }
 }
 

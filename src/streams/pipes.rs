@@ -4,11 +4,13 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::constants::DEFAULT_LIMIT;
 use crate::event_loop::{LoopHandle, get_running_loop};
+use crate::executor::{Awaited, because};
 #[cfg(feature = "process")]
 use crate::net::port::Ways;
 use crate::streams::open::check_limit;
@@ -156,14 +158,15 @@ impl IntoFuture for OpenReadPipe {
     type Output = io::Result<StreamReader>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
 
+    #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        Box::pin(because(Awaited::Pipe, Location::caller(), async move {
             check_limit(self.limit)?;
             let event_loop = get_running_loop();
             let protocol = to_read(&event_loop, self.limit);
             let (_transport, protocol) = event_loop.connect_read_pipe(|| protocol, self.pipe).await?;
             Ok(StreamReader::of(protocol))
-        })
+        }))
     }
 }
 
@@ -177,13 +180,14 @@ impl IntoFuture for OpenWritePipe {
     type Output = io::Result<StreamWriter>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
 
+    #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        Box::pin(because(Awaited::Pipe, Location::caller(), async move {
             let event_loop = get_running_loop();
             let protocol = to_write(&event_loop);
             let (transport, protocol) = event_loop.connect_write_pipe(|| protocol, self.pipe).await?;
             Ok(StreamWriter::of(protocol, transport))
-        })
+        }))
     }
 }
 

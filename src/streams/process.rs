@@ -3,10 +3,12 @@
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::Location;
 use std::process::{Command, ExitStatus, Output};
 use std::rc::Rc;
 
 use crate::event_loop::get_running_loop;
+use crate::executor::{Awaited, Reason, because};
 use crate::net::{Child, Pipes};
 use crate::streams::both::both;
 use crate::streams::pipes::{read_at_once, write_at_once};
@@ -148,9 +150,12 @@ impl Process {
     ///
     /// If the system cannot say how the child has ended, since other code of the program has waited for it; or if the
     /// loop of the child was closed before.
-    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.close_stdin();
-        Ok(self.child.child.ended().wait().await?)
+    #[track_caller]
+    pub fn wait(&mut self) -> impl Future<Output = io::Result<ExitStatus>> {
+        because(Awaited::Child, Location::caller(), async move {
+            self.close_stdin();
+            Ok(self.child.child.ended().wait().await?)
+        })
     }
 
     /// Writes `input` to the child's standard input and closes that, reads its standard output and its standard error until
@@ -168,19 +173,22 @@ impl Process {
     ///
     /// `InvalidInput` if there is input, but the child's standard input is not piped, or was closed or taken out before.
     /// Otherwise as [`wait`](Process::wait), or if a pipe cannot be read.
-    pub async fn communicate(&mut self, input: &[u8]) -> io::Result<Output> {
-        if !input.is_empty() {
-            let Some(stdin) = self.stdin.as_ref().filter(|stdin| !stdin.is_closing()) else {
-                let text = "there is input for a child process whose standard input is not piped, or was closed";
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-            };
-            stdin.write(input);
-        }
-        self.close_stdin();
-        both(until_end(&mut self.stdout), until_end(&mut self.stderr)).await?;
-        let status = self.wait().await?;
-        // Taken only now, so that nothing is lost by a future that is dropped before.
-        Ok(Output { status, stdout: take_all(&mut self.stdout), stderr: take_all(&mut self.stderr) })
+    #[track_caller]
+    pub fn communicate(&mut self, input: &[u8]) -> impl Future<Output = io::Result<Output>> {
+        because(Awaited::Communicate, Location::caller(), async move {
+            if !input.is_empty() {
+                let Some(stdin) = self.stdin.as_ref().filter(|stdin| !stdin.is_closing()) else {
+                    let text = "there is input for a child process whose standard input is not piped, or was closed";
+                    return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+                };
+                stdin.write(input);
+            }
+            self.close_stdin();
+            both(until_end(&mut self.stdout), until_end(&mut self.stderr)).await?;
+            let status = self.wait().await?;
+            // Taken only now, so that nothing is lost by a future that is dropped before.
+            Ok(Output { status, stdout: take_all(&mut self.stdout), stderr: take_all(&mut self.stderr) })
+        })
     }
 
     /// Sends a signal to the child.
@@ -223,7 +231,7 @@ impl Process {
 
 async fn until_end(reader: &mut Option<StreamReader>) -> io::Result<()> {
     match reader {
-        Some(reader) => reader.until_end().await,
+        Some(reader) => reader.until_end(Reason::polled(Awaited::ReadToEnd)).await,
         None => Ok(()),
     }
 }

@@ -162,6 +162,11 @@ impl<'a> Search<'a> {
         found
     }
 
+    /// A separator to show to people: the first that was given, or the shortest of several.
+    pub(super) fn shown(&self) -> &'a [u8] {
+        self.separators.as_slice().first().copied().unwrap_or_default()
+    }
+
     /// How many of `len` bytes without a match may be thrown away without cutting a separator in two.
     pub(super) fn searched(&self, len: usize) -> usize {
         let longest = self.separators.as_slice().last().map_or(1, |longest| longest.len());

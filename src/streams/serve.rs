@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,6 +13,7 @@ use pin_project_lite::pin_project;
 
 use crate::constants::DEFAULT_LIMIT;
 use crate::event_loop::{Incident, LoopHandle, get_running_loop};
+use crate::executor::{Awaited, because};
 use crate::interface::{Protocol, Transport};
 use crate::net::{Endpoint, ServeOptions, Server, serve_options, topmost};
 use crate::streams::open::check_limit;
@@ -60,10 +61,13 @@ use crate::streams::{StreamReader, StreamWriter};
 /// # }
 /// ```
 #[doc(alias = "asyncio.start_server")]
+#[track_caller]
 pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<Endpoint>) -> StartServer {
+    // The handlers' tasks are spawned in here, which tells nobody whose they are. This line does.
+    let started_at = Location::caller();
     let client_connected = move |event_loop: &LoopHandle, reader, writer: StreamWriter| {
         let transport = writer.transport();
-        let call = AssertUnwindSafe(|| client_connected.call(event_loop, reader, writer));
+        let call = AssertUnwindSafe(|| client_connected.call_at(event_loop, started_at, reader, writer));
         // A plain function does all its work in this call, and an async one may panic before it returns its future.
         if let Err(payload) = catch_unwind(call) {
             failed(&transport, Incident::new(HANDLER_PANICKED).with_panic(&payload));
@@ -90,9 +94,13 @@ pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<
 ///
 /// As [`start_server`].
 #[doc(alias = "asyncio.start_unix_server")]
+#[track_caller]
 pub fn start_unix_server<M>(client_connected: impl ClientConnected<M>, path: impl AsRef<Path>) -> StartServer {
     start_server(client_connected, Endpoint::unix(path))
 }
+
+/// The line that started a server.
+type Line = &'static Location<'static>;
 
 const HANDLER_PANICKED: &str = "The handler of a connection panicked";
 
@@ -120,8 +128,9 @@ impl IntoFuture for StartServer {
     type Output = io::Result<Server>;
     type IntoFuture = Pin<Box<dyn Future<Output = io::Result<Server>>>>;
 
+    #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        Box::pin(because(Awaited::StartServer, Location::caller(), async move {
             check_limit(self.limit)?;
             let event_loop = get_running_loop();
             let (limit, call) = (self.limit, self.client_connected);
@@ -132,7 +141,7 @@ impl IntoFuture for StartServer {
                 StreamProtocol::new(Some(handle.clone()), limit, Some(Rc::clone(&connected)))
             };
             self.options.serve(&event_loop, Rc::new(factory)).await
-        })
+        }))
     }
 }
 
@@ -162,6 +171,12 @@ impl fmt::Debug for StartServer {
 pub trait ClientConnected<M>: 'static {
     /// Handles a new connection.
     fn call(&self, event_loop: &LoopHandle, reader: StreamReader, writer: StreamWriter);
+
+    /// As `call`. A task that this spawns counts as spawned on the line `at`, which started the server.
+    #[doc(hidden)]
+    fn call_at(&self, event_loop: &LoopHandle, _at: Line, reader: StreamReader, writer: StreamWriter) {
+        self.call(event_loop, reader, writer);
+    }
 }
 
 /// A plain function; see [`ClientConnected`].
@@ -190,9 +205,14 @@ where
     F: Fn(StreamReader, StreamWriter) -> C + 'static,
     C: Future<Output = ()> + 'static,
 {
+    #[track_caller]
     fn call(&self, event_loop: &LoopHandle, reader: StreamReader, writer: StreamWriter) {
+        self.call_at(event_loop, Location::caller(), reader, writer);
+    }
+
+    fn call_at(&self, event_loop: &LoopHandle, at: Line, reader: StreamReader, writer: StreamWriter) {
         let transport = writer.transport();
-        spawn_handler(event_loop, transport, self(reader, writer));
+        spawn_handler(event_loop, at, transport, self(reader, writer));
     }
 }
 
@@ -202,9 +222,14 @@ where
     C: Future<Output = Result<(), E>> + 'static,
     E: fmt::Display + 'static,
 {
+    #[track_caller]
     fn call(&self, event_loop: &LoopHandle, reader: StreamReader, writer: StreamWriter) {
+        self.call_at(event_loop, Location::caller(), reader, writer);
+    }
+
+    fn call_at(&self, event_loop: &LoopHandle, at: Line, reader: StreamReader, writer: StreamWriter) {
         let transport = writer.transport();
-        spawn_handler(event_loop, transport, self(reader, writer));
+        spawn_handler(event_loop, at, transport, self(reader, writer));
     }
 }
 
@@ -233,11 +258,11 @@ impl<E: fmt::Display> Outcome for Result<(), E> {
     }
 }
 
-fn spawn_handler<C>(event_loop: &LoopHandle, transport: Rc<dyn Transport>, coroutine: C)
+fn spawn_handler<C>(event_loop: &LoopHandle, at: Line, transport: Rc<dyn Transport>, coroutine: C)
 where
     C: Future<Output: Outcome> + 'static,
 {
-    event_loop.create_task(Handler { coroutine, transport });
+    event_loop.create_task_at(Handler { coroutine, transport }, at);
 }
 
 pin_project! {

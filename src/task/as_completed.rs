@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use crate::errors::JoinError;
 use crate::event_loop::get_running_loop;
-use crate::executor::{Waiter, operation};
+use crate::executor::{Awaited, Waiter, because, operation};
 use crate::task::child::{Children, Owner, spawn_child};
 
 /// Runs each future as a task of its own, and gives their outputs in the order in which they end.
@@ -73,14 +73,18 @@ impl<T> AsCompleted<T> {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing: the next call gives what this one would have given.
-    pub async fn next(&mut self) -> Option<Result<T, JoinError>> {
-        operation().await;
-        if self.left == 0 {
-            return None;
-        }
-        let outcome = poll_fn(|cx| self.ends.poll_next(cx)).await;
-        self.left -= 1;
-        Some(outcome)
+    #[expect(clippy::should_implement_trait, reason = "an asynchronous iterator has this name for it, too")]
+    #[track_caller]
+    pub fn next(&mut self) -> impl Future<Output = Option<Result<T, JoinError>>> {
+        because(Awaited::AsCompleted, Location::caller(), async move {
+            operation().await;
+            if self.left == 0 {
+                return None;
+            }
+            let outcome = poll_fn(|cx| self.ends.poll_next(cx)).await;
+            self.left -= 1;
+            Some(outcome)
+        })
     }
 
     /// How many outputs are still to come.

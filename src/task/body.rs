@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -16,7 +16,6 @@ pin_project! {
     pub(super) struct TaskBody<F: Future> {
         #[pin]
         stage: Stage<F>,
-        spawned_at: &'static Location<'static>,
     }
 }
 
@@ -31,8 +30,8 @@ pin_project! {
 }
 
 impl<F: Future> TaskBody<F> {
-    pub(super) fn new(future: F, spawned_at: &'static Location<'static>) -> Self {
-        TaskBody { stage: Stage::Running { future }, spawned_at }
+    pub(super) fn new(future: F) -> Self {
+        TaskBody { stage: Stage::Running { future } }
     }
 }
 
@@ -72,9 +71,5 @@ impl<F: Future + 'static> Body for TaskBody<F> {
             Some(Err(JoinError::Panicked(payload))) => Some(payload.into_inner()),
             _ => None,
         }
-    }
-
-    fn spawned_at(&self) -> &'static Location<'static> {
-        self.spawned_at
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn spawn_child<F: Future + 'static, O: Owner<Output = F::Output>>(
     place: usize,
     spawned_at: &'static Location<'static>,
 ) -> Task<()> {
-    event_loop.start(Child { future, owner: Some(Rc::clone(owner)), place }, spawned_at)
+    event_loop.create_task_at(Child { future, owner: Some(Rc::clone(owner)), place }, spawned_at)
 }
 
 pin_project! {

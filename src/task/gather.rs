@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use crate::errors::JoinError;
 use crate::event_loop::get_running_loop;
-use crate::executor::Waiter;
+use crate::executor::{Awaited, Reason, Waiter, leave};
 use crate::task::child::{Children, Owner, spawn_child};
 use crate::task::failure::TaskFailure;
 
@@ -108,6 +108,8 @@ struct Gathering<T, E> {
     failure: Cell<Option<E>>,
     tasks: Children,
     waiter: Cell<Waiter>,
+    /// Where it was called.
+    at: &'static Location<'static>,
 }
 
 impl<T: 'static, E: 'static> Gathering<T, E> {
@@ -125,6 +127,7 @@ impl<T: 'static, E: 'static> Gathering<T, E> {
             failure: Cell::new(None),
             tasks: Children::default(),
             waiter: Cell::default(),
+            at: spawned_at,
         });
         let spawn = |(place, future)| spawn_child(&event_loop, future, &gathering, place, spawned_at);
         gathering.tasks.set(futures.into_iter().enumerate().map(spawn).collect());
@@ -158,6 +161,7 @@ impl<T: 'static, E: 'static> Gathering<T, E> {
             return Poll::Ready(Err(failure));
         }
         if self.left.get() > 0 {
+            leave(Reason::new(Awaited::Gather, self.at));
             self.waiter.set(Waiter::of(cx));
             return Poll::Pending;
         }

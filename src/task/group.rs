@@ -12,7 +12,7 @@ use slab::Slab;
 
 use crate::errors::JoinError;
 use crate::event_loop::{LoopHandle, get_running_loop};
-use crate::executor::Waiter;
+use crate::executor::{Awaited, Reason, Waiter, leave};
 use crate::task::Task;
 use crate::task::child::{Owner, spawn_child};
 use crate::task::failure::{GroupError, TaskFailure};
@@ -89,7 +89,17 @@ impl<E: 'static> TaskGroup<E> {
     /// # Panics
     ///
     /// If no loop runs on this thread; if the body panics.
-    pub async fn run<T>(body: impl AsyncFnOnce(&TaskGroup<E>) -> Result<T, E>) -> Result<T, GroupError<E>> {
+    #[track_caller]
+    pub fn run<T>(
+        body: impl AsyncFnOnce(&TaskGroup<E>) -> Result<T, E>,
+    ) -> impl Future<Output = Result<T, GroupError<E>>> {
+        TaskGroup::run_at(body, Location::caller())
+    }
+
+    async fn run_at<T>(
+        body: impl AsyncFnOnce(&TaskGroup<E>) -> Result<T, E>,
+        at: &'static Location<'static>,
+    ) -> Result<T, GroupError<E>> {
         let group = TaskGroup { members: Rc::new(Members::new(get_running_loop())) };
         let members = &*group.members;
         let on_drop = Guard::new(|| members.drop_all());
@@ -117,7 +127,11 @@ impl<E: 'static> TaskGroup<E> {
         };
         poll_fn(|cx| {
             members.end_if_failed();
-            members.poll_when(cx, members.tasks.borrow().is_empty())
+            let over = members.poll_when(cx, members.tasks.borrow().is_empty());
+            if over.is_pending() {
+                leave(Reason::new(Awaited::TaskGroup, at));
+            }
+            over
         })
         .await;
         members.phase.set(Phase::Ended);

@@ -1,7 +1,7 @@
 //! The main future. It stays on the caller's stack and is polled there, so it may borrow from the caller.
 
 use std::future::IntoFuture;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
@@ -24,7 +24,7 @@ impl EventLoop {
         let core = self.core();
         let mut main = pin!(Some(main.into_future()));
         let mut outcome = None;
-        let node = core.executor.seat_main();
+        let node = core.executor.seat_main(Location::caller());
         node.wake();
         core.run_turns(&mut |node, lent| {
             // A node that was queued again before the future was done must not poll it after that.

@@ -7,6 +7,7 @@ mod child;
 mod failure;
 mod gather;
 mod group;
+mod id;
 mod main_future;
 mod race;
 mod remote_task;
@@ -29,6 +30,7 @@ pub use cancel_on_drop::CancelOnDrop;
 pub use failure::{GroupError, TaskFailure};
 pub use gather::{Gather, TryGather, gather, try_gather};
 pub use group::TaskGroup;
+pub use id::TaskId;
 pub use race::{Racers, race};
 pub use remote_task::RemoteTask;
 pub use to_thread::{ExecutorBusy, ToThread, to_thread};
@@ -43,12 +45,17 @@ impl LoopHandle {
     where
         F: IntoFuture<IntoFuture: 'static>,
     {
-        self.start(future.into_future(), Location::caller())
+        self.create_task_at(future.into_future(), Location::caller())
     }
 
-    fn start<F: Future + 'static>(&self, future: F, spawned_at: &'static Location<'static>) -> Task<F::Output> {
-        let body = Box::pin(body::TaskBody::new(future, spawned_at));
-        let node = self.core().executor.spawn(body);
+    /// Starts a task, as spawned on this line.
+    pub(crate) fn create_task_at<F: Future + 'static>(
+        &self,
+        future: F,
+        spawned_at: &'static Location<'static>,
+    ) -> Task<F::Output> {
+        let body = Box::pin(body::TaskBody::new(future));
+        let node = self.core().executor.spawn(body, spawned_at);
         Task { node, event_loop: self.clone(), take: body::take_result::<F::Output> }
     }
 }
@@ -155,6 +162,11 @@ impl<T> Task<T> {
         self.node.is_finished()
     }
 
+    /// Which task it is.
+    pub fn id(&self) -> TaskId {
+        TaskId::new(self.node.record().number())
+    }
+
     /// Gives the task a name, for reports.
     pub fn set_name(&self, name: impl Into<String>) {
         self.event_loop.core().executor.set_name(&self.node, name.into());
@@ -187,7 +199,7 @@ impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         let Some(mut body) = self.node.release() else { return };
         if let Some(payload) = body.as_mut().take_panic() {
-            let spawned_at = body.spawned_at();
+            let spawned_at = self.node.record().spawned_at();
             self.event_loop.core().report_unheard(&UnheardPanic { payload, spawned_at });
         }
     }

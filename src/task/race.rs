@@ -1,5 +1,6 @@
 //! Several futures at once, and the output of the first that is done.
 
+use crate::executor::one_of;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -40,8 +41,8 @@ use std::task::{Context, Poll};
 /// # });
 /// ```
 #[doc(alias = "select")]
-pub async fn race<R: Racers>(futures: R) -> R::Output {
-    futures.race().await
+pub fn race<R: Racers>(futures: R) -> impl Future<Output = R::Output> {
+    one_of(futures.race())
 }
 
 /// What [`race`] takes: a tuple of two to six futures, an array or a vector of futures, all with the same output.

@@ -56,7 +56,7 @@ impl RemoteHandle {
         let ending = Ending { shared: Some(Arc::clone(&shared)) };
         // If the loop is closed, the callback is dropped, and the ending with it.
         self.call_soon(move || match catch_unwind(AssertUnwindSafe(|| make().into_future())) {
-            Ok(future) => drop(get_running_loop().start(Running { future, ending }, spawned_at)),
+            Ok(future) => drop(get_running_loop().create_task_at(Running { future, ending }, spawned_at)),
             Err(payload) => ending.end(Err(JoinError::Panicked(PanicPayload::new(payload)))),
         });
         RemoteTask { shared }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::errors::{JoinError, PanicPayload};
 use crate::event_loop::{EventLoop, LoopHandle, get_running_loop};
-use crate::executor::poll_operation;
+use crate::executor::{Awaited, Reason, leave, poll_operation};
 use crate::threads::{JobError, Working};
 
 /// Runs `work` on a thread, for what would otherwise block the loop.
@@ -49,7 +49,8 @@ impl LoopHandle {
     /// Runs `work` on a thread, as [`to_thread`] does on the loop that runs.
     #[track_caller]
     pub fn run_in_executor<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> ToThread<T> {
-        ToThread { working: self.core().threads.run(work, Location::caller()) }
+        let at = Location::caller();
+        ToThread { working: self.core().threads.run(work, at), at }
     }
 }
 
@@ -57,6 +58,8 @@ impl LoopHandle {
 #[must_use = "work whose future is dropped may never begin"]
 pub struct ToThread<T> {
     working: Working<T>,
+    /// Where it was called.
+    at: &'static Location<'static>,
 }
 
 impl<T> Future for ToThread<T> {
@@ -64,7 +67,11 @@ impl<T> Future for ToThread<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(poll_operation(cx));
-        Pin::new(&mut self.working).poll(cx).map_err(|error| match error {
+        let working = Pin::new(&mut self.working).poll(cx);
+        if working.is_pending() {
+            leave(Reason::new(Awaited::ToThread, self.at));
+        }
+        working.map_err(|error| match error {
             JobError::NoThread(error) => JoinError::NoThread(error),
             JobError::Panicked(payload) => JoinError::Panicked(PanicPayload::new(payload)),
         })

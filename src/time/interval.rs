@@ -1,12 +1,12 @@
 //! Ticks at regular times.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::panic::Location;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use crate::event_loop::get_running_loop;
-use crate::executor::poll_operation;
+use crate::executor::{Awaited, Reason, poll_operation};
 use crate::time::{Sleep, sleep_until};
 
 /// Ticks every `period`, and for the first time at once.
@@ -77,18 +77,24 @@ impl Interval {
     /// # Panics
     ///
     /// When polled where no loop runs.
-    pub async fn tick(&mut self) -> Instant {
-        poll_fn(|cx| self.poll_tick(cx)).await
+    #[track_caller]
+    pub fn tick(&mut self) -> impl Future<Output = Instant> {
+        let at = Location::caller();
+        poll_fn(move |cx| self.poll_due(Reason::new(Awaited::Tick, at), cx))
     }
 
     /// Polls for the next tick, as [`tick`](Interval::tick) does.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
+        self.poll_due(Reason::polled(Awaited::Tick), cx)
+    }
+
+    fn poll_due(&mut self, reason: Reason, cx: &mut Context<'_>) -> Poll<Instant> {
         let now = get_running_loop().time();
         if self.next <= now {
             // There may be any number of late ticks, so each is taken from the budget of the step.
             ready!(poll_operation(cx));
         } else {
-            ready!(Pin::new(&mut self.sleep).poll(cx));
+            ready!(self.sleep.poll_because(reason, cx));
         }
         let tick = self.next;
         self.plan(self.after(tick, now));

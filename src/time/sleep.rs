@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::event_loop::{LoopHandle, get_running_loop};
-use crate::executor::{Waiter, YieldOnce, yield_once};
+use crate::executor::{Awaited, Reason, Waiter, YieldOnce, leave, yield_once};
 use crate::timers::TimerKey;
 
 /// Waits for `duration`, never less.
@@ -23,9 +24,10 @@ use crate::timers::TimerKey;
 ///
 /// Panics if it is polled where no loop runs, unless the duration is zero.
 #[doc(alias = "asyncio.sleep")]
+#[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
     let state = if duration.is_zero() { State::Yield(yield_once()) } else { State::For(duration) };
-    Sleep { state }
+    Sleep { state, at: Location::caller() }
 }
 
 /// Waits until `deadline` by the loop's clock, never less. If the deadline has passed, this lets everything else that
@@ -38,14 +40,17 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// # Panics
 ///
 /// Panics if it is polled where no loop runs.
+#[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep { state: State::Until(deadline) }
+    Sleep { state: State::Until(deadline), at: Location::caller() }
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
     state: State,
+    /// Where it was made.
+    at: &'static Location<'static>,
 }
 
 enum State {
@@ -85,6 +90,11 @@ impl Sleep {
         self.state = State::Until(deadline);
     }
 
+    /// Polls, for something that sleeps on this line.
+    pub(super) fn poll_for(&mut self, awaited: Awaited, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_because(Reason::new(awaited, self.at), cx)
+    }
+
     fn arm(&mut self, cx: &Context<'_>, event_loop: LoopHandle, deadline: Instant) -> Poll<()> {
         self.state = match event_loop.core().wake_at(deadline, Waiter::of(cx)) {
             Some(key) => State::Armed(event_loop, key),
@@ -92,15 +102,13 @@ impl Sleep {
         };
         Poll::Pending
     }
-}
 
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    /// Polls, for something that waits for this reason.
+    pub(super) fn poll_because(&mut self, reason: Reason, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.state {
             State::Armed(event_loop, key) => {
                 if event_loop.core().is_armed(*key) {
+                    leave(reason);
                     event_loop.core().set_timer_waiter(*key, Waiter::of(cx));
                     return Poll::Pending;
                 }
@@ -110,19 +118,29 @@ impl Future for Sleep {
             State::For(duration) => {
                 let event_loop = get_running_loop();
                 let deadline = event_loop.core().deadline_after(*duration);
+                leave(reason);
                 self.arm(cx, event_loop, deadline)
             }
             State::Until(deadline) => {
                 let (event_loop, deadline) = (get_running_loop(), *deadline);
                 if deadline > event_loop.time() {
+                    leave(reason);
                     return self.arm(cx, event_loop, deadline);
                 }
                 self.state = State::Yield(yield_once());
-                self.poll(cx)
+                self.poll_because(reason, cx)
             }
             State::Yield(once) => Pin::new(once).poll(cx),
             State::Over => Poll::Ready(()),
         }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_for(Awaited::Sleep, cx)
     }
 }
 

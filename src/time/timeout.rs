@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 
 use crate::errors::TimedOut;
 use crate::event_loop::get_running_loop;
-use crate::executor::{YieldOnce, yield_once};
+use crate::executor::{Awaited, ReasonsBefore, YieldOnce, yield_once};
 use crate::time::{Sleep, sleep, sleep_until};
 
 /// Waits for a future for at most `duration`, counted from the first poll. Returns its output, or [`TimedOut`] if it
@@ -58,6 +58,7 @@ use crate::time::{Sleep, sleep, sleep_until};
 /// # }
 /// ```
 #[doc(alias = "wait_for")]
+#[track_caller]
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
     let before = if duration.is_zero() { Before::Turn(yield_once()) } else { Before::Nothing };
     Timeout { future: future.into_future(), before, sleep: sleep(duration) }
@@ -93,6 +94,7 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 /// # Ok::<(), waterwheel::TimedOut>(())
 /// # }).unwrap();
 /// ```
+#[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
     Timeout { future: future.into_future(), before: Before::TurnIfPast(deadline), sleep: sleep_until(deadline) }
 }
@@ -131,10 +133,14 @@ impl<F: Future> Future for Timeout<F> {
         if !matches!(this.before, Before::Nothing) {
             ready!(this.before.poll(cx));
         }
+        let before = ReasonsBefore::now();
         if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        Pin::new(this.sleep).poll(cx).map(|()| Err(TimedOut))
+        this.sleep.poll_for(Awaited::Timeout, cx).map(|()| {
+            before.given_up();
+            Err(TimedOut)
+        })
     }
 }
 

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::io;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 
 use super::protocol::Told;
 use super::upgrade::{Upgrade, UpgradeOptions, upgrade_options};
 use super::{TlsError, TlsErrorKind, TlsRole};
+use crate::executor::{Awaited, because};
 use crate::streams::{StreamProtocol, StreamReader, StreamWriter, assert_of_one_connection, pair, take_apart};
 
 /// Starts TLS on a connection that was plain so far, and returns the reader and the writer to use from then on. What
@@ -78,8 +80,9 @@ impl IntoFuture for StartTlsStreams {
     type Output = io::Result<(StreamReader, StreamWriter)>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
 
+    #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        Box::pin(because(Awaited::StartTls, Location::caller(), async move {
             let sessions = self.options.sessions()?;
             let plain = take_apart(self.reader, self.writer);
             let unread = plain.unread.filled();
@@ -97,7 +100,7 @@ impl IntoFuture for StartTlsStreams {
             plain.keep_open();
             let transport = upgrade.done().await?;
             Ok(pair(secure, transport))
-        })
+        }))
     }
 }
 

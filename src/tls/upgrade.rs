@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::io;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -11,6 +12,7 @@ use super::protocol::{TlsProtocol, Told};
 use super::session_factory::SessionFactory;
 use super::transport::TlsTransport;
 use crate::event_loop::LoopHandle;
+use crate::executor::{Awaited, because};
 use crate::interface::{Protocol, Transport};
 use crate::net::{LayerSettings, Made};
 
@@ -97,12 +99,13 @@ impl IntoFuture for StartTls {
     type Output = io::Result<Rc<dyn Transport>>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
 
+    #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        Box::pin(because(Awaited::StartTls, Location::caller(), async move {
             let sessions = self.options.sessions()?;
             let upgrade = Upgrade::begin(&self.event_loop, &sessions, self.transport, self.protocol, Told::Made, &[])?;
             upgrade.done().await
-        })
+        }))
     }
 }
 

@@ -18,6 +18,7 @@ const KNOWN: [(&[&str], &str); 4] = [
         &[
             "executor/budget.rs",
             "executor/current.rs",
+            "executor/leaving.rs",
             "executor/mailbox.rs",
             "executor/mod.rs",
             "executor/node.rs",

@@ -4,7 +4,7 @@ use crate::source_tree::SourceFile;
 
 /// From low to high. A module may import from itself and from those before it. A new top-level module gets its place
 /// here, as low as what it needs allows.
-pub(crate) const ORDER: [&str; 27] = [
+pub(crate) const ORDER: [&str; 28] = [
     "errors",
     "constants",
     "sync",
@@ -21,6 +21,7 @@ pub(crate) const ORDER: [&str; 27] = [
     "promise",
     "task",
     "time",
+    "introspection",
     "signals",
     "net",
     "streams",

@@ -12,6 +12,7 @@ mod common {
 
 mod cancellation;
 mod combinators;
+mod dumps;
 mod gathers;
 mod groups;
 mod intervals;

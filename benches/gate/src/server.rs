@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell};
 use std::io;
 use std::process::exit;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::traffic::MESSAGE;
 use waterwheel::{
@@ -22,7 +22,8 @@ struct SlowClock(Instant);
 
 impl Clock for SlowClock {
     fn now(&self) -> Instant {
-        self.0 + self.0.elapsed() / 1000
+        // A shift and not a division, which would be among the instructions that are counted.
+        self.0 + Duration::from_nanos(self.0.elapsed().as_nanos() as u64 >> 10)
     }
 }
 

@@ -3,10 +3,11 @@
 use std::future::{Future, IntoFuture};
 use std::io;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::pin::Pin;
 
 use crate::event_loop::LoopHandle;
-use crate::executor::costly_operation;
+use crate::executor::{Awaited, because, costly_operation};
 use crate::net::address::family::{Family, Hints};
 use crate::net::address::resolve::{Purpose, resolve};
 use crate::net::port::Network;
@@ -52,9 +53,12 @@ impl LoopHandle {
     /// If the system fails, the error has a [`LookUpError`](crate::LookUpError) inside. `Unsupported` on a network that does
     /// not know names.
     #[doc(alias = "loop.getnameinfo")]
-    pub async fn getnameinfo(&self, address: SocketAddr, flags: i32) -> io::Result<(String, String)> {
-        costly_operation().await;
-        self.network().look_up_name(self, address, flags).await
+    #[track_caller]
+    pub fn getnameinfo(&self, address: SocketAddr, flags: i32) -> impl Future<Output = io::Result<(String, String)>> {
+        because(Awaited::GetNameInfo, Location::caller(), async move {
+            costly_operation().await;
+            self.network().look_up_name(self, address, flags).await
+        })
     }
 }
 
@@ -92,10 +96,11 @@ impl IntoFuture for GetAddrInfo {
     type Output = io::Result<Vec<SocketAddr>>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
 
+    #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        Box::pin(because(Awaited::GetAddrInfo, Location::caller(), async move {
             costly_operation().await;
             resolve(&self.event_loop, &self.host, self.port, self.hints, Purpose::Connect).await
-        })
+        }))
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::io;
+use std::panic::Location;
 use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use crate::constants::HAPPY_EYEBALLS_DELAY;
 use crate::event_loop::LoopHandle;
-use crate::executor::costly_operation;
+use crate::executor::{Awaited, because, costly_operation};
 use crate::interface::{Protocol, Transport};
 use crate::net::address::{Endpoint, Hints, Purpose, Target};
 use crate::net::client::dial::{dial_first, dial_unix};
@@ -124,8 +125,11 @@ impl<'f, P: Protocol + 'static> IntoFuture for CreateConnection<'f, P> {
     type Output = io::Result<(Rc<dyn Transport>, Rc<P>)>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + 'f>>;
 
+    #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.options.connect(&self.event_loop, self.factory).await })
+        Box::pin(because(Awaited::CreateConnection, Location::caller(), async move {
+            self.options.connect(&self.event_loop, self.factory).await
+        }))
     }
 }
 

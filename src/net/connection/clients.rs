@@ -11,7 +11,7 @@ use slab::Slab;
 
 use crate::constants::SPARE_ENTRIES;
 use crate::event_loop::LoopHandle;
-use crate::executor::Waiters;
+use crate::executor::{Awaited, Reason, Waiters};
 use crate::interface::Transport;
 use crate::net::connection::layer::topmost;
 use crate::reactor::Source;
@@ -86,13 +86,15 @@ impl Clients {
 
     /// Waits until `no_more_come` was called and all are lost.
     pub(crate) async fn all_lost(&self) {
-        self.changed.wait(|| (self.watched.get() && self.connected() == 0).then_some(())).await;
+        self.changed
+            .wait(Reason::polled(Awaited::Shutdown), || (self.watched.get() && self.connected() == 0).then_some(()))
+            .await;
     }
 
     /// Waits until `no_more_come` was called and the sockets of all are closed.
     pub(crate) async fn all_closed(&self) {
         let none = || self.watched.get() && self.connected() == 0 && self.lingering.borrow().is_empty();
-        self.changed.wait(|| none().then_some(())).await;
+        self.changed.wait(Reason::polled(Awaited::Shutdown), || none().then_some(())).await;
     }
 
     fn one_has_ended(&self) {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use crate::errors::loop_is_closed;
 use crate::event_loop::LoopHandle;
-use crate::executor::Waiters;
+use crate::executor::{Awaited, Reason, Waiters};
 use crate::reactor::{Again, Direction, Registration, Source};
 
 /// Watches a descriptor until it is dropped. The descriptor must stay open until then.
@@ -45,7 +45,10 @@ impl Watch {
     pub(crate) async fn ready(&self, direction: Direction) {
         let registration = &self.source.registration;
         self.event_loop.core().want(&Rc::downgrade(&self.source), direction);
-        self.source.waiters.wait(|| registration.is_ready(direction).then_some(())).await;
+        self.source
+            .waiters
+            .wait(Reason::polled(Awaited::OpenConnection), || registration.is_ready(direction).then_some(()))
+            .await;
     }
 
     /// An attempt found that it is not ready.

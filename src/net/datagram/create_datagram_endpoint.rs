@@ -4,13 +4,14 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 
 use super::DatagramSocketTransport;
 use super::open::Options;
 use crate::event_loop::LoopHandle;
-use crate::executor::costly_operation;
+use crate::executor::{Awaited, because, costly_operation};
 use crate::interface::{DatagramProtocol, DatagramTransport};
 use crate::net::address::Endpoint;
 use crate::net::address::Family;
@@ -135,8 +136,9 @@ impl<'f, P: DatagramProtocol + 'static> IntoFuture for CreateDatagramEndpoint<'f
     type Output = io::Result<(Rc<dyn DatagramTransport>, Rc<P>)>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + 'f>>;
 
+    #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        Box::pin(because(Awaited::CreateDatagramEndpoint, Location::caller(), async move {
             // Opening may fail at once, and a task that tries again in a loop must not keep the thread.
             costly_operation().await;
             let opened = self.options.open(&self.event_loop).await?;
@@ -145,7 +147,7 @@ impl<'f, P: DatagramProtocol + 'static> IntoFuture for CreateDatagramEndpoint<'f
             until_made(&made, || transport.abort()).await?;
             let transport: Rc<dyn DatagramTransport> = transport;
             Ok((transport, protocol))
-        })
+        }))
     }
 }
 

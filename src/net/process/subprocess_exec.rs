@@ -2,11 +2,12 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::Location;
 use std::process::Command;
 use std::rc::Rc;
 
 use crate::event_loop::LoopHandle;
-use crate::executor::costly_operation;
+use crate::executor::{Awaited, because, costly_operation};
 use crate::interface::{ChildPipe, SubprocessProtocol, SubprocessTransport};
 use crate::net::connection::{Made, until_made};
 use crate::net::port::Ways;
@@ -69,31 +70,35 @@ impl LoopHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[doc(alias = "subprocess_shell")]
-    pub async fn subprocess_exec<P: SubprocessProtocol + 'static>(
+    #[track_caller]
+    pub fn subprocess_exec<P: SubprocessProtocol + 'static>(
         &self,
         factory: impl FnOnce() -> Rc<P>,
         mut command: Command,
-    ) -> io::Result<(Rc<dyn SubprocessTransport>, Rc<P>)> {
-        // Starting may fail at once, and a task that tries again in a loop must not keep the thread.
-        costly_operation().await;
-        let protocol = factory();
-        let (child, pipes) = Child::start(self, &mut command)?;
-        let transport = ChildTransport::new(child);
-        let reporter = Reporter::new(self, protocol.clone(), &transport);
-        let opened = open_pipes(self, &transport, &reporter, pipes);
-        if opened.is_err() {
-            transport.close();
-        }
-        opened?;
-        // Behind those of the pipes, and before the first thing that could happen.
-        let made = Made::new();
-        self.call_soon({
-            let (reporter, made) = (Rc::clone(&reporter), made.clone());
-            move || reporter.made(&made)
-        });
-        drop(self.create_task(reporter.until_exited()));
-        until_made(&made, || transport.close()).await?;
-        Ok((transport, protocol))
+    ) -> impl Future<Output = io::Result<(Rc<dyn SubprocessTransport>, Rc<P>)>> {
+        because(Awaited::SubprocessExec, Location::caller(), async move {
+            // Starting may fail at once, and a task that tries again in a loop must not keep the thread.
+            costly_operation().await;
+            let protocol = factory();
+            let (child, pipes) = Child::start(self, &mut command)?;
+            let transport = ChildTransport::new(child);
+            let reporter = Reporter::new(self, protocol.clone(), &transport);
+            let opened = open_pipes(self, &transport, &reporter, pipes);
+            if opened.is_err() {
+                transport.close();
+            }
+            opened?;
+            // Behind those of the pipes, and before the first thing that could happen.
+            let made = Made::new();
+            self.call_soon({
+                let (reporter, made) = (Rc::clone(&reporter), made.clone());
+                move || reporter.made(&made)
+            });
+            drop(self.create_task(reporter.until_exited()));
+            until_made(&made, || transport.close()).await?;
+            let transport: Rc<dyn SubprocessTransport> = transport;
+            Ok((transport, protocol))
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::io;
+use std::panic::Location;
 use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,7 +11,7 @@ use std::rc::Rc;
 use crate::constants::DEFAULT_BACKLOG;
 use crate::errors::loop_is_closed;
 use crate::event_loop::LoopHandle;
-use crate::executor::costly_operation;
+use crate::executor::{Awaited, because, costly_operation};
 use crate::interface::Protocol;
 use crate::net::address::{Endpoint, Hints, Purpose, Target};
 use crate::net::connection::LayerOptions;
@@ -137,8 +138,11 @@ impl IntoFuture for CreateServer {
     type Output = io::Result<Server>;
     type IntoFuture = Pin<Box<dyn Future<Output = io::Result<Server>>>>;
 
+    #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.options.serve(&self.event_loop, self.factory).await })
+        Box::pin(because(Awaited::CreateServer, Location::caller(), async move {
+            self.options.serve(&self.event_loop, self.factory).await
+        }))
     }
 }
 

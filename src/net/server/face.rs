@@ -4,12 +4,13 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::constants::LINGER_TIME;
 use crate::event_loop::LoopHandle;
-use crate::executor::yield_once;
+use crate::executor::{Awaited, because, yield_once};
 use crate::interface::ExtraInfo;
 use crate::net::port::Acceptor;
 use crate::net::server::state::{Assembly, ServerState};
@@ -88,12 +89,15 @@ impl Server {
     /// # Errors
     ///
     /// As [`start_serving`](Server::start_serving).
-    pub async fn serve_forever(&self) -> io::Result<()> {
-        self.state.start()?;
-        let on_cancel = self.close_on_cancel();
-        self.state.closed().await;
-        on_cancel.disarm();
-        Ok(())
+    #[track_caller]
+    pub fn serve_forever(&self) -> impl Future<Output = io::Result<()>> {
+        because(Awaited::ServeForever, Location::caller(), async move {
+            self.state.start()?;
+            let on_cancel = self.close_on_cancel();
+            self.state.closed().await;
+            on_cancel.disarm();
+            Ok(())
+        })
     }
 
     /// Serves until `stop` is ready, then [shuts down](Server::shutdown) with this grace. `stop` is dropped before that
@@ -123,16 +127,23 @@ impl Server {
     ///
     /// As [`start_serving`](Server::start_serving).
     #[doc(alias = "graceful_shutdown")]
-    pub async fn serve_until(&self, stop: impl IntoFuture, grace: Duration) -> io::Result<ShutdownReport> {
-        self.state.start()?;
-        let on_cancel = self.close_on_cancel();
-        let stopped = async {
-            stop.await;
-        };
-        race((stopped, self.state.closed())).await;
-        let report = self.shutdown(grace).await;
-        on_cancel.disarm();
-        Ok(report)
+    #[track_caller]
+    pub fn serve_until(
+        &self,
+        stop: impl IntoFuture,
+        grace: Duration,
+    ) -> impl Future<Output = io::Result<ShutdownReport>> {
+        because(Awaited::ServeUntil, Location::caller(), async move {
+            self.state.start()?;
+            let on_cancel = self.close_on_cancel();
+            let stopped = async {
+                stop.await;
+            };
+            race((stopped, self.state.closed())).await;
+            let report = self.shutdown(grace).await;
+            on_cancel.disarm();
+            Ok(report)
+        })
     }
 
     /// Closes the server and its connections if the future that serves is dropped.
@@ -167,8 +178,11 @@ impl Server {
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing.
-    pub async fn wait_closed(&self) {
-        self.state.clients().all_lost().await;
+    #[track_caller]
+    pub fn wait_closed(&self) -> impl Future<Output = ()> {
+        because(Awaited::WaitClosed, Location::caller(), async move {
+            self.state.clients().all_lost().await;
+        })
     }
 
     /// Ends the server: closes the listeners, waits up to `grace` for the connections to end by themselves, closes
@@ -196,29 +210,32 @@ impl Server {
     /// # Cancel safety
     ///
     /// Dropping the future leaves the listeners closed and the connections as they are. It may be called again.
-    pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
-        self.close();
-        let clients = self.state.clients();
-        let before = clients.connected();
-        // The outcome does not matter: the number of those that are left says whether the grace was enough.
-        let _ = timeout(grace, clients.all_lost()).await;
-        let left = clients.connected();
-        clients.close_all();
-        // In these turns the kernel takes what it can.
-        for _ in 0..2 {
-            yield_once().await;
-        }
-        let mut stuck = clients.transports();
-        stuck.retain(|client| client.get_write_buffer_size() > 0);
-        stuck.iter().for_each(|client| client.abort());
-        // The kernel has all that the others wrote. They only wait for their peers to end.
-        if timeout(LINGER_TIME, clients.all_closed()).await.is_err() {
-            clients.abort_all();
-            clients.stop_lingering(self.state.event_loop());
-        }
-        clients.all_lost().await;
-        let finished = before.saturating_sub(left);
-        ShutdownReport { finished, closed: left.saturating_sub(stuck.len()), aborted: stuck.len() }
+    #[track_caller]
+    pub fn shutdown(&self, grace: Duration) -> impl Future<Output = ShutdownReport> {
+        because(Awaited::Shutdown, Location::caller(), async move {
+            self.close();
+            let clients = self.state.clients();
+            let before = clients.connected();
+            // The outcome does not matter: the number of those that are left says whether the grace was enough.
+            let _ = timeout(grace, clients.all_lost()).await;
+            let left = clients.connected();
+            clients.close_all();
+            // In these turns the kernel takes what it can.
+            for _ in 0..2 {
+                yield_once().await;
+            }
+            let mut stuck = clients.transports();
+            stuck.retain(|client| client.get_write_buffer_size() > 0);
+            stuck.iter().for_each(|client| client.abort());
+            // The kernel has all that the others wrote. They only wait for their peers to end.
+            if timeout(LINGER_TIME, clients.all_closed()).await.is_err() {
+                clients.abort_all();
+                clients.stop_lingering(self.state.event_loop());
+            }
+            clients.all_lost().await;
+            let finished = before.saturating_sub(left);
+            ShutdownReport { finished, closed: left.saturating_sub(stuck.len()), aborted: stuck.len() }
+        })
     }
 
     /// How many connections are not yet lost.

@@ -6,7 +6,7 @@ use std::io;
 use std::rc::Rc;
 
 use crate::event_loop::{Incident, LoopHandle};
-use crate::executor::Waiters;
+use crate::executor::{Awaited, Reason, Waiters};
 use crate::interface::{ExtraInfo, Protocol};
 use crate::net::connection::{Clients, Connected, MakeLayer};
 use crate::net::port::Acceptor;
@@ -80,7 +80,9 @@ impl ServerState {
 
     /// Waits until somebody closes the server.
     pub(super) async fn closed(&self) {
-        self.closed.wait(|| (self.phase.get() == Phase::Closed).then_some(())).await;
+        self.closed
+            .wait(Reason::polled(Awaited::ServeForever), || (self.phase.get() == Phase::Closed).then_some(()))
+            .await;
     }
 
     pub(super) fn sockets(&self) -> Vec<ExtraInfo> {

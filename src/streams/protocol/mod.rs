@@ -6,6 +6,7 @@
 //! waits with nothing unread owns no buffer.
 
 mod background;
+mod description;
 mod halves;
 mod inbox;
 mod reader_side;
@@ -19,7 +20,7 @@ use std::rc::{Rc, Weak};
 use crate::constants::{LARGE_BUFFER, LEAST_ROOM, SMALL_BUFFER};
 use crate::errors::ConnectionError;
 use crate::event_loop::LoopHandle;
-use crate::executor::{Executor, WaiterCell, Waiters};
+use crate::executor::{Executor, ReaderReason, WaiterCell, Waiters};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 use crate::streams::{StreamReader, StreamWriter};
 use background::Background;
@@ -47,6 +48,10 @@ pub(crate) struct StreamProtocol {
     /// Whether the last receive would have filled a small buffer, so that the next buffer should be large.
     bulk: Cell<bool>,
     reader_waits: WaiterCell,
+    /// Why the reader waits.
+    reader_reason: ReaderReason,
+    /// Its key among the streams of the loop.
+    key: Option<u32>,
     /// The tasks that wait in `drain`, or for the connection to be lost.
     changed: Waiters,
 }
@@ -68,17 +73,22 @@ enum Stage {
 
 impl StreamProtocol {
     pub(crate) fn new(event_loop: Option<LoopHandle>, limit: usize, connected: Option<Connected>) -> Rc<Self> {
-        Rc::new_cyclic(|this| StreamProtocol {
-            this: this.clone(),
-            event_loop,
-            stage: Cell::new(Stage::New(connected)),
-            inbox: Inbox::default(),
-            limit: Cell::new(limit.min(MOST_LIMIT)),
-            failure: Cell::new(None),
-            state: State::default(),
-            bulk: Cell::new(false),
-            reader_waits: WaiterCell::default(),
-            changed: Waiters::default(),
+        Rc::new_cyclic(|this: &Weak<StreamProtocol>| {
+            let key = event_loop.as_ref().map(|event_loop| event_loop.core().executor.waited.add(this.clone()));
+            StreamProtocol {
+                this: this.clone(),
+                event_loop,
+                stage: Cell::new(Stage::New(connected)),
+                inbox: Inbox::default(),
+                limit: Cell::new(limit.min(MOST_LIMIT)),
+                failure: Cell::new(None),
+                state: State::default(),
+                bulk: Cell::new(false),
+                reader_waits: WaiterCell::default(),
+                reader_reason: ReaderReason::default(),
+                key,
+                changed: Waiters::default(),
+            }
         })
     }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use super::state::Flags;
 use super::{Hand, StreamProtocol};
 use crate::constants::SMALL_BUFFER;
-use crate::executor::{poll_operation, take_operation};
+use crate::executor::{Reason, poll_operation, take_operation};
 #[cfg(feature = "tls")]
 use crate::interface::ReceiveBuffer;
 
@@ -78,6 +78,7 @@ impl StreamProtocol {
         &self,
         hand: &mut Hand,
         had: usize,
+        reason: Reason,
         cx: &Context<'_>,
     ) -> Poll<io::Result<bool>> {
         if self.inbox.unread() > had {
@@ -87,14 +88,19 @@ impl StreamProtocol {
         if !hand.is_empty() {
             self.inbox.take_back(hand);
         }
-        self.poll_wait(hand, cx)
+        self.poll_wait(hand, reason, cx)
     }
 
     /// As [`poll_more`](StreamProtocol::poll_more), for a reader whose hand is empty.
     #[inline(always)]
-    pub(in crate::streams) fn poll_first(&self, hand: &mut Hand, cx: &Context<'_>) -> Poll<io::Result<bool>> {
+    pub(in crate::streams) fn poll_first(
+        &self,
+        hand: &mut Hand,
+        reason: Reason,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<bool>> {
         if !self.inbox.move_to_empty(hand) {
-            return self.poll_wait(hand, cx);
+            return self.poll_wait(hand, reason, cx);
         }
         if !take_operation() {
             // The bytes stay in the hand, where the next poll finds them.
@@ -105,7 +111,7 @@ impl StreamProtocol {
 
     /// Nothing new has come, and the hand is empty: waits, unless the stream has ended.
     #[inline(always)]
-    fn poll_wait(&self, hand: &mut Hand, cx: &Context<'_>) -> Poll<io::Result<bool>> {
+    fn poll_wait(&self, hand: &mut Hand, reason: Reason, cx: &Context<'_>) -> Poll<io::Result<bool>> {
         if self.state.any(Flags::ENDED | Flags::READING_PAUSED) {
             if self.state.any(Flags::ENDED) {
                 return self.no_more(hand, cx);
@@ -113,7 +119,11 @@ impl StreamProtocol {
             // A reader that waits wants more bytes, however many are unread.
             self.resume_reading();
         }
-        self.reader_waits.set(self.executor(), cx);
+        let executor = self.executor();
+        if let Some(executor) = executor {
+            self.reader_reason.set(reason, executor.step());
+        }
+        self.reader_waits.set(executor, cx);
         Poll::Pending
     }
 

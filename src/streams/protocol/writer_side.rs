@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use super::StreamProtocol;
 use super::state::Flags;
 use crate::errors::ConnectionError;
-use crate::executor::{operation, yield_once};
+use crate::executor::{Awaited, Reason, operation, yield_once};
 use crate::interface::Transport;
 
 /// Where each of the poll methods keeps the waker of its last poll.
@@ -47,7 +47,7 @@ impl StreamProtocol {
         self.failure().map_or(Ok(()), |error| Err(error.to_io_error()))
     }
 
-    pub(in crate::streams) async fn drain(&self) -> io::Result<()> {
+    pub(in crate::streams) async fn drain(&self, reason: Reason) -> io::Result<()> {
         operation().await;
         self.outcome()?;
         if self.state.any(Flags::CLOSING) {
@@ -59,7 +59,7 @@ impl StreamProtocol {
             return Err(connection_lost());
         }
         let may_go_on = || self.is_lost() || !self.state.any(Flags::WRITING_PAUSED) || self.has_failed();
-        self.changed.wait(|| may_go_on().then_some(())).await;
+        self.changed.wait(reason, || may_go_on().then_some(())).await;
         self.outcome()
     }
 
@@ -69,7 +69,7 @@ impl StreamProtocol {
 
     /// As [`drain`](StreamProtocol::drain), but for a connection that is closing: that is ready at once.
     pub(in crate::streams) fn poll_drain(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.changed.poll_kept(DRAIN, cx, || {
+        self.changed.poll_kept(DRAIN, Reason::polled(Awaited::Drain), cx, || {
             if self.is_lost() || self.has_failed() {
                 return Some(self.outcome().and_then(|()| Err(connection_lost())));
             }
@@ -78,12 +78,12 @@ impl StreamProtocol {
     }
 
     /// Waits until the kernel has taken what earlier steps wrote to the transport.
-    pub(in crate::streams) async fn flush(&self, transport: &dyn Transport) -> io::Result<()> {
-        self.changed.wait(|| self.flushed(transport)).await
+    pub(in crate::streams) async fn flush(&self, transport: &dyn Transport, reason: Reason) -> io::Result<()> {
+        self.changed.wait(reason, || self.flushed(transport)).await
     }
 
     pub(in crate::streams) fn poll_flush(&self, transport: &dyn Transport, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.changed.poll_kept(FLUSH, cx, || self.flushed(transport))
+        self.changed.poll_kept(FLUSH, Reason::polled(Awaited::Flush), cx, || self.flushed(transport))
     }
 
     fn flushed(&self, transport: &dyn Transport) -> Option<io::Result<()>> {
@@ -93,12 +93,12 @@ impl StreamProtocol {
         None
     }
 
-    pub(in crate::streams) async fn wait_closed(&self) -> io::Result<()> {
-        self.changed.wait(|| self.closed()).await
+    pub(in crate::streams) async fn wait_closed(&self, reason: Reason) -> io::Result<()> {
+        self.changed.wait(reason, || self.closed()).await
     }
 
     pub(in crate::streams) fn poll_closed(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.changed.poll_kept(CLOSED, cx, || self.closed())
+        self.changed.poll_kept(CLOSED, Reason::polled(Awaited::WaitClosed), cx, || self.closed())
     }
 
     fn closed(&self) -> Option<io::Result<()>> {

@@ -2,12 +2,13 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::panic::Location;
 use std::task::{Context, Poll, ready};
 
 use super::StreamReader;
 use crate::constants::{GROWTH, LARGE_BUFFER, LEAST_ROOM};
 use crate::errors::ReadError;
-use crate::executor::{operation, poll_operation, take_operation};
+use crate::executor::{Awaited, Reason, operation, poll_operation, take_operation};
 
 const POLLED_AGAIN: &str = "a future is not polled again after it is done";
 
@@ -19,12 +20,14 @@ impl StreamReader {
     ///
     /// If the connection failed and everything before that was read.
     #[inline]
+    #[track_caller]
     pub fn read(&mut self, n: usize) -> impl Future<Output = io::Result<Vec<u8>>> {
+        let at = Location::caller();
         poll_fn(move |cx| {
             if n == 0 {
                 return Poll::Ready(Ok(Vec::new()));
             }
-            ready!(self.poll_some(n, cx))?;
+            ready!(self.poll_some(n, Reason::new(Awaited::Read, at), cx))?;
             Poll::Ready(Ok(self.take(n.min(self.hand.len()))))
         })
     }
@@ -36,15 +39,19 @@ impl StreamReader {
     ///
     /// If the connection failed.
     #[doc(alias = "read(-1)")]
-    pub async fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
-        self.until_end().await?;
-        Ok(self.take_all())
+    #[track_caller]
+    pub fn read_to_end(&mut self) -> impl Future<Output = io::Result<Vec<u8>>> {
+        let reason = Reason::new(Awaited::ReadToEnd, Location::caller());
+        async move {
+            self.until_end(reason).await?;
+            Ok(self.take_all())
+        }
     }
 
     /// Waits until the stream has ended, and leaves all of it in the hand.
-    pub(in crate::streams) async fn until_end(&mut self) -> io::Result<()> {
+    pub(in crate::streams) async fn until_end(&mut self, reason: Reason) -> io::Result<()> {
         operation().await;
-        while self.more().await? {}
+        while self.more(reason).await? {}
         Ok(())
     }
 
@@ -60,8 +67,10 @@ impl StreamReader {
     ///
     /// If the connection failed and everything before that was read.
     #[inline]
+    #[track_caller]
     pub fn read_into(&mut self, buf: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        poll_fn(move |cx| self.poll_read(cx, buf))
+        let at = Location::caller();
+        poll_fn(move |cx| self.poll_into(buf, Reason::new(Awaited::ReadInto, at), cx))
     }
 
     /// The poll method behind [`read_into`](StreamReader::read_into), for whoever writes a future, or an adapter for
@@ -89,10 +98,15 @@ impl StreamReader {
     /// ```
     #[inline]
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll_into(buf, Reason::polled(Awaited::ReadInto), cx)
+    }
+
+    #[inline(always)]
+    fn poll_into(&mut self, buf: &mut [u8], reason: Reason, cx: &Context<'_>) -> Poll<io::Result<usize>> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        ready!(self.poll_some(buf.len(), cx))?;
+        ready!(self.poll_some(buf.len(), reason, cx))?;
         let n = buf.len().min(self.hand.len());
         self.take_with(n, |bytes| buf[..n].copy_from_slice(bytes));
         Poll::Ready(Ok(n))
@@ -104,15 +118,19 @@ impl StreamReader {
     ///
     /// [`ReadError::IncompleteRead`] with what was there, if the stream ends first. [`ReadError::Io`] if the
     /// connection failed first; what was there stays in the reader.
-    pub async fn readexactly(&mut self, n: usize) -> Result<Vec<u8>, ReadError> {
-        operation().await;
-        while self.hand.len() < n {
-            self.make_room_for(n);
-            if !self.more().await? {
-                return Err(self.incomplete(Some(n)));
+    #[track_caller]
+    pub fn readexactly(&mut self, n: usize) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
+        let reason = Reason::read_exactly(n, Location::caller());
+        async move {
+            operation().await;
+            while self.hand.len() < n {
+                self.make_room_for(n);
+                if !self.more(reason).await? {
+                    return Err(self.incomplete(Some(n)));
+                }
             }
+            Ok(self.take_much(n))
         }
-        Ok(self.take_much(n))
     }
 
     /// Lends what is there, and waits only if nothing is there. The slice is empty at the end of the stream. Nothing is
@@ -122,10 +140,13 @@ impl StreamReader {
     ///
     /// If the connection failed and everything before that was read.
     #[inline]
+    #[track_caller]
     pub fn fill_buf(&mut self) -> impl Future<Output = io::Result<&[u8]>> {
+        let at = Location::caller();
         let mut reader = Some(self);
         poll_fn(move |cx| {
-            let had = ready!(reader.as_mut().expect(POLLED_AGAIN).poll_some(1, cx));
+            let reason = Reason::new(Awaited::FillBuf, at);
+            let had = ready!(reader.as_mut().expect(POLLED_AGAIN).poll_some(1, reason, cx));
             let this = reader.take().expect(POLLED_AGAIN);
             Poll::Ready(had.map(|()| this.hand.filled()))
         })
@@ -162,8 +183,13 @@ impl StreamReader {
     /// ```
     #[inline]
     pub fn poll_fill_buf(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        ready!(self.poll_some(1, cx))?;
+        ready!(self.poll_some(1, Reason::polled(Awaited::FillBuf), cx))?;
         Poll::Ready(Ok(self.hand.filled()))
+    }
+
+    /// As [`fill_buf`](StreamReader::fill_buf), for whoever has a reason of its own.
+    pub(in crate::streams) fn filled(&mut self, reason: Reason) -> impl Future<Output = io::Result<()>> {
+        poll_fn(move |cx| self.poll_some(1, reason, cx))
     }
 
     /// Takes `n` bytes of those that [`fill_buf`](StreamReader::fill_buf) lent.
@@ -179,9 +205,9 @@ impl StreamReader {
 
     /// Gets up to `wanted` bytes into the hand. Waits only while there are none and the stream has not ended.
     #[inline(always)]
-    fn poll_some(&mut self, wanted: usize, cx: &Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_some(&mut self, wanted: usize, reason: Reason, cx: &Context<'_>) -> Poll<io::Result<()>> {
         if self.hand.is_empty() {
-            ready!(self.protocol.poll_first(&mut self.hand, cx))?;
+            ready!(self.protocol.poll_first(&mut self.hand, reason, cx))?;
         } else if self.hand.len() < wanted || !take_operation() {
             ready!(self.poll_at_hand(cx));
         }

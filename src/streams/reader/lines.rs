@@ -1,11 +1,12 @@
 //! Reading lines.
 
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::task::{Context, Poll, ready};
 
 use super::{StreamReader, append};
 use crate::errors::ReadError;
-use crate::executor::{poll_operation, return_operation, take_operation};
+use crate::executor::{Awaited, Reason, poll_operation, return_operation, take_operation};
 use crate::streams::newline::newline;
 
 impl StreamReader {
@@ -17,9 +18,14 @@ impl StreamReader {
     /// [`ReadError::LimitOverrun`] if the line is longer than the limit. What has come of it is thrown away, up to and
     /// with its `\n`. [`ReadError::Io`] if the connection failed and the lines before that were read.
     #[inline]
+    #[track_caller]
     pub fn readline(&mut self) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
+        let at = Location::caller();
         let mut searched = 0;
-        poll_fn(move |cx| self.poll_line(&mut searched, self.protocol.limit(), cx, <[u8]>::to_vec))
+        poll_fn(move |cx| {
+            let reason = Reason::new(Awaited::Readline, at);
+            self.poll_line(&mut searched, self.protocol.limit(), reason, cx, <[u8]>::to_vec)
+        })
     }
 
     /// Reads a line as [`readline`](StreamReader::readline) does, with a limit for this line only. It may be over the
@@ -29,9 +35,11 @@ impl StreamReader {
     ///
     /// As [`readline`](StreamReader::readline).
     #[inline]
+    #[track_caller]
     pub fn readline_within(&mut self, limit: usize) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
+        let at = Location::caller();
         let mut searched = 0;
-        poll_fn(move |cx| self.poll_line(&mut searched, limit, cx, <[u8]>::to_vec))
+        poll_fn(move |cx| self.poll_line(&mut searched, limit, Reason::new(Awaited::Readline, at), cx, <[u8]>::to_vec))
     }
 
     /// Reads a line as [`readline`](StreamReader::readline) does, and appends it to `line`: a `Vec` that is used
@@ -41,9 +49,14 @@ impl StreamReader {
     ///
     /// As [`readline`](StreamReader::readline); nothing is appended then.
     #[inline]
+    #[track_caller]
     pub fn readline_into(&mut self, line: &mut Vec<u8>) -> impl Future<Output = Result<usize, ReadError>> {
+        let at = Location::caller();
         let mut searched = 0;
-        poll_fn(move |cx| self.poll_line(&mut searched, self.protocol.limit(), cx, |bytes| append(line, bytes)))
+        poll_fn(move |cx| {
+            let reason = Reason::new(Awaited::ReadlineInto, at);
+            self.poll_line(&mut searched, self.protocol.limit(), reason, cx, |bytes| append(line, bytes))
+        })
     }
 
     /// Reads the next line, with its `\n`; `None` at the end of the stream.
@@ -54,9 +67,11 @@ impl StreamReader {
     #[doc(alias = "async for")]
     #[doc(alias = "__anext__")]
     #[inline]
+    #[track_caller]
     pub fn next_line(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, ReadError>> {
+        let at = Location::caller();
         let mut searched = 0;
-        poll_fn(move |cx| self.poll_next_line(&mut searched, cx))
+        poll_fn(move |cx| self.poll_next_line(&mut searched, Reason::new(Awaited::NextLine, at), cx))
     }
 
     /// Polls for the next line, of which `searched` bytes were searched for its end by earlier polls.
@@ -64,16 +79,12 @@ impl StreamReader {
     pub(crate) fn poll_next_line(
         &mut self,
         searched: &mut usize,
+        reason: Reason,
         cx: &Context<'_>,
     ) -> Poll<Result<Option<Vec<u8>>, ReadError>> {
-        self.poll_line(
-            searched,
-            self.protocol.limit(),
-            cx,
-            |line| {
-                if line.is_empty() { None } else { Some(line.to_vec()) }
-            },
-        )
+        self.poll_line(searched, self.protocol.limit(), reason, cx, |line| {
+            if line.is_empty() { None } else { Some(line.to_vec()) }
+        })
     }
 
     /// Waits for the next line, which is empty at the end of the stream, and consumes it after `keep` has kept what it
@@ -83,6 +94,7 @@ impl StreamReader {
         &mut self,
         searched: &mut usize,
         limit: usize,
+        reason: Reason,
         cx: &Context<'_>,
         keep: impl FnOnce(&[u8]) -> T,
     ) -> Poll<Result<T, ReadError>> {
@@ -94,7 +106,7 @@ impl StreamReader {
                 Poll::Ready(Ok(kept))
             }
             _ => {
-                let end = ready!(self.poll_line_end(searched, limit, cx))?;
+                let end = ready!(self.poll_line_end(searched, limit, reason, cx))?;
                 Poll::Ready(Ok(self.take_with(end, keep)))
             }
         }
@@ -108,11 +120,12 @@ impl StreamReader {
         &mut self,
         searched: &mut usize,
         limit: usize,
+        reason: Reason,
         cx: &Context<'_>,
     ) -> Poll<Result<usize, ReadError>> {
         if *searched == 0 && self.hand.is_empty() {
             // The hand is empty: the line begins in the inbox, or nothing has come.
-            ready!(self.protocol.poll_first(&mut self.hand, cx))?;
+            ready!(self.protocol.poll_first(&mut self.hand, reason, cx))?;
         } else {
             ready!(poll_operation(cx));
         }
@@ -136,7 +149,7 @@ impl StreamReader {
                     return Poll::Ready(Ok(newline + 1));
                 }
             }
-            let more = self.protocol.poll_more(&mut self.hand, *searched, cx);
+            let more = self.protocol.poll_more(&mut self.hand, *searched, reason, cx);
             if more.is_pending() {
                 return_operation();
             }

@@ -10,6 +10,7 @@ use std::io;
 use std::rc::Rc;
 
 use crate::errors::ReadError;
+use crate::executor::Reason;
 #[cfg(feature = "tls")]
 use crate::interface::ReceiveBuffer;
 use crate::streams::feeder::StreamFeeder;
@@ -111,9 +112,14 @@ impl StreamReader {
 
     /// Waits until there is more in the hand than now. Returns false if the stream has ended instead.
     #[inline]
-    fn more(&mut self) -> impl Future<Output = io::Result<bool>> {
+    fn more(&mut self, reason: Reason) -> impl Future<Output = io::Result<bool>> {
         let had = self.hand.len();
-        poll_fn(move |cx| self.protocol.poll_more(&mut self.hand, had, cx))
+        poll_fn(move |cx| self.protocol.poll_more(&mut self.hand, had, reason, cx))
+    }
+
+    /// What is there.
+    pub(in crate::streams) fn at_hand(&self) -> &[u8] {
+        self.hand.filled()
     }
 
     fn incomplete(&mut self, expected: Option<usize>) -> ReadError {

@@ -1,10 +1,12 @@
 //! Reading up to a separator.
 
+use std::future::Future;
 use std::io;
+use std::panic::Location;
 
 use super::{StreamReader, append};
 use crate::errors::ReadError;
-use crate::executor::operation;
+use crate::executor::{Reason, operation};
 use crate::streams::separators::{Match, NO_SEPARATOR, Search, Separators};
 
 /// Why a search for a separator gave none.
@@ -26,9 +28,10 @@ impl StreamReader {
     /// [`ReadError::LimitOverrun`] if there are more bytes than the limit before the separator, or without one: they
     /// stay in the reader. [`ReadError::IncompleteRead`] with what was there, if the stream ends first.
     /// [`ReadError::Io`] if the connection failed first, or if there is no separator or an empty one.
-    pub async fn readuntil(&mut self, separator: impl Separators) -> Result<Vec<u8>, ReadError> {
-        let end = self.separator_end(separator, self.protocol.limit()).await?;
-        Ok(self.take(end))
+    #[track_caller]
+    pub fn readuntil(&mut self, separator: impl Separators) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
+        let limit = self.protocol.limit();
+        self.readuntil_within(separator, limit)
     }
 
     /// Reads as [`readuntil`](StreamReader::readuntil) does, with a limit for this piece only. It may be over the
@@ -37,9 +40,17 @@ impl StreamReader {
     /// # Errors
     ///
     /// As [`readuntil`](StreamReader::readuntil).
-    pub async fn readuntil_within(&mut self, separator: impl Separators, limit: usize) -> Result<Vec<u8>, ReadError> {
-        let end = self.separator_end(separator, limit).await?;
-        Ok(self.take(end))
+    #[track_caller]
+    pub fn readuntil_within(
+        &mut self,
+        separator: impl Separators,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
+        let at = Location::caller();
+        async move {
+            let end = self.separator_end(separator, limit, at).await?;
+            Ok(self.take(end))
+        }
     }
 
     /// Reads as [`readuntil`](StreamReader::readuntil) does, and appends to `to`: a `Vec` that is used again costs no
@@ -48,14 +59,27 @@ impl StreamReader {
     /// # Errors
     ///
     /// As [`readuntil`](StreamReader::readuntil); nothing is appended then.
-    pub async fn readuntil_into(&mut self, separator: impl Separators, to: &mut Vec<u8>) -> Result<usize, ReadError> {
-        let end = self.separator_end(separator, self.protocol.limit()).await?;
-        Ok(self.take_with(end, |bytes| append(to, bytes)))
+    #[track_caller]
+    pub fn readuntil_into(
+        &mut self,
+        separator: impl Separators,
+        to: &mut Vec<u8>,
+    ) -> impl Future<Output = Result<usize, ReadError>> {
+        let at = Location::caller();
+        async move {
+            let end = self.separator_end(separator, self.protocol.limit(), at).await?;
+            Ok(self.take_with(end, |bytes| append(to, bytes)))
+        }
     }
 
-    async fn separator_end(&mut self, separator: impl Separators, limit: usize) -> Result<usize, ReadError> {
+    async fn separator_end(
+        &mut self,
+        separator: impl Separators,
+        limit: usize,
+        at: &'static Location<'static>,
+    ) -> Result<usize, ReadError> {
         operation().await;
-        match self.search(separator, limit).await {
+        match self.search(separator, limit, at).await {
             Ok(found) => Ok(found.end),
             Err(Miss::Eof) => Err(self.incomplete(None)),
             Err(Miss::Overrun { consumed }) => Err(ReadError::LimitOverrun { consumed }),
@@ -64,7 +88,12 @@ impl StreamReader {
     }
 
     /// Waits for a separator. No byte is searched again for each small piece that comes behind it.
-    async fn search(&mut self, separators: impl Separators, limit: usize) -> Result<Match, Miss> {
+    async fn search(
+        &mut self,
+        separators: impl Separators,
+        limit: usize,
+        at: &'static Location<'static>,
+    ) -> Result<Match, Miss> {
         let Some(mut search) = Search::new(&separators) else {
             return Err(Miss::Failed(io::Error::new(io::ErrorKind::InvalidInput, NO_SEPARATOR).into()));
         };
@@ -84,7 +113,8 @@ impl StreamReader {
             if consumed > limit {
                 return Err(Miss::Overrun { consumed });
             }
-            match self.more().await {
+            let reason = Reason::read_until(search.shown(), at);
+            match self.more(reason).await {
                 Ok(true) => {}
                 Ok(false) => return Err(Miss::Eof),
                 Err(error) => return Err(Miss::Failed(error.into())),

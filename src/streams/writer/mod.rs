@@ -6,11 +6,12 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::executor::take_operation;
+use crate::executor::{Awaited, Reason, take_operation};
 use crate::interface::{ExtraInfo, Transport};
 use crate::streams::protocol::StreamProtocol;
 
@@ -110,12 +111,18 @@ impl StreamWriter {
     /// The error of the connection, as soon as a send has failed, or `ConnectionReset` if the connection was closed and
     /// lost before. What the peer had sent by then can still be read.
     #[inline]
+    #[track_caller]
     pub fn drain(&self) -> impl Future<Output = io::Result<()>> {
+        self.drained(Location::caller())
+    }
+
+    #[inline]
+    fn drained(&self, at: &'static Location<'static>) -> impl Future<Output = io::Result<()>> {
         // Boxed, since most drains do not wait, and without a box every task would need memory for the waiting.
         let mut slow = None;
         poll_fn(move |cx| match &mut slow {
             None if take_operation() && self.protocol.may_write() => Poll::Ready(Ok(())),
-            slow => poll_boxed(slow, || self.protocol.drain(), cx),
+            slow => poll_boxed(slow, || self.protocol.drain(Reason::new(Awaited::Drain, at)), cx),
         })
     }
 
@@ -133,9 +140,13 @@ impl StreamWriter {
     ///
     /// As [`write`](StreamWriter::write).
     #[inline]
-    pub async fn write_all(&self, data: &[u8]) -> io::Result<()> {
-        self.write(data);
-        self.drain().await
+    #[track_caller]
+    pub fn write_all(&self, data: &[u8]) -> impl Future<Output = io::Result<()>> {
+        let at = Location::caller();
+        async move {
+            self.write(data);
+            self.drained(at).await
+        }
     }
 
     /// Waits until the kernel has taken what earlier steps wrote. What this step has written is handed to the kernel when
@@ -168,8 +179,10 @@ impl StreamWriter {
     /// })
     /// # .unwrap()
     /// ```
-    pub async fn flush(&self) -> io::Result<()> {
-        self.protocol.flush(&*self.transport).await
+    #[track_caller]
+    pub fn flush(&self) -> impl Future<Output = io::Result<()>> {
+        let reason = Reason::new(Awaited::Flush, Location::caller());
+        async move { self.protocol.flush(&*self.transport, reason).await }
     }
 
     /// Whether our side can end alone.
@@ -227,8 +240,10 @@ impl StreamWriter {
     /// # Errors
     ///
     /// The error of the connection, each time.
-    pub async fn wait_closed(&self) -> io::Result<()> {
-        self.protocol.wait_closed().await
+    #[track_caller]
+    pub fn wait_closed(&self) -> impl Future<Output = io::Result<()>> {
+        let reason = Reason::new(Awaited::WaitClosed, Location::caller());
+        async move { self.protocol.wait_closed(reason).await }
     }
 
     /// How many bytes wait here to be taken by the kernel, those written in this step included.

@@ -1,0 +1,179 @@
+//! What each future of this crate leaves behind where it waits: its reason, for whoever asks later.
+//!
+//! A future that has to wait [leaves](leave) its reason with the task that is being polled. A future that is made of
+//! others is wrapped by [`because`], and its own reason replaces theirs: whoever called `open_connection` wants to read
+//! that, not which of its parts waits.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use crate::executor::reason::{Awaited, Reason};
+use crate::executor::{TaskNode, current};
+use crate::slots::shrink_map;
+
+/// So many reasons of a task are kept besides its last. A task that waits for more at once, such as one that joins a
+/// thousand futures in one step, must not pay for each of them.
+const MOST_EARLIER: usize = 7;
+
+/// The reasons before the last, of tasks that wait for several things at once, by seat.
+#[derive(Default)]
+pub(super) struct EarlierReasons(RefCell<HashMap<u32, Vec<Reason>>>);
+
+impl EarlierReasons {
+    fn push(&self, seat: u32, reason: Reason) {
+        let mut reasons = self.0.borrow_mut();
+        let reasons = reasons.entry(seat).or_default();
+        if reasons.len() < MOST_EARLIER {
+            reasons.push(reason);
+        }
+    }
+
+    /// How many there are.
+    fn count(&self, seat: u32) -> usize {
+        self.0.borrow().get(&seat).map_or(0, Vec::len)
+    }
+
+    /// Forgets them.
+    #[inline]
+    pub(super) fn forget(&self, seat: u32) {
+        if !self.0.borrow().is_empty() {
+            self.truncate(seat, 0);
+        }
+    }
+
+    fn truncate(&self, seat: u32, count: usize) {
+        let mut reasons = self.0.borrow_mut();
+        if count > 0 {
+            reasons.get_mut(&seat).into_iter().for_each(|reasons| reasons.truncate(count));
+        } else if reasons.remove(&seat).is_some() {
+            shrink_map(&mut reasons);
+        }
+    }
+
+    pub(super) fn of(&self, seat: u32) -> Vec<Reason> {
+        self.0.borrow().get(&seat).cloned().unwrap_or_default()
+    }
+}
+
+/// Leaves the reason why the task that is being polled waits.
+#[inline]
+pub(crate) fn leave(reason: Reason) {
+    current::with(|executor| executor.with_polled(|node| node.leave(reason)));
+}
+
+/// Wraps a future: where it waits, this reason is left instead of those of its parts.
+#[inline]
+pub(crate) fn because<F: Future>(what: Awaited, at: &'static Location<'static>, future: F) -> Because<F> {
+    Because { future, reason: Some(Reason::new(what, at)) }
+}
+
+/// Wraps a future of several parts that each leave their own reason where they wait. When it is done, what the others have
+/// left is forgotten, since they do not wait any more.
+#[inline]
+pub(crate) fn one_of<F: Future>(future: F) -> Because<F> {
+    Because { future, reason: None }
+}
+
+pin_project! {
+    /// The future of [`because`] and [`one_of`].
+    pub(crate) struct Because<F> {
+        #[pin]
+        future: F,
+        // `None` keeps the reasons of the parts.
+        reason: Option<Reason>,
+    }
+}
+
+impl<F: Future> Future for Because<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let before = ReasonsBefore::now();
+        let polled = this.future.poll(cx);
+        match *this.reason {
+            _ if polled.is_ready() => before.given_up(),
+            Some(reason) => {
+                before.forget_since();
+                leave(reason);
+            }
+            None => {}
+        }
+        polled
+    }
+}
+
+/// What a poll has left up to some moment.
+#[derive(Default)]
+pub(crate) struct ReasonsBefore {
+    last: Option<Reason>,
+    /// How many came before the last.
+    earlier: usize,
+}
+
+impl ReasonsBefore {
+    #[inline]
+    pub(crate) fn now() -> Self {
+        current::with(|executor| executor.with_polled(|node| node.reasons())).flatten().unwrap_or_default()
+    }
+
+    /// Forgets the reasons that were left since.
+    #[inline]
+    fn forget_since(self) {
+        current::with(|executor| executor.with_polled(|node| node.restore(self)));
+    }
+
+    /// Nobody waits any more for what reasons were left for since. The task goes on in a step that counts as another, so
+    /// that the reason of a reader, which it keeps itself, counts no more either.
+    #[inline]
+    pub(crate) fn given_up(self) {
+        current::with(|executor| {
+            executor.with_polled(|node| {
+                node.restore(self);
+                node.record().begin_part(executor.next_step());
+            })
+        });
+    }
+}
+
+/// What the poll that is going on leaves with the task.
+impl TaskNode {
+    #[inline]
+    pub(super) fn leave(&self, reason: Reason) {
+        let earlier_reasons = &self.executor().earlier_reasons;
+        match self.record().replace_reason(Some(reason)) {
+            Some(earlier) => earlier_reasons.push(self.seat(), earlier),
+            // Those of an earlier poll.
+            None => earlier_reasons.forget(self.seat()),
+        }
+    }
+
+    /// Why the task waits, as far as its last poll has left that here.
+    pub(crate) fn reasons_left(&self) -> Vec<Reason> {
+        let Some(last) = self.record().reason() else { return Vec::new() };
+        let mut reasons = self.executor().earlier_reasons.of(self.seat());
+        reasons.push(last);
+        reasons
+    }
+
+    #[inline]
+    fn reasons(&self) -> ReasonsBefore {
+        let last = self.record().reason();
+        let earlier = if last.is_some() { self.executor().earlier_reasons.count(self.seat()) } else { 0 };
+        ReasonsBefore { last, earlier }
+    }
+
+    #[inline]
+    fn restore(&self, before: ReasonsBefore) {
+        if self.record().replace_reason(before.last) != before.last {
+            self.executor().earlier_reasons.truncate(self.seat(), before.earlier);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! A view inside: what each task waits for, and what else a loop has to do.
+
+mod dump;
+mod look;
+mod text;
+mod words;
+
+pub use dump::{JobDump, LoopDump, TaskDump, TaskState, TimerDump, WaitDump};
+
+use crate::event_loop::{LoopHandle, try_get_running_loop};
+use crate::task::TaskId;
+
+/// The task that is running now. `None` in a callback, and where no loop runs.
+///
+/// ```
+/// use waterwheel::{current_task, spawn};
+///
+/// waterwheel::run(async {
+///     let task = spawn(async { current_task() });
+///     let id = task.id();
+///     assert_eq!(task.await.unwrap(), Some(id));
+/// });
+/// assert_eq!(current_task(), None);
+/// ```
+pub fn current_task() -> Option<TaskId> {
+    try_get_running_loop()?.core().executor.current_task().map(TaskId::new)
+}
+
+impl LoopHandle {
+    /// The tasks that are not over, in the order in which they were spawned.
+    ///
+    /// ```
+    /// # waterwheel::run(async {
+    /// let task = waterwheel::spawn(std::future::pending::<()>());
+    /// assert!(waterwheel::get_running_loop().all_tasks().contains(&task.id()));
+    /// # });
+    /// ```
+    pub fn all_tasks(&self) -> Vec<TaskId> {
+        look::live_nodes(&self.core().executor).iter().map(|node| TaskId::new(node.record().number())).collect()
+    }
+
+    /// What each task waits for, with the lines that spawned it and that wait, and what else the loop has to do: timers,
+    /// descriptors, work on threads. It is always there, and costs nothing until it is called.
+    ///
+    /// Printed with `{}` it is a tree: each task stands under the one that spawned it.
+    ///
+    /// A task waits for something of this crate or for something else, such as a channel or a lock of another crate, of
+    /// which the loop knows nothing but that it has not woken the task. Where a task waits for several things, as in a
+    /// [`race`](crate::race), all are there that its last step has polled.
+    ///
+    /// Times are those of the loop's last look at its clock, which it takes each time it looks for events.
+    ///
+    /// ```
+    /// use waterwheel::{Promise, get_running_loop, spawn, yield_now};
+    ///
+    /// waterwheel::run(async {
+    ///     let promise = Promise::<()>::new();
+    ///     let task = spawn(async move { promise.wait().await });
+    ///     task.set_name("waiter");
+    ///     yield_now().await;
+    ///     let dump = get_running_loop().dump_tasks();
+    ///     let waiter = dump.tasks.iter().find(|task| task.name == "waiter").unwrap();
+    ///     assert_eq!(waiter.waits[0].what, "a promise");
+    ///     println!("{dump}");
+    /// });
+    /// ```
+    #[doc(alias = "print_call_graph")]
+    #[doc(alias = "capture_call_graph")]
+    pub fn dump_tasks(&self) -> LoopDump {
+        look::look_at(self.core())
+    }
+}
