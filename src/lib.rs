@@ -126,7 +126,7 @@ pub use interface::{
 };
 #[cfg(feature = "process")]
 pub use interface::{ChildPipe, SubprocessProtocol, SubprocessTransport};
-pub use introspection::{JobDump, LoopDump, TaskDump, TaskState, TimerDump, WaitDump, current_task};
+pub use introspection::{Hung, JobDump, LoopDump, NoDump, TaskDump, TaskState, TimerDump, WaitDump, current_task};
 pub use net::port as network;
 pub use net::{
     ConnectError, CreateConnection, CreateDatagramEndpoint, CreateServer, Endpoint, Family, GetAddrInfo, LookUpError,

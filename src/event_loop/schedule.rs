@@ -172,7 +172,6 @@ impl RemoteHandle {
     }
 }
 
-#[cfg(feature = "hyper")]
 impl RemoteHandle {
     /// The loop, if it runs on this thread.
     pub(crate) fn as_running(&self) -> Option<LoopHandle> {

@@ -1,11 +1,15 @@
 //! A view inside: what each task waits for, and what else a loop has to do.
 
 mod dump;
+mod limit;
 mod look;
+mod remote;
 mod text;
 mod words;
 
 pub use dump::{JobDump, LoopDump, TaskDump, TaskState, TimerDump, WaitDump};
+pub use limit::Hung;
+pub use remote::NoDump;
 
 use crate::event_loop::{LoopHandle, try_get_running_loop};
 use crate::task::TaskId;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use waterwheel::testing::{ManualClock, socket_pair};
 use waterwheel::{
-    EventLoop, LoopDump, Promise, StreamReader, TaskGroup, TaskState, copy, current_task, gather, get_running_loop,
-    interval, race, sleep, spawn, start_server, timeout, to_thread, wait, yield_now,
+    EventLoop, LoopDump, NoDump, Promise, StreamReader, TaskGroup, TaskState, copy, current_task, gather,
+    get_running_loop, interval, race, sleep, spawn, start_server, timeout, to_thread, wait, yield_now,
 };
 
 use crate::common::running::{run, turns};
@@ -279,4 +279,37 @@ fn work_on_threads_is_told_with_the_line_that_started_it() {
         assert_eq!(dump.jobs[0].started_at.file(), file!());
         drop(job);
     });
+}
+
+#[test]
+fn a_run_with_a_limit_says_what_hung_and_the_loop_goes_on() {
+    let mut event_loop = EventLoop::new().unwrap();
+    let promise = Promise::<u8>::new();
+    let hung = event_loop.run_within(Duration::from_millis(5), promise.wait()).unwrap_err();
+    assert!(hung.to_string().starts_with("the main future is not done after 5ms\ntasks: 1\nTask-1, the main future"));
+    assert_eq!(hung.to_string().matches("waits for a promise at tests/tasks/dumps.rs").count(), 1, "{hung}");
+    assert_eq!(hung.dump().tasks[0].waits.len(), 1);
+    assert_eq!(std::io::Error::from(hung).kind(), std::io::ErrorKind::TimedOut);
+    promise.set(7).unwrap();
+    assert_eq!(event_loop.run_within(Duration::from_secs(60), promise.wait()).unwrap(), 7);
+    // The limit of a run that was in time is over with it.
+    assert_eq!(event_loop.handle().dump_tasks().timers.len(), 0);
+}
+
+#[test]
+fn another_thread_gets_a_dump_or_the_reason_why_not() {
+    let mut event_loop = EventLoop::new().unwrap();
+    let remote = event_loop.handle().remote();
+    event_loop.run(async {
+        let from_thread = remote.clone();
+        let dump = to_thread(move || from_thread.dump(Duration::from_secs(60))).await.unwrap().unwrap();
+        assert_eq!(dump.tasks[0].waits[0].what, "to_thread");
+        assert_eq!(remote.dump(Duration::ZERO).unwrap().tasks[0].state, TaskState::Running);
+    });
+    let from_thread = remote.clone();
+    let stalled = std::thread::spawn(move || from_thread.dump(Duration::from_millis(1)).unwrap_err());
+    assert_eq!(stalled.join().unwrap(), NoDump::Stalled);
+    drop(event_loop);
+    let closed = std::thread::spawn(move || remote.dump(Duration::from_secs(60)).unwrap_err());
+    assert_eq!(closed.join().unwrap(), NoDump::Closed);
 }
