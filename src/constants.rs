@@ -88,6 +88,10 @@ pub(crate) const GROWTH: usize = 16;
 /// system call that gathering may save.
 pub(crate) const DIRECT_WRITE: usize = 16 * 1024;
 
+/// As [`DIRECT_WRITE`], for a write of several pieces. Those are mostly parts of something that goes on, such as frames of
+/// 16 KiB, of which one send takes as many as are gathered.
+pub(crate) const DIRECT_WRITE_OF_PIECES: usize = 32 * 1024;
+
 /// Gathered bytes over this size are sent at once, so that a long step neither takes much memory nor leaves the peer
 /// idle.
 pub(crate) const GATHER_LIMIT: usize = 64 * 1024;

@@ -1,8 +1,9 @@
 //! Timers for hyper, whose sleeps have to be `Send` and `Sync`, as nothing is that belongs to a loop.
 //!
-//! A sleep shares a slot with its loop. The loop's timer, armed when the sleep is made, marks the slot and wakes whoever
-//! has left a waker in it. What the sleep keeps besides is the name of the timer, and the door to the loop.
+//! A sleep shares a slot with its loop. The loop's timer, armed when the sleep is first polled, marks the slot and wakes
+//! whoever has left a waker in it. What the sleep keeps besides is the name of the timer, and the door to the loop.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use ::hyper::rt::{Sleep, Timer};
 
 use crate::event_loop::{LoopHandle, RemoteHandle, get_running_loop, try_get_running_loop};
-use crate::executor::Waiter;
+use crate::executor::{Awaited, Reason, Waiter, leave};
 use crate::timers::TimerKey;
 
 /// Has hyper's time limits run by the clock of the running loop.
@@ -56,31 +57,73 @@ impl Timer for LoopTimer {
 
     fn reset(&self, sleep: &mut Pin<Box<dyn Sleep>>, deadline: Instant) {
         let own = sleep.as_mut().downcast_mut_pin::<LoopSleep>();
-        if !own.is_some_and(|sleep| sleep.move_to(deadline)) {
+        if !own.is_some_and(|mut sleep| sleep.move_to(deadline)) {
             *sleep = self.sleep_until(deadline);
         }
     }
 }
 
+/// hyper makes a sleep for each request, and polls it only where the request does not come at once. So the timer is armed at
+/// the first poll: a sleep that is never polled costs its own memory and nothing else.
 struct LoopSleep {
-    slot: Arc<Slot>,
-    /// `None` if the loop was closed when the sleep was made: it never ends.
-    timer: Option<TimerKey>,
+    deadline: Instant,
     home: RemoteHandle,
+    /// `None` until the first poll.
+    armed: Option<Armed>,
+}
+
+struct Armed {
+    slot: Arc<Slot>,
+    /// `None` if the sleep was first polled elsewhere than in its loop, or on a closed loop, where it never ends.
+    timer: Option<TimerKey>,
+}
+
+impl Armed {
+    /// The sleep is polled elsewhere than in its loop, which is asked to arm the timer in a turn. Nobody knows its name, so
+    /// it stays until it fires, and wakes nobody if the sleep is gone.
+    #[cold]
+    fn from_elsewhere(deadline: Instant, home: &RemoteHandle) -> Armed {
+        let slot = Arc::new(Slot::default());
+        let rings = Waker::from(Arc::clone(&slot));
+        home.call_soon(move || {
+            if let Some(event_loop) = try_get_running_loop() {
+                event_loop.core().wake_at(deadline, Waiter::Foreign(Box::new(rings)));
+            }
+        });
+        Armed { slot, timer: None }
+    }
 }
 
 impl LoopSleep {
     fn new(event_loop: &LoopHandle, deadline: Instant) -> LoopSleep {
-        let slot = Arc::new(Slot::default());
-        let rings = Waiter::Foreign(Box::new(Waker::from(Arc::clone(&slot))));
-        LoopSleep { timer: event_loop.core().wake_at(deadline, rings), slot, home: event_loop.remote() }
+        LoopSleep { deadline, home: event_loop.remote(), armed: None }
     }
 
-    /// Moves a timer that runs, which costs less than a new one. Returns false if it has fired, or is not of this loop.
-    fn move_to(&self, deadline: Instant) -> bool {
-        let (Some(timer), Some(event_loop)) = (self.timer, self.home.as_running()) else { return false };
+    /// Has it end at another time. Returns false if that needs a new sleep: the old one is over, or is not of this loop.
+    fn move_to(&mut self, deadline: Instant) -> bool {
+        self.deadline = deadline;
+        let Some(armed) = &self.armed else { return true };
+        let (Some(timer), Some(event_loop)) = (armed.timer, self.home.as_running()) else { return false };
         event_loop.core().reschedule(timer, deadline)
     }
+
+    fn arm(&mut self) -> &Armed {
+        let (deadline, home) = (self.deadline, &self.home);
+        self.armed.get_or_insert_with(|| {
+            let Some(event_loop) = home.as_running() else { return Armed::from_elsewhere(deadline, home) };
+            let (slot, rings) = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_else(|| {
+                let slot = Arc::new(Slot::default());
+                (Arc::clone(&slot), Waiter::Foreign(Box::new(Waker::from(slot))))
+            });
+            Armed { timer: event_loop.core().wake_at(deadline, rings), slot }
+        })
+    }
+}
+
+thread_local! {
+    /// What a sleep leaves that is dropped before its time, for the next one, so that a server that sets a time limit for
+    /// each request allocates for the first only. Invariant: nobody else has the slot, and no waker is in it.
+    static SPARE: Cell<Option<(Arc<Slot>, Waiter)>> = const { Cell::new(None) };
 }
 
 impl Sleep for LoopSleep {}
@@ -88,19 +131,27 @@ impl Sleep for LoopSleep {}
 impl Future for LoopSleep {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.slot.poll(cx)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let slept = self.arm().slot.poll(cx);
+        if slept.is_pending() {
+            leave(Reason::polled(Awaited::Sleep));
+        }
+        slept
     }
 }
 
 impl Drop for LoopSleep {
     fn drop(&mut self) {
-        let Some(timer) = self.timer else { return };
-        if self.slot.is_over() {
+        let Some(Armed { slot, timer: Some(timer) }) = self.armed.take() else { return };
+        if slot.is_over() {
             return;
         }
         if let Some(event_loop) = self.home.as_running() {
-            drop(event_loop.core().disarm(timer));
+            // Nobody but the timer and this had the slot.
+            if let (Some(rings), true) = (event_loop.core().take_timer_waiter(timer), slot.forget_waker()) {
+                // A thread that ends may have dropped it already. Then there is no next sleep either.
+                drop(SPARE.try_with(|spare| spare.replace(Some((slot, rings)))));
+            }
             return;
         }
         // Elsewhere than in its loop: that removes the timer in a turn. If there will be none, it was removed already.
@@ -138,6 +189,16 @@ impl Slot {
         matches!(*self.state(), State::Over)
     }
 
+    /// Drops the waker that was left. Returns false if the time is over.
+    fn forget_waker(&self) -> bool {
+        let mut state = self.state();
+        let State::Waiting(waker) = &mut *state else { return false };
+        let waker = waker.take();
+        drop(state);
+        drop(waker);
+        true
+    }
+
     fn poll(&self, cx: &Context<'_>) -> Poll<()> {
         if self.is_over() {
             return Poll::Ready(());
@@ -166,6 +227,7 @@ impl Wake for Slot {
 
 impl fmt::Debug for LoopSleep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoopSleep").field("is_over", &self.slot.is_over()).finish_non_exhaustive()
+        let is_over = self.armed.as_ref().is_some_and(|armed| armed.slot.is_over());
+        f.debug_struct("LoopSleep").field("is_over", &is_over).finish_non_exhaustive()
     }
 }

@@ -264,6 +264,15 @@ impl Core {
         timers.left(self.latest.get()).into_iter().map(planned).collect()
     }
 
+    /// Cancels a timer that wakes somebody. Returns who that is, unless it has fired.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn take_timer_waiter(&self, key: TimerKey) -> Option<Waiter> {
+        match self.timers.borrow_mut().cancel(key)? {
+            Due::Wake(waiter) => Some(waiter),
+            Due::Call(_) => unreachable!("this timer wakes somebody"),
+        }
+    }
+
     /// Cancels a timer. Returns what it would have done, for the caller to drop.
     pub(crate) fn disarm(&self, key: TimerKey) -> impl Sized {
         self.timers.borrow_mut().cancel(key)

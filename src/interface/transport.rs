@@ -36,6 +36,14 @@ pub trait Transport {
     #[track_caller]
     fn writelines(&self, parts: &[IoSlice<'_>]);
 
+    /// Hands bytes to the system now, as far as it takes them, and keeps none of them. Returns how many went: at least one.
+    /// `None` if none can go now, or if this transport cannot do that; then [`writelines`](Transport::writelines) keeps
+    /// them. It serves who has much to write and can offer the rest again, and so need not have it copied.
+    fn write_some(&self, parts: &[IoSlice<'_>]) -> Option<usize> {
+        let _ = parts;
+        None
+    }
+
     /// Whether this kind of transport can end its side alone.
     fn can_write_eof(&self) -> bool;
 

@@ -52,7 +52,9 @@ fn a_dropped_sleep_leaves_no_timer_behind_on_whichever_thread_it_is_dropped() {
     let (mut event_loop, _clock) = on_a_clock();
     let mut kept = event_loop.run(async {
         drop(LoopTimer.sleep(SECOND));
-        vec![LoopTimer.sleep(SECOND), LoopTimer.sleep(2 * SECOND)]
+        let mut kept = vec![LoopTimer.sleep(SECOND), LoopTimer.sleep(2 * SECOND)];
+        kept.iter_mut().for_each(|sleep| assert!(!is_over(sleep)));
+        kept
     });
     assert!(event_loop.next_deadline().is_some());
     let elsewhere = kept.pop().unwrap();
@@ -60,6 +62,48 @@ fn a_dropped_sleep_leaves_no_timer_behind_on_whichever_thread_it_is_dropped() {
     event_loop.run(async { drop(kept) });
     event_loop.run(yield_now());
     assert_eq!(event_loop.next_deadline(), None);
+}
+
+#[test]
+fn a_sleep_that_is_never_polled_arms_no_timer() {
+    let (mut event_loop, _clock) = on_a_clock();
+    let sleep = event_loop.run(async { LoopTimer.sleep(SECOND) });
+    assert_eq!(event_loop.next_deadline(), None);
+    drop(sleep);
+}
+
+#[test]
+fn a_sleep_that_is_first_polled_on_another_thread_ends() {
+    waterwheel::run(async {
+        let mut sleep = LoopTimer.sleep(SECOND / 1000);
+        let mut sleep = std::thread::spawn(move || {
+            assert!(!is_over(&mut sleep));
+            sleep
+        })
+        .join()
+        .unwrap();
+        poll_fn(|cx| sleep.as_mut().poll(cx)).await;
+    });
+}
+
+#[test]
+fn sleeps_that_are_dropped_and_made_anew_each_end_at_their_own_time() {
+    let (mut event_loop, clock) = on_a_clock();
+    event_loop.run(async {
+        for _ in 0..3 {
+            let mut dropped = LoopTimer.sleep(SECOND);
+            assert!(!is_over(&mut dropped));
+            drop(dropped);
+            let mut sleep = LoopTimer.sleep(3 * SECOND);
+            assert!(!is_over(&mut sleep));
+            clock.advance(2 * SECOND);
+            turns(2).await;
+            assert!(!is_over(&mut sleep), "not at the time of the one that was dropped");
+            clock.advance(SECOND);
+            turns(2).await;
+            assert!(is_over(&mut sleep));
+        }
+    });
 }
 
 #[test]

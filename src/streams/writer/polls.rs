@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
 use super::StreamWriter;
-use crate::constants::MOST_PER_POLL_WRITE;
+use crate::constants::{DIRECT_WRITE_OF_PIECES, MOST_PER_POLL_WRITE};
 use crate::executor::take_operation;
 
 /// Methods for whoever writes a future, or an adapter for another crate's traits, by hand. See [`StreamWriter`] on
@@ -38,8 +38,8 @@ impl StreamWriter {
     }
 
     /// Writes bytes once the peer has caught up, as [`poll_drain`](StreamWriter::poll_drain) followed by
-    /// [`write`](StreamWriter::write) does. Returns how many: all, unless they are over 256 KiB, so that no one who
-    /// writes much at once has all of it buffered here.
+    /// [`write`](StreamWriter::write) does. Returns how many: all, if they are under 32 KiB. Of more it takes what the
+    /// system takes now, or at most 256 KiB, so that no one who writes much at once has all of it buffered here.
     ///
     /// What one step writes is handed to the kernel when the step ends, in one system call, by however many calls of
     /// this it was written. It is sent even if nobody polls again.
@@ -66,13 +66,18 @@ impl StreamWriter {
     #[inline]
     pub fn poll_write(&self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_room(cx))?;
+        if data.len() >= DIRECT_WRITE_OF_PIECES {
+            if let Some(n) = self.transport.write_some(&[IoSlice::new(data)]) {
+                return Poll::Ready(Ok(n));
+            }
+        }
         let n = data.len().min(MOST_PER_POLL_WRITE);
         self.transport.write(&data[..n]);
         Poll::Ready(Ok(n))
     }
 
-    /// As [`poll_write`](StreamWriter::poll_write), for several pieces in order. If they are over 256 KiB together, those
-    /// at the front are written.
+    /// As [`poll_write`](StreamWriter::poll_write), for several pieces in order, of which those at the front are written if
+    /// they are too many bytes together.
     ///
     /// # Errors
     ///
@@ -95,6 +100,13 @@ impl StreamWriter {
     /// # .unwrap()
     /// ```
     pub fn poll_write_vectored(&self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        if total >= DIRECT_WRITE_OF_PIECES {
+            ready!(self.poll_room(cx))?;
+            if let Some(n) = self.transport.write_some(parts) {
+                return Poll::Ready(Ok(n));
+            }
+        }
         let (fit, n) = at_the_front(parts);
         if n == 0 {
             let first = parts.iter().find(|part| !part.is_empty());

@@ -23,6 +23,10 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
         }
     }
 
+    fn write_some(&self, parts: &[IoSlice<'_>]) -> Option<usize> {
+        self.write_some_now(parts)
+    }
+
     fn can_write_eof(&self) -> bool {
         self.ways != Ways::In
     }

@@ -4,12 +4,15 @@ use std::cell::Cell;
 use std::io::{self, IoSlice};
 
 use super::ConduitTransport;
-use crate::constants::DIRECT_WRITE;
+use crate::constants::{DIRECT_WRITE, DIRECT_WRITE_OF_PIECES};
 use crate::event_loop::Unsent;
 use crate::executor::count_system_call;
 use crate::net::connection::{Conduit, Ways};
 use crate::reactor::Direction;
 use crate::transports::{AfterWrite, Backlog, Ending, FlowChange, Phase};
+
+/// The kernel takes no more pieces in one call.
+const MOST_PIECES: usize = 1024;
 
 /// Whether our direction is open. Only this file changes it.
 pub(super) struct WritingSide(Cell<Writing>);
@@ -61,13 +64,38 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
 
     pub(super) fn write_many(&self, parts: &[IoSlice<'_>]) {
         let total: usize = parts.iter().map(|part| part.len()).sum();
-        if total >= DIRECT_WRITE && parts.len() <= 1024 && self.nothing_in_the_way() {
+        if total >= DIRECT_WRITE_OF_PIECES && parts.len() <= MOST_PIECES && self.nothing_in_the_way() {
             return self.write_straight(parts);
         }
         let size = parts.iter().filter(|part| !part.is_empty()).fold(0, |_, part| self.gather(part));
         if size > 0 {
             self.grew(size);
         }
+    }
+
+    /// Hands bytes to the kernel now, as far as it takes them, and keeps none. Returns how many went, or `None` if none can
+    /// go now.
+    pub(super) fn write_some_now(&self, parts: &[IoSlice<'_>]) -> Option<usize> {
+        if !self.accepts_writes() || parts.len() > MOST_PIECES || !self.nothing_in_the_way() {
+            return None;
+        }
+        count_system_call();
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let sent = match self.with_conduit(|conduit| attempt(|| conduit.send_vectored(parts)))? {
+            Ok(sent) => sent,
+            Err(error) => {
+                self.send_failed(error);
+                return None;
+            }
+        };
+        if sent < total {
+            self.kernel_is_full(0);
+        }
+        if sent == 0 {
+            return None;
+        }
+        self.parting.written();
+        Some(sent)
     }
 
     fn nothing_in_the_way(&self) -> bool {
