@@ -155,6 +155,11 @@ impl Registration {
         self.take_due(direction)
     }
 
+    /// Whether the source wants to be called when it is ready in this direction.
+    pub(crate) fn wants(&self, direction: Direction) -> bool {
+        self.wanted.get().contains(direction.bit())
+    }
+
     /// Does not want to be called any more, even if it is in the queue.
     #[inline]
     pub(crate) fn unwant(&self, direction: Direction) {

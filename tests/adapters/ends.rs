@@ -8,26 +8,29 @@ use waterwheel::{TlsClient, TlsServer};
 use crate::common::certificates::Authority;
 use crate::common::memory::Memory;
 use crate::common::watchdog::watchdog;
+use crate::dribbling::Dribbling;
 
 /// What the two ends are connected by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Over {
     Tcp,
     Memory,
+    Dribbling,
     Tls,
 }
 
 impl Over {
-    const ALL: &[Over] = &[Over::Tcp, Over::Memory, Over::Tls];
+    const ALL: &[Over] = &[Over::Tcp, Over::Memory, Over::Dribbling, Over::Tls];
 
     /// Whether one direction may end while the other goes on.
     pub(crate) fn has_halves(self) -> bool {
-        matches!(self, Over::Tcp | Over::Memory)
+        self != Over::Tls
     }
 
     fn event_loop(self) -> EventLoop {
         match self {
             Over::Memory => Memory::default().event_loop(),
+            Over::Dribbling => Dribbling::new(7).event_loop(),
             _ => EventLoop::new().expect("the system has descriptors"),
         }
     }

@@ -4,7 +4,7 @@
 mod common {
     pub(crate) mod bytes;
     pub(crate) mod certificates;
-    #[expect(dead_code, reason = "only loops of it are needed here, and no peers")]
+    #[expect(dead_code, reason = "not all that peers can do is needed here")]
     pub(crate) mod memory;
     pub(crate) mod running;
     pub(crate) mod settle;
@@ -12,10 +12,12 @@ mod common {
 }
 
 mod dribble;
+mod dribbling;
 mod ends;
 mod flush;
 mod futures_core;
 mod futures_io;
 mod hyper_http;
 mod hyper_timer;
+mod stress;
 mod tokio_io;

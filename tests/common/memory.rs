@@ -143,7 +143,8 @@ impl Memory {
         FIRST_FD + self.0.fds.get()
     }
 
-    fn tell(&self, fd: RawFd, readiness: Readiness) {
+    /// Has the selector report this to whoever watches the descriptor.
+    pub(crate) fn tell(&self, fd: RawFd, readiness: Readiness) {
         if readiness.contains(Readiness::HANG_UP) {
             self.0.hung_up.borrow_mut().insert(fd);
         }
@@ -293,7 +294,12 @@ impl Listener {
 
     /// The next connection, which must be there.
     pub(crate) fn next(&self) -> End {
-        self.queue.items.borrow_mut().pop_front().expect("somebody has connected")
+        self.try_next().expect("somebody has connected")
+    }
+
+    /// The next connection, if there is one.
+    pub(crate) fn try_next(&self) -> Option<End> {
+        self.queue.items.borrow_mut().pop_front()
     }
 }
 
@@ -304,8 +310,7 @@ impl Acceptor for Listener {
     }
 
     fn accept(&self) -> io::Result<Connected> {
-        let end = self.queue.items.borrow_mut().pop_front();
-        end.map(End::connected).ok_or_else(|| ErrorKind::WouldBlock.into())
+        self.try_next().map(End::connected).ok_or_else(|| ErrorKind::WouldBlock.into())
     }
 
     fn sockname(&self) -> Option<Address> {

@@ -8,6 +8,7 @@ use super::reading::Reading;
 use super::writing::Writing;
 use crate::interface::{ExtraInfo, Protocol, Transport};
 use crate::net::connection::{Conduit, Ways};
+use crate::reactor::Direction;
 use crate::transports::{Ending, Phase};
 
 impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
@@ -103,7 +104,9 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
     }
 
     fn pause_until_sent(&self) -> bool {
-        if self.gathering.is_empty() || self.has_gathered() {
+        // While the kernel is full, what this step wrote stands behind what earlier steps wrote.
+        let from_earlier_steps = self.registration.wants(Direction::Write) || !self.has_gathered();
+        if self.gathering.is_empty() || !from_earlier_steps {
             return false;
         }
         if let Some(change) = self.gathering.flow().pause_until_sent() {
