@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
+use std::mem::replace;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -89,8 +90,9 @@ impl fmt::Debug for Waiter {
 pub(crate) struct WaiterCell {
     /// The seat of the task that waits, [`NOBODY`] or [`FOREIGN`].
     seat: Cell<u32>,
-    /// The waker of a foreign waiter. Invariant: it is there exactly while `seat` is [`FOREIGN`].
-    foreign: Cell<Option<Box<Waker>>>,
+    /// The waker of a foreign waiter. Invariant: it is there exactly while `seat` is [`FOREIGN`]. Its memory stays from the
+    /// first such waiter on: who waits again and again allocates once.
+    foreign: Cell<Option<Box<Option<Waker>>>>,
 }
 
 /// Instead of a seat: nobody waits.
@@ -113,9 +115,17 @@ impl WaiterCell {
     #[cold]
     fn change_foreign(&self, seat: Option<u32>, cx: &Context<'_>) {
         // Before anything changes, since cloning a foreign waker is user code, which may wake this.
-        let foreign = if seat.is_none() { Some(Box::new(cx.waker().clone())) } else { None };
+        let waker = if seat.is_none() { Some(cx.waker().clone()) } else { None };
         self.seat.set(seat.unwrap_or(FOREIGN));
-        drop(self.foreign.replace(foreign));
+        drop(self.exchange_foreign(waker));
+    }
+
+    /// Exchanges the foreign waker. Whoever calls this drops or wakes the earlier one, which is user code.
+    fn exchange_foreign(&self, waker: Option<Waker>) -> Option<Waker> {
+        let mut place = self.foreign.take().unwrap_or_default();
+        let earlier = replace(&mut *place, waker);
+        self.foreign.set(Some(place));
+        earlier
     }
 
     #[inline]
@@ -129,8 +139,8 @@ impl WaiterCell {
 
     #[cold]
     fn wake_foreign(&self) {
-        if let Some(waker) = self.foreign.take() {
-            wake_foreign(*waker);
+        if let Some(waker) = self.exchange_foreign(None) {
+            wake_foreign(waker);
         }
     }
 
@@ -170,7 +180,10 @@ pub(super) fn yield_to_others(cx: &Context<'_>) {
         executor.yielded.set(true);
         executor.own_waiter(cx)
     });
-    own.flatten().unwrap_or_else(|| Waiter::foreign(cx.waker())).wake();
+    match own.flatten() {
+        Some(own) => own.wake(),
+        None => wake_foreign(cx.waker().clone()),
+    }
 }
 
 /// The future of [`yield_once`].

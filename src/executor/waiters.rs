@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::future::Future;
 use std::mem::replace;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use crate::executor::{Reason, Waiter, leave, poll_operation, return_operation};
+use crate::executor::{Executor, Reason, Waiter, WaiterCell, leave, poll_operation, return_operation};
 use crate::slots::Slots;
 
 /// Room for any number of waiters. While there are none it needs one pointer.
@@ -22,8 +23,8 @@ struct List {
     /// if there is no first any more.
     others: Option<Box<Queue>>,
     next_number: u32,
-    /// Those who were left by [`poll_kept`](Waiters::poll_kept).
-    kept: Option<Box<[Waiter; KEPT_PLACES]>>,
+    /// Those who were left by [`poll_kept`](Waiters::poll_kept). Shared, since waking them is user code, which may poll.
+    kept: Option<Rc<[WaiterCell; KEPT_PLACES]>>,
 }
 
 /// How many places [`Waiters::poll_kept`] has.
@@ -66,12 +67,10 @@ struct Link {
 const NOBODY: u32 = u32::MAX;
 
 impl Waiters {
-    /// Wakes all waiters, in the order in which they began to wait. Those who were kept come last.
+    /// Wakes all waiters, in the order in which they began to wait, but for those who were kept.
     pub(crate) fn wake_all(&self) {
         let Some(mut list) = self.0.take() else { return };
         let (first, others) = (list.first.take(), list.others.take());
-        // Their memory stays: whoever polls mostly does so again.
-        let kept = list.kept.as_mut().map(|kept| std::mem::take(&mut **kept));
         self.0.set(Some(list));
         if let Some(place) = first {
             place.waiter.wake();
@@ -81,9 +80,21 @@ impl Waiters {
                 place.waiter.wake();
             }
         }
-        if let Some(kept) = kept {
-            kept.into_iter().for_each(Waiter::wake);
+    }
+
+    /// Wakes all waiters, those who were kept last. The executor is that of [`poll_kept`](Waiters::poll_kept).
+    pub(crate) fn wake_all_and_kept(&self, executor: Option<&Executor>) {
+        self.wake_all();
+        for place in self.kept().iter().flat_map(|kept| kept.iter()) {
+            place.wake(executor);
         }
+    }
+
+    fn kept(&self) -> Option<Rc<[WaiterCell; KEPT_PLACES]>> {
+        let list = self.0.take()?;
+        let kept = list.kept.clone();
+        self.0.set(Some(list));
+        kept
     }
 
     /// Waits until `check` returns something. It is called at each poll. Any number may wait, and each can give up by
@@ -94,10 +105,13 @@ impl Waiters {
 
     /// Polls for what `check` returns, as a future of [`wait`](Waiters::wait) does, but without a future: whoever polls
     /// is kept in one of a few numbered places, until it is woken or another polls there. It cannot give up.
+    ///
+    /// Each place allocates at most twice, however often somebody waits there.
     pub(crate) fn poll_kept<R>(
         &self,
         place: usize,
         reason: Reason,
+        executor: Option<&Executor>,
         cx: &Context<'_>,
         check: impl FnOnce() -> Option<R>,
     ) -> Poll<R> {
@@ -107,12 +121,10 @@ impl Waiters {
         }
         return_operation();
         leave(reason);
-        let waiter = Waiter::of(cx);
         let mut list = self.0.take().unwrap_or_default();
-        let earlier = replace(&mut list.kept.get_or_insert_default()[place], waiter);
-        // As in `put`.
+        let kept = Rc::clone(list.kept.get_or_insert_default());
         self.0.set(Some(list));
-        drop(earlier);
+        kept[place].set(executor, cx);
         Poll::Pending
     }
 
@@ -121,8 +133,8 @@ impl Waiters {
         let Some(list) = self.0.take() else { return false };
         let first = list.first.iter().map(|place| &place.waiter);
         let others = list.others.iter().flat_map(|others| others.links.values()).map(|link| &link.place.waiter);
-        let has =
-            first.chain(others).chain(list.kept.iter().flat_map(|kept| kept.iter())).any(|waiter| waiter.is_seat(seat));
+        let mut kept = list.kept.iter().flat_map(|kept| kept.iter());
+        let has = first.chain(others).any(|waiter| waiter.is_seat(seat)) || kept.any(|place| place.is_seat(seat));
         self.0.set(Some(list));
         has
     }
@@ -331,7 +343,7 @@ mod tests {
         let (waiters, woken) = (Waiters::default(), Woken::default());
         let keep = |place, number| {
             let waker = Waker::from(Arc::new(Bell(number, Arc::clone(&woken))));
-            assert!(waiters.poll_kept(place, REASON, &Context::from_waker(&waker), || None::<()>).is_pending());
+            assert!(waiters.poll_kept(place, REASON, None, &Context::from_waker(&waker), || None::<()>).is_pending());
         };
         keep(0, 10);
         keep(1, 11);
@@ -341,10 +353,10 @@ mod tests {
             poll(wait, number, &woken);
         }
         drop(waits);
-        waiters.wake_all();
-        waiters.wake_all();
+        waiters.wake_all_and_kept(None);
+        waiters.wake_all_and_kept(None);
         assert_eq!(*woken.lock().unwrap(), [12, 11], "futures that are dropped take their wakers along");
-        assert_eq!(waiters.poll_kept(0, REASON, &Context::from_waker(Waker::noop()), || Some(1)), Poll::Ready(1));
+        assert_eq!(waiters.poll_kept(0, REASON, None, &Context::from_waker(Waker::noop()), || Some(1)), Poll::Ready(1));
     }
 
     #[test]

@@ -252,7 +252,7 @@ impl Protocol for StreamProtocol {
     fn connection_lost(&self, error: Option<ConnectionError>) {
         drop(self.stage.take());
         self.ended(error);
-        self.changed.wake_all();
+        self.changed.wake_all_and_kept(self.executor());
     }
 
     fn pause_writing(&self) {
@@ -261,14 +261,14 @@ impl Protocol for StreamProtocol {
 
     fn resume_writing(&self) {
         self.state.clear(Flags::WRITING_PAUSED);
-        self.changed.wake_all();
+        self.changed.wake_all_and_kept(self.executor());
     }
 
     fn connection_closing(&self, error: Option<ConnectionError>) {
         self.state.set(Flags::CLOSING);
         if error.is_some() {
             self.failed(error);
-            self.changed.wake_all();
+            self.changed.wake_all_and_kept(self.executor());
         }
     }
 

@@ -69,7 +69,7 @@ impl StreamProtocol {
 
     /// As [`drain`](StreamProtocol::drain), but for a connection that is closing: that is ready at once.
     pub(in crate::streams) fn poll_drain(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.changed.poll_kept(DRAIN, Reason::polled(Awaited::Drain), cx, || {
+        self.changed.poll_kept(DRAIN, Reason::polled(Awaited::Drain), self.executor(), cx, || {
             if self.is_lost() || self.has_failed() {
                 return Some(self.outcome().and_then(|()| Err(connection_lost())));
             }
@@ -83,7 +83,7 @@ impl StreamProtocol {
     }
 
     pub(in crate::streams) fn poll_flush(&self, transport: &dyn Transport, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.changed.poll_kept(FLUSH, Reason::polled(Awaited::Flush), cx, || self.flushed(transport))
+        self.changed.poll_kept(FLUSH, Reason::polled(Awaited::Flush), self.executor(), cx, || self.flushed(transport))
     }
 
     fn flushed(&self, transport: &dyn Transport) -> Option<io::Result<()>> {
@@ -98,7 +98,7 @@ impl StreamProtocol {
     }
 
     pub(in crate::streams) fn poll_closed(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.changed.poll_kept(CLOSED, Reason::polled(Awaited::WaitClosed), cx, || self.closed())
+        self.changed.poll_kept(CLOSED, Reason::polled(Awaited::WaitClosed), self.executor(), cx, || self.closed())
     }
 
     fn closed(&self) -> Option<io::Result<()>> {

@@ -61,14 +61,17 @@ impl<S: Side> Scene<'_, S> {
     }
 
     pub(super) fn poll_write_vectored(&mut self) {
-        let len = self.random.size().min(MOST_PER_WRITE);
+        let len = self.random.size() * 2;
         let data = self.bytes(self.written, len);
         let (first, rest) = data.split_at(self.random.below(len));
         let (second, third) = rest.split_at(self.random.below(rest.len()));
         let parts = [first, &[], second, third].map(IoSlice::new);
+        // All pieces, or as many as one call writes, or the front of the first.
+        let sizes = [len, first.len() + second.len(), first.len()];
+        let fits = sizes.into_iter().find(|size| (1..=MOST_PER_WRITE).contains(size)).unwrap_or(MOST_PER_WRITE);
         let unsent = self.unsent();
         let answer = self.writing.poll(&mut self.random, |cx| self.side.write_vectored(cx, &parts));
-        self.judge_write(answer, len, unsent);
+        self.judge_write(answer, fits, unsent);
     }
 
     /// How much the connection holds that was not sent.
