@@ -19,5 +19,6 @@ mod futures_core;
 mod futures_io;
 mod hyper_http;
 mod hyper_timer;
+mod one_send_a_step;
 mod stress;
 mod tokio_io;
