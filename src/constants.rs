@@ -54,6 +54,10 @@ pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How far ahead a deadline is set that the clock cannot represent: about thirty years.
 pub(crate) const FAR_FUTURE: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
+/// How many bytes may be on their way in each direction of a connection in memory, as in a socket's buffer. It is what one
+/// receive takes, so that a full connection is emptied by one.
+pub(crate) const MEMORY_ROOM: usize = 64 * 1024;
+
 /// The size of the buffer into which bytes for a plain `Protocol` are received. The loop has one and lends it to all
 /// transports. With 16 KiB, bulk data costs 13 % more CPU; with 256 KiB it costs no less. It is a bit more than 64 KiB,
 /// so that a block of 64 KiB still fits after TLS has encrypted it and added its record headers.

@@ -243,8 +243,8 @@ impl LoopHandle {
         Ok(())
     }
 
-    /// Like [`watch`](LoopHandle::watch), for a descriptor that is always ready. The reactor keeps the source and does
-    /// not register the descriptor.
+    /// Like [`watch`](LoopHandle::watch), for what no selector can watch. The reactor keeps the source, believes it to be
+    /// ready, and does not register the descriptor.
     pub(crate) fn keep_ready(&self, fd: RawFd, source: Rc<dyn Source>) -> io::Result<()> {
         if self.is_closed() {
             return Err(loop_is_closed());

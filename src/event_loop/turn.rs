@@ -11,6 +11,7 @@
 //! [`Core::turn`] is the only place where callbacks are called. Steps 1 to 3 call no callback, task or protocol, so
 //! nothing can change between an event and its place in the batch. After each entry of step 4, what it wrote is sent.
 
+use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::{Core, Incident};
 use crate::constants::{LETTERS_PER_TURN, LONGEST_WAIT, SPARE_ENTRIES};
 use crate::executor::{Entry, LentWaker, Letter, Payload, TaskNode};
 use crate::handle::Runnable;
+use crate::reactor::Readiness;
 use crate::reactor::{Direction, Source};
 
 /// Polls the main future, when its node is run.
@@ -96,6 +98,13 @@ impl Core {
     fn collect_events(&self) {
         self.executor.ready.append(|entries| {
             self.reactor.collect(|source, direction| entries.push(Entry::Io(source, direction)));
+        });
+    }
+
+    /// A source that no selector watches was made ready by somebody on this thread. It is called in the next turn.
+    pub(crate) fn became_ready(&self, fd: RawFd, readiness: Readiness) {
+        self.executor.ready.append(|entries| {
+            self.reactor.became_ready(fd, readiness, |source, direction| entries.push(Entry::Io(source, direction)));
         });
     }
 

@@ -5,6 +5,7 @@ mod choice;
 mod client;
 mod connection;
 mod datagram;
+mod memory;
 mod pipes;
 pub mod port;
 #[cfg(feature = "process")]
@@ -19,6 +20,7 @@ pub(crate) use connection::topmost;
 #[cfg(feature = "tls")]
 pub(crate) use connection::{LayerSettings, Layered, Made, MakeLayer, PrepareLayer};
 pub use datagram::CreateDatagramEndpoint;
+pub(crate) use memory::connected_in_memory;
 #[cfg(feature = "process")]
 pub(crate) use process::{Child, Pipes};
 pub use server::{CreateServer, Server, ShutdownReport};

@@ -65,9 +65,9 @@ impl Reactor {
         registered
     }
 
-    /// Keeps a source whose descriptor is always ready, such as a file's, which no selector can watch. It counts as
-    /// ready in both directions, so the source must never call [`exhausted`](Registration::exhausted): no event would
-    /// make it ready again.
+    /// Keeps a source that no selector can watch. It counts as ready in both directions. No event would make it ready
+    /// again, so it must never call [`exhausted`](Registration::exhausted), as a file that is always ready need not, or
+    /// somebody has to tell [`became_ready`](Reactor::became_ready).
     pub(crate) fn keep_ready(&self, fd: RawFd, source: Rc<dyn Source>) {
         let token = self.table.borrow_mut().seat(fd, Rc::clone(&source));
         source.registration().set_token(token);
@@ -131,17 +131,19 @@ impl Reactor {
         let table = self.table.borrow();
         for &(token, readiness) in events.list() {
             let Some(source) = table.at(token) else { continue };
-            let due = source.registration().note_event(readiness);
-            if due.contains(Readiness::READABLE) {
-                queue(Rc::clone(source), Direction::Read);
-            }
-            if due.contains(Readiness::WRITABLE) {
-                queue(Rc::clone(source), Direction::Write);
-            }
+            note_event(source, readiness, &mut queue);
         }
         drop(table);
         events.clear();
         self.events.set(events);
+    }
+
+    /// What [`collect`](Reactor::collect) does for an event, for a source that was [kept](Reactor::keep_ready) and that
+    /// somebody on this thread has made ready.
+    pub(crate) fn became_ready(&self, fd: RawFd, readiness: Readiness, queue: impl FnMut(Rc<dyn Source>, Direction)) {
+        if let Some(source) = self.holder_of(fd) {
+            note_event(&source, readiness, queue);
+        }
     }
 
     /// A bell for other threads, to end a wait.
@@ -216,6 +218,18 @@ impl Table {
     #[inline]
     fn at(&self, token: Token) -> Option<&Rc<dyn Source>> {
         self.seats.get(token.index()).filter(|seat| seat.generation == token.generation()).map(|seat| &seat.source)
+    }
+}
+
+/// Sets what became ready, and calls `queue` for each direction in which the source is to be called.
+#[inline]
+fn note_event(source: &Rc<dyn Source>, readiness: Readiness, mut queue: impl FnMut(Rc<dyn Source>, Direction)) {
+    let due = source.registration().note_event(readiness);
+    if due.contains(Readiness::READABLE) {
+        queue(Rc::clone(source), Direction::Read);
+    }
+    if due.contains(Readiness::WRITABLE) {
+        queue(Rc::clone(source), Direction::Write);
     }
 }
 

@@ -10,9 +10,9 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use crate::constants::DEFAULT_LIMIT;
-use crate::event_loop::get_running_loop;
+use crate::event_loop::{LoopHandle, get_running_loop};
 use crate::executor::{Awaited, because};
-use crate::net::port::Network;
+use crate::net::port::{Connected, Network};
 use crate::streams::protocol::{StreamProtocol, pair};
 use crate::streams::{StreamReader, StreamWriter};
 use crate::task::yield_now;
@@ -149,9 +149,14 @@ impl Connection {
     #[track_caller]
     fn over(socket: OwnedFd) -> io::Result<Connection> {
         let event_loop = get_running_loop();
-        let protocol = StreamProtocol::new(Some(event_loop.clone()), DEFAULT_LIMIT, None);
         let connected = event_loop.network().adopt_connection(&event_loop, socket)?;
-        let transport = connected.open(&event_loop, protocol.clone(), None)?.into_transport();
+        Connection::of(&event_loop, connected)
+    }
+
+    /// The streams of a connection that has no transport yet.
+    pub(crate) fn of(event_loop: &LoopHandle, connected: Connected) -> io::Result<Connection> {
+        let protocol = StreamProtocol::new(Some(event_loop.clone()), DEFAULT_LIMIT, None);
+        let transport = connected.open(event_loop, protocol.clone(), None)?.into_transport();
         // The loop says so only in the next turn, and the halves may be dropped before.
         protocol.has_transport(Rc::clone(&transport));
         Ok(pair(protocol, transport).into())

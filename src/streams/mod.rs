@@ -30,12 +30,10 @@ pub use open::{OpenConnection, open_connection, open_unix_connection};
 pub use pipes::{OpenReadPipe, OpenWritePipe, open_read_pipe, open_write_pipe};
 #[cfg(feature = "process")]
 pub use process::{Process, create_subprocess_exec};
+pub(crate) use protocol::{StreamProtocol, pair};
 pub use reader::StreamReader;
 pub use separators::Separators;
 pub use serve::{ClientConnected, Coroutine, FallibleCoroutine, Plain, StartServer, start_server, start_unix_server};
-pub use writer::StreamWriter;
 #[cfg(feature = "tls")]
-pub(crate) use {
-    protocol::{StreamProtocol, pair},
-    take_apart::{assert_of_one_connection, take_apart},
-};
+pub(crate) use take_apart::{assert_of_one_connection, take_apart};
+pub use writer::StreamWriter;

@@ -2,6 +2,8 @@
 
 mod manual_clock;
 mod pairs;
+mod recording;
 
 pub use manual_clock::ManualClock;
-pub use pairs::socket_pair;
+pub use pairs::{connected_pair, socket_pair};
+pub use recording::{RecordingTransport, recorded_writer};

@@ -3,6 +3,8 @@
 use std::io;
 use std::os::unix::net::UnixStream;
 
+use crate::event_loop::get_running_loop;
+use crate::net::connected_in_memory;
 use crate::streams::Connection;
 
 /// Both ends of a connection over a pair of Unix sockets, on the running loop. What a handler or a client does with its
@@ -35,4 +37,51 @@ use crate::streams::Connection;
 pub fn socket_pair() -> io::Result<(Connection, Connection)> {
     let (one, other) = UnixStream::pair()?;
     Ok((one.try_into()?, other.try_into()?))
+}
+
+/// Both ends of a connection in memory, on the running loop. The operating system has no part in it, so a test needs no
+/// descriptors and no waiting: with a [`ManualClock`](crate::testing::ManualClock), the clock jumps only when nothing is
+/// on its way.
+///
+/// All else is as over sockets: what one step writes arrives in a later turn, a writer pauses when its peer does not read,
+/// each side ends alone, and a connection that is given up with bytes unsent is a reset for its peer. Neither end has a
+/// name or a socket.
+///
+/// # Panics
+///
+/// Where no loop runs.
+///
+/// # Examples
+///
+/// A handler of [`start_server`](crate::start_server), tested without a server:
+///
+/// ```
+/// use waterwheel::testing::connected_pair;
+/// use waterwheel::{StreamReader, StreamWriter, spawn};
+///
+/// async fn shout(mut reader: StreamReader, writer: StreamWriter) -> std::io::Result<()> {
+///     let line = reader.readline().await?;
+///     writer.write(&line.to_ascii_uppercase());
+///     writer.drain().await
+/// }
+///
+/// waterwheel::run(async {
+///     let (server, mut client) = connected_pair();
+///     let (reader, writer) = server.split();
+///     spawn(shout(reader, writer));
+///     client.writer.write(b"hello\n");
+///     client.writer.write_eof();
+///     assert_eq!(client.reader.read_to_end().await?, b"HELLO\n");
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap()
+/// ```
+#[doc(alias = "duplex")]
+#[track_caller]
+pub fn connected_pair() -> (Connection, Connection) {
+    let event_loop = get_running_loop();
+    let (one, other) = connected_in_memory(&event_loop);
+    let open =
+        |connected| Connection::of(&event_loop, connected).expect("a loop that runs takes any connection in memory");
+    (open(one), open(other))
 }

@@ -18,6 +18,7 @@ mod common {
 
 #[cfg(target_os = "linux")]
 mod clean_ends;
+mod connected_pair;
 mod connection;
 mod copy;
 #[cfg(target_os = "linux")]

@@ -59,8 +59,9 @@ pub trait Conduit: 'static {
         Ways::Both
     }
 
-    /// Whether an attempt never has to wait, so that no selector can say when one is worth it.
-    fn is_always_ready(&self) -> bool {
+    /// Whether the selector is not to watch it, because an attempt never has to wait, as at some devices. Of the conduits
+    /// of this crate those in memory are not watched either: their ends tell each other what has become ready.
+    fn is_unwatched(&self) -> bool {
         false
     }
 }

@@ -130,7 +130,7 @@ impl Conduit for Pipe {
         self.ways
     }
 
-    fn is_always_ready(&self) -> bool {
+    fn is_unwatched(&self) -> bool {
         self.kind == Kind::ReadyDevice
     }
 }

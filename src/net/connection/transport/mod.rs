@@ -62,7 +62,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         watch: Option<Watch>,
         protocol: Rc<dyn Protocol>,
     ) -> io::Result<(Rc<ConduitTransport<C>>, Made)> {
-        let (fd, ways, is_always_ready) = (conduit.fd(), conduit.ways(), conduit.is_always_ready());
+        let (fd, ways, is_unwatched) = (conduit.fd(), conduit.ways(), conduit.is_unwatched());
         let registration = Registration::new();
         if ways != Ways::Both {
             // Behind one way may be a terminal.
@@ -84,7 +84,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         });
         match watch {
             Some(watch) => watch.hand_over(transport.clone())?,
-            None if is_always_ready => event_loop.keep_ready(fd, transport.clone())?,
+            None if is_unwatched => event_loop.keep_ready(fd, transport.clone())?,
             None => event_loop.watch(fd, transport.clone())?,
         }
         let made = Made::new();
