@@ -41,44 +41,44 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> (bool, Vec<String>, String)
     (status.success(), lines, errors)
 }
 
+fn echo(cert: &str, key: &str, ca: &str) -> (bool, Vec<String>, String) {
+    run("tls_echo", &["--cert", cert, "--key", key, "--ca", ca])
+}
+
 #[test]
-fn the_echo_pair_says_hello() {
+fn the_echo_over_tls_says_hello() {
     let setting = setting("tls-echo");
-    let server = server("tls_echo_server", &setting);
-    let (success, lines, errors) = run("tls_echo_client", &[&server.address.to_string(), "--ca", &setting.ca]);
+    let (success, lines, errors) = echo(&setting.cert, &setting.key, &setting.ca);
     assert_eq!((success, errors.as_str()), (true, ""));
     let (first, rest) = lines.split_first().unwrap();
     assert!(first.starts_with("Secured by TLSv1_3, TLS13_"), "{first}");
     assert_eq!(rest, [r#"Send: "Hello World!\n""#, r#"Received: "Hello World!\n""#, "Close the connection"]);
-    assert_eq!(server.process.errors(), "");
 }
 
 #[test]
-fn the_echo_client_says_in_one_line_why_it_does_not_trust() {
+fn the_echo_over_tls_says_in_one_line_why_it_does_not_trust() {
     let setting = setting("tls-echo-stranger");
-    let server = server("tls_echo_server", &setting);
     let stranger = setting.files.put("stranger.pem", &Authority::new().pem);
-    let (success, lines, errors) = run("tls_echo_client", &[&server.address.to_string(), "--ca", &stranger]);
+    let (success, lines, errors) = echo(&setting.cert, &setting.key, &stranger);
     assert_eq!((success, lines, errors.as_str()), (false, vec![], "the TLS certificate is of an unknown issuer\n"));
 }
 
 #[test]
-fn the_echo_server_says_in_one_line_what_is_wrong_with_its_files() {
+fn the_echo_over_tls_says_in_one_line_what_is_wrong_with_its_files() {
     let setting = setting("tls-echo-files");
-    let at = "127.0.0.1:0";
     for (cert, key, words) in [
         (setting.key.as_str(), setting.key.as_str(), "no certificate in the PEM text"),
         (&setting.cert, &setting.cert, "no private key in the PEM text"),
         (&setting.ca, &setting.key, "this cannot be used for TLS"),
         ("/nowhere/cert.pem", &setting.key, "/nowhere/cert.pem: No such file"),
     ] {
-        let (success, lines, errors) = run("tls_echo_server", &[at, "--cert", cert, "--key", key]);
+        let (success, lines, errors) = echo(cert, key, &setting.ca);
         assert!(!success && lines.is_empty(), "{words}: {lines:?}");
         assert!(errors.contains(words) && errors.lines().count() == 1, "{words}: {errors}");
     }
 }
 
-/// As the examples say how to make one, and as `openssl req -x509` makes one by itself.
+/// As the example says how to make one, and as `openssl req -x509` makes one by itself.
 #[test]
 fn a_certificate_made_with_openssl_serves_if_it_is_none_of_an_authority() {
     let files = Files::new("tls-openssl-req");
@@ -88,9 +88,7 @@ fn a_certificate_made_with_openssl_serves_if_it_is_none_of_an_authority() {
         command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-subj", "/CN=localhost"]);
         command.args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", more]);
         output_of(command.args(["-keyout", &key, "-out", &cert]), None);
-        let mut command = Command::new(example("tls_echo_server"));
-        let server = Server::start(command.args(["127.0.0.1:0", "--cert", &cert, "--key", &key]));
-        let (success, _, errors) = run("tls_echo_client", &[&server.address.to_string(), "--ca", &cert]);
+        let (success, _, errors) = echo(&cert, &key, &cert);
         assert_eq!(success, outcome.is_empty(), "{errors}");
         assert!(errors.contains(outcome) && errors.lines().count() == usize::from(!success), "{errors}");
     }
