@@ -151,6 +151,22 @@ impl Error for ConnectionError {
 }
 
 /// Why awaiting a task gave no result.
+///
+/// # Examples
+///
+/// ```
+/// use waterwheel::{JoinError, spawn};
+///
+/// waterwheel::run(async {
+///     let endless = spawn(std::future::pending::<()>());
+///     endless.cancel();
+///     assert!(endless.await.unwrap_err().is_cancelled());
+///
+///     let error: JoinError = spawn(async { panic!("too much") }).await.map(|never: ()| never).unwrap_err();
+///     assert!(error.is_panic());
+///     assert_eq!(error.into_panic().downcast_ref::<&str>(), Some(&"too much"));
+/// });
+/// ```
 #[non_exhaustive]
 pub enum JoinError {
     /// The task was cancelled, or its loop closed, before it finished.

@@ -77,6 +77,7 @@
 //! | asyncio | here |
 //! | --- | --- |
 //! | `Server`, `AbstractServer` | [`Server`](crate::Server) |
+//! | `sockets` | [`Server::sockets`](crate::Server::sockets) |
 //! | `start_serving`, `serve_forever`, `is_serving`, `wait_closed`, `close_clients`, `abort_clients` | [the same](crate::Server::serve_forever), and [`shutdown`](crate::Server::shutdown), [`serve_until`](crate::Server::serve_until) |
 //!
 //! # Transports and protocols

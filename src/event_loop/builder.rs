@@ -29,6 +29,22 @@ use crate::transports::Buffers;
 /// event_loop.run(waterwheel::sleep(Duration::from_secs(24 * 60 * 60)));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// A loop that takes turns as asyncio's does, and at its end waits for what is left to send no longer than a second:
+///
+/// ```
+/// use std::time::Duration;
+/// use waterwheel::EventLoop;
+///
+/// let mut event_loop = EventLoop::builder()
+///     .handles_per_poll(1)
+///     .event_capacity(256)
+///     .close_timeout(Duration::from_secs(1))
+///     .thread_limit(2)
+///     .build()?;
+/// assert_eq!(event_loop.run(async { 6 * 7 }), 42);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[must_use = "a builder does nothing until it is built"]
 pub struct Builder {
     selector: Option<Box<dyn Selector>>,

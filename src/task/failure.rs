@@ -44,6 +44,22 @@ impl<E: Into<io::Error>> From<TaskFailure<E>> for io::Error {
 }
 
 /// Why a [`TaskGroup`](crate::TaskGroup) gave no value: everything that failed in it, in the order in which it failed.
+///
+/// # Examples
+///
+/// ```
+/// use waterwheel::TaskGroup;
+///
+/// let error = waterwheel::run(TaskGroup::run(async |group: &TaskGroup<&str>| {
+///     group.create_task(async { Err("no such file") });
+///     Ok(())
+/// }))
+/// .unwrap_err();
+/// assert!(!error.is_cancelled());
+/// assert_eq!(error.failures().len(), 1);
+/// println!("{}", error.failures()[0]);
+/// assert_eq!(error.into_failures().len(), 1);
+/// ```
 #[derive(Debug)]
 #[doc(alias = "ExceptionGroup")]
 pub struct GroupError<E> {

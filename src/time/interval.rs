@@ -58,6 +58,24 @@ pub enum MissedTicks {
 }
 
 /// Ticks at regular times. [`interval`] makes it.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use waterwheel::{MissedTicks, get_running_loop, interval_at, sleep};
+///
+/// waterwheel::run(async {
+///     let (start, period) = (get_running_loop().time(), Duration::from_millis(4));
+///     let mut ticks = interval_at(start, period);
+///     ticks.set_missed_ticks(MissedTicks::Skip);
+///     assert_eq!((ticks.period(), ticks.missed_ticks()), (period, MissedTicks::Skip));
+///     assert_eq!(ticks.tick().await, start);
+///     sleep(Duration::from_millis(9)).await; // two ticks are missed, of which one comes now
+///     let late = ticks.tick().await;
+///     assert!(ticks.tick().await > late);
+/// });
+/// ```
 #[derive(Debug)]
 pub struct Interval {
     sleep: Sleep,

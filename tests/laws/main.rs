@@ -44,5 +44,6 @@ mod names_of_asyncio;
 mod paths;
 mod scripted;
 mod seams;
+mod shown;
 mod source_tree;
 mod tools;

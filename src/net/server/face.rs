@@ -19,6 +19,36 @@ use crate::time::timeout;
 use crate::transports::Guard;
 
 /// A server. Dropping it closes the listeners, and leaves the connections open.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use waterwheel::{StreamReader, StreamWriter, open_connection, start_server};
+///
+/// async fn patient(mut reader: StreamReader, _writer: StreamWriter) -> std::io::Result<()> {
+///     reader.read_to_end().await.map(drop)
+/// }
+///
+/// waterwheel::run(async {
+///     let server = start_server(patient, ("127.0.0.1", 0)).start_serving(false).await?;
+///     assert_eq!(server.sockets().len(), 1);
+///     server.start_serving().await?;
+///     assert!(server.is_serving());
+///
+///     let (mut reader, _writer) = open_connection(server.local_addrs()[0]).await?;
+///     while server.connections() == 0 {
+///         waterwheel::yield_now().await;
+///     }
+///     // `close_clients` lets each of them finish what it has written; `abort_clients` does not.
+///     server.close_clients();
+///     assert_eq!(reader.read_to_end().await?, b"");
+///     server.shutdown(Duration::from_secs(1)).await;
+///     assert!(!server.is_serving());
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap()
+/// ```
 #[doc(alias = "AbstractServer")]
 #[must_use = "dropping a server closes its listeners: keep it, and await `serve_forever()` or `wait_closed()`"]
 pub struct Server {

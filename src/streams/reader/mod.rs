@@ -60,6 +60,33 @@ use crate::streams::protocol::{Hand, StreamProtocol};
 /// })
 /// # .unwrap()
 /// ```
+///
+/// What brings its own memory allocates nothing for a message:
+///
+/// ```
+/// use waterwheel::StreamReader;
+///
+/// waterwheel::run(async {
+///     let (mut reader, feeder) = StreamReader::new(1024);
+///     feeder.feed_data(b"name: value\nkey=1;rest");
+///     let mut line = Vec::new();
+///     // One limit for this line alone, and one that is not in the way.
+///     assert_eq!(reader.readuntil_within(": ", 100).await?, b"name: ");
+///     assert_eq!(reader.readline_into(&mut line).await?, 6);
+///     line.clear();
+///     reader.readuntil_into(";", &mut line).await?;
+///     assert_eq!(line, b"key=1;");
+///     let mut buffer = [0; 2];
+///     assert_eq!(reader.read_into(&mut buffer).await?, 2);
+///     // What is looked at stays until it is consumed.
+///     assert_eq!(reader.fill_buf().await?, b"st");
+///     reader.consume(1);
+///     feeder.feed_data(b"op\n");
+///     assert_eq!(reader.readline_within(10).await?, b"top\n");
+///     Ok::<(), waterwheel::ReadError>(())
+/// })
+/// # .unwrap()
+/// ```
 pub struct StreamReader {
     protocol: Rc<StreamProtocol>,
     hand: Hand,
