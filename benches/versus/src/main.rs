@@ -4,6 +4,7 @@
 //! processes of their own, on different cores, so that nothing disturbs what is measured.
 
 mod children;
+mod http;
 mod load;
 mod parts;
 mod report;
@@ -37,8 +38,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     // A child ends with its parent, whatever happens to that.
-    if ["serve", "load", "hold", "task", "tls-serve", "tls-load"].contains(&words.first().copied().unwrap_or_default())
-    {
+    let first = words.first().copied().unwrap_or_default();
+    if ["serve", "load", "hold", "task", "tls-serve", "tls-load", "http-serve", "http-load"].contains(&first) {
         set_parent_process_death_signal(Some(Signal::KILL)).expect("Linux has it");
     }
     match words.as_slice() {
@@ -48,6 +49,8 @@ fn main() -> ExitCode {
         ["task", runtime, bench] => println!("{}", tasks::run(runtime, bench)),
         ["tls-serve", peer, app] => tls::serve(peer, app),
         ["tls-load", rest @ ..] => tls::load::run(&tls::load::Plan::parse(rest)),
+        ["http-serve", peer, version] => http::serve(peer, version),
+        ["http-load", rest @ ..] => http::load::run(&http::load::Plan::parse(rest)),
         _ => return bench(&words),
     }
     ExitCode::SUCCESS

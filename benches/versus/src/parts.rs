@@ -3,12 +3,14 @@
 mod counts;
 mod footprint;
 mod growth;
+mod http;
 mod idle;
 mod net;
 mod scenario;
 mod tasks;
 mod tls;
 mod tools;
+mod totals;
 
 pub(crate) use idle::hold;
 
@@ -43,8 +45,17 @@ pub(crate) struct Effort {
 const MOST_REPEATED: usize = 100;
 
 /// In the order in which they run and are shown.
-pub(crate) const PARTS: &[Part] =
-    &[net::PART, counts::PART, growth::PART, idle::PART, tasks::PART, tls::PART, footprint::PART, tools::PART];
+pub(crate) const PARTS: &[Part] = &[
+    net::PART,
+    counts::PART,
+    growth::PART,
+    idle::PART,
+    tasks::PART,
+    tls::PART,
+    http::PART,
+    footprint::PART,
+    tools::PART,
+];
 
 impl Effort {
     pub(crate) fn full() -> Effort {

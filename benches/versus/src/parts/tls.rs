@@ -1,14 +1,13 @@
 //! TLS beside tokio-rustls: time, the server's CPU, what is counted, and the memory of idle connections.
 
-use std::fs::read_to_string;
 use std::time::Duration;
 
-use super::counts::{allocations, temporary};
 use super::idle::status;
+use super::totals::totals;
 use super::{Effort, Part};
 use crate::children::{MEASURED_CORE, Outcome, Running, is_installed, wrapped};
 use crate::load::Until;
-use crate::report::metric::{ALLOCATIONS, CPU, IDLE, INSTRUCTIONS, RATE, SYSTEM_CALLS};
+use crate::report::metric::{CPU, IDLE, RATE};
 use crate::report::{Figures, Report};
 use crate::tls::load::{Plan, Work};
 
@@ -97,45 +96,12 @@ impl Scenario {
         Ok(many.into_iter().zip(few).map(|((metric, many), (_, few))| (metric, (many - few) / units)).collect())
     }
 
-    /// Counts all that a server does from its start to its end.
     fn counted(&self, peer: &str, batches: u64) -> Outcome<Figures> {
-        const COPIES: &str =
-            "GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=1000000000:glibc.cpu.x86_rep_stosb_threshold=1000000000";
-        let profile = self.watched(peer, batches, "callgrind", |file| {
-            let output = format!("--callgrind-out-file={file}");
-            ["env", COPIES, "valgrind", "-q", "--tool=callgrind", &output].map(str::to_owned).to_vec()
-        })?;
-        let table = self.watched(peer, batches, "strace", |file| {
-            ["strace", "-I2", "-f", "-c", "-U", "calls,name", "-o", file, "--"].map(str::to_owned).to_vec()
-        })?;
-        let instructions = profile.lines().find_map(|line| line.strip_prefix("totals: ")).ok_or("no totals")?;
-        let calls = table.lines().find(|line| line.trim_end().ends_with("total")).ok_or("strace gives no total")?;
-        let calls = calls.split_whitespace().next().ok_or("strace gives no total")?;
-        Ok(vec![
-            (INSTRUCTIONS, crate::number(instructions.trim())),
-            (ALLOCATIONS, allocations(&profile)),
-            (SYSTEM_CALLS, crate::number(calls)),
-        ])
-    }
-
-    /// What a program that watches the server writes at its end.
-    fn watched(
-        &self,
-        peer: &str,
-        batches: u64,
-        kind: &str,
-        wrapper: impl FnOnce(&str) -> Vec<String>,
-    ) -> Outcome<String> {
-        let file = temporary(kind);
-        let wrapper = wrapper(&file.display().to_string());
-        let wrapper: Vec<&str> = wrapper.iter().map(String::as_str).collect();
-        let (server, plan) = self.start(peer, &wrapper, Until::Batches(batches))?;
-        plan.start()?.output(DEADLINE)?;
-        server.end()?;
-        let text = read_to_string(&file).map_err(|error| format!("nothing was counted: {error}"));
-        // A file that nobody can delete is no reason to stop.
-        let _ = std::fs::remove_file(&file);
-        text
+        totals(|wrapper| {
+            let (server, plan) = self.start(peer, wrapper, Until::Batches(batches))?;
+            plan.start()?.output(DEADLINE)?;
+            server.end()
+        })
     }
 }
 

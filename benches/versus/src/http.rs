@@ -1,0 +1,79 @@
+//! hyper on waterwheel beside hyper on other runtimes: one service for all, and a load that checks every answer.
+
+pub(crate) mod load;
+mod streams;
+#[cfg(feature = "smol")]
+mod with_smol;
+mod with_tokio;
+mod with_waterwheel;
+
+use std::convert::Infallible;
+use std::sync::LazyLock;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Request, Response};
+
+use crate::wire::{MEBIBYTE, text};
+
+/// Which version of HTTP a server speaks. With version 2 a client has to know that it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+/// Serves until this process ends. It prints its address.
+pub(crate) fn serve(peer: &str, version: &str) {
+    let version = if version == "2" { Version::Two } else { Version::One };
+    match peer {
+        "tokio" => with_tokio::spawned(version),
+        "tokio-local" => with_tokio::spawned_locally(version),
+        "waterwheel" => with_waterwheel::serve(version),
+        #[cfg(feature = "smol")]
+        "smol" => with_smol::serve(version),
+        _ => panic!("{peer} has no server by hyper"),
+    }
+}
+
+/// What can be asked for, and how many bytes it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Page {
+    Small,
+    Middle,
+    Large,
+}
+
+static SMALL: &[u8] = b"Hello, world!";
+static LARGE: LazyLock<Vec<u8>> = LazyLock::new(|| text(10 * MEBIBYTE, 64));
+
+impl Page {
+    fn path(self) -> &'static str {
+        match self {
+            Page::Small => "/small",
+            Page::Middle => "/middle",
+            Page::Large => "/large",
+        }
+    }
+
+    fn body(self) -> &'static [u8] {
+        match self {
+            Page::Small => SMALL,
+            Page::Middle => &LARGE[..64 * 1024],
+            Page::Large => &LARGE,
+        }
+    }
+}
+
+/// What every server does with a request.
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let page = match request.uri().path() {
+        "/middle" => Page::Middle,
+        "/large" => Page::Large,
+        _ => Page::Small,
+    };
+    let mut response = Response::new(Full::new(Bytes::from_static(page.body())));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    Ok(response)
+}

@@ -1,0 +1,45 @@
+//! hyper on tokio's current-thread runtime, by hyper-util.
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{LocalSet, spawn_local};
+
+use super::{Version, answer};
+
+/// A task for each connection by `spawn`.
+pub(super) fn spawned(version: Version) {
+    run(accept(version, |connection| drop(tokio::spawn(connection))));
+}
+
+/// A task for each connection by `spawn_local`, so that it may hold what is not `Send`.
+pub(super) fn spawned_locally(version: Version) {
+    run(LocalSet::new().run_until(accept(version, |connection| drop(spawn_local(connection)))));
+}
+
+fn run(server: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(server);
+}
+
+async fn accept(version: Version, spawn: impl Fn(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>)) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    println!("{}", listener.local_addr().expect("its address"));
+    loop {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        stream.set_nodelay(true).expect("TCP_NODELAY");
+        spawn(Box::pin(serve(stream, version)));
+    }
+}
+
+async fn serve(stream: TcpStream, version: Version) {
+    let (io, service) = (TokioIo::new(stream), service_fn(answer));
+    // A client that goes away is no fault of the server.
+    let _ = match version {
+        Version::One => http1::Builder::new().timer(TokioTimer::new()).serve_connection(io, service).await,
+        Version::Two => {
+            let builder = http2::Builder::new(TokioExecutor::new()).timer(TokioTimer::new()).clone();
+            builder.serve_connection(io, service).await
+        }
+    };
+}
