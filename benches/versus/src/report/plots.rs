@@ -63,6 +63,27 @@ const PLOTS: &[Plot] = &[
         metric: metric::TIME,
         label: Shown::Ratio,
     },
+    Plot {
+        file: "http-cpu.svg",
+        title: "hyper: server CPU per request, as a multiple of that on tokio",
+        part: "http",
+        metric: metric::CPU,
+        label: Shown::Ratio,
+    },
+    Plot {
+        file: "http-instructions.svg",
+        title: "hyper: user-space instructions per request",
+        part: "http",
+        metric: metric::INSTRUCTIONS,
+        label: Shown::AsIs,
+    },
+    Plot {
+        file: "http-calls.svg",
+        title: "hyper: system calls per request",
+        part: "http",
+        metric: metric::SYSTEM_CALLS,
+        label: Shown::AsIs,
+    },
 ];
 
 const WIDTH: i32 = 960;
