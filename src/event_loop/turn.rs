@@ -20,8 +20,7 @@ use super::{Core, Incident};
 use crate::constants::{LETTERS_PER_TURN, LONGEST_WAIT, SPARE_ENTRIES};
 use crate::executor::{Entry, LentWaker, Letter, Payload, TaskNode};
 use crate::handle::Runnable;
-use crate::reactor::Readiness;
-use crate::reactor::{Direction, Source};
+use crate::reactor::{Direction, Readiness, Source};
 
 /// Polls the main future, when its node is run.
 pub(crate) type PollMain<'a> = dyn FnMut(&Rc<TaskNode>, &mut LentWaker) + 'a;

@@ -16,8 +16,7 @@ use crate::transports::{Ending, FlowChange, FlowControl, Life, Phase};
 /// tested without sockets. What a peer would do the test does itself: it calls `data_received` and `eof_received` of the
 /// protocol, and [`lose`](RecordingTransport::lose) here.
 ///
-/// After a close or an
-/// abort, `connection_lost` comes in a later turn if a loop runs; where none does, the test calls
+/// After a close or an abort, `connection_lost` comes in a later turn if a loop runs; where none does, the test calls
 /// [`lose`](RecordingTransport::lose).
 ///
 /// # Examples
