@@ -39,19 +39,26 @@ impl EarlierReasons {
         self.0.borrow().get(&seat).map_or(0, Vec::len)
     }
 
-    /// Forgets them.
+    /// Forgets all but so many. Their memory stays: the task will wait so again.
     #[inline]
-    pub(super) fn forget(&self, seat: u32) {
+    fn truncate(&self, seat: u32, count: usize) {
         if !self.0.borrow().is_empty() {
-            self.truncate(seat, 0);
+            self.truncate_slowly(seat, count);
         }
     }
 
-    fn truncate(&self, seat: u32, count: usize) {
-        let mut reasons = self.0.borrow_mut();
-        if count > 0 {
-            reasons.get_mut(&seat).into_iter().for_each(|reasons| reasons.truncate(count));
-        } else if reasons.remove(&seat).is_some() {
+    #[cold]
+    fn truncate_slowly(&self, seat: u32, count: usize) {
+        if let Some(reasons) = self.0.borrow_mut().get_mut(&seat) {
+            reasons.truncate(count);
+        }
+    }
+
+    /// The task of this seat is over.
+    pub(super) fn remove(&self, seat: u32) {
+        if !self.0.borrow().is_empty() {
+            let mut reasons = self.0.borrow_mut();
+            reasons.remove(&seat);
             shrink_map(&mut reasons);
         }
     }
@@ -151,7 +158,7 @@ impl TaskNode {
         match self.record().replace_reason(Some(reason)) {
             Some(earlier) => earlier_reasons.push(self.seat(), earlier),
             // Those of an earlier poll.
-            None => earlier_reasons.forget(self.seat()),
+            None => earlier_reasons.truncate(self.seat(), 0),
         }
     }
 

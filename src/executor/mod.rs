@@ -176,7 +176,7 @@ impl Executor {
     }
 
     fn forget_name(&self, node: &TaskNode) {
-        self.earlier_reasons.forget(node.seat());
+        self.earlier_reasons.remove(node.seat());
         if !self.names.borrow().is_empty() {
             let mut names = self.names.borrow_mut();
             names.remove(&node.seat());

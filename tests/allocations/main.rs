@@ -22,7 +22,7 @@ const WARM_UP: usize = 100;
 const OPERATIONS: usize = 1_000;
 
 /// More than a small socket takes at once, so that it has to be waited for.
-const MUCH: usize = 48 * 1024;
+const MUCH: usize = 24 * 1024;
 
 struct Bell(AtomicUsize);
 
