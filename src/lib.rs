@@ -116,8 +116,8 @@ pub use adapters::{Incoming, Lines, incoming};
 pub use adapters::{LoopExecutor, LoopTimer};
 pub use errors::{ConnectionError, JoinError, PanicPayload, ReadError, TimedOut};
 pub use event_loop::{
-    Builder, Clock, EventLoop, Incident, LoopHandle, RemoteHandle, SystemClock, TimerHandle, Turned, get_running_loop,
-    try_get_running_loop,
+    Builder, Clock, EventLoop, Incident, LoopHandle, Metrics, RemoteHandle, SystemClock, TimerHandle, Turned,
+    get_running_loop, try_get_running_loop,
 };
 pub use handle::Handle;
 pub use interface::{

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Clock, Core, EventLoop, Phase, SystemClock};
-use super::{Descriptors, Pace, StepEnd};
+use super::{Counters, Descriptors, Pace, StepEnd};
 use crate::constants::{CLOSE_TIMEOUT, EVENTS_PER_POLL, HANDLES_PER_POLL, MOST_EVENTS_PER_POLL, MOST_THREADS};
 use crate::executor::Executor;
 use crate::reactor::{MioSelector, Reactor, Selector};
@@ -169,6 +169,7 @@ impl Builder {
             phase: Cell::new(Phase::Idle),
             stopping: Cell::new(false),
             pace: Pace::new(self.handles_per_poll, now),
+            counters: Counters::default(),
             spin: self.spin,
             close_timeout: self.close_timeout,
             network: self.network.map_or_else(OnceCell::new, OnceCell::from),

@@ -12,6 +12,7 @@ mod descriptor;
 mod fd_callbacks;
 mod guest;
 mod incident;
+mod metrics;
 mod pace;
 mod running;
 mod schedule;
@@ -40,6 +41,9 @@ pub use clock::{Clock, SystemClock};
 use descriptor::Descriptors;
 pub use guest::Turned;
 pub use incident::Incident;
+use metrics::Counters;
+pub use metrics::Metrics;
+pub(crate) use metrics::{count_received, count_sent};
 use pace::Pace;
 pub use running::{get_running_loop, try_get_running_loop};
 pub(crate) use schedule::Planned;
@@ -105,6 +109,7 @@ pub(crate) struct Core {
     stopping: Cell<bool>,
     /// When a loop that has work polls the selector.
     pace: Pace,
+    pub(crate) counters: Counters,
     /// How long to poll without blocking before the selector may block.
     spin: Duration,
     /// How long a connection that closes in the background may make no progress before it is aborted.

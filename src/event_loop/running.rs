@@ -40,7 +40,8 @@ pub(super) fn enter(core: &Rc<Core>) -> Running {
         "an event loop is already running on this thread: spawn a task on it instead of running another one inside it",
     );
     core.phase.set(Phase::Running);
-    core.pace.begin_run(core.now());
+    core.counters.time_has_passed();
+    core.pace.begin_run(core.read_clock_in_turn());
     make_current(core)
 }
 

@@ -232,6 +232,7 @@ impl Core {
         if self.phase.get() == Phase::Closed {
             return None;
         }
+        self.counters.timers_armed.add(1);
         Some(self.timers.borrow_mut().arm(when, due))
     }
 

@@ -16,11 +16,11 @@ impl Core {
         let mut spent = Duration::ZERO;
         let start = self.now();
         while spent < most {
-            if self.reactor.wait(Some(Duration::ZERO))? {
+            if self.look(Some(Duration::ZERO))? {
                 return Ok(true);
             }
             spent = self.now().saturating_duration_since(start);
         }
-        self.reactor.wait(timeout.map(|timeout| timeout.saturating_sub(spent)))
+        self.look(timeout.map(|timeout| timeout.saturating_sub(spent)))
     }
 }

@@ -54,6 +54,7 @@ impl Core {
         self.step.enlist(unsent);
         if !self.step.sends_between_runs.replace(true) {
             self.finish_step();
+            self.take_in_bytes();
             self.step.sends_between_runs.set(false);
         }
     }

@@ -11,6 +11,7 @@
 //! [`Core::turn`] is the only place where callbacks are called. Steps 1 to 3 call no callback, task or protocol, so
 //! nothing can change between an event and its place in the batch. After each entry of step 4, what it wrote is sent.
 
+use std::io;
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -61,8 +62,9 @@ impl Core {
         longest: Option<Duration>,
     ) {
         let idle = self.executor.ready.is_empty();
-        let look =
-            idle || self.executor.has_yielded() || (self.pace.take_check_due() && self.pace.check(|| self.now()));
+        let look = idle
+            || self.executor.has_yielded()
+            || (self.pace.take_check_due() && self.pace.check(|| self.read_clock_in_turn()));
         if look {
             // Letters that an earlier turn left in the mailbox do not ring again, so the selector must not block.
             let may_block = idle && !self.stopping.get() && !self.executor.mailbox.has_letters();
@@ -83,7 +85,7 @@ impl Core {
         // the bell rings.
         let stands_still = timeout == Some(Duration::ZERO) && wait != timeout && self.threads.is_awaited();
         let timeout = if stands_still { longest } else { timeout };
-        let came = if may_block && !self.spin.is_zero() { self.spin(timeout) } else { self.reactor.wait(timeout) };
+        let came = if may_block && !self.spin.is_zero() { self.spin(timeout) } else { self.look(timeout) };
         self.executor.forget_yields();
         match came {
             Ok(true) => self.collect_events(),
@@ -92,6 +94,15 @@ impl Core {
             Err(error) => panic!("the event loop cannot go on, its selector failed: {error}"),
         }
         self.pace.polled(may_block);
+        if may_block {
+            self.counters.time_has_passed();
+        }
+    }
+
+    /// Polls the selector.
+    pub(super) fn look(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        self.counters.looks.add(1);
+        self.reactor.wait(timeout)
     }
 
     fn collect_events(&self) {
@@ -111,12 +122,14 @@ impl Core {
         let deadline = self.timers.borrow().next_deadline();
         let Some(deadline) = deadline else { return longest.map(|longest| longest.min(LONGEST_WAIT)) };
         let longest = longest.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
-        Some(deadline.saturating_duration_since(self.now()).min(longest))
+        Some(deadline.saturating_duration_since(self.read_clock_in_turn()).min(longest))
     }
 
     #[cold]
     fn collect_letters(&self) {
-        for letter in self.executor.mailbox.take_letters(LETTERS_PER_TURN) {
+        let letters = self.executor.mailbox.take_letters(LETTERS_PER_TURN);
+        self.counters.letters.add(letters.len());
+        for letter in letters {
             match letter {
                 Letter::Wake(waker) => self.executor.wake_seat(waker.delivered()),
                 Letter::Call(call) => self.executor.ready.push(Entry::Callback(call.into_callback())),
@@ -126,7 +139,7 @@ impl Core {
 
     /// Reads the clock once per poll of the selector, for the timers, and for what tasks keep of the time.
     fn look_at_the_clock(&self) {
-        let since = self.now().saturating_duration_since(self.started);
+        let since = self.read_clock_in_turn().saturating_duration_since(self.started);
         self.executor.set_time(since.as_secs() * 1000 + u64::from(since.subsec_millis()));
     }
 
@@ -137,13 +150,20 @@ impl Core {
         let timers = self.timers.borrow();
         if !timers.is_empty() && timers.is_any_due(now) {
             drop(timers);
-            self.executor.ready.append(|entries| self.timers.borrow_mut().take_due(now, entries));
+            self.executor.ready.append(|entries| {
+                let before = entries.len();
+                self.timers.borrow_mut().take_due(now, entries);
+                let fired = &entries[before..];
+                self.counters.timers_fired.add(fired.len());
+                self.counters.timers_woke.add(fired.iter().filter(|entry| matches!(entry, Entry::Wake(_))).count());
+            });
         }
     }
 
     fn run_batch(&self, batch: &mut Vec<Entry>, lent: &mut LentWaker, main: &mut PollMain<'_>) {
         self.executor.ready.swap_batch(batch);
         self.pace.count(batch.len());
+        self.counters.batch(batch.len());
         if batch.capacity() > SPARE_ENTRIES && batch.len() < batch.capacity() / 4 {
             batch.shrink_to_fit();
         }
@@ -161,6 +181,7 @@ impl Core {
                 self.finish_step();
             }
         }
+        self.take_in_bytes();
     }
 
     /// Runs one entry.
@@ -184,7 +205,7 @@ impl Core {
             }
             // The main future is not in its node. The caller of `run` has it.
             None if node.is_main() => main(node, lent),
-            None => {}
+            None => self.counters.steps_spared.add(1),
         }
     }
 

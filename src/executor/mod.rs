@@ -75,6 +75,8 @@ pub(crate) struct Executor {
     pub(crate) waited: AllWaited,
     /// A task has yielded, so the next turn asks the selector, and bytes that are on their way arrive.
     yielded: Cell<bool>,
+    /// How many tasks were ever spawned.
+    spawned: Cell<u64>,
     closed: Cell<bool>,
 }
 
@@ -92,6 +94,7 @@ impl Executor {
             tasks: Cell::new(0),
             waited: AllWaited::default(),
             yielded: Cell::new(false),
+            spawned: Cell::new(0),
             closed: Cell::new(false),
         });
         thread_loops::add(&executor);
@@ -110,6 +113,7 @@ impl Executor {
         let vacant = self.vacant.borrow_mut().pop();
         let node = vacant.unwrap_or_else(|| self.new_node());
         node.begin(body, spawned_at);
+        self.spawned.set(self.spawned.get() + 1);
         self.ready.push_task(&node);
         node
     }
@@ -197,6 +201,10 @@ impl Executor {
         if let Some(node) = self.seats.borrow().get(seat) {
             node.wake();
         }
+    }
+
+    pub(crate) fn spawned(&self) -> u64 {
+        self.spawned.get()
     }
 
     /// Whether somebody has yielded since [`forget_yields`](Executor::forget_yields) was called.

@@ -3,7 +3,7 @@
 //! There are two vectors, the queue and the batch that runs, and [`ReadyQueue::swap_batch`] swaps them. What is pushed
 //! while a batch runs is in the other vector, so work that is scheduled during a turn runs in the next one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::executor::{TaskNode, Waiter};
@@ -34,6 +34,9 @@ impl Entry {
 #[derive(Default)]
 pub(crate) struct ReadyQueue {
     entries: RefCell<Vec<Entry>>,
+    /// How many entries were ever queued that are no steps of tasks. Steps are not counted: each message of a stream takes
+    /// one, and what is left of all entries is their number.
+    others: Cell<u64>,
 }
 
 impl ReadyQueue {
@@ -42,6 +45,7 @@ impl ReadyQueue {
     #[inline(never)]
     pub(crate) fn push(&self, entry: Entry) {
         self.entries.borrow_mut().push(entry);
+        self.others.set(self.others.get() + 1);
     }
 
     /// Queues a step of a task.
@@ -50,10 +54,27 @@ impl ReadyQueue {
         self.entries.borrow_mut().push(Entry::Task(Rc::clone(node)));
     }
 
-    /// Lets `collect` append many entries at once. It must not call user code.
-    #[inline]
+    /// Lets `collect` append many entries at once, of which none is a step of a task. It must not call user code.
     pub(crate) fn append(&self, collect: impl FnOnce(&mut Vec<Entry>)) {
+        let before = self.len();
+        self.append_uncounted(collect);
+        self.others.set(self.others.get() + (self.len() - before) as u64);
+    }
+
+    /// It is not inlined, since counting in the same function would cost each entry 2 instructions.
+    #[inline(never)]
+    fn append_uncounted(&self, collect: impl FnOnce(&mut Vec<Entry>)) {
         collect(&mut self.entries.borrow_mut());
+    }
+
+    /// How many entries were ever queued that are no steps of tasks.
+    pub(crate) fn others(&self) -> u64 {
+        self.others.get()
+    }
+
+    /// How many steps of tasks are queued now.
+    pub(crate) fn steps(&self) -> usize {
+        self.entries.borrow().iter().filter(|entry| matches!(entry, Entry::Task(_))).count()
     }
 
     #[inline]

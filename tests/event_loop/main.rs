@@ -24,6 +24,7 @@ mod builder;
 mod callbacks;
 mod fairness;
 mod fd_callbacks;
+mod metrics;
 mod misuse;
 mod other_threads;
 mod saying;

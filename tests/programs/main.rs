@@ -34,6 +34,8 @@ mod interop;
 #[cfg(target_os = "linux")]
 mod kernel_faults;
 #[cfg(target_os = "linux")]
+mod metrics;
+#[cfg(target_os = "linux")]
 mod one_thread;
 #[cfg(target_os = "linux")]
 mod programs_of_pages;

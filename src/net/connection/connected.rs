@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::event_loop::LoopHandle;
 use crate::interface::{Address, Protocol, Transport};
-use crate::net::connection::{Clients, Conduit, ConduitTransport, Made, Names, Watch, until_made};
+use crate::net::connection::{Clients, Conduit, ConduitTransport, Made, Names, Watch, Ways, until_made};
 
 /// A connection that has no transport yet. A [`Network`](crate::network::Network) makes it of a [`Conduit`].
 ///
@@ -104,10 +104,15 @@ impl<C: Conduit> Open for C {
         protocol: Rc<dyn Protocol>,
         clients: Option<&Rc<Clients>>,
     ) -> io::Result<Opened> {
+        let ways = self.ways();
         let (transport, made) = ConduitTransport::open(event_loop, self, names, watch, protocol)?;
         let opened = Opened { transport: transport.clone(), made };
+        let counters = &event_loop.core().counters;
         if let Some(clients) = clients {
             transport.attach(clients.add(&opened.transport));
+            counters.connections_accepted.add(1);
+        } else if ways == Ways::Both {
+            counters.connections_made.add(1);
         }
         Ok(opened)
     }

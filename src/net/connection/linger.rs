@@ -93,6 +93,7 @@ impl Lingering {
         match conduit.recv(&mut loan.memory) {
             Ok(0) => Discarded::End,
             Ok(n) => {
+                self.event_loop.core().counters.bytes_received.add(n);
                 self.quiet_since.set(self.event_loop.time());
                 self.left.set(self.left.get().saturating_sub(n));
                 if self.left.get() == 0 { Discarded::End } else { Discarded::Some }

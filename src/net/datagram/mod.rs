@@ -133,7 +133,10 @@ impl DatagramSocketTransport {
             let conduit = self.conduit.borrow().clone();
             let Some(conduit) = conduit.filter(|_| self.life.is_open()) else { return Again::No };
             match conduit.recv_from(&mut loan.memory, &mut Vec::new()) {
-                Ok((data, from)) => protocol.datagram_received(data, &from),
+                Ok((data, from)) => {
+                    self.event_loop.core().counters.bytes_received.add(data.len());
+                    protocol.datagram_received(data, &from);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.registration.exhausted(Direction::Read);
                     return Again::No;

@@ -134,7 +134,10 @@ impl DatagramSocketTransport {
         let Some(conduit) = &*conduit else { return Sent::Done };
         loop {
             match conduit.send_to(data, to) {
-                Ok(()) => return Sent::Done,
+                Ok(()) => {
+                    self.event_loop.core().counters.bytes_sent.add(data.len());
+                    return Sent::Done;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Sent::Later,
                 Err(error) => return Sent::Failed(error),

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use super::ConduitTransport;
 use super::reading::Reading;
 use super::writing::Writing;
-use crate::net::connection::Conduit;
 use crate::net::connection::linger::Lingering;
+use crate::net::connection::{Conduit, Ways};
 use crate::reactor::Direction;
 use crate::transports::{Ending, Phase};
 
@@ -109,6 +109,9 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     /// Takes the conduit out, to be closed. If bytes were given up, that will be a reset.
     pub(super) fn take_conduit(&self) -> Option<Rc<C>> {
         let conduit = self.conduit.take()?;
+        if self.ways == Ways::Both {
+            self.event_loop.core().counters.connections_closed.add(1);
+        }
         if self.parting.0.get() == Manner::Reset {
             conduit.reset_on_close();
         }

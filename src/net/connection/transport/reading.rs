@@ -6,7 +6,7 @@ use std::io;
 use super::ConduitTransport;
 use crate::constants::RECEIVE_SIZE;
 use crate::errors::buffer_without_room;
-use crate::event_loop::{Incident, Unsent};
+use crate::event_loop::{Incident, Unsent, count_received};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 use crate::net::connection::{Conduit, Ways};
 use crate::reactor::{Again, Direction};
@@ -171,6 +171,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
         let room = into.len();
         let n = self.with_conduit(|conduit| conduit.recv(into)).unwrap_or(Ok(0))?;
+        count_received(n);
         if n < room {
             self.registration.received_short();
         }

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 
 use super::ConduitTransport;
 use crate::constants::{DIRECT_WRITE, DIRECT_WRITE_OF_PIECES};
-use crate::event_loop::Unsent;
+use crate::event_loop::{Unsent, count_sent};
 use crate::executor::count_system_call;
 use crate::net::connection::{Conduit, Ways};
 use crate::reactor::Direction;
@@ -133,6 +133,8 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
             Some(Err(error)) => return self.send_failed(error),
             None => return,
         };
+        count_sent(sent);
+        self.event_loop.core().take_in_bytes();
         self.parting.written();
         if sent == total {
             return;
@@ -232,6 +234,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     pub(super) fn send_now(&self) {
         count_system_call();
         self.send_outgoing();
+        self.event_loop.core().take_in_bytes();
     }
 
     /// Tells the protocol to pause or to resume, if that is to be told now that `size` bytes are kept.
@@ -279,6 +282,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         if self.has_gathered() && self.send_front().is_err() {
             self.parting.bytes_given_up();
         }
+        self.event_loop.core().take_in_bytes();
     }
 
     /// Whether this step wrote something that the kernel may take now.
@@ -302,10 +306,11 @@ impl<C: Conduit + 'static> Unsent for ConduitTransport<C> {
 fn send_front<C: Conduit>(conduit: &C, backlog: &mut Backlog) -> io::Result<()> {
     if let Some(piece) = backlog.only_piece() {
         let sent = attempt(|| conduit.send(piece))?;
+        count_sent(sent);
         backlog.advance(sent);
         return Ok(());
     }
-    backlog.send_pieces(|pieces| attempt(|| conduit.send_vectored(pieces)))
+    backlog.send_pieces(|pieces| attempt(|| conduit.send_vectored(pieces)).inspect(|&sent| count_sent(sent)))
 }
 
 /// Tries to send until that is not interrupted. Zero if the kernel takes nothing now.
