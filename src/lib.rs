@@ -108,6 +108,7 @@ mod time;
 mod timers;
 #[cfg(feature = "tls")]
 mod tls;
+mod trace;
 mod transports;
 
 #[cfg(feature = "futures-core")]

@@ -48,6 +48,7 @@ impl Core {
         // Last, since the destructors above may take descriptors out of the selector.
         let selector = self.reactor.close();
         self.dropping(|| drop(selector));
+        self.end_trace();
     }
 
     /// Runs destructors of the user's. A panic in one is reported, and the others still run.

@@ -309,6 +309,10 @@ impl Source for Descriptor {
         drop(callbacks);
     }
 
+    fn label(&self) -> String {
+        format!("descriptor {}", self.fd)
+    }
+
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
     }

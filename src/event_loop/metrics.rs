@@ -165,17 +165,18 @@ pub struct Metrics {
     /// pipe does not count.
     pub connections_now: usize,
     /// At least so long took one callback, or one step of a task; it stopped everything else on this loop. See
-    /// [`longest_wait`](Metrics::longest_wait) for what the loop knows of it.
+    /// [`longest_wait`](Metrics::longest_wait) for what the loop knows of it. While a [trace](crate::Builder::trace) is
+    /// written, each step is timed, and this is exact.
     pub longest_step: Duration,
     /// The longest time that the loop was seen to run handles without a break. At most so long had something to wait
     /// that became ready during it.
     ///
     /// The loop does not read the clock for this, since that takes as long as waking two tasks. It takes the readings
-    /// that it makes anyway: around each wait while a timer is armed, and under load after 64 handles, or after each
-    /// batch where handles are slow. What runs between two readings is a stretch. This is the longest, and `longest_step`
+    /// that it makes anyway: after each look at the selector, before each wait while a timer is armed, and under load after
+    /// 64 handles, or after each batch where handles are slow. What runs between two readings is a stretch. This is the longest, and `longest_step`
     /// is the longest divided by the number of handles that ran in it. Both are exact for a stretch of one handle. What
-    /// runs between a wait and the first reading after it is not seen: on a loop that has no timer and mostly waits,
-    /// that is nearly everything. A program that wants to know keeps a timer, such as an [`interval`](crate::interval).
+    /// runs between the last reading and a wait is not seen: on a loop that has no timer and mostly waits, that is nearly
+    /// everything. A program that wants to know keeps a timer, such as an [`interval`](crate::interval).
     pub longest_wait: Duration,
 }
 

@@ -19,6 +19,7 @@ mod schedule;
 mod spin;
 mod step;
 mod turn;
+mod watched;
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -51,6 +52,7 @@ pub use schedule::{RemoteHandle, TimerHandle};
 use step::StepEnd;
 pub(crate) use step::Unsent;
 use turn::no_main;
+use watched::Watch;
 
 /// An event loop, as its owner sees it. It stays on its thread. Dropping it closes it: every task, connection, timer
 /// and callback is dropped before `drop` returns, without further calls to protocols. You may keep it in a
@@ -110,6 +112,8 @@ pub(crate) struct Core {
     /// When a loop that has work polls the selector.
     pace: Pace,
     pub(crate) counters: Counters,
+    /// Where the turns are written to, if somebody wants to know them.
+    watch: Option<Box<Watch>>,
     /// How long to poll without blocking before the selector may block.
     spin: Duration,
     /// How long a connection that closes in the background may make no progress before it is aborted.

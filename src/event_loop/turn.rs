@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use super::{Core, Incident};
 use crate::constants::{LETTERS_PER_TURN, LONGEST_WAIT, SPARE_ENTRIES};
+use crate::errors::panic_text;
 use crate::executor::{Entry, LentWaker, Letter, Payload, TaskNode};
 use crate::handle::Runnable;
 use crate::reactor::{Direction, Readiness, Source};
@@ -61,24 +62,49 @@ impl Core {
         main: &mut PollMain<'_>,
         longest: Option<Duration>,
     ) {
+        let watched = self.is_watched();
+        if watched {
+            self.watch_turn();
+        }
         let idle = self.executor.ready.is_empty();
         let look = idle
             || self.executor.has_yielded()
             || (self.pace.take_check_due() && self.pace.check(|| self.read_clock_in_turn()));
+        let mut came = false;
         if look {
             // Letters that an earlier turn left in the mailbox do not ring again, so the selector must not block.
             let may_block = idle && !self.stopping.get() && !self.executor.mailbox.has_letters();
-            self.wait(may_block, longest);
-            self.look_at_the_clock();
+            if watched {
+                self.watch_wait(may_block);
+            }
+            came = self.wait(may_block, longest);
+        }
+        if watched {
+            self.watch_collect();
+        }
+        if came {
+            self.collect_events();
         }
         if self.executor.mailbox.has_letters() {
             self.collect_letters();
         }
         self.collect_timers();
-        self.run_batch(batch, lent, main);
+        self.take_batch(batch);
+        if watched {
+            self.watch_batch(batch);
+        }
+        // A batch that is watched runs handle by handle.
+        loop {
+            self.run_batch(batch, lent, main);
+            if !watched || !self.watch_next(batch) {
+                break;
+            }
+        }
+        self.take_in_bytes();
     }
 
-    fn wait(&self, may_block: bool, longest: Option<Duration>) {
+    /// Looks at the selector. Returns whether it has events.
+    fn wait(&self, may_block: bool, longest: Option<Duration>) -> bool {
         let wait = if may_block { self.until_next_deadline(longest) } else { Some(Duration::ZERO) };
         let timeout = self.clock.blocking(wait);
         // A clock that jumps stands still while somebody awaits a thread, which needs real time. When that has its result,
@@ -87,16 +113,16 @@ impl Core {
         let timeout = if stands_still { longest } else { timeout };
         let came = if may_block && !self.spin.is_zero() { self.spin(timeout) } else { self.look(timeout) };
         self.executor.forget_yields();
-        match came {
-            Ok(true) => self.collect_events(),
-            Ok(false) if stands_still => {}
-            Ok(false) => self.clock.slept(wait.unwrap_or_default()),
-            Err(error) => panic!("the event loop cannot go on, its selector failed: {error}"),
+        let came = came.unwrap_or_else(|error| panic!("the event loop cannot go on, its selector failed: {error}"));
+        if !came && !stands_still {
+            self.clock.slept(wait.unwrap_or_default());
         }
         self.pace.polled(may_block);
         if may_block {
             self.counters.time_has_passed();
         }
+        self.look_at_the_clock();
+        came
     }
 
     /// Polls the selector.
@@ -160,13 +186,20 @@ impl Core {
         }
     }
 
-    fn run_batch(&self, batch: &mut Vec<Entry>, lent: &mut LentWaker, main: &mut PollMain<'_>) {
+    /// Moves exactly what is ready now into the batch.
+    #[inline(always)]
+    fn take_batch(&self, batch: &mut Vec<Entry>) {
         self.executor.ready.swap_batch(batch);
         self.pace.count(batch.len());
         self.counters.batch(batch.len());
         if batch.capacity() > SPARE_ENTRIES && batch.len() < batch.capacity() / 4 {
             batch.shrink_to_fit();
         }
+    }
+
+    /// Runs each entry of a batch, and the end of its step. Only [`Core::turn`] calls it, in one place: of two copies the
+    /// compiler would inline less, which costs a message 20 instructions.
+    fn run_batch(&self, batch: &mut Vec<Entry>, lent: &mut LentWaker, main: &mut PollMain<'_>) {
         let mut entries = batch.drain(..);
         while entries.len() > 0 {
             // A panic ends this closure. The next round goes on with the entry after it.
@@ -181,7 +214,6 @@ impl Core {
                 self.finish_step();
             }
         }
-        self.take_in_bytes();
     }
 
     /// Runs one entry.
@@ -246,6 +278,7 @@ impl Core {
 
     #[cold]
     pub(super) fn report_panic(&self, incident: Incident, payload: &Payload) {
+        self.trace_panic(panic_text(&**payload));
         self.report(&incident.with_panic(payload));
     }
 }

@@ -204,13 +204,13 @@ impl TaskNode {
     }
 
     /// Takes the body out for a step. `None` for the main future, and for a task that has ended meanwhile.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_body_to_run(&self) -> Option<Pin<Box<dyn Body>>> {
         self.body.take()
     }
 
     /// Takes a step with the body that was taken out for it. Returns a panic that nobody awaits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(self: &Rc<Self>, mut body: Pin<Box<dyn Body>>, lent: &mut LentWaker) -> Option<UnheardPanic> {
         self.state.set(State::Running);
         if self.cancelled.get() {
@@ -230,7 +230,7 @@ impl TaskNode {
     }
 
     /// Polls with the waker of this seat, or with the lent one while the seat has none. Returns the payload of a panic.
-    #[inline]
+    #[inline(always)]
     fn poll<R>(&self, lent: &mut LentWaker, poll: impl FnOnce(&mut Context<'_>) -> R) -> Result<R, Payload> {
         budget::begin_step();
         self.record.begin_poll(self.executor.next_step());

@@ -31,7 +31,7 @@ impl Polled {
     }
 
     /// Polls the task of a seat with this waker.
-    #[inline]
+    #[inline(always)]
     pub(super) fn during<R>(&self, seat: u32, waker: &Waker, poll: impl FnOnce(&mut Context<'_>) -> R) -> R {
         self.seat.set(seat);
         self.waker.set(waker);

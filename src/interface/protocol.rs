@@ -109,6 +109,12 @@ pub trait Protocol {
     fn transport_above(&self) -> Option<Rc<dyn Transport>> {
         None
     }
+
+    /// The protocol that this one stands in front of to write its calls to a trace.
+    #[doc(hidden)]
+    fn behind_trace(&self) -> Option<Rc<dyn Protocol>> {
+        None
+    }
 }
 
 /// A protocol that lends its own buffer to the transport, so that bytes are received where they are needed.

@@ -18,7 +18,7 @@ pub use client::{ConnectError, CreateConnection};
 pub(crate) use client::{ConnectOptions, connect_options};
 pub(crate) use connection::topmost;
 #[cfg(feature = "tls")]
-pub(crate) use connection::{LayerSettings, Layered, Made, MakeLayer, PrepareLayer};
+pub(crate) use connection::{LayerSettings, Layered, Made, MakeLayer, PrepareLayer, behind_trace, traced};
 pub use datagram::CreateDatagramEndpoint;
 pub(crate) use memory::connected_in_memory;
 #[cfg(feature = "process")]

@@ -294,6 +294,10 @@ mod tests {
 
         fn let_go(&self) {}
 
+        fn label(&self) -> String {
+            "idle".to_owned()
+        }
+
         fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("idle")
         }

@@ -60,6 +60,9 @@ pub(crate) trait Source {
     /// Called when the loop closes: drop what is owned, without calling user code other than destructors.
     fn let_go(&self);
 
+    /// What it is called in a trace.
+    fn label(&self) -> String;
+
     /// Describes the source in a line, for reports.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }

@@ -12,6 +12,7 @@ use super::below::Below;
 use super::protocol::TlsProtocol;
 use crate::constants::tls::HIGH_WATER;
 use crate::interface::{ExtraInfo, Protocol, Transport};
+use crate::net::behind_trace;
 use crate::transports::FlowControl;
 
 pub(crate) struct TlsTransport {
@@ -107,7 +108,7 @@ impl Transport for TlsTransport {
     }
 
     fn get_protocol(&self) -> Option<Rc<dyn Protocol>> {
-        self.tls.upgrade()?.above()
+        self.tls.upgrade()?.above().map(behind_trace)
     }
 }
 

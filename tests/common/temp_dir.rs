@@ -1,11 +1,9 @@
-//! A directory for one test, and the names of sockets in it.
+//! A directory for one test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-
-use socket2::SockAddr;
 
 /// A directory for one test, removed at its end.
 pub(crate) struct TempDir(PathBuf);
@@ -37,9 +35,4 @@ impl Drop for TempDir {
             removed.expect("the directory can be removed");
         }
     }
-}
-
-/// The name of a Unix socket.
-pub(crate) fn unix_name(path: impl AsRef<Path>) -> SockAddr {
-    SockAddr::unix(path).expect("the path fits")
 }

@@ -18,6 +18,7 @@ mod common {
     pub(crate) mod story;
     pub(crate) mod temp_dir;
     pub(crate) mod trace;
+    pub(crate) mod unix_name;
     pub(crate) mod until;
     pub(crate) mod watchdog;
     pub(crate) mod wires;

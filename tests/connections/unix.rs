@@ -18,7 +18,8 @@ use waterwheel::{
 
 use crate::common::alone::run_alone;
 use crate::common::descriptors::{open_descriptors, until_descriptors};
-use crate::common::temp_dir::{TempDir, unix_name};
+use crate::common::temp_dir::TempDir;
+use crate::common::unix_name::unix_name;
 use crate::common::until::until;
 
 /// Answers each line with itself.

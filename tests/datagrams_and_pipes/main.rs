@@ -8,6 +8,7 @@ mod common {
     pub(crate) mod running;
     pub(crate) mod temp_dir;
     pub(crate) mod trace;
+    pub(crate) mod unix_name;
     pub(crate) mod until;
     pub(crate) mod watchdog;
 }

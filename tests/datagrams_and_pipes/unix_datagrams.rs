@@ -16,7 +16,8 @@ use waterwheel::{Address, CreateDatagramEndpoint, EventLoop, Family, get_running
 
 use crate::common::alone::{alone, run_alone};
 use crate::common::descriptors::{open_descriptors, until_descriptors};
-use crate::common::temp_dir::{TempDir, unix_name};
+use crate::common::temp_dir::TempDir;
+use crate::common::unix_name::unix_name;
 use crate::common::until::until;
 use crate::recorder::{DatagramRecorder, Endpoint};
 

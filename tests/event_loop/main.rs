@@ -7,6 +7,7 @@ mod common {
     pub(crate) mod bytes;
     #[cfg(feature = "tls")]
     pub(crate) mod certificates;
+    pub(crate) mod chrome_trace;
     pub(crate) mod connected;
     #[cfg(all(feature = "signals", target_os = "linux"))]
     pub(crate) mod descriptors;
@@ -14,6 +15,7 @@ mod common {
     pub(crate) mod recorder;
     pub(crate) mod running;
     pub(crate) mod sockets;
+    pub(crate) mod temp_dir;
     pub(crate) mod trace;
     pub(crate) mod until;
     pub(crate) mod watchdog;
@@ -33,5 +35,6 @@ mod setting;
 mod signals;
 mod spinning;
 mod timers;
+mod traces;
 mod turns;
 mod turns_from_outside;

@@ -4,11 +4,12 @@ use crate::source_tree::SourceFile;
 
 /// From low to high. A module may import from itself and from those before it. A new top-level module gets its place
 /// here, as low as what it needs allows.
-pub(crate) const ORDER: [&str; 28] = [
+pub(crate) const ORDER: [&str; 29] = [
     "errors",
     "constants",
     "sync",
     "report",
+    "trace",
     "slots",
     "interface",
     "handle",

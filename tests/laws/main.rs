@@ -13,6 +13,7 @@ mod common {
     pub(crate) mod polled;
     pub(crate) mod story;
     pub(crate) mod temp_dir;
+    pub(crate) mod unix_name;
     pub(crate) mod until;
     pub(crate) mod watchdog;
 }

@@ -5,6 +5,7 @@ mod common {
     pub(crate) mod arrived;
     #[cfg(feature = "tls")]
     pub(crate) mod certificates;
+    pub(crate) mod chrome_trace;
     pub(crate) mod files;
     #[cfg(feature = "tls")]
     pub(crate) mod free_address;
@@ -54,5 +55,7 @@ mod strace;
 mod system_calls;
 #[cfg(all(feature = "tls", target_os = "linux"))]
 mod tls_interop;
+#[cfg(target_os = "linux")]
+mod traces;
 #[cfg(all(feature = "futures-io", target_os = "linux"))]
 mod websocket_chat;

@@ -143,6 +143,10 @@ impl Source for Lingering {
         drop(self.attachment.take());
     }
 
+    fn label(&self) -> String {
+        "lingering connection".to_owned()
+    }
+
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lingering").field("left", &self.left.get()).finish_non_exhaustive()
     }

@@ -7,6 +7,7 @@ mod layer;
 mod linger;
 mod made;
 mod names;
+mod traced;
 mod transport;
 mod watch;
 
@@ -18,5 +19,6 @@ pub(crate) use layer::{LayerOptions, MakeLayer, topmost};
 pub(crate) use layer::{LayerSettings, Layered, PrepareLayer};
 pub(crate) use made::{Made, until_made};
 pub(crate) use names::Names;
+pub(crate) use traced::{behind_trace, labelled, traced};
 pub(crate) use transport::ConduitTransport;
 pub(crate) use watch::Watch;

@@ -81,6 +81,10 @@ impl Source for WatchedFd {
 
     fn let_go(&self) {}
 
+    fn label(&self) -> String {
+        "connecting".to_owned()
+    }
+
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WatchedFd").field("registration", &self.registration).finish()
     }

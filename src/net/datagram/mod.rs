@@ -19,7 +19,7 @@ use crate::constants::DATAGRAMS_PER_TURN;
 use crate::errors::protocol_panicked;
 use crate::event_loop::LoopHandle;
 use crate::interface::{Address, DatagramProtocol, DatagramTransport, ExtraInfo};
-use crate::net::connection::Made;
+use crate::net::connection::{Made, labelled};
 use crate::net::port::DatagramConduit;
 use crate::reactor::{Again, Direction, Registration, Source};
 use crate::transports::{Ending, FlowControl, Guard, Life};
@@ -111,13 +111,18 @@ impl DatagramSocketTransport {
             let _ = told.set(Err(error.clone()));
             self.lose(Ending::Panicked(error));
         });
-        protocol.connection_made(self.clone());
+        self.traced("connection_made", || protocol.connection_made(self.clone()));
         on_panic.disarm();
         if self.life.is_open() {
             self.want(Direction::Read);
         }
         // It was never told before: only this and the guard above tell.
         let _ = told.set(Ok(()));
+    }
+
+    /// Calls the protocol.
+    fn traced(&self, method: &'static str, call: impl FnOnce()) {
+        self.event_loop.core().traced(method, call);
     }
 
     fn want(&self, direction: Direction) {
@@ -135,14 +140,14 @@ impl DatagramSocketTransport {
             match conduit.recv_from(&mut loan.memory, &mut Vec::new()) {
                 Ok((data, from)) => {
                     self.event_loop.core().counters.bytes_received.add(data.len());
-                    protocol.datagram_received(data, &from);
+                    self.traced("datagram_received", || protocol.datagram_received(data, &from));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.registration.exhausted(Direction::Read);
                     return Again::No;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => protocol.error_received(error),
+                Err(error) => self.traced("error_received", || protocol.error_received(error)),
             }
         }
         Again::NextTurn
@@ -167,7 +172,7 @@ impl DatagramSocketTransport {
         let source = self.event_loop.core().reactor.unwatch(&self.registration);
         let conduit = self.conduit.take();
         if let Some(protocol) = &protocol {
-            protocol.connection_lost(error);
+            self.traced("connection_lost", || protocol.connection_lost(error));
         }
         drop((protocol, conduit, source));
     }
@@ -191,6 +196,10 @@ impl Source for DatagramSocketTransport {
         drop(self.queue.take());
         drop(conduit);
         drop(protocol);
+    }
+
+    fn label(&self) -> String {
+        labelled("datagrams", self.local.as_ref())
     }
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

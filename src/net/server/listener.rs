@@ -7,7 +7,7 @@ use std::rc::{Rc, Weak};
 
 use crate::constants::ACCEPT_REST;
 use crate::event_loop::{Incident, LoopHandle, TimerHandle};
-use crate::net::connection::Connected;
+use crate::net::connection::{Connected, labelled};
 use crate::net::port::Acceptor;
 use crate::reactor::{Again, Direction, Registration, Source};
 
@@ -152,6 +152,10 @@ impl Source for Listener {
     fn let_go(&self) {
         self.host.loop_closed();
         self.close();
+    }
+
+    fn label(&self) -> String {
+        labelled("listener", self.with_acceptor(|acceptor| acceptor.sockname()).flatten().as_ref())
     }
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

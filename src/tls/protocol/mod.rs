@@ -37,7 +37,7 @@ use crate::constants::tls::HIGH_WATER;
 use crate::errors::ConnectionError;
 use crate::event_loop::{LoopHandle, TimerHandle};
 use crate::interface::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
-use crate::net::Made;
+use crate::net::{Made, traced};
 use crate::transports::Gathering;
 use above::Above;
 pub(super) use above::Told;
@@ -114,7 +114,7 @@ impl TlsProtocol {
             policy: sessions.policy,
             transport: transport(this.clone(), Rc::clone(&below)),
             below,
-            above: Above::new(above, told),
+            above: Above::new(traced(event_loop, above), told),
             phase: Cell::new(Phase::Handshaking),
             made: Made::new(),
             incoming: Cell::default(),
@@ -141,7 +141,7 @@ impl TlsProtocol {
 
     pub(super) fn set_above(&self, protocol: Rc<dyn Protocol>) {
         if self.phase.get() != Phase::Lost {
-            self.above.replace(protocol);
+            self.above.replace(traced(&self.event_loop, protocol));
         }
     }
 

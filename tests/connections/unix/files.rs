@@ -10,7 +10,8 @@ use waterwheel::{EventLoop, start_server, start_unix_server};
 use super::{answers, echo};
 use crate::common::alone::{alone, run_alone};
 use crate::common::descriptors::{open_descriptors, until_descriptors};
-use crate::common::temp_dir::{TempDir, unix_name};
+use crate::common::temp_dir::TempDir;
+use crate::common::unix_name::unix_name;
 
 #[test]
 fn the_socket_of_a_dead_server_is_replaced() {

@@ -17,7 +17,8 @@ use waterwheel::{EventLoop, Promise, StreamWriter, start_unix_server};
 use super::{answers, echo};
 use crate::common::alone::{alone, run_alone};
 use crate::common::descriptors::open_descriptors;
-use crate::common::temp_dir::{TempDir, unix_name};
+use crate::common::temp_dir::TempDir;
+use crate::common::unix_name::unix_name;
 
 /// A starter's number, and how its attempt to take the path went.
 type Outcome = (u8, io::Result<()>);

@@ -13,7 +13,8 @@ use waterwheel::{
 use super::moments::drop_at;
 use super::wires::pipe;
 use super::{Row, rows};
-use crate::common::temp_dir::{TempDir, unix_name};
+use crate::common::temp_dir::TempDir;
+use crate::common::unix_name::unix_name;
 
 pub(super) const ROWS: &[Row] = rows![
     "OpenConnection" => async |moment| {

@@ -38,7 +38,7 @@ const SAY: &str = "new Promise(done => {
     if (send.disabled) new MutationObserver(press).observe(send, { attributeFilter: ['disabled'] }); else press();
 })";
 
-struct Browser {
+pub(super) struct Browser {
     devtools: WebSocket<TcpStream>,
     asked: u64,
     process: Process,
@@ -46,7 +46,7 @@ struct Browser {
 }
 
 impl Browser {
-    fn start() -> Browser {
+    pub(super) fn start() -> Browser {
         let profile = Files::new("browser");
         let mut command = Command::new("chromium");
         command.args(FLAGS).arg(format!("--user-data-dir={}", profile.path("profile"))).arg("about:blank");
@@ -89,7 +89,7 @@ impl Browser {
     }
 
     /// Opens a page in a window of its own, and gives its session.
-    fn open(&mut self, url: &str) -> String {
+    pub(super) fn open(&mut self, url: &str) -> String {
         let target = self.call(None, "Target.createTarget", json!({ "url": url, "newWindow": true }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let session = self.call(None, "Target.attachToTarget", attach);
@@ -104,7 +104,7 @@ impl Browser {
     }
 
     #[track_caller]
-    fn evaluate(&mut self, session: &str, expression: &str) -> Value {
+    pub(super) fn evaluate(&mut self, session: &str, expression: &str) -> Value {
         let parameters = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
         let mut answer = self.call(Some(session), "Runtime.evaluate", parameters);
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");

@@ -10,3 +10,4 @@ mod proxy;
 mod redis;
 #[cfg(feature = "tls")]
 mod smtp;
+mod trace_page;

@@ -120,6 +120,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
 
     /// Gives up what is still buffered. If that is something, the peer is told by a reset.
     pub(super) fn give_up_outgoing(&self) {
+        self.event_loop.core().trace_unsent(self, 0);
         if self.gathering.give_up() {
             self.parting.bytes_given_up();
         }

@@ -7,7 +7,7 @@ use super::ConduitTransport;
 use super::reading::Reading;
 use super::writing::Writing;
 use crate::interface::{ExtraInfo, Protocol, Transport};
-use crate::net::connection::{Conduit, Ways};
+use crate::net::connection::{Conduit, Ways, behind_trace, traced};
 use crate::reactor::Direction;
 use crate::transports::{Ending, Phase};
 
@@ -127,10 +127,10 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
     }
 
     fn set_protocol(&self, protocol: Rc<dyn Protocol>) {
-        self.life.set_protocol(protocol);
+        self.life.set_protocol(traced(&self.event_loop, protocol));
     }
 
     fn get_protocol(&self) -> Option<Rc<dyn Protocol>> {
-        self.life.protocol()
+        self.life.protocol().map(behind_trace)
     }
 }

@@ -24,7 +24,7 @@ use std::rc::{Rc, Weak};
 
 use crate::event_loop::LoopHandle;
 use crate::interface::Protocol;
-use crate::net::connection::{Attachment, Conduit, Made, Names, Watch, Ways};
+use crate::net::connection::{Attachment, Conduit, Made, Names, Watch, Ways, labelled, traced};
 use crate::reactor::{Again, Direction, Registration, Source};
 use crate::transports::{Gathering, Life};
 use ending::Parting;
@@ -74,7 +74,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
             registration,
             conduit: Cell::new(Some(conduit)),
             ways,
-            life: Life::new(protocol),
+            life: Life::new(traced(event_loop, protocol)),
             reading: ReadingSide::new(),
             writing: WritingSide::new(ways),
             gathering: Gathering::new(),
@@ -149,6 +149,11 @@ impl<C: Conduit + 'static> Source for ConduitTransport<C> {
         drop(self.take_conduit());
         drop(protocol);
         drop(self.attachment.take());
+    }
+
+    fn label(&self) -> String {
+        let kind = if self.ways == Ways::Both { "connection" } else { "pipe" };
+        labelled(kind, self.names.peer.as_ref())
     }
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -209,6 +209,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     fn kernel_is_full(&self, size: usize) {
         self.registration.exhausted(Direction::Write);
         self.want(Direction::Write);
+        self.event_loop.core().trace_unsent(self, size);
         self.signal(size);
     }
 
@@ -235,6 +236,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         count_system_call();
         self.send_outgoing();
         self.event_loop.core().take_in_bytes();
+        self.event_loop.core().trace_unsent(self, self.gathering.len());
     }
 
     /// Tells the protocol to pause or to resume, if that is to be told now that `size` bytes are kept.
