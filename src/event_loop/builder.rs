@@ -168,7 +168,7 @@ impl Builder {
     /// ```
     /// # let path = std::env::temp_dir().join(format!("waterwheel-trace-{}.json", std::process::id()));
     /// # let file = path.clone();
-    /// let mut event_loop = waterwheel::EventLoop::builder().trace(path).build()?;
+    /// let mut event_loop = waterwheel::EventLoop::builder().trace(path).trace_records(10_000).build()?;
     /// event_loop.run(waterwheel::yield_now());
     /// drop(event_loop); // writes the file
     /// # assert!(std::fs::read_to_string(&file)?.contains(r#""name":"turn""#));

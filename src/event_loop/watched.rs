@@ -187,6 +187,13 @@ impl LoopHandle {
     /// # Errors
     ///
     /// `Unsupported` if the loop writes no trace. Otherwise what the system says of the file.
+    ///
+    /// ```
+    /// let event_loop = waterwheel::EventLoop::new()?;
+    /// let error = event_loop.handle().save_trace().unwrap_err();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn save_trace(&self) -> io::Result<()> {
         let core = self.core();
         let Some(tracer) = core.tracer() else {

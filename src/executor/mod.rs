@@ -69,8 +69,8 @@ pub(crate) struct Executor {
     /// The step that is going on, or was the last. Steps are numbered in order, and the number says as well when the step
     /// was: see [`milliseconds`].
     step: Cell<u64>,
-    /// How many tasks there ever were. It wraps.
-    tasks: Cell<u32>,
+    /// The number that was given last: to a task, even if it was refused, or to a main future. It wraps.
+    last_number: Cell<u32>,
     /// The streams of this loop.
     pub(crate) waited: AllWaited,
     /// A task has yielded, so the next turn asks the selector, and bytes that are on their way arrive.
@@ -91,7 +91,7 @@ impl Executor {
             polled: Polled::none(),
             earlier_reasons: leaving::EarlierReasons::default(),
             step: Cell::new(0),
-            tasks: Cell::new(0),
+            last_number: Cell::new(0),
             waited: AllWaited::default(),
             yielded: Cell::new(false),
             spawned: Cell::new(0),
@@ -145,8 +145,8 @@ impl Executor {
 
     /// The number of the next task. The first is 1.
     fn next_number(&self) -> u32 {
-        let number = self.tasks.get().wrapping_add(1);
-        self.tasks.set(number);
+        let number = self.last_number.get().wrapping_add(1);
+        self.last_number.set(number);
         number
     }
 

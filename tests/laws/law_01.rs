@@ -184,7 +184,7 @@ fn law_01_one_caller() {
 /// Each kind of transport tells its protocol itself.
 const TRANSPORTS: &str = "net/connection/transport/mod.rs net/connection/transport/ending.rs net/datagram/mod.rs";
 
-/// TLS is called by a turn, and calls on. What `testing` has is driven by a test, in place of a loop.
+/// TLS is called by a turn, and calls on; so does a protocol whose calls are traced. What `testing` has is driven by a test, in place of a loop.
 fn calls_for_itself(place: &str) -> bool {
     place.starts_with("tls/") || place.starts_with("net/connection/traced.rs") || place.starts_with("testing/")
 }
