@@ -189,9 +189,12 @@ impl LoopHandle {
     /// `Unsupported` if the loop writes no trace. Otherwise what the system says of the file.
     ///
     /// ```
-    /// let event_loop = waterwheel::EventLoop::new()?;
-    /// let error = event_loop.handle().save_trace().unwrap_err();
-    /// assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+    /// # let path = std::env::temp_dir().join(format!("waterwheel-saved-{}.json", std::process::id()));
+    /// # let file = path.clone();
+    /// // A loop that runs for long keeps the last 1000 records.
+    /// let mut event_loop = waterwheel::EventLoop::builder().trace(path).trace_records(1000).build()?;
+    /// event_loop.run(async { waterwheel::get_running_loop().save_trace() })?;
+    /// # std::fs::remove_file(file)?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn save_trace(&self) -> io::Result<()> {

@@ -25,7 +25,7 @@ fn a_program_that_knows_nothing_of_it_writes_a_trace() {
     assert!(trace.count("turn") >= 10, "{}", trace.count("turn"));
     assert!(trace.count("main") >= 3 && trace.count("buffer_updated") >= 3);
     assert_eq!(trace.counted("ready handles").len(), trace.count("turn"));
-    let handler = trace.slices.iter().find(|slice| slice.name == "Task-1").expect("a handler ran");
+    let handler = trace.slices.iter().find(|slice| slice.name == "Task-2").expect("a handler ran");
     assert!(handler.args["spawned at"].is_string(), "{handler:?}");
 }
 

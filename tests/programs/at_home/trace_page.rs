@@ -34,12 +34,12 @@ fn the_page_of_a_trace_is_zoomed_and_searched() {
         )
     };
     assert_eq!(of_page(&search("no such thing")), "0 found");
-    let steps = of_page("slices.filter(slice => slice[NAME] === 'Task-1').length").as_u64().expect("a number");
-    assert_eq!(of_page(&search("task-1")), format!("{steps} found"));
+    let steps = of_page("slices.filter(slice => slice[NAME] === 'Task-2').length").as_u64().expect("a number");
+    assert_eq!(of_page(&search("task-2")), format!("{steps} found"));
     assert_eq!(of_page("byId('next').click(); byId('found').innerText"), format!("1 of {steps}"));
     let details = of_page("byId('details').innerText");
     let details = details.as_str().expect("it is text");
-    assert!(details.starts_with("Task-1 (task): ") && details.contains("spawned at "), "{details}");
+    assert!(details.starts_with("Task-2 (task): ") && details.contains("spawned at "), "{details}");
     assert!(details.contains("queued by ") && details.contains(" for its turn"), "{details}");
     assert!(of_page(span).as_f64() < Some(0.1), "it shows what it has found");
     assert_eq!(of_page("byId('previous').click(); byId('found').innerText"), format!("{steps} of {steps}"));
