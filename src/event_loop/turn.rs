@@ -15,7 +15,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Core, Incident};
 use crate::constants::{LETTERS_PER_TURN, LONGEST_WAIT, SPARE_ENTRIES};
@@ -121,7 +121,10 @@ impl Core {
         if may_block {
             self.counters.time_has_passed();
         }
-        self.look_at_the_clock();
+        // A look in between, as after each yield, needs no time unless a timer may have become due.
+        if may_block || !self.timers.borrow().is_empty() {
+            self.look_at_the_clock();
+        }
         came
     }
 
@@ -163,10 +166,20 @@ impl Core {
         }
     }
 
-    /// Reads the clock once per poll of the selector, for the timers, and for what tasks keep of the time.
+    /// Reads the clock, for the timers, and for what tasks keep of the time.
     fn look_at_the_clock(&self) {
-        let since = self.read_clock_in_turn().saturating_duration_since(self.started);
-        self.executor.set_time(since.as_secs() * 1000 + u64::from(since.subsec_millis()));
+        self.executor.set_time(self.milliseconds_until(self.read_clock_in_turn()));
+    }
+
+    /// Reads the clock for a report, in the middle of a batch or outside of one.
+    pub(crate) fn note_time(&self) {
+        self.executor.set_time(self.milliseconds_until(self.now()));
+    }
+
+    /// From when the loop was made.
+    fn milliseconds_until(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.started);
+        since.as_secs() * 1000 + u64::from(since.subsec_millis())
     }
 
     /// Queues the timers that are due by the last reading of the clock. Between two polls of the selector that is only a

@@ -20,6 +20,7 @@ pub(super) fn live_nodes(executor: &Executor) -> Vec<Rc<TaskNode>> {
 }
 
 pub(super) fn look_at(core: &Core) -> LoopDump {
+    core.note_time();
     let nodes = live_nodes(&core.executor);
     let asked = Asked {
         executor: &core.executor,

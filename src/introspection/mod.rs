@@ -52,7 +52,8 @@ impl LoopHandle {
     /// which the loop knows nothing but that it has not woken the task. Where a task waits for several things, as in a
     /// [`race`](crate::race), all are there that its last step has polled.
     ///
-    /// Times are those of the loop's last look at its clock, which it takes each time it looks for events.
+    /// Since when a task waits is known as well as the loop knew the time when it ran the task: it reads its clock when it
+    /// has waited for events.
     ///
     /// ```
     /// use waterwheel::{Promise, get_running_loop, spawn, yield_now};
