@@ -41,6 +41,12 @@ fn the_page_of_a_trace_is_zoomed_and_searched() {
     let details = details.as_str().expect("it is text");
     assert!(details.starts_with("Task-2 (task): ") && details.contains("spawned at "), "{details}");
     assert!(details.contains("queued by ") && details.contains(" for its turn"), "{details}");
-    assert!(of_page(span).as_f64() < Some(0.1), "it shows what it has found");
+    // It shows what it has found: ten times as much as the step took, or all, if that step took most of the time.
+    let wanted =
+        "(found => Math.min(last - first, Math.max(10 * (found[END] - found[BEGIN]), 1000)))(slices[view.selected])";
+    let relative = of_page(&format!("(view.end - view.begin) / {wanted}")).as_f64().expect("a number");
+    assert!((0.99..1.01).contains(&relative), "{relative}");
+    let is_shown = "(found => view.begin <= found[BEGIN] && found[BEGIN] < view.end)(slices[view.selected])";
+    assert_eq!(of_page(is_shown), true);
     assert_eq!(of_page("byId('previous').click(); byId('found').innerText"), format!("{steps} of {steps}"));
 }
