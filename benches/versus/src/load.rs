@@ -8,7 +8,7 @@ mod watch;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::process::id;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use exchange::Exchange;
 use rustix::net::sockopt::set_tcp_congestion;
@@ -46,6 +46,25 @@ pub(crate) enum Until {
     Milliseconds(u64),
     /// So many batches on each connection.
     Batches(u64),
+}
+
+impl Until {
+    /// Does the work again and again until then. Returns how often, and how long that took.
+    pub(crate) fn repeat(self, mut work: impl FnMut()) -> (u64, Duration) {
+        let start = Instant::now();
+        let mut times = 0;
+        loop {
+            let over = match self {
+                Until::Milliseconds(amount) => start.elapsed() >= Duration::from_millis(amount),
+                Until::Batches(amount) => times >= amount,
+            };
+            if over {
+                return (times, start.elapsed());
+            }
+            work();
+            times += 1;
+        }
+    }
 }
 
 /// What a load found.

@@ -123,28 +123,12 @@ pub(crate) fn run(plan: &Plan) {
         connections.iter_mut().for_each(|connection| connection.receive(&mut buffer));
     };
     if let Until::Milliseconds(_) = plan.until {
-        repeat(Until::Milliseconds(50), &mut batch);
+        Until::Milliseconds(50).repeat(&mut batch);
     }
     let before = cpu_time(plan.server);
-    let (times, time) = repeat(plan.until, &mut batch);
+    let (times, time) = plan.until.repeat(&mut batch);
     let cpu = cpu_time(plan.server) - before;
     println!("{} {} {cpu}", times * requests(plan.work, plan.connections), time.as_nanos());
-}
-
-fn repeat(until: Until, mut batch: impl FnMut()) -> (u64, Duration) {
-    let start = Instant::now();
-    let mut times = 0;
-    loop {
-        let over = match until {
-            Until::Milliseconds(amount) => start.elapsed() >= Duration::from_millis(amount),
-            Until::Batches(amount) => times >= amount,
-        };
-        if over {
-            return (times, start.elapsed());
-        }
-        batch();
-        times += 1;
-    }
 }
 
 fn connect(address: SocketAddr, place: usize) -> TcpStream {

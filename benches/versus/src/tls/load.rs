@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
@@ -124,29 +124,13 @@ pub(crate) fn run(plan: &Plan) {
         Until::Milliseconds(_) => Until::Milliseconds(50),
         Until::Batches(_) => Until::Batches(0),
     };
-    repeat(warm_up, &mut work);
+    warm_up.repeat(&mut work);
     let before = cpu_time(plan.server);
-    let (times, time) = repeat(plan.until, &mut work);
+    let (times, time) = plan.until.repeat(&mut work);
     let cpu = cpu_time(plan.server) - before;
     let units = times * plan.work.units(plan.connections);
     println!("{units} {} {cpu}", time.as_nanos());
     connections.into_iter().for_each(end);
-}
-
-fn repeat(until: Until, mut work: impl FnMut()) -> (u64, Duration) {
-    let start = Instant::now();
-    let mut times = 0;
-    loop {
-        let over = match until {
-            Until::Milliseconds(amount) => start.elapsed() >= Duration::from_millis(amount),
-            Until::Batches(amount) => times >= amount,
-        };
-        if over {
-            return (times, start.elapsed());
-        }
-        work();
-        times += 1;
-    }
 }
 
 /// Connects, and comes to the end of the handshake.
