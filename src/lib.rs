@@ -96,6 +96,8 @@ mod report;
 mod runner;
 #[cfg(feature = "signals")]
 mod signals;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod slots;
 mod streams;
 #[cfg_attr(waterwheel_loom, path = "../tests/loom/sync.rs")]

@@ -21,7 +21,7 @@ pub enum Family {
 }
 
 impl Family {
-    pub(super) fn fits(self, ip: &IpAddr) -> bool {
+    pub(crate) fn fits(self, ip: &IpAddr) -> bool {
         match self {
             Family::Any => true,
             Family::V4 => ip.is_ipv4(),

@@ -1,0 +1,128 @@
+//! Running a test with many seeds, and saying what is needed to see a failure again.
+
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::env;
+use std::fmt::{Display, Write};
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::str::FromStr;
+
+use super::decisions::Happened;
+use super::run::Sim;
+use super::shrink::smallest;
+use crate::errors::panic_text;
+
+/// How often a failing test is run again to find the faults that it needs.
+const TRIES: usize = 300;
+
+/// The most faults that a report lists one by one.
+const LISTED: usize = 40;
+
+/// Runs a test in a [`Sim`] of each seed, and panics at the first that fails: with the error, the faults that the failure
+/// needs, and a command that runs it again.
+///
+/// The test has failed if it returns an error or panics. The faults that it needs are found by leaving out others, for
+/// which it is run again up to 300 times.
+///
+/// The environment changes what is run: `WATERWHEEL_SEED=7` that seed alone, `WATERWHEEL_FAULTS=12,40` with no other
+/// faults than these, and `WATERWHEEL_SEEDS=1000000` so many seeds instead of those of the range. With
+/// `WATERWHEEL_TRACE=trace.json` as well each host writes what its loop did, as
+/// [`Builder::trace`](crate::Builder::trace) says.
+///
+/// ```
+/// use waterwheel::sim::{Faults, check};
+///
+/// check(0..20, |sim| {
+///     sim.set_faults(Faults::benign());
+///     sim.host("server", || async {
+///         let greet = async |_, writer: waterwheel::StreamWriter| writer.write(b"hello\n");
+///         waterwheel::start_server(greet, "0.0.0.0:7").await?.serve_forever().await
+///     });
+///     sim.client("client", async {
+///         waterwheel::sleep(std::time::Duration::from_secs(1)).await;
+///         let (mut reader, _writer) = waterwheel::open_connection(("server", 7)).await?;
+///         assert_eq!(reader.readline().await?, b"hello\n");
+///         std::io::Result::Ok(())
+///     });
+///     sim.run()
+/// });
+/// ```
+#[track_caller]
+pub fn check<E: Display>(seeds: Range<u64>, test: impl Fn(&mut Sim) -> Result<(), E>) {
+    let seeds = match (variable("WATERWHEEL_SEED"), variable("WATERWHEEL_SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, Some(count)) => seeds.start..seeds.start + count,
+        (None, None) => seeds,
+    };
+    let only = env::var("WATERWHEEL_FAULTS").ok().map(|list| list.split(',').filter_map(number).collect());
+    for seed in seeds {
+        if let Err(failed) = Run::of(&test, seed, only.as_ref()) {
+            panic!("{}", report(&test, seed, failed));
+        }
+    }
+}
+
+fn variable(name: &str) -> Option<u64> {
+    number(&env::var(name).ok()?)
+}
+
+fn number(text: &str) -> Option<u64> {
+    u64::from_str(text.trim()).ok()
+}
+
+/// A run that has failed.
+struct Run {
+    error: String,
+    script: Vec<(Happened, String)>,
+}
+
+impl Run {
+    fn of<E: Display>(
+        test: &impl Fn(&mut Sim) -> Result<(), E>,
+        seed: u64,
+        only: Option<&BTreeSet<u64>>,
+    ) -> Result<(), Run> {
+        let mut sim = Sim::with_only(seed, only);
+        let outcome = catch_unwind(AssertUnwindSafe(|| test(&mut sim).map_err(|error| error.to_string())));
+        let error = match outcome {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(payload) => format!("the test panicked: {}", text_of(&*payload)),
+        };
+        Err(Run { error, script: sim.script() })
+    }
+
+    fn numbers(&self) -> BTreeSet<u64> {
+        self.script.iter().map(|(fault, _)| fault.number).collect()
+    }
+}
+
+fn text_of(payload: &(dyn Any + Send)) -> &str {
+    panic_text(payload)
+}
+
+fn report<E: Display>(test: &impl Fn(&mut Sim) -> Result<(), E>, seed: u64, failed: Run) -> String {
+    let happened = failed.script.len();
+    let needed = smallest(&failed.numbers(), TRIES, |some| Run::of(test, seed, Some(some)).is_err());
+    // What is said is what the command below shows.
+    let failed = Run::of(test, seed, Some(&needed)).err().unwrap_or(failed);
+    let mut text = format!("seed {seed} fails: {}\n", failed.error);
+    let _ = match needed.len() {
+        0 => writeln!(text, "\nIt fails without any fault."),
+        n => writeln!(text, "\nOf {happened} faults it needs {n}:"),
+    };
+    for (fault, host) in failed.script.iter().take(LISTED) {
+        let at = fault.at.as_secs_f64();
+        let _ = writeln!(text, "  {:>9.6} s  {host}: {} (number {})", at, fault.fault, fault.number);
+    }
+    if failed.script.len() > LISTED {
+        let _ = writeln!(text, "  and {} more", failed.script.len() - LISTED);
+    }
+    let numbers: Vec<String> = needed.iter().map(u64::to_string).collect();
+    let thread = std::thread::current();
+    let name = thread.name().filter(|name| *name != "main").unwrap_or_default();
+    let again = format!("WATERWHEEL_SEED={seed} WATERWHEEL_FAULTS={} cargo test {name}", numbers.join(","));
+    let _ = write!(text, "\nRun it again:  {again}\nSee its trace: WATERWHEEL_TRACE=trace.json {again}");
+    text
+}

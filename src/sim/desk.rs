@@ -1,0 +1,187 @@
+//! The descriptors of one host, and which of them have become ready: what a kernel keeps for a process.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::reactor::{Bell, Readiness, Token};
+
+/// The numbers of simulated descriptors begin here, where the system has none.
+const FIRST_FD: RawFd = 1 << 20;
+
+/// The descriptors of a host, from when it starts until it crashes.
+pub(super) struct Desk {
+    watched: RefCell<BTreeMap<RawFd, Token>>,
+    /// Those whose peers have ended their side, so that whoever watches one later hears of it, too.
+    hung_up: RefCell<BTreeSet<RawFd>>,
+    pending: RefCell<Vec<(RawFd, Readiness)>>,
+    open: RefCell<BTreeSet<RawFd>>,
+    limit: Cell<usize>,
+    is_dead: Cell<bool>,
+    pub(super) ringer: Arc<Ringer>,
+}
+
+impl Desk {
+    pub(super) fn new(limit: usize) -> Desk {
+        Desk {
+            watched: RefCell::default(),
+            hung_up: RefCell::default(),
+            pending: RefCell::default(),
+            open: RefCell::default(),
+            limit: Cell::new(limit),
+            is_dead: Cell::new(false),
+            ringer: Arc::default(),
+        }
+    }
+
+    /// Takes the lowest free descriptor, as a kernel does. So a number that was just closed comes again at once.
+    ///
+    /// # Errors
+    ///
+    /// EMFILE if that is one more than there may be.
+    pub(super) fn open(&self) -> io::Result<RawFd> {
+        let mut open = self.open.borrow_mut();
+        if open.len() >= self.limit.get() {
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        }
+        let lowest_free = (FIRST_FD..).zip(&*open).find(|(number, taken)| number != *taken);
+        let fd = lowest_free.map_or(FIRST_FD + open.len() as RawFd, |(number, _)| number);
+        open.insert(fd);
+        Ok(fd)
+    }
+
+    /// A closed descriptor is not watched, and has no events.
+    pub(super) fn close(&self, fd: RawFd) {
+        self.open.borrow_mut().remove(&fd);
+        self.watched.borrow_mut().remove(&fd);
+        self.hung_up.borrow_mut().remove(&fd);
+        self.pending.borrow_mut().retain(|(pending, _)| *pending != fd);
+    }
+
+    pub(super) fn open_count(&self) -> usize {
+        self.open.borrow().len()
+    }
+
+    pub(super) fn limit_open(&self, limit: usize) {
+        self.limit.set(limit);
+    }
+
+    /// The host crashes: its descriptors end without a word to anybody.
+    pub(super) fn die(&self) {
+        self.is_dead.set(true);
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.is_dead.get()
+    }
+
+    /// A descriptor has become ready.
+    pub(super) fn tell(&self, fd: RawFd, readiness: Readiness) {
+        if readiness.contains(Readiness::HANG_UP) {
+            self.hung_up.borrow_mut().insert(fd);
+        }
+        self.pending.borrow_mut().push((fd, readiness));
+    }
+
+    pub(super) fn watch(&self, fd: RawFd, token: Token) -> io::Result<()> {
+        if !self.open.borrow().contains(&fd) {
+            let text = "a simulated host watches simulated descriptors only";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        }
+        self.watched.borrow_mut().insert(fd, token);
+        // What came before nobody has heard. Readiness that is not there costs an attempt.
+        let hung_up = self.hung_up.borrow().contains(&fd);
+        let readiness = Readiness::READABLE.with(Readiness::WRITABLE);
+        self.tell(fd, if hung_up { readiness.with(Readiness::HANG_UP) } else { readiness });
+        Ok(())
+    }
+
+    pub(super) fn unwatch(&self, fd: RawFd) -> io::Result<()> {
+        self.watched.borrow_mut().remove(&fd).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    pub(super) fn token(&self, fd: RawFd) -> Option<Token> {
+        self.watched.borrow().get(&fd).copied()
+    }
+
+    /// The descriptor that is watched at this place of their order.
+    pub(super) fn nth_watched(&self, n: usize) -> Option<RawFd> {
+        self.watched.borrow().keys().nth(n).copied()
+    }
+
+    pub(super) fn watched_count(&self) -> usize {
+        self.watched.borrow().len()
+    }
+
+    pub(super) fn has_pending(&self) -> bool {
+        !self.pending.borrow().is_empty()
+    }
+
+    pub(super) fn take_pending(&self) -> Vec<(RawFd, Readiness)> {
+        self.pending.take()
+    }
+}
+
+/// What other threads end a wait by.
+#[derive(Default)]
+pub(super) struct Ringer {
+    has_rung: AtomicBool,
+    waiting: Mutex<()>,
+    rung: Condvar,
+}
+
+impl Ringer {
+    pub(super) fn take(&self) -> bool {
+        self.has_rung.swap(false, Ordering::AcqRel)
+    }
+
+    /// Blocks the thread until the bell has rung.
+    pub(super) fn wait(&self) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        while !self.take() {
+            waiting = self.rung.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+pub(super) struct SimBell(pub(super) Arc<Ringer>);
+
+impl Bell for SimBell {
+    fn ring(&self) -> io::Result<()> {
+        // Under the lock, so that it cannot come between a look at the flag and the wait.
+        let _waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.has_rung.store(true, Ordering::Release);
+        self.0.rung.notify_one();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_free_descriptor_is_taken_and_no_more_than_the_limit() {
+        let desk = Desk::new(3);
+        let fds: Vec<RawFd> = (0..3).map(|_| desk.open().unwrap()).collect();
+        assert_eq!(desk.open().unwrap_err().raw_os_error(), Some(libc::EMFILE));
+        desk.close(fds[1]);
+        assert_eq!(desk.open().unwrap(), fds[1]);
+        desk.close(fds[0]);
+        desk.close(fds[2]);
+        assert_eq!(desk.open().unwrap(), fds[0]);
+    }
+
+    #[test]
+    fn a_descriptor_that_was_closed_has_no_events_for_the_next_of_its_number() {
+        let desk = Desk::new(3);
+        let fd = desk.open().unwrap();
+        desk.tell(fd, Readiness::HANG_UP);
+        desk.close(fd);
+        assert_eq!(desk.open().unwrap(), fd);
+        assert!(!desk.has_pending());
+    }
+}

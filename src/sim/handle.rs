@@ -1,0 +1,179 @@
+//! What tasks can do to the world that they run in.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::cluster::Cluster;
+use super::end::End;
+use super::faults::Faults;
+use super::line::{Kind, Line, Side};
+use super::links::Way;
+use crate::net::port::Ways;
+
+/// What a task has asked for that cannot be done while it runs.
+pub(super) enum Request {
+    Crash(usize),
+    Start(usize),
+}
+
+/// Changes the world of a simulation, also from within: from the tasks of its hosts. Cloning it is cheap.
+///
+/// ```
+/// use std::time::Duration;
+/// use waterwheel::sim::Sim;
+/// use waterwheel::{open_connection, sleep, start_server};
+///
+/// let mut sim = Sim::new(1);
+/// sim.host("server", || async {
+///     let echo = async |mut reader: waterwheel::StreamReader, writer: waterwheel::StreamWriter| {
+///         waterwheel::copy(&mut reader, &writer).await.map(drop)
+///     };
+///     start_server(echo, "0.0.0.0:7").await?.serve_forever().await
+/// });
+/// let network = sim.handle();
+/// sim.client("client", async move {
+///     sleep(Duration::from_millis(10)).await;
+///     network.partition("client", "server");
+///     let connecting = waterwheel::timeout(Duration::from_secs(5), open_connection(("server", 7)));
+///     assert!(connecting.await.is_err(), "nothing passes");
+///     network.heal("client", "server");
+///     open_connection(("server", 7)).await.map(drop)
+/// });
+/// sim.run()?;
+/// # Ok::<(), waterwheel::sim::Failure>(())
+/// ```
+#[derive(Clone)]
+pub struct SimHandle {
+    pub(super) cluster: Rc<Cluster>,
+    pub(super) requests: Rc<RefCell<VecDeque<Request>>>,
+}
+
+impl SimHandle {
+    /// Lets nothing pass between two hosts, either way. What is sent meanwhile is held back, and arrives when the
+    /// partition [heals](SimHandle::heal); a connection whose bytes wait too long fails. Datagrams are lost.
+    ///
+    /// # Panics
+    ///
+    /// This and the others panic if there is no host of this name.
+    #[track_caller]
+    pub fn partition(&self, one: &str, other: &str) {
+        self.cut(one, other);
+        self.cut(other, one);
+    }
+
+    /// Lets nothing pass from one host to another. The other direction stays as it is.
+    #[track_caller]
+    pub fn cut(&self, from: &str, to: &str) {
+        self.cluster.links.cut(self.way(from, to));
+    }
+
+    /// Lets everything pass again between two hosts.
+    #[track_caller]
+    pub fn heal(&self, one: &str, other: &str) {
+        self.cluster.links.open(self.way(one, other));
+        self.cluster.links.open(self.way(other, one));
+    }
+
+    #[track_caller]
+    fn way(&self, from: &str, to: &str) -> Way {
+        Way { from: self.cluster.named(from).number, to: self.cluster.named(to).number }
+    }
+
+    /// A host loses its power: its program is gone before anything else runs, and says nothing to anybody. Its
+    /// connections are only known to be lost when somebody sends something, after the host has
+    /// [started](SimHandle::start) again.
+    #[track_caller]
+    pub fn crash(&self, host: &str) {
+        let number = self.cluster.named(host).number;
+        self.requests.borrow_mut().push_back(Request::Crash(number));
+    }
+
+    /// Starts a host that has crashed: its program runs from the beginning, at the same address.
+    #[track_caller]
+    pub fn start(&self, host: &str) {
+        let number = self.cluster.named(host).number;
+        self.requests.borrow_mut().push_back(Request::Start(number));
+    }
+
+    /// How the network behaves from now on.
+    pub fn set_faults(&self, faults: Faults) {
+        self.cluster.world.set_faults(faults);
+    }
+
+    /// The simulated time since the beginning.
+    pub fn elapsed(&self) -> Duration {
+        self.cluster.world.now()
+    }
+
+    /// How many descriptors a host may have open: sockets, listeners and pipes. With one more, connecting, binding and
+    /// accepting fail as at a process's limit.
+    #[track_caller]
+    pub fn limit_descriptors(&self, host: &str, limit: usize) {
+        self.cluster.named(host).limit_descriptors(limit);
+    }
+
+    /// How many descriptors a host has open.
+    #[track_caller]
+    pub fn open_descriptors(&self, host: &str) -> usize {
+        self.cluster.named(host).desk().open_count()
+    }
+
+    /// The addresses of a host: one of IPv4 and one of IPv6. Its name means these, too.
+    #[track_caller]
+    pub fn addresses(&self, host: &str) -> [IpAddr; 2] {
+        self.cluster.named(host).ips()
+    }
+
+    /// What a look-up of a name gives, in this order. The names of hosts need not be set.
+    pub fn set_name(&self, name: &str, addresses: impl Into<Vec<IpAddr>>) {
+        self.cluster.set_name(name, addresses.into());
+    }
+
+    /// A pipe within a host: where to read, and where to write. Only
+    /// [`connect_read_pipe`](crate::LoopHandle::connect_read_pipe), [`open_read_pipe`](crate::open_read_pipe) and the
+    /// like can use them, on a loop of that host; the descriptors only stand for the ends.
+    ///
+    /// ```
+    /// use waterwheel::sim::Sim;
+    ///
+    /// let mut sim = Sim::new(1);
+    /// let world = sim.handle();
+    /// sim.client("host", async move {
+    ///     let (read, write) = world.pipe("host")?;
+    ///     let (mut reader, writer) = (waterwheel::open_read_pipe(read).await?, waterwheel::open_write_pipe(write).await?);
+    ///     writer.write(b"through the wall");
+    ///     drop(writer);
+    ///     assert_eq!(reader.read_to_end().await?, b"through the wall");
+    ///     std::io::Result::Ok(())
+    /// });
+    /// sim.run()?;
+    /// # Ok::<(), waterwheel::sim::Failure>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the process has no descriptors left for what stands for the ends.
+    #[track_caller]
+    pub fn pipe(&self, host: &str) -> std::io::Result<(OwnedFd, OwnedFd)> {
+        let machine = self.cluster.named(host);
+        let desk = machine.desk();
+        // The numbers of open descriptors are unique in the process. Those of a socket pair come without a file.
+        let (read, write) = std::os::unix::net::UnixStream::pair()?;
+        let side = || Side::new(machine.number, &desk, None);
+        let line = Line::new(&self.cluster.world, &self.cluster.links, Kind::Pipe, [side(), side()]);
+        self.cluster.keep_pipe(read.as_raw_fd(), End::of_pipe(&line, 0, Ways::In));
+        self.cluster.keep_pipe(write.as_raw_fd(), End::of_pipe(&line, 1, Ways::Out));
+        Ok((read.into(), write.into()))
+    }
+}
+
+impl fmt::Debug for SimHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimHandle").field("elapsed", &self.elapsed()).finish_non_exhaustive()
+    }
+}

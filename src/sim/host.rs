@@ -1,0 +1,224 @@
+//! A host: a loop with the program that runs on it, which may crash and be started again.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::clock::SimClock;
+use super::cluster::Cluster;
+use super::machine::Machine;
+use super::network::SimNetwork;
+use super::selector::SimSelector;
+use super::world::Note;
+use crate::event_loop::{Builder, EventLoop, Incident};
+use crate::introspection::LoopDump;
+use crate::task::Task;
+
+/// What the main future of a simulated host may return.
+///
+/// A failure ends the simulation, so a host whose failures belong to the test handles them itself.
+pub trait Outcome {
+    /// What went wrong, if something did.
+    fn failure(self) -> Option<String>;
+}
+
+impl Outcome for () {
+    fn failure(self) -> Option<String> {
+        None
+    }
+}
+
+impl<E: Display> Outcome for Result<(), E> {
+    fn failure(self) -> Option<String> {
+        self.err().map(|error| error.to_string())
+    }
+}
+
+/// What a main future has returned: what went wrong, if something did.
+type Ended = Rc<RefCell<Option<Option<String>>>>;
+
+type Main = Pin<Box<dyn Future<Output = Option<String>>>>;
+
+/// Makes the main future, each time the host starts.
+pub(super) struct Software {
+    make: Box<dyn FnMut() -> Main>,
+    at: &'static Location<'static>,
+}
+
+impl Software {
+    #[track_caller]
+    pub(super) fn new<F>(mut make: impl FnMut() -> F + 'static) -> Software
+    where
+        F: Future + 'static,
+        F::Output: Outcome,
+    {
+        let at = Location::caller();
+        Software { make: Box::new(move || into_main(make())), at }
+    }
+
+    #[track_caller]
+    pub(super) fn once<F>(main: F) -> Software
+    where
+        F: Future + 'static,
+        F::Output: Outcome,
+    {
+        let (at, mut main) = (Location::caller(), Some(main));
+        let make = move || into_main(main.take().expect("a client that has crashed cannot start again: use a host"));
+        Software { make: Box::new(make), at }
+    }
+}
+
+fn into_main<F>(main: F) -> Main
+where
+    F: Future + 'static,
+    F::Output: Outcome,
+{
+    Box::pin(async move { main.await.failure() })
+}
+
+pub(super) struct Host {
+    pub(super) machine: Rc<Machine>,
+    /// Whether the simulation runs until its main future is done.
+    pub(super) is_client: bool,
+    software: Software,
+    cluster: Rc<Cluster>,
+    configure: Rc<dyn Fn(Builder) -> Builder>,
+    /// `None` while it is down.
+    program: Option<Program>,
+    /// Until when its last turn takes.
+    busy_until: Duration,
+}
+
+/// What runs on a host from when it starts until it crashes.
+struct Program {
+    event_loop: EventLoop,
+    main: Option<Task<()>>,
+    ended: Ended,
+    /// The panics that nobody took.
+    panics: Rc<RefCell<Vec<String>>>,
+}
+
+/// How a main future has ended.
+pub(super) enum MainEnd {
+    Done,
+    Failed(String),
+    Panicked(String),
+}
+
+impl Host {
+    pub(super) fn new(
+        cluster: &Rc<Cluster>,
+        machine: Rc<Machine>,
+        software: Software,
+        is_client: bool,
+        configure: Rc<dyn Fn(Builder) -> Builder>,
+    ) -> Host {
+        let cluster = Rc::clone(cluster);
+        Host { machine, is_client, software, cluster, configure, program: None, busy_until: Duration::ZERO }
+    }
+
+    /// Starts the program, if the host is down.
+    ///
+    /// # Errors
+    ///
+    /// If its loop cannot be built.
+    pub(super) fn start(&mut self) -> io::Result<()> {
+        if self.program.is_some() {
+            return Ok(());
+        }
+        let (world, host) = (&self.cluster.world, self.machine.number);
+        let selector = SimSelector { world: Rc::clone(world), desk: self.machine.desk(), host };
+        let network = SimNetwork { cluster: Rc::clone(&self.cluster), machine: Rc::clone(&self.machine) };
+        // One thread, so that the results of several jobs come in the order in which the jobs were given.
+        let builder = EventLoop::builder().thread_limit(1);
+        let builder = (self.configure)(builder).selector(Box::new(selector)).network(Rc::new(network));
+        let event_loop = builder.clock(Rc::new(SimClock(Rc::clone(world)))).build()?;
+        self.cluster.links.bring_up(host);
+
+        let panics: Rc<RefCell<Vec<String>>> = Rc::default();
+        let heard = Rc::clone(&panics);
+        event_loop.handle().set_exception_handler(move |incident: &Incident| match incident.panic() {
+            Some(_) => heard.borrow_mut().push(incident.to_string()),
+            None => log::debug!("a simulated host: {incident}"),
+        });
+        let (main, ended) = ((self.software.make)(), Ended::default());
+        let ending = Rc::clone(&ended);
+        let task = event_loop.handle().create_task_at(
+            async move {
+                let failure = main.await;
+                *ending.borrow_mut() = Some(failure);
+            },
+            self.software.at,
+        );
+        task.set_name(self.machine.name.clone());
+        self.program = Some(Program { event_loop, main: Some(task), ended, panics });
+        Ok(())
+    }
+
+    /// The program ends at once, and the network is told nothing of it.
+    pub(super) fn crash(&mut self) {
+        let Some(program) = self.program.take() else { return };
+        self.cluster.world.note(Note::Crash, self.machine.number, 0);
+        self.cluster.links.take_down(self.machine.number);
+        self.machine.crash();
+        drop(program);
+    }
+
+    /// When the loop next has something to do. `None` if it waits for others.
+    pub(super) fn next_turn(&self) -> Option<Duration> {
+        let event_loop = &self.program.as_ref()?.event_loop;
+        let world = &self.cluster.world;
+        let due = if event_loop.is_ready() || self.machine.desk().has_pending() {
+            world.now()
+        } else {
+            world.time_of(event_loop.next_deadline()?)
+        };
+        Some(due.max(self.busy_until).max(world.now()))
+    }
+
+    /// Whether it waits for a thread, for which time stands still.
+    pub(super) fn awaits_thread(&self) -> bool {
+        let awaits = |program: &Program| {
+            program.event_loop.handle().core().threads.is_awaited() && !program.event_loop.is_ready()
+        };
+        self.program.as_ref().is_some_and(awaits) && !self.machine.desk().has_pending()
+    }
+
+    /// Takes a turn. `longest` is zero unless the loop waits for a thread.
+    pub(super) fn turn(&mut self, longest: Option<Duration>) {
+        let Some(program) = &mut self.program else { return };
+        let world = &self.cluster.world;
+        world.note(Note::Turn, self.machine.number, 0);
+        world.count_event();
+        let _turned = program.event_loop.turn(longest);
+        self.busy_until = world.now() + world.within(&world.setting(|faults| faults.turn_time.clone()));
+    }
+
+    /// How the main future has ended. It is told once.
+    pub(super) fn take_main_end(&mut self) -> Option<MainEnd> {
+        let program = self.program.as_mut()?;
+        if program.main.as_ref()?.is_finished() {
+            // Dropping the task of a future that panicked reports the panic.
+            drop(program.main.take());
+            if let Some(ended) = program.ended.take() {
+                return Some(ended.map_or(MainEnd::Done, MainEnd::Failed));
+            }
+        }
+        None
+    }
+
+    /// A panic that nobody took.
+    pub(super) fn take_panic(&self) -> Option<MainEnd> {
+        let panics = &self.program.as_ref()?.panics;
+        panics.borrow_mut().pop().map(MainEnd::Panicked)
+    }
+
+    pub(super) fn dump(&self) -> Option<LoopDump> {
+        self.program.as_ref().map(|program| program.event_loop.handle().dump_tasks())
+    }
+}

@@ -1,0 +1,327 @@
+//! The simulation: it lets the hosts take turns, and time pass between them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::cluster::Cluster;
+use super::decisions::Happened;
+use super::failure::{Failure, FailureKind};
+use super::faults::{Fault, Faults};
+use super::handle::{Request, SimHandle};
+use super::host::{Host, MainEnd, Outcome, Software};
+use crate::event_loop::Builder;
+
+/// How much simulated time may pass, unless the limit is set.
+const TIME_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A world of hosts. Each has a loop of its own, an address and a name. The [module](crate::sim) says more.
+///
+/// ```
+/// use waterwheel::sim::{Faults, Sim};
+/// use waterwheel::{StreamReader, StreamWriter, open_connection, start_server};
+///
+/// async fn echo(mut reader: StreamReader, writer: StreamWriter) -> std::io::Result<()> {
+///     waterwheel::copy(&mut reader, &writer).await.map(drop)
+/// }
+///
+/// let mut sim = Sim::new(4711);
+/// sim.set_faults(Faults::benign());
+/// sim.host("server", || async { start_server(echo, "0.0.0.0:7").await?.serve_forever().await });
+/// sim.client("client", async {
+///     waterwheel::sleep(std::time::Duration::from_secs(1)).await;
+///     let (mut reader, writer) = open_connection(("server", 7)).await?;
+///     writer.write(b"hello\n");
+///     assert_eq!(reader.readline().await?, b"hello\n");
+///     std::io::Result::Ok(())
+/// });
+/// sim.run()?;
+/// # Ok::<(), waterwheel::sim::Failure>(())
+/// ```
+pub struct Sim {
+    hosts: Vec<Host>,
+    handle: SimHandle,
+    configure: Rc<dyn Fn(Builder) -> Builder>,
+    time_limit: Duration,
+    event_limit: u64,
+    /// How many clients are not done.
+    clients_left: usize,
+}
+
+/// What comes next.
+enum Next {
+    Action,
+    Turn(usize),
+}
+
+impl Sim {
+    /// A world without hosts, with a network without [faults](Sim::set_faults). All that is left to chance is decided by
+    /// the seed.
+    pub fn new(seed: u64) -> Sim {
+        let handle = SimHandle { cluster: Rc::new(Cluster::new(seed)), requests: Rc::default() };
+        Sim {
+            hosts: Vec::new(),
+            handle,
+            configure: Rc::new(|builder| builder),
+            time_limit: TIME_LIMIT,
+            event_limit: u64::MAX,
+            clients_left: 0,
+        }
+    }
+
+    /// A world in which only the faults with these numbers happen.
+    pub(super) fn with_only(seed: u64, faults: Option<&BTreeSet<u64>>) -> Sim {
+        let sim = Sim::new(seed);
+        sim.cluster().world.keep_script();
+        if let Some(faults) = faults {
+            sim.cluster().world.allow_only(faults.clone());
+        }
+        sim
+    }
+
+    fn cluster(&self) -> &Rc<Cluster> {
+        &self.handle.cluster
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.cluster().world.seed()
+    }
+
+    /// Changes the world, also from within.
+    pub fn handle(&self) -> SimHandle {
+        self.handle.clone()
+    }
+
+    /// How the network behaves from now on.
+    pub fn set_faults(&self, faults: Faults) {
+        self.handle.set_faults(faults);
+    }
+
+    /// Settings of the loops of all hosts that are added later. Their clock, selector and network are the simulation's
+    /// in any case.
+    pub fn configure(&mut self, configure: impl Fn(Builder) -> Builder + 'static) {
+        self.configure = Rc::new(configure);
+    }
+
+    /// How much simulated time may pass before a run fails (default a day).
+    pub fn time_limit(&mut self, limit: Duration) {
+        self.time_limit = limit;
+    }
+
+    /// How many events there may be before a run fails. The default is any number.
+    pub fn event_limit(&mut self, limit: u64) {
+        self.event_limit = limit;
+    }
+
+    /// Adds a host that runs for as long as the simulation: a server, mostly. Its main future is made when it starts, at
+    /// the beginning and after each crash. When that future is done, the rest of the loop goes on.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is a host of this name, or if the process has run out of what a loop needs.
+    #[track_caller]
+    pub fn host<F>(&mut self, name: &str, software: impl FnMut() -> F + 'static)
+    where
+        F: Future + 'static,
+        F::Output: Outcome,
+    {
+        self.add(name, Software::new(software), false);
+    }
+
+    /// Adds a host whose main future the simulation waits for. When it is done, the rest of its loop goes on.
+    ///
+    /// # Panics
+    ///
+    /// As [`host`](Sim::host).
+    #[track_caller]
+    pub fn client<F>(&mut self, name: &str, main: F)
+    where
+        F: Future + 'static,
+        F::Output: Outcome,
+    {
+        self.add(name, Software::once(main), true);
+        self.clients_left += 1;
+    }
+
+    #[track_caller]
+    fn add(&mut self, name: &str, software: Software, is_client: bool) {
+        let machine = self.cluster().add(name);
+        let mut host = Host::new(self.cluster(), machine, software, is_client, Rc::clone(&self.configure));
+        host.start().expect("a simulated loop can be built");
+        self.hosts.push(host);
+    }
+
+    /// Runs until every client is done; without clients, until nothing is left to happen. It can be called again, for
+    /// clients that were added since.
+    ///
+    /// # Errors
+    ///
+    /// If a main future fails, a task or callback panics, nothing can ever happen again, or a limit has passed.
+    pub fn run(&mut self) -> Result<(), Failure> {
+        let waits = self.clients_left > 0;
+        while !waits || self.clients_left > 0 {
+            if !self.step()? {
+                return if waits { Err(self.failure(FailureKind::Deadlock)) } else { Ok(()) };
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets this much simulated time pass, also after the clients are done.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Sim::run), but nobody has to be done.
+    pub fn run_for(&mut self, duration: Duration) -> Result<(), Failure> {
+        let end = self.handle.elapsed() + duration;
+        while self.next().is_some_and(|(_, at)| at <= end) {
+            self.step()?;
+        }
+        self.cluster().world.pass_until(end);
+        Ok(())
+    }
+
+    /// One event: something arrives somewhere, or a host takes a turn. Returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Sim::run), but for the deadlock.
+    pub fn step(&mut self) -> Result<bool, Failure> {
+        self.carry_out_requests();
+        if let Some(waiting) = self.hosts.iter().position(Host::awaits_thread) {
+            self.hosts[waiting].turn(None);
+            return self.look_at(waiting);
+        }
+        let Some((next, at)) = self.next() else { return Ok(false) };
+        if at > self.time_limit {
+            return Err(self.failure(FailureKind::TimeLimit));
+        }
+        if self.events() >= self.event_limit {
+            return Err(self.failure(FailureKind::EventLimit));
+        }
+        self.cluster().world.pass_until(at);
+        match next {
+            Next::Action => {
+                self.cluster().world.act();
+                Ok(true)
+            }
+            Next::Turn(host) => {
+                self.hosts[host].turn(Some(Duration::ZERO));
+                self.look_at(host)
+            }
+        }
+    }
+
+    /// What comes next, and when. Of several turns at one time any may come first.
+    fn next(&self) -> Option<(Next, Duration)> {
+        let world = &self.cluster().world;
+        let action = world.next_action_at();
+        let mut first: Option<(usize, Duration)> = None;
+        let mut equals = 0;
+        for (number, host) in self.hosts.iter().enumerate() {
+            let Some(at) = host.next_turn() else { continue };
+            match first {
+                Some((_, earliest)) if at > earliest => {}
+                Some((_, earliest)) if at == earliest => {
+                    equals += 1;
+                    if world.below(equals) == 0 {
+                        first = Some((number, at));
+                    }
+                }
+                _ => {
+                    equals = 1;
+                    first = Some((number, at));
+                }
+            }
+        }
+        match (action, first) {
+            (Some(action), Some((host, turn))) if turn < action => Some((Next::Turn(host), turn)),
+            (Some(action), _) => Some((Next::Action, action)),
+            (None, first) => first.map(|(host, turn)| (Next::Turn(host), turn)),
+        }
+    }
+
+    fn carry_out_requests(&mut self) {
+        // What ends with a program may ask for more.
+        loop {
+            let request = self.handle.requests.borrow_mut().pop_front();
+            match request {
+                None => return,
+                Some(Request::Crash(host)) => self.hosts[host].crash(),
+                Some(Request::Start(host)) => self.hosts[host].start().expect("a simulated loop can be built"),
+            }
+        }
+    }
+
+    /// Looks at what a turn has brought.
+    fn look_at(&mut self, number: usize) -> Result<bool, Failure> {
+        let host = &mut self.hosts[number];
+        let end = host.take_main_end();
+        let panic = host.take_panic();
+        if host.is_client && end.is_some() {
+            self.clients_left -= 1;
+        }
+        let name = self.hosts[number].machine.name.clone();
+        match panic.or(end) {
+            Some(MainEnd::Panicked(text)) => Err(self.failure(FailureKind::Panicked { host: name, text })),
+            Some(MainEnd::Failed(text)) => Err(self.failure(FailureKind::Failed { host: name, text })),
+            Some(MainEnd::Done) | None => Ok(true),
+        }
+    }
+
+    fn failure(&self, kind: FailureKind) -> Failure {
+        let hosts = self.hosts.iter().filter_map(|host| Some((host.machine.name.clone(), host.dump()?)));
+        Failure {
+            kind,
+            seed: self.seed(),
+            elapsed: self.handle.elapsed(),
+            events: self.events(),
+            hosts: hosts.collect(),
+        }
+    }
+
+    /// How many events there were.
+    pub fn events(&self) -> u64 {
+        self.cluster().world.events()
+    }
+
+    /// A number made of all that has happened and when. Two runs with one digest took one course, unless they differ
+    /// only in the content of what was sent.
+    pub fn digest(&self) -> u64 {
+        self.cluster().world.digest()
+    }
+
+    /// How often a fault has happened.
+    pub fn count(&self, fault: Fault) -> u64 {
+        self.cluster().world.count_of(fault)
+    }
+
+    /// The faults that happened, if they were kept, with the names of their hosts.
+    pub(super) fn script(&self) -> Vec<(Happened, String)> {
+        let script = self.cluster().world.script();
+        script.into_iter().map(|fault| (fault.clone(), self.cluster().name_of(fault.host))).collect()
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        // The loops go first, since what they close puts something on the agenda.
+        let hosts = std::mem::take(&mut self.hosts);
+        drop(hosts);
+        self.cluster().end();
+    }
+}
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sim")
+            .field("seed", &self.seed())
+            .field("elapsed", &self.handle.elapsed())
+            .field("events", &self.events())
+            .field("clients_left", &self.clients_left)
+            .finish_non_exhaustive()
+    }
+}
