@@ -110,6 +110,11 @@ impl SimHandle {
         self.cluster.world.now()
     }
 
+    /// A number that the seed decides, for what a program leaves to chance. Each call gives another.
+    pub fn random(&self) -> u64 {
+        self.cluster.world.random()
+    }
+
     /// How many descriptors a host may have open: sockets, listeners and pipes. With one more, connecting, binding and
     /// accepting fail as at a process's limit.
     #[track_caller]

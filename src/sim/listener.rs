@@ -11,7 +11,7 @@ use super::end::End;
 use super::faults::Fault;
 use super::world::{Note, World};
 use crate::interface::Address;
-use crate::net::port::{Acceptor, Connected};
+use crate::net::port::{Acceptor, Conduit, Connected};
 use crate::reactor::Readiness;
 
 /// The connections that wait at an address.
@@ -66,6 +66,7 @@ impl Acceptor for SimAcceptor {
         if let Some(mut details) = self.world.decide(Fault::AcceptError, self.host) {
             if details.below(2) == 0 {
                 // It is gone again, and its peer hears so.
+                end.reset_on_close();
                 drop(end);
                 return Err(ErrorKind::ConnectionAborted.into());
             }

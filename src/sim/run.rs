@@ -13,6 +13,7 @@ use super::faults::{Fault, Faults};
 use super::handle::{Request, SimHandle};
 use super::host::{Host, MainEnd, Outcome, Software};
 use crate::event_loop::Builder;
+use crate::introspection::LoopDump;
 
 /// How much simulated time may pass, unless the limit is set.
 const TIME_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -197,6 +198,7 @@ impl Sim {
         }
         let Some((next, at)) = self.next() else { return Ok(false) };
         if at > self.time_limit {
+            self.cluster().world.pass_until(self.time_limit);
             return Err(self.failure(FailureKind::TimeLimit));
         }
         if self.events() >= self.event_limit {
@@ -270,6 +272,26 @@ impl Sim {
             Some(MainEnd::Failed(text)) => Err(self.failure(FailureKind::Failed { host: name, text })),
             Some(MainEnd::Done) | None => Ok(true),
         }
+    }
+
+    /// What a host does. `None` if it is down.
+    ///
+    /// ```
+    /// let mut sim = waterwheel::sim::Sim::new(1);
+    /// sim.host("sleeper", || async { waterwheel::sleep(std::time::Duration::from_secs(60)).await });
+    /// sim.run_for(std::time::Duration::from_secs(1))?;
+    /// let dump = sim.dump_tasks("sleeper").unwrap();
+    /// assert_eq!(dump.tasks[0].name, "sleeper");
+    /// assert_eq!(dump.timers[0].left.as_secs(), 59);
+    /// # Ok::<(), waterwheel::sim::Failure>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no host of this name.
+    #[track_caller]
+    pub fn dump_tasks(&self, host: &str) -> Option<LoopDump> {
+        self.hosts[self.cluster().named(host).number].dump()
     }
 
     fn failure(&self, kind: FailureKind) -> Failure {

@@ -40,6 +40,8 @@ pub(super) struct World {
     agenda: RefCell<Agenda<Action>>,
     /// Decides what is not a fault: times, orders.
     chance: RefCell<Random>,
+    /// What the programs leave to chance.
+    programs: RefCell<Random>,
     faults: RefCell<Faults>,
     decisions: RefCell<Decisions>,
     digest: Cell<u64>,
@@ -53,7 +55,8 @@ impl World {
             start: SystemClock.now(),
             now: Cell::new(Duration::ZERO),
             agenda: RefCell::new(Agenda::new()),
-            chance: RefCell::new(Random::new(seed)),
+            chance: RefCell::new(Random::new(mix(seed, 1))),
+            programs: RefCell::new(Random::new(mix(seed, 3))),
             faults: RefCell::new(Faults::none()),
             decisions: RefCell::new(Decisions::new(seed)),
             digest: Cell::new(seed),
@@ -148,6 +151,10 @@ impl World {
 
     pub(super) fn within(&self, range: &Range<Duration>) -> Duration {
         self.chance.borrow_mut().within(range)
+    }
+
+    pub(super) fn random(&self) -> u64 {
+        self.programs.borrow_mut().number()
     }
 
     pub(super) fn below(&self, limit: usize) -> usize {

@@ -1,0 +1,59 @@
+//! Many seeds, and what is said of one that fails.
+
+use std::cell::Cell;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use waterwheel::sim::{Faults, Sim, check};
+use waterwheel::{StreamReader, StreamWriter, open_connection, start_server};
+
+use crate::hosts::a_moment;
+
+#[test]
+fn each_seed_of_the_range_is_run_once() {
+    let seeds = Cell::new(0);
+    check(5..9, |sim| {
+        assert!((5..9).contains(&sim.seed()));
+        seeds.set(seeds.get() + 1);
+        Ok::<(), io::Error>(())
+    });
+    assert_eq!(seeds.get(), 4);
+}
+
+/// Takes what one read brings for a whole line, as is often done: right only while no line comes in parts.
+async fn answers_each_read(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
+    while !reader.at_eof() {
+        let line = reader.read(100).await?;
+        if line.ends_with(b"\n") {
+            writer.write(&line);
+        }
+    }
+    Ok(())
+}
+
+fn line_protocol(sim: &mut Sim) -> Result<(), waterwheel::sim::Failure> {
+    sim.set_faults(Faults::benign());
+    sim.host("server", || async { start_server(answers_each_read, "0.0.0.0:7").await?.serve_forever().await });
+    sim.client("client", async {
+        a_moment().await;
+        let (mut reader, writer) = open_connection(("server", 7)).await?;
+        for _ in 0..20 {
+            writer.write(b"a line of some length\n");
+            assert_eq!(reader.readline().await?, b"a line of some length\n");
+        }
+        io::Result::Ok(())
+    });
+    sim.run()
+}
+
+#[test]
+fn a_fault_in_the_program_is_found_and_what_it_needs_is_said() {
+    let panic = catch_unwind(AssertUnwindSafe(|| check(0..100, line_protocol))).unwrap_err();
+    let text = panic.downcast_ref::<String>().unwrap();
+    assert!(text.starts_with("seed 0 fails: a panic on client"), "{text}");
+    // One short receive or send is all that it takes.
+    assert!(text.contains("it needs 1:\n"), "{text}");
+    assert!(text.contains("was short (number "), "{text}");
+    let name = "cargo test checks::a_fault_in_the_program_is_found_and_what_it_needs_is_said";
+    assert!(text.contains("Run it again:  WATERWHEEL_SEED=") && text.contains(name), "{text}");
+}

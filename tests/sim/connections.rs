@@ -1,0 +1,256 @@
+//! What becomes of connections on a simulated network.
+
+use std::cell::RefCell;
+use std::io::{self, ErrorKind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use waterwheel::sim::{Faults, Sim};
+use waterwheel::{
+    LookUpError, LookUpErrorKind, StreamReader, StreamWriter, open_connection, sleep, start_server, timeout,
+};
+
+use crate::hosts::{a_moment, add_echo, pattern};
+
+fn kind<T>(result: io::Result<T>) -> ErrorKind {
+    result.err().expect("it fails").kind()
+}
+
+#[test]
+fn connecting_fails_as_on_a_real_network() {
+    let mut sim = Sim::new(1);
+    let world = sim.handle();
+    add_echo(&mut sim, "server");
+    sim.client("client", async move {
+        a_moment().await;
+        assert_eq!(kind(open_connection(("server", 8)).await), ErrorKind::ConnectionRefused);
+        assert_eq!(kind(open_connection("10.9.9.9:7").await), ErrorKind::HostUnreachable);
+        let error = open_connection(("nowhere", 7)).await.unwrap_err();
+        assert_eq!(LookUpError::of(&error).unwrap().kind(), LookUpErrorKind::NoSuchName);
+        world.crash("server");
+        let before = world.elapsed();
+        let address = (world.addresses("server")[0], 7);
+        assert_eq!(kind(open_connection(address).await), ErrorKind::TimedOut);
+        // As Linux does: asked again after 1, 2, 4 … 32 seconds, and given up after 64 more.
+        assert_eq!((world.elapsed() - before).as_secs(), 127);
+    });
+    sim.run().unwrap();
+}
+
+#[test]
+fn a_partition_holds_bytes_back_and_loses_none() {
+    let mut sim = Sim::new(1);
+    let world = sim.handle();
+    add_echo(&mut sim, "server");
+    sim.client("client", async move {
+        a_moment().await;
+        let (mut reader, writer) = open_connection(("server", 7)).await?;
+        world.partition("client", "server");
+        let sent = pattern(5000);
+        writer.write(&sent);
+        assert!(timeout(Duration::from_secs(60), reader.readexactly(1)).await.is_err());
+        world.heal("client", "server");
+        assert!(reader.readexactly(5000).await? == sent);
+        io::Result::Ok(())
+    });
+    sim.run().unwrap();
+}
+
+#[test]
+fn one_direction_can_be_cut_alone() {
+    let mut sim = Sim::new(1);
+    let world = sim.handle();
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    let hears = Rc::clone(&heard);
+    sim.host("server", move || {
+        let hears = Rc::clone(&hears);
+        async move {
+            let handler = move |mut reader: StreamReader, writer: StreamWriter| {
+                let hears = Rc::clone(&hears);
+                async move {
+                    let line = reader.readline().await?;
+                    hears.borrow_mut().push(line);
+                    writer.write(b"answer\n");
+                    reader.readline().await.map(drop)
+                }
+            };
+            start_server(handler, "0.0.0.0:7").await?.serve_forever().await
+        }
+    });
+    sim.client("client", async move {
+        a_moment().await;
+        let (mut reader, writer) = open_connection(("server", 7)).await?;
+        world.cut("server", "client");
+        writer.write(b"question\n");
+        assert!(timeout(Duration::from_secs(1), reader.readline()).await.is_err());
+        assert_eq!(*heard.borrow(), [b"question\n"]);
+        world.heal("server", "client");
+        assert_eq!(reader.readline().await?, b"answer\n");
+        io::Result::Ok(())
+    });
+    sim.run().unwrap();
+}
+
+#[test]
+fn a_sender_whose_bytes_never_arrive_is_told_at_last() {
+    let mut sim = Sim::new(1);
+    let world = sim.handle();
+    add_echo(&mut sim, "server");
+    sim.client("client", async move {
+        a_moment().await;
+        let (mut reader, writer) = open_connection(("server", 7)).await?;
+        world.partition("client", "server");
+        let before = world.elapsed();
+        writer.write(b"to nobody");
+        assert_eq!(kind(reader.readexactly(1).await.map_err(io::Error::from)), ErrorKind::TimedOut);
+        assert_eq!((world.elapsed() - before).as_secs(), 15 * 60);
+        io::Result::Ok(())
+    });
+    sim.run().unwrap();
+}
+
+#[test]
+fn a_host_that_crashed_and_came_back_knows_nothing_of_its_connections() {
+    let mut sim = Sim::new(1);
+    let world = sim.handle();
+    add_echo(&mut sim, "server");
+    sim.client("client", async move {
+        a_moment().await;
+        let (mut reader, writer) = open_connection(("server", 7)).await?;
+        writer.write(b"a");
+        reader.readexactly(1).await?;
+        world.crash("server");
+        // An idle peer hears nothing of it.
+        assert!(timeout(Duration::from_secs(3600), reader.read(1)).await.is_err());
+        world.start("server");
+        a_moment().await;
+        writer.write(b"b");
+        assert_eq!(kind(reader.read(1).await), ErrorKind::ConnectionReset);
+        let (mut reader, writer) = open_connection(("server", 7)).await?;
+        writer.write(b"c");
+        assert_eq!(reader.readexactly(1).await?, b"c");
+        io::Result::Ok(())
+    });
+    sim.run().unwrap();
+}
+
+#[test]
+fn each_direction_ends_alone() {
+    let mut sim = Sim::new(1);
+    add_echo(&mut sim, "server");
+    sim.client("client", async {
+        a_moment().await;
+        let (mut reader, writer) = open_connection(("server", 7)).await?;
+        writer.write(b"all of it");
+        writer.write_eof();
+        assert_eq!(reader.read_to_end().await?, b"all of it");
+        io::Result::Ok(())
+    });
+    sim.run().unwrap();
+}
+
+#[test]
+fn a_peer_that_reads_nothing_holds_the_writer_back_and_is_served_when_it_reads() {
+    let mut sim = Sim::new(1);
+    let world = sim.handle();
+    const TOTAL: usize = 1_000_000;
+    sim.host("server", || async {
+        let handler = async |_, writer: StreamWriter| {
+            for part in pattern(TOTAL).chunks(10_000) {
+                writer.write(part);
+                writer.drain().await?;
+            }
+            io::Result::Ok(())
+        };
+        start_server(handler, "0.0.0.0:7").await?.serve_forever().await
+    });
+    sim.client("client", async move {
+        a_moment().await;
+        let (mut reader, _writer) = open_connection(("server", 7)).limit(1000).await?;
+        sleep(Duration::from_secs(100)).await;
+        let before = world.elapsed();
+        assert!(reader.read_to_end().await? == pattern(TOTAL));
+        // About 15 rooms of a buffer, and each takes a round trip.
+        assert!(world.elapsed() - before > Duration::from_millis(5), "it came through the network just now");
+        io::Result::Ok(())
+    });
+    sim.run().unwrap();
+}
+
+#[test]
+fn bandwidth_takes_its_time() {
+    let mut sim = Sim::new(1);
+    let mut faults = Faults::none();
+    faults.bandwidth = Some(100_000);
+    sim.set_faults(faults);
+    let world = sim.handle();
+    add_echo(&mut sim, "server");
+    sim.client("client", async move {
+        a_moment().await;
+        let (mut reader, writer) = open_connection(("server", 7)).await?;
+        let before = world.elapsed();
+        writer.write(&pattern(50_000));
+        reader.readexactly(50_000).await?;
+        // Half a second there, and as much back, of which a part goes on at the same time.
+        let took = (world.elapsed() - before).as_millis();
+        assert!((500..1100).contains(&took), "{took} ms");
+        io::Result::Ok(())
+    });
+    sim.run().unwrap();
+}
+
+#[test]
+fn a_server_out_of_descriptors_serves_again_when_there_are_some() {
+    let mut sim = Sim::new(1);
+    let world = sim.handle();
+    add_echo(&mut sim, "server");
+    world.limit_descriptors("server", 3);
+    sim.client("client", async move {
+        a_moment().await;
+        let mut served = Vec::new();
+        for _ in 0..2 {
+            let (mut reader, writer) = open_connection(("server", 7)).await?;
+            writer.write(b"x");
+            reader.readexactly(1).await?;
+            served.push((reader, writer));
+        }
+        assert_eq!(world.open_descriptors("server"), 3);
+        let (mut reader, writer) = open_connection(("server", 7)).await?;
+        writer.write(b"y");
+        assert!(timeout(Duration::from_secs(10), reader.readexactly(1)).await.is_err(), "it waits in the backlog");
+        served.clear();
+        assert_eq!(reader.readexactly(1).await?, b"y");
+        io::Result::Ok(())
+    });
+    sim.run().unwrap();
+}
+
+#[test]
+fn a_program_that_tries_again_gets_through_every_fault() {
+    let mut resets = 0;
+    for seed in 0..20 {
+        let mut sim = Sim::new(seed);
+        sim.set_faults(Faults::harsh());
+        add_echo(&mut sim, "server");
+        sim.client("client", async {
+            let sent = pattern(10_000);
+            loop {
+                sleep(Duration::from_millis(100)).await;
+                let attempt = async {
+                    let (mut reader, writer) = open_connection(("server", 7)).await?;
+                    for part in sent.chunks(500) {
+                        writer.write(part);
+                        assert!(reader.readexactly(part.len()).await? == part);
+                    }
+                    io::Result::Ok(())
+                };
+                if let Ok(Ok(())) = timeout(Duration::from_secs(300), attempt).await {
+                    break;
+                }
+            }
+        });
+        sim.run().unwrap();
+        resets += sim.count(waterwheel::sim::Fault::Reset);
+    }
+    assert!(resets > 0);
+}

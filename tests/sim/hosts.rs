@@ -1,0 +1,29 @@
+//! Hosts that many tests have.
+
+use std::io;
+use std::time::Duration;
+
+use waterwheel::sim::Sim;
+use waterwheel::{StreamReader, StreamWriter, sleep, start_server};
+
+/// Sends back what comes, and ends when its peer does.
+pub(crate) async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
+    waterwheel::copy(&mut reader, &writer).await?;
+    writer.write_eof();
+    Ok(())
+}
+
+/// Adds a host that echoes at port 7.
+pub(crate) fn add_echo(sim: &mut Sim, name: &str) {
+    sim.host(name, || async { start_server(echo, "0.0.0.0:7").await?.serve_forever().await });
+}
+
+/// Lets the servers start.
+pub(crate) async fn a_moment() {
+    sleep(Duration::from_millis(10)).await;
+}
+
+/// Bytes that tell where they stand, so that none can be lost, doubled or out of its place without being seen.
+pub(crate) fn pattern(length: usize) -> Vec<u8> {
+    (0..length as u32).map(|n| (n.wrapping_mul(0x9e37_79b1) >> 24) as u8).collect()
+}

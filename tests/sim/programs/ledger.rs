@@ -1,0 +1,83 @@
+//! What has been sent in one direction of a connection, and what has been received of it.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// How a sender ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Ending {
+    /// It has not ended.
+    #[default]
+    None,
+    /// In order: all that was written is to be received.
+    InOrder,
+    /// It gave up what was on its way.
+    Aborted,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+pub(super) struct Direction {
+    key: u32,
+    written: Cell<usize>,
+    received: Cell<usize>,
+    ending: Cell<Ending>,
+    /// Whether the receiver may have closed before the end.
+    is_unheard: Cell<bool>,
+}
+
+impl Direction {
+    pub(super) fn new(key: u32) -> Rc<Direction> {
+        Rc::new(Direction { key, ..Direction::default() })
+    }
+
+    fn byte(&self, position: usize) -> u8 {
+        ((position as u32 ^ self.key).wrapping_mul(0x9e37_79b1) >> 24) as u8
+    }
+
+    /// The next bytes to write.
+    pub(super) fn write(&self, length: usize) -> Vec<u8> {
+        let from = self.written.get();
+        self.written.set(from + length);
+        (from..from + length).map(|position| self.byte(position)).collect()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ending.get() != Ending::None
+    }
+
+    /// Compares what has come with what was written there.
+    pub(super) fn receive(&self, data: &[u8]) {
+        let from = self.received.get();
+        let is_same = data.iter().enumerate().all(|(n, &byte)| byte == self.byte(from + n));
+        assert!(is_same, "other bytes than those written came at {from}: {} bytes", data.len());
+        self.received.set(from + data.len());
+        assert!(self.received.get() <= self.written.get(), "more came than was written");
+    }
+
+    pub(super) fn end(&self, ending: Ending) {
+        if self.ending.get() == Ending::None {
+            self.ending.set(ending);
+        }
+    }
+
+    pub(super) fn is_aborted(&self) -> bool {
+        self.ending.get() == Ending::Aborted
+    }
+
+    pub(super) fn stop_hearing(&self) {
+        self.is_unheard.set(true);
+    }
+
+    /// The receiver was told of a clean end. That means that the sender has ended, and all that it wrote has come: also
+    /// that of a sender which aborts, unless there was nothing to give up.
+    pub(super) fn is_complete(&self) {
+        assert!(self.has_ended(), "a clean end came from a sender that has not ended");
+        assert_eq!(self.received.get(), self.written.get(), "a clean end came before all that was written");
+    }
+
+    /// Whether the connection may fail for another reason than the network.
+    pub(super) fn may_fail(&self) -> bool {
+        self.is_aborted() || self.is_unheard.get()
+    }
+}

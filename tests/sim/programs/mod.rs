@@ -1,0 +1,51 @@
+//! Random programs over the public API, on random worlds: what they do is decided by the seed, as what the world does is.
+//!
+//! Every byte that is sent tells where it stands, so that none can be lost, doubled or moved without being seen. A
+//! program writes into a ledger what it has sent, and what it may do to its peer; what the peer receives is compared with
+//! that after every operation.
+
+mod dice;
+mod ledger;
+mod protocols;
+mod streams;
+
+use std::time::Duration;
+
+use waterwheel::sim::{Failure, Faults, Sim, check};
+
+/// How many seeds of each kind are run, unless `WATERWHEEL_SEEDS` says another number.
+const SEEDS: u64 = 60;
+
+/// What the network does in a third of the worlds each.
+fn faults_of(seed: u64) -> Faults {
+    match seed % 3 {
+        0 => Faults::none(),
+        1 => Faults::benign(),
+        _ => Faults::harsh(),
+    }
+}
+
+/// After a program, nothing of it is left: no descriptor, task, timer or source but those of its server.
+fn nothing_is_left(sim: &mut Sim) -> Result<(), Failure> {
+    // Connections linger until their peers have closed, and are given up after a while.
+    sim.run_for(Duration::from_secs(3600))?;
+    let world = sim.handle();
+    for (host, listeners) in [("server", 1), ("client", 0)] {
+        let dump = sim.dump_tasks(host).expect("it is up");
+        assert_eq!(world.open_descriptors(host), listeners, "descriptors of {host}:\n{dump}");
+        assert_eq!(dump.sources.len(), listeners, "sources of {host}:\n{dump}");
+        assert_eq!(dump.tasks.len(), usize::from(listeners > 0), "tasks of {host}:\n{dump}");
+        assert!(dump.timers.is_empty(), "timers of {host}:\n{dump}");
+    }
+    Ok(())
+}
+
+#[test]
+fn random_programs_of_streams_lose_nothing() {
+    check(0..SEEDS, streams::program);
+}
+
+#[test]
+fn random_programs_of_protocols_are_told_all_in_order() {
+    check(0..SEEDS, protocols::program);
+}
