@@ -120,9 +120,15 @@ fn report<E: Display>(test: &impl Fn(&mut Sim) -> Result<(), E>, seed: u64, fail
         let _ = writeln!(text, "  and {} more", failed.script.len() - LISTED);
     }
     let numbers: Vec<String> = needed.iter().map(u64::to_string).collect();
-    let thread = std::thread::current();
-    let name = thread.name().filter(|name| *name != "main").unwrap_or_default();
-    let again = format!("WATERWHEEL_SEED={seed} WATERWHEEL_FAULTS={} cargo test {name}", numbers.join(","));
+    let again = format!("WATERWHEEL_SEED={seed} WATERWHEEL_FAULTS={} {}", numbers.join(","), command());
     let _ = write!(text, "\nRun it again:  {again}\nSee its trace: WATERWHEEL_TRACE=trace.json {again}");
     text
+}
+
+/// What runs this test alone: cargo's harness names a test's thread as the test. Elsewhere the whole program is run.
+fn command() -> String {
+    match std::thread::current().name() {
+        Some(test) if test != "main" => format!("cargo test {test}"),
+        _ => env::args().collect::<Vec<_>>().join(" "),
+    }
 }
