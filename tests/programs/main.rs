@@ -10,6 +10,8 @@ mod common {
     #[cfg(feature = "tls")]
     pub(crate) mod free_address;
     pub(crate) mod processes;
+    #[cfg(feature = "sim")]
+    pub(crate) mod temp_dir;
 }
 
 #[cfg(target_os = "linux")]
@@ -47,6 +49,8 @@ mod public_interface;
 mod resp;
 #[cfg(target_os = "linux")]
 mod servers;
+#[cfg(all(feature = "sim", target_os = "linux"))]
+mod simulations;
 #[cfg(all(feature = "tls", target_os = "linux"))]
 mod starttls_client;
 #[cfg(target_os = "linux")]

@@ -9,7 +9,9 @@ use waterwheel::{StreamReader, StreamWriter, sleep, start_server};
 /// Sends back what comes, and ends when its peer does.
 pub(crate) async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     waterwheel::copy(&mut reader, &writer).await?;
-    writer.write_eof();
+    if writer.can_write_eof() {
+        writer.write_eof();
+    }
     Ok(())
 }
 

@@ -76,6 +76,11 @@ impl Direction {
         assert_eq!(self.received.get(), self.written.get(), "a clean end came before all that was written");
     }
 
+    /// Whether nothing is left to receive.
+    pub(super) fn is_whole(&self) -> bool {
+        self.has_ended() && self.received.get() == self.written.get()
+    }
+
     /// Whether the connection may fail for another reason than the network.
     pub(super) fn may_fail(&self) -> bool {
         self.is_aborted() || self.is_unheard.get()

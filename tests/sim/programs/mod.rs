@@ -7,6 +7,8 @@
 mod dice;
 mod ledger;
 mod protocols;
+#[cfg(feature = "tls")]
+mod secure;
 mod streams;
 
 use std::time::Duration;
@@ -48,4 +50,23 @@ fn random_programs_of_streams_lose_nothing() {
 #[test]
 fn random_programs_of_protocols_are_told_all_in_order() {
     check(0..SEEDS, protocols::program);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn random_programs_over_tls_lose_nothing() {
+    check(0..SEEDS / 2, secure::program);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_seed_over_tls_takes_one_course() {
+    let run = |seed| {
+        let mut sim = Sim::new(seed);
+        secure::program(&mut sim).expect("it goes well");
+        (sim.digest(), sim.events())
+    };
+    for seed in 0..3 {
+        assert_eq!(run(seed), run(seed), "seed {seed}");
+    }
 }

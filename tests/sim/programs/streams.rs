@@ -8,8 +8,9 @@ use std::time::Duration;
 use futures::future::join;
 use waterwheel::sim::{Failure, Sim};
 use waterwheel::{
-    ClientConnected, Coroutine, ReadError, StreamReader, StreamWriter, open_connection, open_read_pipe,
-    open_unix_connection, open_write_pipe, sleep, spawn, start_server, start_unix_server, timeout, yield_now,
+    ClientConnected, Coroutine, OpenConnection, ReadError, StartServer, StreamReader, StreamWriter, open_connection,
+    open_read_pipe, open_unix_connection, open_write_pipe, sleep, spawn, start_server, start_unix_server, timeout,
+    yield_now,
 };
 
 use super::dice::Dice;
@@ -22,6 +23,8 @@ struct Plan {
     dice: Dice,
     /// Whether the network may reset the connection.
     may_fail: bool,
+    /// Whether a direction can end alone, which it cannot in TLS.
+    has_halves: bool,
     to_server: Rc<Direction>,
     to_client: Rc<Direction>,
 }
@@ -34,14 +37,30 @@ impl Plan {
 
 type Plans = Rc<RefCell<Vec<Plan>>>;
 
+/// What is done to a server and to a connection before they are awaited.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) has_halves: bool,
+    pub(super) server: Rc<dyn Fn(StartServer) -> StartServer>,
+    pub(super) client: Rc<dyn Fn(OpenConnection) -> OpenConnection>,
+}
+
 pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
+    program_with(
+        sim,
+        &Settings { has_halves: true, server: Rc::new(|server| server), client: Rc::new(|client| client) },
+    )
+}
+
+/// The program, with connections of the internet that have these settings.
+pub(super) fn program_with(sim: &mut Sim, settings: &Settings) -> Result<(), Failure> {
     sim.set_faults(faults_of(sim.seed()));
     sim.time_limit(Duration::from_secs(24 * 3600));
     let (plans, world, may_fail) = (Plans::default(), sim.handle(), sim.seed() % 3 == 2);
-    let known = Rc::clone(&plans);
+    let (known, serve, settings) = (Rc::clone(&plans), Rc::clone(&settings.server), settings.clone());
     sim.host("server", move || {
-        let known = Rc::clone(&known);
-        async move { start_server(answer(known), "0.0.0.0:7").await?.serve_forever().await }
+        let server = serve(start_server(answer(Rc::clone(&known)), "0.0.0.0:7"));
+        async move { server.await?.serve_forever().await }
     });
     sim.client("client", async move {
         sleep(Duration::from_millis(10)).await;
@@ -50,9 +69,11 @@ pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
         for number in 0..1 + dice.below(4) {
             let key = dice.0.random() as u32;
             let (to_server, to_client) = (Direction::new(key), Direction::new(!key));
-            let plan = Plan { dice: dice.clone(), may_fail, to_server, to_client };
+            let kind = dice.below(6);
+            let has_halves = settings.has_halves || kind < 2;
+            let plan = Plan { dice: dice.clone(), may_fail, has_halves, to_server, to_client };
             plans.borrow_mut().push(plan.clone());
-            connections.push(spawn(connect(number, plan)));
+            connections.push(spawn(connect(number, kind, plan, settings.clone())));
         }
         for connection in connections {
             connection.await.expect("what panics is reported");
@@ -77,13 +98,13 @@ fn answer(plans: Plans) -> impl ClientConnected<Coroutine> {
     }
 }
 
-async fn connect(number: usize, plan: Plan) {
+async fn connect(number: usize, kind: usize, plan: Plan, settings: Settings) {
     let dice = &plan.dice;
     sleep(dice.time()).await;
-    let connected = match dice.below(6) {
+    let connected = match kind {
         0 => return pipe(&plan).await.expect("a pipe can be had"),
         1 => open_unix_connection("/run/programs").limit(1 + dice.below(5000)).await,
-        _ => open_connection(("server", 7)).limit(1 + dice.below(5000)).await,
+        _ => (settings.client)(open_connection(("server", 7)).limit(1 + dice.below(5000))).await,
     };
     match connected {
         Ok((reader, writer)) => {
@@ -122,13 +143,18 @@ async fn read(plan: &Plan, mut reader: StreamReader, from: &Direction, to: &Dire
         }
     };
     for _ in 0..60 {
-        match read_once(dice, &mut reader, from).await {
-            Ok(true) => {}
-            Ok(false) => return end(),
-            Err(error) => return failed(plan, &error),
+        if !plan.has_halves && from.is_whole() {
+            return;
+        }
+        // Where no end comes alone, nobody may wait for it.
+        let patience = if plan.has_halves { Duration::MAX } else { Duration::from_secs(1) };
+        match timeout(patience, read_once(dice, &mut reader, from)).await {
+            Ok(Ok(true)) | Err(_) => {}
+            Ok(Ok(false)) => return end(),
+            Ok(Err(error)) => return failed(plan, &error),
         }
     }
-    if dice.once_in(6) {
+    if dice.once_in(6) || !plan.has_halves {
         // Not to the end: whoever still sends finds nobody.
         from.stop_hearing();
         return;
@@ -238,10 +264,16 @@ async fn write(plan: &Plan, writer: StreamWriter, to: &Direction) {
             to.end(Ending::Aborted);
             writer.abort();
         }
-        1 | 2 => {
+        1 | 2 if plan.has_halves => {
             to.end(Ending::InOrder);
             writer.write_eof();
             sleep(dice.time()).await;
+        }
+        _ if !plan.has_halves => {
+            to.end(Ending::InOrder);
+            while !to.is_whole() && !to.may_fail() && !writer.is_closing() {
+                sleep(Duration::from_millis(100)).await;
+            }
         }
         // Dropping it ends this direction, and what was written is still sent.
         _ => to.end(Ending::InOrder),
