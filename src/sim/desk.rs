@@ -4,10 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::reactor::{Bell, Readiness, Token};
+use super::bell::Ringer;
+use crate::reactor::{Readiness, Token};
 
 /// The numbers of simulated descriptors begin here, where the system has none.
 const FIRST_FD: RawFd = 1 << 20;
@@ -122,40 +122,6 @@ impl Desk {
 
     pub(super) fn take_pending(&self) -> Vec<(RawFd, Readiness)> {
         self.pending.take()
-    }
-}
-
-/// What other threads end a wait by.
-#[derive(Default)]
-pub(super) struct Ringer {
-    has_rung: AtomicBool,
-    waiting: Mutex<()>,
-    rung: Condvar,
-}
-
-impl Ringer {
-    pub(super) fn take(&self) -> bool {
-        self.has_rung.swap(false, Ordering::AcqRel)
-    }
-
-    /// Blocks the thread until the bell has rung.
-    pub(super) fn wait(&self) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        while !self.take() {
-            waiting = self.rung.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-pub(super) struct SimBell(pub(super) Arc<Ringer>);
-
-impl Bell for SimBell {
-    fn ring(&self) -> io::Result<()> {
-        // Under the lock, so that it cannot come between a look at the flag and the wait.
-        let _waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.has_rung.store(true, Ordering::Release);
-        self.0.rung.notify_one();
-        Ok(())
     }
 }
 

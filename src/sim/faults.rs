@@ -103,6 +103,14 @@ impl Faults {
 
     /// All faults. Connections are reset, attempts to connect, datagrams and look-ups are lost, and accepting fails; so a
     /// program has to try again.
+    ///
+    /// ```
+    /// use waterwheel::sim::Faults;
+    ///
+    /// assert_eq!(Faults::none().short_send, 0.0);
+    /// assert!(Faults::benign().short_send > 0.0 && Faults::benign().reset == 0.0);
+    /// assert!(Faults::harsh().reset > 0.0);
+    /// ```
     pub fn harsh() -> Self {
         Faults {
             reset: 0.01,

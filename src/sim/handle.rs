@@ -67,6 +67,30 @@ impl SimHandle {
     }
 
     /// Lets nothing pass from one host to another. The other direction stays as it is.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use waterwheel::sim::Sim;
+    ///
+    /// let mut sim = Sim::new(1);
+    /// sim.host("server", || async {
+    ///     let greet = async |_, writer: waterwheel::StreamWriter| writer.write(b"hello");
+    ///     waterwheel::start_server(greet, "0.0.0.0:7").await?.serve_forever().await
+    /// });
+    /// let world = sim.handle();
+    /// sim.client("client", async move {
+    ///     waterwheel::sleep(Duration::from_millis(10)).await;
+    ///     let (mut reader, _writer) = waterwheel::open_connection(("server", 7)).await?;
+    ///     // Nothing comes any more, though what is sent still arrives.
+    ///     world.cut("server", "client");
+    ///     assert!(waterwheel::timeout(Duration::from_secs(60), reader.read_to_end()).await.is_err());
+    ///     world.heal("server", "client");
+    ///     assert_eq!(reader.read_to_end().await?, b"hello");
+    ///     std::io::Result::Ok(())
+    /// });
+    /// sim.run()?;
+    /// # Ok::<(), waterwheel::sim::Failure>(())
+    /// ```
     #[track_caller]
     pub fn cut(&self, from: &str, to: &str) {
         self.cluster.links.cut(self.way(from, to));
@@ -87,6 +111,32 @@ impl SimHandle {
     /// A host loses its power: its program is gone before anything else runs, and says nothing to anybody. Its
     /// connections are only known to be lost when somebody sends something, after the host has
     /// [started](SimHandle::start) again.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    /// use std::time::Duration;
+    /// use waterwheel::{sim::Sim, sleep};
+    ///
+    /// let starts = Rc::new(Cell::new(0));
+    /// let counted = Rc::clone(&starts);
+    /// let mut sim = Sim::new(1);
+    /// sim.host("server", move || {
+    ///     counted.set(counted.get() + 1);
+    ///     std::future::pending::<()>()
+    /// });
+    /// let world = sim.handle();
+    /// sim.client("operator", async move {
+    ///     sleep(Duration::from_secs(1)).await;
+    ///     world.crash("server");
+    ///     sleep(Duration::from_secs(1)).await;
+    ///     world.start("server");
+    ///     sleep(Duration::from_secs(1)).await;
+    /// });
+    /// sim.run()?;
+    /// assert_eq!(starts.get(), 2);
+    /// # Ok::<(), waterwheel::sim::Failure>(())
+    /// ```
     #[track_caller]
     pub fn crash(&self, host: &str) {
         let number = self.cluster.named(host).number;
@@ -111,12 +161,34 @@ impl SimHandle {
     }
 
     /// A number that the seed decides, for what a program leaves to chance. Each call gives another.
+    ///
+    /// ```
+    /// let [first, second] = [1, 1].map(|seed| waterwheel::sim::Sim::new(seed).handle().random());
+    /// assert_eq!(first, second);
+    /// ```
     pub fn random(&self) -> u64 {
         self.cluster.world.random()
     }
 
     /// How many descriptors a host may have open: sockets, listeners and pipes. With one more, connecting, binding and
     /// accepting fail as at a process's limit.
+    ///
+    /// ```
+    /// use waterwheel::sim::Sim;
+    ///
+    /// let mut sim = Sim::new(1);
+    /// let world = sim.handle();
+    /// sim.client("poor", async move {
+    ///     world.limit_descriptors("poor", 1);
+    ///     let server = waterwheel::start_server(async |_, _| (), "0.0.0.0:80").await?;
+    ///     assert_eq!(world.open_descriptors("poor"), 1);
+    ///     let error = waterwheel::start_server(async |_, _| (), "0.0.0.0:81").await.unwrap_err();
+    ///     assert!(error.to_string().contains("Too many open files"), "{error}");
+    ///     std::io::Result::Ok(())
+    /// });
+    /// sim.run()?;
+    /// # Ok::<(), waterwheel::sim::Failure>(())
+    /// ```
     #[track_caller]
     pub fn limit_descriptors(&self, host: &str, limit: usize) {
         self.cluster.named(host).limit_descriptors(limit);
@@ -129,6 +201,15 @@ impl SimHandle {
     }
 
     /// The addresses of a host: one of IPv4 and one of IPv6. Its name means these, too.
+    ///
+    /// ```
+    /// let mut sim = waterwheel::sim::Sim::new(1);
+    /// sim.host("first", async || {});
+    /// let [v4, v6] = sim.handle().addresses("first");
+    /// assert_eq!((v4.to_string(), v6.to_string()), ("10.0.0.1".to_owned(), "fd00::1".to_owned()));
+    /// // Another name for it.
+    /// sim.handle().set_name("www.example", [v4]);
+    /// ```
     #[track_caller]
     pub fn addresses(&self, host: &str) -> [IpAddr; 2] {
         self.cluster.named(host).ips()
@@ -179,6 +260,6 @@ impl SimHandle {
 
 impl fmt::Debug for SimHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SimHandle").field("elapsed", &self.elapsed()).finish_non_exhaustive()
+        f.debug_struct("SimHandle").field("elapsed", &self.cluster.world.now()).finish_non_exhaustive()
     }
 }

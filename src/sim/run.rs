@@ -103,11 +103,32 @@ impl Sim {
 
     /// Settings of the loops of all hosts that are added later. Their clock, selector and network are the simulation's
     /// in any case.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mut sim = waterwheel::sim::Sim::new(1);
+    /// sim.configure(|builder| builder.close_timeout(Duration::from_secs(1)));
+    /// sim.host("impatient", async || {});
+    /// sim.run()?;
+    /// # Ok::<(), waterwheel::sim::Failure>(())
+    /// ```
     pub fn configure(&mut self, configure: impl Fn(Builder) -> Builder + 'static) {
         self.configure = Rc::new(configure);
     }
 
     /// How much simulated time may pass before a run fails (default a day).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use waterwheel::sim::{FailureKind, Sim};
+    ///
+    /// let mut sim = Sim::new(1);
+    /// sim.time_limit(Duration::from_secs(60));
+    /// sim.event_limit(1_000_000); // for a program that only spins
+    /// sim.client("late", async { waterwheel::sleep(Duration::from_secs(3600)).await });
+    /// assert_eq!(sim.run().unwrap_err().kind, FailureKind::TimeLimit);
+    /// ```
     pub fn time_limit(&mut self, limit: Duration) {
         self.time_limit = limit;
     }
@@ -177,7 +198,7 @@ impl Sim {
     ///
     /// As [`run`](Sim::run), but nobody has to be done.
     pub fn run_for(&mut self, duration: Duration) -> Result<(), Failure> {
-        let end = self.handle.elapsed() + duration;
+        let end = self.cluster().world.now() + duration;
         while self.next().is_some_and(|(_, at)| at <= end) {
             self.step()?;
         }
@@ -299,7 +320,7 @@ impl Sim {
         Failure {
             kind,
             seed: self.seed(),
-            elapsed: self.handle.elapsed(),
+            elapsed: self.cluster().world.now(),
             events: self.events(),
             hosts: hosts.collect(),
         }
@@ -312,6 +333,17 @@ impl Sim {
 
     /// A number made of all that has happened and when. Two runs with one digest took one course, unless they differ
     /// only in the content of what was sent.
+    ///
+    /// ```
+    /// let run = |seed| {
+    ///     let mut sim = waterwheel::sim::Sim::new(seed);
+    ///     sim.client("client", async { waterwheel::sleep(std::time::Duration::from_secs(1)).await });
+    ///     sim.run().map(|()| (sim.seed(), sim.events(), sim.digest()))
+    /// };
+    /// assert_eq!(run(7)?, run(7)?);
+    /// assert_ne!(run(7)?, run(8)?);
+    /// # Ok::<(), waterwheel::sim::Failure>(())
+    /// ```
     pub fn digest(&self) -> u64 {
         self.cluster().world.digest()
     }
@@ -341,7 +373,7 @@ impl fmt::Debug for Sim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sim")
             .field("seed", &self.seed())
-            .field("elapsed", &self.handle.elapsed())
+            .field("elapsed", &self.cluster().world.now())
             .field("events", &self.events())
             .field("clients_left", &self.clients_left)
             .finish_non_exhaustive()

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::desk::{Desk, SimBell};
+use super::bell::SimBell;
+use super::desk::Desk;
 use super::faults::Fault;
 use super::world::World;
 use crate::reactor::{Bell, Events, Readiness, Selector, Token};

@@ -133,6 +133,7 @@ fn what_comes_through_the_door_runs_at_home() {
 fn only_the_mailbox_shares() {
     // An error goes wherever its program takes it, also one that holds the payload of a panic.
     // A remote task goes through the mailbox, and its output comes back past it. So does a dump for another thread.
+    // A simulated loop is woken by the threads that work for it, as a real one.
     // hyper wants sleeps that are `Send`. Children that outlive their loop go to a thread.
     let may_share = [
         "adapters/hyper_timer.rs",
@@ -143,6 +144,7 @@ fn only_the_mailbox_shares() {
         "net/process/orphans.rs",
         "net/process/running.rs",
         "signals",
+        "sim/bell.rs",
         "sync.rs",
         "task/remote_task.rs",
         "threads",

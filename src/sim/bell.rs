@@ -1,0 +1,39 @@
+//! The bell of a host's loop, by which a thread at work tells that its result is there.
+
+use std::io;
+use std::sync::{Arc, PoisonError};
+
+use crate::reactor::Bell;
+use crate::sync::{Condvar, Mutex};
+
+/// Whether the bell has rung, and who waits for it.
+#[derive(Default)]
+pub(super) struct Ringer {
+    has_rung: Mutex<bool>,
+    rings: Condvar,
+}
+
+impl Ringer {
+    /// Whether it has rung since the last time that somebody asked.
+    pub(super) fn take(&self) -> bool {
+        std::mem::take(&mut *self.has_rung.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Blocks the thread until it has rung.
+    pub(super) fn wait(&self) {
+        let mut has_rung = self.has_rung.lock().unwrap_or_else(PoisonError::into_inner);
+        while !std::mem::take(&mut *has_rung) {
+            has_rung = self.rings.wait(has_rung).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+pub(super) struct SimBell(pub(super) Arc<Ringer>);
+
+impl Bell for SimBell {
+    fn ring(&self) -> io::Result<()> {
+        *self.0.has_rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.rings.notify_one();
+        Ok(())
+    }
+}
