@@ -42,6 +42,12 @@ impl Direction {
         (from..from + length).map(|position| self.byte(position)).collect()
     }
 
+    /// Bytes that stand there soon, if so many come.
+    pub(super) fn soon(&self, distance: usize, length: usize) -> Vec<u8> {
+        let from = self.received.get() + distance;
+        (from..from + length).map(|position| self.byte(position)).collect()
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.ending.get() != Ending::None
     }

@@ -18,6 +18,9 @@ use waterwheel::sim::{Failure, Faults, Sim, check};
 /// How many seeds of each kind are run, unless `WATERWHEEL_SEEDS` says another number.
 const SEEDS: u64 = 60;
 
+/// A program takes some hundreds or thousands of events. A loop that turns without end soon has more than this.
+const MOST_EVENTS: u64 = 500_000;
+
 /// What the network does in a third of the worlds each.
 fn faults_of(seed: u64) -> Faults {
     match seed % 3 {

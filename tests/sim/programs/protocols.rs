@@ -11,14 +11,14 @@ use waterwheel::{AfterEof, ConnectionError, Promise, Protocol, Transport, get_ru
 
 use super::dice::Dice;
 use super::ledger::{Direction, Ending};
-use super::{faults_of, nothing_is_left};
+use super::{MOST_EVENTS, faults_of, nothing_is_left};
 
 /// How often a protocol does something of its own.
 const OPERATIONS: usize = 30;
 
 pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
     sim.set_faults(faults_of(sim.seed()));
-    sim.time_limit(Duration::from_secs(24 * 3600));
+    sim.event_limit(MOST_EVENTS);
     let (dice, may_fail) = (Dice(sim.handle()), sim.seed() % 3 == 2);
     let pairs: Rc<RefCell<Vec<Rc<Pair>>>> = Rc::default();
     let accepted = Rc::clone(&pairs);

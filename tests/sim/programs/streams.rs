@@ -15,7 +15,7 @@ use waterwheel::{
 
 use super::dice::Dice;
 use super::ledger::{Direction, Ending};
-use super::{faults_of, nothing_is_left};
+use super::{MOST_EVENTS, faults_of, nothing_is_left};
 
 /// What both ends of a connection know of it, besides what they receive.
 #[derive(Clone)]
@@ -55,7 +55,7 @@ pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
 /// The program, with connections of the internet that have these settings.
 pub(super) fn program_with(sim: &mut Sim, settings: &Settings) -> Result<(), Failure> {
     sim.set_faults(faults_of(sim.seed()));
-    sim.time_limit(Duration::from_secs(24 * 3600));
+    sim.event_limit(MOST_EVENTS);
     let (plans, world, may_fail) = (Plans::default(), sim.handle(), sim.seed() % 3 == 2);
     let (known, serve, settings) = (Rc::clone(&plans), Rc::clone(&settings.server), settings.clone());
     sim.host("server", move || {
@@ -187,7 +187,7 @@ async fn read_once(dice: &Dice, reader: &mut StreamReader, from: &Direction) -> 
             }
             Err(error) => Err(error.into()),
         },
-        3 => match reader.readuntil(&[dice.below(256) as u8][..]).await {
+        3 => match reader.readuntil(&from.soon(dice.size(), 1 + dice.below(4))[..]).await {
             Ok(data) => {
                 from.receive(&data);
                 Ok(true)
