@@ -5,6 +5,7 @@
 //! that after every operation.
 
 mod dice;
+mod halves;
 mod ledger;
 mod protocols;
 #[cfg(feature = "tls")]
@@ -59,6 +60,12 @@ fn random_programs_of_protocols_are_told_all_in_order() {
 #[test]
 fn random_programs_over_tls_lose_nothing() {
     check(0..SEEDS / 2, secure::program);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn random_programs_that_start_tls_lose_nothing() {
+    check(0..SEEDS / 2, secure::upgraded);
 }
 
 #[cfg(feature = "tls")]

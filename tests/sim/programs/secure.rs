@@ -1,13 +1,14 @@
 //! The programs of streams, over TLS.
 
+use std::future::IntoFuture;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
 use waterwheel::sim::{Failure, Sim};
-use waterwheel::{TlsClient, TlsServer};
+use waterwheel::{TlsClient, TlsServer, start_tls};
 
-use super::streams::{Settings, program_with};
+use super::streams::{Settings, Upgrade, program_with};
 
 /// The certificate of the server, and its key. Signatures of this kind have one length: with others, what is sent would
 /// not be of one size in each run of a seed.
@@ -20,15 +21,32 @@ fn identity() -> &'static (String, String) {
     })
 }
 
-/// Both sides are made anew for each run, since they remember sessions.
-pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
+/// Both sides, made anew for each run, since they remember sessions.
+fn sides() -> (TlsServer, TlsClient) {
     let (certificate, key) = identity();
     let server = TlsServer::new(certificate, key).expect("they belong together");
-    let client = TlsClient::with_roots(certificate).expect("it is a certificate");
+    (server, TlsClient::with_roots(certificate).expect("it is a certificate"))
+}
+
+/// TLS from the beginning.
+pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
+    let (server, client) = sides();
     let settings = Settings {
         has_halves: false,
         server: Rc::new(move |starting| starting.tls(server.clone())),
         client: Rc::new(move |opening| opening.tls(client.clone())),
+        upgrade: None,
     };
     program_with(sim, &settings)
+}
+
+/// TLS in the middle of a conversation.
+pub(super) fn upgraded(sim: &mut Sim) -> Result<(), Failure> {
+    let (server, client) = sides();
+    let upgrade: Upgrade = Rc::new(move |is_client, reader, writer| match is_client {
+        true => Box::pin(start_tls(reader, writer, client.clone()).server_hostname("server").into_future()),
+        false => Box::pin(start_tls(reader, writer, server.clone()).into_future()),
+    });
+    let (server, client) = (Rc::new(|server| server), Rc::new(|client| client));
+    program_with(sim, &Settings { has_halves: false, server, client, upgrade: Some(upgrade) })
 }

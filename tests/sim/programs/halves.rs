@@ -1,0 +1,225 @@
+//! What the two halves of a connection do: a reader and a writer that do what comes to their minds, each to its end.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use waterwheel::{ReadError, StreamReader, StreamWriter, sleep, timeout, yield_now};
+
+use super::dice::Dice;
+use super::ledger::{Direction, Ending};
+
+/// What both ends of a connection know of it, besides what they receive.
+#[derive(Clone)]
+pub(super) struct Plan {
+    pub(super) dice: Dice,
+    /// Whether the network may reset the connection.
+    pub(super) may_fail: bool,
+    /// Whether a direction can end alone, which it cannot in TLS.
+    pub(super) has_halves: bool,
+    pub(super) to_server: Rc<Direction>,
+    pub(super) to_client: Rc<Direction>,
+}
+
+impl Plan {
+    fn may_fail(&self) -> bool {
+        self.may_fail || self.to_server.may_fail() || self.to_client.may_fail()
+    }
+}
+
+/// A reader that is dropped before the end hears no more.
+struct Hears<'a> {
+    from: &'a Direction,
+    has_ended: bool,
+}
+
+impl Drop for Hears<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.from.stop_hearing();
+        }
+    }
+}
+
+/// A writer that is dropped ends its direction in order: all that was written is still sent.
+struct Writes<'a>(&'a Direction);
+
+impl Drop for Writes<'_> {
+    fn drop(&mut self) {
+        self.0.end(Ending::InOrder);
+    }
+}
+
+fn failed(plan: &Plan, error: &io::Error) {
+    assert!(plan.may_fail(), "a connection failed that nobody failed: {error}");
+}
+
+/// Why a reader stops.
+enum Heard {
+    /// The end came.
+    End,
+    /// All that was written has come, and the end may come only with our own.
+    All,
+    /// It does not want any more.
+    Enough,
+}
+
+/// Receives until the end or a failure, or gives up before. Whoever aborts `to` also ends what it receives itself.
+pub(super) async fn read(plan: &Plan, mut reader: StreamReader, from: &Direction, to: &Direction) {
+    let mut hears = Hears { from, has_ended: false };
+    let heard = receive(plan, &mut reader, from).await;
+    hears.has_ended = !matches!(heard, Ok(Heard::Enough));
+    match heard {
+        Ok(Heard::End) if !to.is_aborted() => from.is_complete(),
+        Ok(_) => {}
+        Err(error) => failed(plan, &error),
+    }
+}
+
+async fn receive(plan: &Plan, reader: &mut StreamReader, from: &Direction) -> io::Result<Heard> {
+    let dice = &plan.dice;
+    for _ in 0..60 {
+        if !plan.has_halves && from.is_whole() {
+            return Ok(Heard::All);
+        }
+        // Where no end comes alone, nobody may wait for it.
+        let patience = if plan.has_halves { Duration::MAX } else { Duration::from_secs(1) };
+        match timeout(patience, read_once(dice, reader, from)).await {
+            Ok(Ok(true)) | Err(_) => {}
+            Ok(Ok(false)) => return Ok(Heard::End),
+            Ok(Err(error)) => return Err(error),
+        }
+    }
+    if dice.once_in(6) || !plan.has_halves {
+        return Ok(Heard::Enough);
+    }
+    from.receive(&reader.read_to_end().await?);
+    Ok(Heard::End)
+}
+
+/// One operation. Returns whether the end has not come.
+async fn read_once(dice: &Dice, reader: &mut StreamReader, from: &Direction) -> io::Result<bool> {
+    match dice.below(9) {
+        0 | 1 => {
+            let data = reader.read(dice.size()).await?;
+            from.receive(&data);
+            Ok(!data.is_empty())
+        }
+        2 => match reader.readexactly(dice.size()).await {
+            Ok(data) => {
+                from.receive(&data);
+                Ok(true)
+            }
+            Err(ReadError::IncompleteRead { partial, .. }) => {
+                from.receive(&partial);
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        },
+        3 => match reader.readuntil(&from.soon(dice.size(), 1 + dice.below(4))[..]).await {
+            Ok(data) => {
+                from.receive(&data);
+                Ok(true)
+            }
+            Err(ReadError::IncompleteRead { partial, .. }) => {
+                from.receive(&partial);
+                Ok(false)
+            }
+            // What is over the limit can still be read.
+            Err(ReadError::LimitOverrun { .. }) => {
+                let data = reader.read(dice.size()).await?;
+                from.receive(&data);
+                Ok(true)
+            }
+            Err(error) => Err(error.into()),
+        },
+        4 => {
+            let data = reader.fill_buf().await?;
+            let taken = if data.is_empty() { 0 } else { dice.below(data.len() + 1) };
+            from.receive(&data[..taken]);
+            let is_end = data.is_empty();
+            reader.consume(taken);
+            Ok(!is_end)
+        }
+        // Waits that are given up must lose nothing.
+        5 => {
+            if let Ok(data) = timeout(dice.time(), reader.readexactly(dice.size())).await {
+                return match data {
+                    Ok(data) => {
+                        from.receive(&data);
+                        Ok(true)
+                    }
+                    Err(ReadError::IncompleteRead { partial, .. }) => {
+                        from.receive(&partial);
+                        Ok(false)
+                    }
+                    Err(error) => Err(error.into()),
+                };
+            }
+            Ok(true)
+        }
+        6 => {
+            let mut buffer = vec![0; dice.size()];
+            if let Ok(n) = timeout(dice.time(), reader.read_into(&mut buffer)).await {
+                let n = n?;
+                from.receive(&buffer[..n]);
+                return Ok(n > 0);
+            }
+            Ok(true)
+        }
+        7 => {
+            sleep(dice.time()).await;
+            Ok(true)
+        }
+        _ => {
+            yield_now().await;
+            Ok(true)
+        }
+    }
+}
+
+/// Sends for a while, and ends in one of the ways that there are.
+pub(super) async fn write(plan: &Plan, writer: StreamWriter, to: &Direction) {
+    let (dice, _ends) = (&plan.dice, Writes(to));
+    for _ in 0..dice.below(40) {
+        if let Err(error) = write_once(dice, &writer, to).await {
+            // What is dropped now was not all.
+            to.end(Ending::Aborted);
+            return failed(plan, &error);
+        }
+    }
+    match dice.below(6) {
+        0 => {
+            to.end(Ending::Aborted);
+            writer.abort();
+        }
+        1 | 2 if plan.has_halves => {
+            to.end(Ending::InOrder);
+            writer.write_eof();
+            sleep(dice.time()).await;
+        }
+        _ if !plan.has_halves => {
+            to.end(Ending::InOrder);
+            while !to.is_whole() && !to.may_fail() && !writer.is_closing() {
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+        _ => {}
+    }
+}
+
+async fn write_once(dice: &Dice, writer: &StreamWriter, to: &Direction) -> io::Result<()> {
+    match dice.below(8) {
+        0..=2 => writer.write(&to.write(dice.size())),
+        3 => {
+            let pieces: Vec<Vec<u8>> = (0..dice.below(5)).map(|_| to.write(dice.size())).collect();
+            writer.writelines(pieces.iter().map(|piece| &piece[..]));
+        }
+        4 | 5 => writer.drain().await?,
+        6 => {
+            let _given_up = timeout(dice.time(), writer.drain()).await;
+        }
+        _ => sleep(dice.time()).await,
+    }
+    Ok(())
+}
