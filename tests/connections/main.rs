@@ -36,4 +36,5 @@ mod protocol_panics;
 mod reentrancy;
 mod server;
 mod unix;
+mod unwatched;
 mod worker_threads;

@@ -64,8 +64,8 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     ) -> io::Result<(Rc<ConduitTransport<C>>, Made)> {
         let (fd, ways, is_unwatched) = (conduit.fd(), conduit.ways(), conduit.is_unwatched());
         let registration = Registration::new();
-        if ways != Ways::Both {
-            // Behind one way may be a terminal.
+        if ways != Ways::Both || is_unwatched {
+            // Behind one way may be a terminal, and no event says that an unwatched conduit has more.
             registration.doubt_short_receives();
         }
         let transport = Rc::new_cyclic(|this| ConduitTransport {
