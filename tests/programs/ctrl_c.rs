@@ -44,7 +44,7 @@ fn interrupt(server: &Server) {
 
 #[test]
 fn clients_finish_after_ctrl_c_and_the_server_says_so() {
-    for name in ["graceful", "echo_streams", "echo_protocol", "line_server"] {
+    for name in ["echo_streams", "echo_protocol", "line_server"] {
         let server = Server::example(name);
         let mut client = connect(&server);
         exchange(&mut client, "before\n");
@@ -75,7 +75,7 @@ fn a_server_whose_clients_have_ended_ends_at_once() {
 
 #[test]
 fn a_second_ctrl_c_ends_a_server_at_once() {
-    let server = Server::example("graceful");
+    let server = Server::example("echo_streams");
     let mut client = connect(&server);
     exchange(&mut client, "before\n");
     interrupt(&server);

@@ -19,9 +19,7 @@ fn visit(server: &Server) {
 
 #[test]
 fn a_program_that_asks_for_no_thread_has_one() {
-    let names = ["echo_streams", "echo_protocol", "tcp_echo_server", "line_server"];
-    let with_signals = cfg!(feature = "signals").then_some("graceful");
-    for name in names.into_iter().chain(with_signals) {
+    for name in ["echo_streams", "echo_protocol", "tcp_echo_server", "line_server"] {
         let server = Server::example(name);
         assert_eq!(server.threads(), 1, "{name}, before there are clients");
         (0..3).for_each(|_| visit(&server));
