@@ -91,6 +91,37 @@ impl From<ReadError> for io::Error {
 }
 
 /// Why a connection was lost. Cheap to clone: the protocol, every waiting reader and every drain get the same one.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{self, ErrorKind};
+/// use waterwheel::ConnectionError;
+///
+/// /// What a protocol says of it, in `connection_lost`.
+/// fn describe(error: &ConnectionError) -> String {
+///     match (error.kind(), error.raw_os_error()) {
+///         (ErrorKind::ConnectionReset, _) => "the peer has given up".to_owned(),
+///         (_, Some(number)) => format!("error {number} of the system"),
+///         // What the code above the sockets failed with is inside, to be downcast.
+///         _ => match error.get_ref().and_then(|inner| inner.downcast_ref::<std::num::ParseIntError>()) {
+///             Some(bad) => format!("not a number: {bad}"),
+///             None => error.to_string(),
+///         },
+///     }
+/// }
+///
+/// let number = rustix::io::Errno::NETDOWN.raw_os_error();
+/// assert_eq!(describe(&io::Error::from_raw_os_error(number).into()), format!("error {number} of the system"));
+/// assert_eq!(describe(&io::Error::from(ErrorKind::ConnectionReset).into()), "the peer has given up");
+/// let bad = "x".parse::<u16>().unwrap_err();
+/// assert_eq!(describe(&io::Error::other(bad).into()), "not a number: invalid digit found in string");
+///
+/// // Each of those who wait for a connection gets an `io::Error` of its own, though there is one error only.
+/// let lost = ConnectionError::from(io::Error::from(ErrorKind::TimedOut));
+/// let (one, other) = (lost.to_io_error(), lost.to_io_error());
+/// assert_eq!((one.kind(), other.kind()), (ErrorKind::TimedOut, ErrorKind::TimedOut));
+/// ```
 #[derive(Clone)]
 pub struct ConnectionError(Arc<io::Error>);
 
@@ -207,6 +238,26 @@ impl JoinError {
 ///
 /// The payload of a panic need not be `Sync`, and errors have to be, to go through `?` into a
 /// `Box<dyn Error + Send + Sync>`. So it is locked away until someone takes it.
+///
+/// # Examples
+///
+/// A panic that goes on in whoever awaits the task, as if the task were a call:
+///
+/// ```
+/// use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+/// use waterwheel::{JoinError, spawn};
+///
+/// let outcome = catch_unwind(AssertUnwindSafe(|| {
+///     waterwheel::run(async {
+///         match spawn(async { panic!("too much") }).await {
+///             Err(JoinError::Panicked(payload)) => resume_unwind(payload.into_inner()),
+///             other => other,
+///         }
+///     })
+/// }));
+/// let payload = outcome.map(drop).unwrap_err();
+/// assert_eq!(payload.downcast_ref::<&str>(), Some(&"too much"));
+/// ```
 pub struct PanicPayload(
     // Boxed, since every task has memory for its error, and few tasks panic.
     Box<Mutex<Box<dyn Any + Send + 'static>>>,

@@ -37,6 +37,27 @@ use crate::time::Interval;
 ///     assert_eq!(lengths.collect::<Vec<_>>().await, [4, 4, 5]);
 /// });
 /// ```
+///
+/// What follows the lines need not be lines:
+///
+/// ```
+/// use futures::StreamExt;
+/// use waterwheel::{Lines, StreamReader};
+///
+/// # waterwheel::run(async {
+/// let (reader, feeder) = StreamReader::new(1024);
+/// feeder.feed_data(b"length: 4\r\n\r\nbody");
+/// let mut lines = Lines::new(reader);
+/// while let Some(line) = lines.next().await.transpose()? {
+///     if line == b"\r\n" {
+///         break;
+///     }
+/// }
+/// let mut reader = lines.into_inner();
+/// assert_eq!(reader.readexactly(4).await?, b"body");
+/// # Ok::<(), waterwheel::ReadError>(())
+/// # }).unwrap();
+/// ```
 #[doc(alias = "async for")]
 #[must_use = "streams do nothing unless polled"]
 pub struct Lines<R> {

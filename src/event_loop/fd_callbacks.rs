@@ -78,6 +78,39 @@ impl LoopHandle {
     /// # Panics
     ///
     /// A panic of the callback is treated as [`add_reader`](LoopHandle::add_reader) says.
+    ///
+    /// # Examples
+    ///
+    /// A long answer, as much of it at a time as the socket takes:
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    /// use std::rc::Rc;
+    ///
+    /// let mut event_loop = waterwheel::EventLoop::new()?;
+    /// let handle = event_loop.handle();
+    /// let (ours, mut theirs) = UnixStream::pair()?;
+    /// ours.set_nonblocking(true)?;
+    /// let ours = Rc::new(ours);
+    /// let mut unsent = vec![7; 1_000_000];
+    /// handle.add_writer(&ours.clone(), {
+    ///     let handle = handle.clone();
+    ///     move || {
+    ///         let n = (&*ours).write(&unsent).unwrap();
+    ///         unsent.drain(..n);
+    ///         // A socket is writable nearly always, so a writer is there only while there is something to send.
+    ///         if unsent.is_empty() {
+    ///             assert!(handle.remove_writer(&*ours));
+    ///             handle.stop();
+    ///         }
+    ///     }
+    /// })?;
+    /// let reads = std::thread::spawn(move || theirs.read_exact(&mut [0; 1_000_000]));
+    /// event_loop.run_forever();
+    /// reads.join().unwrap()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn add_writer(&self, fd: &impl AsRawFd, callback: impl FnMut() + 'static) -> io::Result<()> {
         self.add_fd_callback(fd, Direction::Write, Box::new(callback), Location::caller())
@@ -141,6 +174,32 @@ impl LoopHandle {
     /// # Errors
     ///
     /// Fails as [`add_reader`](LoopHandle::add_reader) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{self, Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// async fn send(mut socket: &UnixStream, mut data: &[u8]) -> io::Result<()> {
+    ///     while !data.is_empty() {
+    ///         match socket.write(data) {
+    ///             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+    ///                 waterwheel::get_running_loop().writable(socket).await?;
+    ///             }
+    ///             sent => data = &data[sent?..],
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let (ours, mut theirs) = UnixStream::pair()?;
+    /// ours.set_nonblocking(true)?;
+    /// let reads = std::thread::spawn(move || theirs.read_exact(&mut [0; 1_000_000]));
+    /// waterwheel::run(send(&ours, &[7; 1_000_000]))?;
+    /// reads.join().unwrap()?;
+    /// # Ok::<(), io::Error>(())
+    /// ```
     #[doc(alias = "sock_sendall")]
     #[doc(alias = "sock_sendto")]
     #[doc(alias = "sock_connect")]

@@ -9,6 +9,35 @@ use crate::executor::LentWaker;
 ///
 /// It is what was true when the turn ended. What this thread schedules afterwards is not in it; the methods of
 /// [`EventLoop`] with the same names always say what is true now.
+///
+/// # Examples
+///
+/// Another loop, which takes turns of this one until something stops it:
+///
+/// ```
+/// use std::time::Duration;
+/// use waterwheel::EventLoop;
+///
+/// let mut event_loop = EventLoop::new()?;
+/// let handle = event_loop.handle();
+/// let timer = handle.call_later(Duration::from_millis(5), {
+///     let handle = handle.clone();
+///     move || handle.stop()
+/// });
+/// loop {
+///     let turned = event_loop.turn(Some(Duration::ZERO));
+///     if turned.is_stopped() {
+///         break;
+///     }
+///     if !turned.is_ready() {
+///         assert_eq!(turned.next_deadline(), Some(timer.when()));
+///         // With sockets, this would wait on the loop's descriptor, no longer than until the deadline.
+///         std::thread::sleep(timer.when().saturating_duration_since(handle.time()));
+///     }
+/// }
+/// assert!(handle.time() >= timer.when());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "something may be ready to run now, or at a deadline, and the loop's descriptor tells of neither"]
 pub struct Turned {

@@ -135,6 +135,36 @@ impl LoopHandle {
     ///
     /// If the handler panics, that goes to the log or standard error, together with the incident. On a closed loop the
     /// handler is dropped at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use std::rc::Rc;
+    /// use waterwheel::{get_running_loop, yield_now};
+    ///
+    /// let told = Rc::new(RefCell::new(Vec::new()));
+    /// waterwheel::run(async {
+    ///     let event_loop = get_running_loop();
+    ///     event_loop.set_exception_handler({
+    ///         let told = Rc::clone(&told);
+    ///         move |incident| {
+    ///             let line = incident.location().map(|at| at.line());
+    ///             let panic = incident.panic().unwrap_or("no panic").to_owned();
+    ///             told.borrow_mut().push((incident.message().to_owned(), panic, line));
+    ///         }
+    ///     });
+    ///     let line = line!() + 1;
+    ///     event_loop.call_soon(|| panic!("out of tea"));
+    ///     yield_now().await;
+    ///     assert_eq!(told.take(), [("A callback panicked".to_owned(), "out of tea".to_owned(), Some(line))]);
+    ///
+    ///     event_loop.reset_exception_handler(); // From now on to the log again, or to standard error.
+    ///     event_loop.call_soon(|| panic!("out of milk, too"));
+    ///     yield_now().await;
+    ///     assert!(told.take().is_empty());
+    /// });
+    /// ```
     pub fn set_exception_handler(&self, handler: impl Fn(&Incident) + 'static) {
         if self.is_closed() {
             return;

@@ -23,6 +23,36 @@ pub fn get_running_loop() -> LoopHandle {
 }
 
 /// The loop that runs on this thread, or `None` if none does.
+///
+/// # Examples
+///
+/// For code that is called with a loop and without one:
+///
+/// ```
+/// use waterwheel::try_get_running_loop;
+///
+/// /// Says it after this turn. Where no loop runs there are no turns, and it says it at once.
+/// fn afterwards(say: impl FnOnce() + 'static) {
+///     match try_get_running_loop() {
+///         Some(event_loop) => drop(event_loop.call_soon(say)),
+///         None => say(),
+///     }
+/// }
+///
+/// let said = std::rc::Rc::new(std::cell::Cell::new(0));
+/// let say = || {
+///     let said = said.clone();
+///     move || said.set(said.get() + 1)
+/// };
+/// afterwards(say());
+/// assert_eq!(said.get(), 1);
+/// waterwheel::run(async {
+///     afterwards(say());
+///     assert_eq!(said.get(), 1);
+///     waterwheel::yield_now().await;
+///     assert_eq!(said.get(), 2);
+/// });
+/// ```
 pub fn try_get_running_loop() -> Option<LoopHandle> {
     let core = RUNNING.with(|running| running.with(Rc::clone));
     core.map(LoopHandle::of)

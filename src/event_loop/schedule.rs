@@ -42,6 +42,28 @@ impl LoopHandle {
 
     /// Runs `callback` after `delay`, never earlier. If the clock cannot represent the deadline, the delay is thirty
     /// years.
+    ///
+    /// # Examples
+    ///
+    /// A time limit, which is cancelled when it is not needed any more:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mut event_loop = waterwheel::EventLoop::new()?;
+    /// let handle = event_loop.handle();
+    /// let limit = handle.call_later(Duration::from_secs(3600), || panic!("it took too long"));
+    /// handle.call_later(Duration::from_millis(1), {
+    ///     let (handle, limit) = (handle.clone(), limit.clone());
+    ///     move || {
+    ///         limit.cancel();
+    ///         handle.stop();
+    ///     }
+    /// });
+    /// event_loop.run_forever();
+    /// assert!(limit.is_cancelled() && handle.time() < limit.when());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn call_later(&self, delay: Duration, callback: impl FnOnce() + 'static) -> TimerHandle {
         self.schedule_at(self.core().deadline_after(delay), Callback::new(callback))
@@ -49,6 +71,29 @@ impl LoopHandle {
 
     /// Runs `callback` at `when`, never earlier. If that time has passed, it runs in the next turn. Callbacks for the
     /// same time run in the order in which they were scheduled.
+    ///
+    /// # Examples
+    ///
+    /// Steps at fixed times from one start, however long each of them takes:
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use std::rc::Rc;
+    /// use std::time::Duration;
+    /// use waterwheel::{EventLoop, testing::ManualClock};
+    ///
+    /// let mut event_loop = EventLoop::builder().clock(Rc::new(ManualClock::new())).build()?;
+    /// let (handle, seen) = (event_loop.handle(), Rc::new(RefCell::new(Vec::new())));
+    /// let start = handle.time();
+    /// for step in [3, 1, 2] {
+    ///     let (handle, seen) = (handle.clone(), seen.clone());
+    ///     let note = move || seen.borrow_mut().push((step, (handle.time() - start).as_secs()));
+    ///     event_loop.handle().call_at(start + Duration::from_secs(10) * step, note);
+    /// }
+    /// event_loop.run(waterwheel::sleep(Duration::from_secs(60)));
+    /// assert_eq!(*seen.borrow(), [(1, 10), (2, 20), (3, 30)]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn call_at(&self, when: Instant, callback: impl FnOnce() + 'static) -> TimerHandle {
         self.schedule_at(when, Callback::new(callback))
@@ -80,6 +125,22 @@ impl LoopHandle {
     }
 
     /// Whether the loop's owner has dropped it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut event_loop = waterwheel::EventLoop::new()?;
+    /// let handle = event_loop.handle();
+    /// let in_a_run = handle.clone();
+    /// assert!(event_loop.run(async move { in_a_run.is_running() }));
+    /// assert!(!handle.is_running());
+    ///
+    /// drop(event_loop);
+    /// assert!(handle.is_closed());
+    /// // A handle may outlive its loop, and what it schedules then is dropped.
+    /// assert!(handle.call_soon(|| unreachable!()).is_cancelled());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.core().phase.get() == Phase::Closed
     }

@@ -16,6 +16,28 @@ use std::rc::Rc;
 use socket2::SockAddr;
 
 /// The name of a socket: of one end of a connection, or of who sent a datagram.
+///
+/// # Examples
+///
+/// ```
+/// use waterwheel::Address;
+///
+/// /// Who a peer is, for people.
+/// fn describe(peer: &Address) -> String {
+///     match (peer.as_inet(), peer.as_path()) {
+///         (Some(inet), _) => format!("port {} of {}", inet.port(), inet.ip()),
+///         (_, Some(path)) => format!("whoever listens at {}", path.display()),
+///         _ => format!("a process that calls itself {peer}"),
+///     }
+/// }
+///
+/// let inet = std::net::SocketAddr::from(([192, 0, 2, 1], 80));
+/// assert_eq!(describe(&inet.into()), "port 80 of 192.0.2.1");
+/// assert_eq!(describe(&Address::unix("/run/echo.sock")?), "whoever listens at /run/echo.sock");
+/// # #[cfg(target_os = "linux")]
+/// assert_eq!(describe(&Address::unix("\0echo")?), "a process that calls itself @echo");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {

@@ -11,6 +11,27 @@ use crate::interface::Address;
 
 /// The names of both ends of a connection, and its socket or pipe. The names were taken when the connection was made and
 /// stay readable after it is closed.
+///
+/// # Examples
+///
+/// ```
+/// use waterwheel::{StreamReader, StreamWriter, open_connection, start_server};
+///
+/// # fn main() -> std::io::Result<()> {
+/// waterwheel::run(async {
+///     let server = start_server(async |_: StreamReader, _: StreamWriter| {}, "127.0.0.1:0").await?;
+///     let (_reader, writer) = open_connection(server.local_addrs()[0]).await?;
+///     let info = writer.extra_info();
+///     assert_eq!(info.peername().and_then(|peer| peer.as_inet()), Some(server.local_addrs()[0]));
+///     assert!(info.sockname().is_some_and(|ours| ours.as_inet() != Some(server.local_addrs()[0])));
+///     // Options of the socket are read and set by the crate `socket2`.
+///     let socket = info.socket().expect("it is one of the system's");
+///     socket.set_keepalive(true)?;
+///     assert!(socket.keepalive()?);
+///     Ok(())
+/// })
+/// # }
+/// ```
 #[derive(Clone)]
 #[doc(alias = "get_extra_info")]
 pub struct ExtraInfo {
@@ -41,6 +62,29 @@ impl ExtraInfo {
 
     /// The pipe, terminal, device or one-way socket that was opened as a pipe; `None` for a connection, and once it is
     /// lost. Do not keep the `ExtraInfo` for long: the pipe is only closed when the last one is gone.
+    ///
+    /// # Examples
+    ///
+    /// Colours only for a terminal:
+    ///
+    /// ```
+    /// use std::io::IsTerminal;
+    /// use waterwheel::{StreamWriter, open_write_pipe};
+    ///
+    /// fn heading(output: &StreamWriter) -> &'static [u8] {
+    ///     let is_terminal = output.extra_info().pipe().is_some_and(|pipe| pipe.is_terminal());
+    ///     if is_terminal { b"\x1b[1mTides\x1b[0m\n" } else { b"Tides\n" }
+    /// }
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// waterwheel::run(async {
+    ///     let output = open_write_pipe(std::fs::File::options().write(true).open("/dev/null")?).await?;
+    ///     assert!(output.extra_info().pipe().is_some());
+    ///     assert_eq!(heading(&output), b"Tides\n");
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     #[doc(alias = "get_extra_info")]
     pub fn pipe(&self) -> Option<BorrowedFd<'_>> {
         self.pipe.as_deref().map(AsFd::as_fd)

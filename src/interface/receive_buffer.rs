@@ -11,6 +11,10 @@ use std::fmt;
 /// buffer.advance(5);
 /// buffer.consume(2);
 /// assert_eq!(buffer.filled(), b"llo");
+/// // What was consumed makes no room behind the filled part until all of it is consumed.
+/// assert_eq!((buffer.room().len(), buffer.capacity()), (3, 8));
+/// buffer.consume(3);
+/// assert_eq!(buffer.room().len(), buffer.capacity());
 /// ```
 #[derive(Default)]
 pub struct ReceiveBuffer {

@@ -100,6 +100,45 @@ impl LoopHandle {
     /// # Errors
     ///
     /// As [`connect_read_pipe`](LoopHandle::connect_read_pipe).
+    ///
+    /// # Examples
+    ///
+    /// The input of a child process:
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use std::process::{Command, Stdio};
+    /// use std::rc::Rc;
+    /// use waterwheel::{ConnectionError, Promise, Protocol, get_running_loop};
+    ///
+    /// #[derive(Default)]
+    /// struct Input {
+    ///     lost: Promise<Option<ConnectionError>>,
+    /// }
+    ///
+    /// impl Protocol for Input {
+    ///     fn connection_lost(&self, error: Option<ConnectionError>) {
+    ///         let _ = self.lost.set(error);
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    /// let stdin = child.stdin.take().expect("it was piped");
+    /// let lost = waterwheel::run(async {
+    ///     let (transport, input) = get_running_loop().connect_write_pipe(Rc::<Input>::default, stdin).await?;
+    ///     transport.write(b"hello");
+    ///     transport.write_eof(); // A pipe goes one way only, so this closes it.
+    ///     std::io::Result::Ok(input.lost.wait().await)
+    /// })?;
+    /// assert!(lost.is_none());
+    /// let mut output = String::new();
+    /// child.stdout.take().expect("it was piped").read_to_string(&mut output)?;
+    /// assert_eq!(output, "hello");
+    /// child.wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn connect_write_pipe<P: Protocol + 'static>(
         &self,

@@ -111,6 +111,67 @@ impl Events {
 }
 
 /// Waits for readiness. Descriptors are numbers, since a simulation makes up its own.
+///
+/// # Examples
+///
+/// A simulation in which everything that is registered is ready once, at the next poll:
+///
+/// ```
+/// use std::io;
+/// use std::os::fd::RawFd;
+/// use std::os::unix::net::UnixStream;
+/// use std::time::Duration;
+/// use waterwheel::{Bell, EventLoop, Events, Readiness, Selector, Token, open_connection};
+///
+/// #[derive(Default)]
+/// struct Eager {
+///     /// What was registered, by number, with the number that stands for its token.
+///     registered: Vec<(RawFd, u64)>,
+///     /// How many of these were reported.
+///     reported: usize,
+/// }
+///
+/// impl Selector for Eager {
+///     fn register(&mut self, fd: RawFd, token: Token) -> io::Result<()> {
+///         self.registered.push((fd, token.to_bits()));
+///         Ok(())
+///     }
+///     fn deregister(&mut self, _fd: RawFd) -> io::Result<()> {
+///         Ok(())
+///     }
+///     fn poll(&mut self, _timeout: Option<Duration>, events: &mut Events) -> io::Result<bool> {
+///         let new = &self.registered[self.reported..];
+///         for &(_, bits) in new {
+///             events.push(Token::from_bits(bits), Readiness::READABLE.with(Readiness::WRITABLE));
+///         }
+///         let came = !new.is_empty();
+///         self.reported = self.registered.len();
+///         Ok(came)
+///     }
+///     fn bell(&mut self) -> io::Result<Box<dyn Bell>> {
+///         Ok(Box::new(Silent))
+///     }
+/// }
+///
+/// /// No wait is long enough to be ended.
+/// struct Silent;
+///
+/// impl Bell for Silent {
+///     fn ring(&self) -> io::Result<()> {
+///         Ok(())
+///     }
+/// }
+///
+/// let (ours, theirs) = UnixStream::pair()?;
+/// io::Write::write_all(&mut &theirs, b"hello")?;
+/// let mut event_loop = EventLoop::builder().selector(Box::<Eager>::default()).build()?;
+/// let data = event_loop.run(async {
+///     let (mut reader, _writer) = open_connection(ours).await?;
+///     reader.read(100).await
+/// })?;
+/// assert_eq!(data, b"hello");
+/// # Ok::<(), io::Error>(())
+/// ```
 pub trait Selector {
     /// Registers a descriptor for both directions, edge-triggered, until it is deregistered or closed.
     ///

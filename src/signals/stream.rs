@@ -82,6 +82,35 @@ impl Signals {
     }
 
     /// Polls for the next signal, as [`next`](Signals::next) does. The waker of the last poll is kept.
+    ///
+    /// # Examples
+    ///
+    /// In a future that waits for something else, too:
+    ///
+    /// ```
+    /// use std::future::{Future, poll_fn};
+    /// use std::pin::pin;
+    /// use std::task::Poll;
+    /// use waterwheel::signal_hook::{consts::SIGUSR1, low_level::raise};
+    ///
+    /// /// What `work` gives, or the number of the signal that came before.
+    /// async fn unless_told<T>(signals: &mut waterwheel::Signals, work: impl Future<Output = T>) -> Result<T, i32> {
+    ///     let mut work = pin!(work);
+    ///     poll_fn(|cx| match signals.poll_next_signal(cx) {
+    ///         Poll::Ready(signal) => Poll::Ready(Err(signal)),
+    ///         Poll::Pending => work.as_mut().poll(cx).map(Ok),
+    ///     })
+    ///     .await
+    /// }
+    ///
+    /// # waterwheel::run(async {
+    /// let mut signals = waterwheel::signals(&[SIGUSR1])?;
+    /// assert_eq!(unless_told(&mut signals, async { 5 }).await, Ok(5));
+    /// raise(SIGUSR1)?;
+    /// assert_eq!(unless_told(&mut signals, std::future::pending::<()>()).await, Err(SIGUSR1));
+    /// # Ok::<(), std::io::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn poll_next_signal(&mut self, cx: &mut Context<'_>) -> Poll<i32> {
         self.inbox.poll_take(cx)
     }

@@ -44,6 +44,26 @@ impl StreamFeeder {
     }
 
     /// Lets the stream fail. What was fed before can still be read, then every read gives this error.
+    ///
+    /// # Examples
+    ///
+    /// How a parser takes a connection that fails in the middle of a line:
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use waterwheel::{ReadError, StreamReader};
+    ///
+    /// waterwheel::run(async {
+    ///     let (mut reader, feeder) = StreamReader::new(1024);
+    ///     feeder.feed_data(b"one\nhalf a l");
+    ///     feeder.set_exception(ErrorKind::ConnectionReset.into());
+    ///     assert_eq!(reader.readline().await?, b"one\n");
+    ///     let error = reader.readuntil(b"\n").await.unwrap_err();
+    ///     assert!(matches!(error, ReadError::Io(error) if error.kind() == ErrorKind::ConnectionReset));
+    ///     Ok::<(), ReadError>(())
+    /// })
+    /// # .unwrap()
+    /// ```
     pub fn set_exception(&self, error: io::Error) {
         self.protocol.fail(error.into());
     }

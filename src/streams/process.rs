@@ -87,6 +87,35 @@ pub fn create_subprocess_exec(mut command: Command) -> io::Result<Process> {
 /// Dropping it closes the streams that were not taken out of it. It does not kill the child, unless
 /// [`kill_on_drop`](Process::kill_on_drop) was called. The loop waits for the child in any case, so that no zombie is left,
 /// and if the loop is closed before the child has ended, a thread does.
+///
+/// # Examples
+///
+/// A server that is asked to end, and has to if it does not in time:
+///
+/// ```
+/// use std::os::unix::process::ExitStatusExt;
+/// use std::process::Command;
+/// use std::time::Duration;
+/// use waterwheel::{create_subprocess_exec, timeout};
+///
+/// waterwheel::run(async {
+///     let mut command = Command::new("sleep"); // instead of a server
+///     command.arg("3600");
+///     let mut process = create_subprocess_exec(command)?.kill_on_drop();
+///     println!("it has the number {}", process.pid());
+///     assert_eq!(process.returncode(), None);
+///
+///     process.terminate()?;
+///     if timeout(Duration::from_secs(10), process.wait()).await.is_err() {
+///         process.kill()?;
+///     }
+///     let status = process.wait().await?;
+///     assert_eq!(status.signal(), Some(libc::SIGTERM));
+///     assert_eq!(process.returncode(), Some(status));
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap()
+/// ```
 #[must_use = "dropping it closes the streams to the child"]
 pub struct Process {
     /// Writes to the child's standard input, if that is piped. Take it out to close it, or to use it in another task.
@@ -120,6 +149,25 @@ impl Process {
     }
 
     /// Has the child killed when this is dropped. The loop still waits for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::{Command, Stdio};
+    /// use waterwheel::create_subprocess_exec;
+    ///
+    /// waterwheel::run(async {
+    ///     let mut command = Command::new("sleep");
+    ///     command.arg("3600").stdout(Stdio::piped());
+    ///     let mut process = create_subprocess_exec(command)?.kill_on_drop();
+    ///     let mut stdout = process.stdout.take().expect("it is piped");
+    ///     drop(process);
+    ///     // The pipe has ended, so nobody holds its other end any more.
+    ///     assert_eq!(stdout.read_to_end().await?, b"");
+    ///     std::io::Result::Ok(())
+    /// })
+    /// # .unwrap()
+    /// ```
     pub fn kill_on_drop(mut self) -> Self {
         self.child.asked_for = true;
         self
@@ -197,6 +245,29 @@ impl Process {
     ///
     /// `NotFound` if the child has exited. `InvalidInput` if there is no such signal, or if it has no name, as a real-time
     /// signal. The system's error if we may not send to the child.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::{Command, Stdio};
+    /// use waterwheel::create_subprocess_exec;
+    ///
+    /// waterwheel::run(async {
+    ///     let mut command = Command::new("sh");
+    ///     command.args(["-c", "trap 'echo reloaded; exit' HUP; echo ready; while :; do sleep 0.01; done"]);
+    ///     command.stdout(Stdio::piped());
+    ///     let mut process = create_subprocess_exec(command)?;
+    ///     let mut stdout = process.stdout.take().expect("it is piped");
+    ///     assert_eq!(stdout.readline().await?, b"ready\n");
+    ///     process.send_signal(libc::SIGHUP)?;
+    ///     assert_eq!(stdout.readline().await?, b"reloaded\n");
+    ///     assert!(process.wait().await?.success());
+    ///     // Now there is nobody to send to.
+    ///     assert_eq!(process.send_signal(libc::SIGHUP).unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    ///     Ok::<(), waterwheel::ReadError>(())
+    /// })
+    /// # .unwrap()
+    /// ```
     #[doc(alias = "ProcessLookupError")]
     pub fn send_signal(&self, signal: i32) -> io::Result<()> {
         self.child.child.send_signal(signal)

@@ -93,6 +93,30 @@ pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<
 /// # Cancel safety, panics
 ///
 /// As [`start_server`].
+///
+/// # Examples
+///
+/// ```
+/// use waterwheel::{StreamReader, StreamWriter, open_unix_connection, start_unix_server};
+///
+/// async fn shout(mut reader: StreamReader, writer: StreamWriter) -> std::io::Result<()> {
+///     let line = reader.readline().await?;
+///     writer.write_all(&line.to_ascii_uppercase()).await
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// waterwheel::run(async {
+///     let path = std::env::temp_dir().join(format!("shout-{}.sock", std::process::id()));
+///     let server = start_unix_server(shout, &path).await?;
+///     let (mut reader, writer) = open_unix_connection(&path).await?;
+///     writer.write(b"hello\n");
+///     assert_eq!(reader.readline().await?, b"HELLO\n");
+///     drop(server);
+///     assert!(!path.exists());
+///     Ok(())
+/// })
+/// # }
+/// ```
 #[doc(alias = "asyncio.start_unix_server")]
 #[track_caller]
 pub fn start_unix_server<M>(client_connected: impl ClientConnected<M>, path: impl AsRef<Path>) -> StartServer {

@@ -37,6 +37,32 @@ impl<T> Task<T> {
 
 impl<T> CancelOnDrop<T> {
     /// The task, which is no longer cancelled by dropping its handle.
+    ///
+    /// # Examples
+    ///
+    /// Work that whoever waits for it gives up, until there is a reason to finish it:
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    /// use waterwheel::{spawn, yield_now};
+    ///
+    /// waterwheel::run(async {
+    ///     let saved = Rc::new(Cell::new(false));
+    ///     let saving = spawn({
+    ///         let saved = saved.clone();
+    ///         async move {
+    ///             yield_now().await;
+    ///             saved.set(true);
+    ///         }
+    ///     });
+    ///     let saving = saving.cancel_on_drop();
+    ///     yield_now().await; // It has begun, and half a file is no use.
+    ///     drop(saving.detach());
+    ///     yield_now().await;
+    ///     assert!(saved.get());
+    /// });
+    /// ```
     pub fn detach(mut self) -> Task<T> {
         self.task.take().expect(THERE)
     }

@@ -159,6 +159,26 @@ impl<E: 'static> TaskGroup<E> {
 
     /// Creates a task in the group, unless that is ending or has ended. Returns whether it did; if not, the future is
     /// dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io;
+    /// use waterwheel::TaskGroup;
+    ///
+    /// waterwheel::run(async {
+    ///     let mut kept = None;
+    ///     let run = TaskGroup::run(async |group| {
+    ///         kept = Some(group.clone()); // for what may come from outside at any time
+    ///         assert!(group.try_create_task(async { io::Result::Ok(()) }));
+    ///         Ok(())
+    ///     });
+    ///     run.await?;
+    ///     assert!(!kept.expect("the body ran").try_create_task(async { Ok(()) }));
+    ///     Ok::<(), waterwheel::GroupError<io::Error>>(())
+    /// })
+    /// # .unwrap()
+    /// ```
     #[track_caller]
     pub fn try_create_task<F>(&self, future: F) -> bool
     where

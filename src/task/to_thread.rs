@@ -47,6 +47,21 @@ pub fn to_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
 
 impl LoopHandle {
     /// Runs `work` on a thread, as [`to_thread`] does on the loop that runs.
+    ///
+    /// # Examples
+    ///
+    /// The work begins before the loop runs, and beside what else there is to do:
+    ///
+    /// ```
+    /// use waterwheel::EventLoop;
+    ///
+    /// let mut event_loop = EventLoop::new()?;
+    /// let reading = event_loop.handle().run_in_executor(|| std::fs::read_to_string("Cargo.toml"));
+    /// // ... other preparations ...
+    /// let settings = event_loop.run(reading).expect("the work does not panic")?;
+    /// assert!(settings.contains("waterwheel"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn run_in_executor<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> ToThread<T> {
         let at = Location::caller();

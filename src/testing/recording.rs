@@ -115,11 +115,56 @@ impl RecordingTransport {
     }
 
     /// Whether the protocol ended its side, by `write_eof`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use waterwheel::{Protocol, Transport, testing::RecordingTransport};
+    ///
+    /// /// Asks one question, and says by the end of its side that there are no more.
+    /// struct Ask;
+    ///
+    /// impl Protocol for Ask {
+    ///     fn connection_made(&self, transport: Rc<dyn Transport>) {
+    ///         transport.write(b"time?");
+    ///         transport.write_eof();
+    ///     }
+    /// }
+    ///
+    /// let transport = RecordingTransport::connect(Rc::new(Ask));
+    /// assert_eq!(transport.take_written(), b"time?");
+    /// assert!(transport.has_written_eof());
+    /// assert!(!transport.is_closing()); // It waits for the answer.
+    /// # transport.lose(None);
+    /// ```
     pub fn has_written_eof(&self) -> bool {
         self.has_ended.get()
     }
 
     /// Whether the protocol gave the connection up, by `abort`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use waterwheel::{StreamWriter, testing::recorded_writer};
+    ///
+    /// /// A page, or a reset where there is only half of one. A peer that saw a clean end would take it for the whole.
+    /// fn send(writer: &StreamWriter, page: &[u8]) {
+    ///     match page.strip_suffix(b"</html>") {
+    ///         Some(_) => writer.write(page),
+    ///         None => writer.abort(),
+    ///     }
+    /// }
+    ///
+    /// waterwheel::run(async {
+    ///     let (writer, transport) = recorded_writer();
+    ///     send(&writer, b"<html></html>");
+    ///     assert!(!transport.is_aborted());
+    ///     send(&writer, b"<html>");
+    ///     assert!(transport.is_aborted());
+    /// });
+    /// ```
     pub fn is_aborted(&self) -> bool {
         self.is_aborted.get()
     }

@@ -102,6 +102,44 @@ impl Interval {
     }
 
     /// Polls for the next tick, as [`tick`](Interval::tick) does.
+    ///
+    /// # Examples
+    ///
+    /// In a future of one's own:
+    ///
+    /// ```
+    /// use std::future::Future;
+    /// use std::pin::Pin;
+    /// use std::rc::Rc;
+    /// use std::task::{Context, Poll, ready};
+    /// use std::time::Duration;
+    /// use waterwheel::{EventLoop, Interval, interval, testing::ManualClock};
+    ///
+    /// /// Counts down, once in a period.
+    /// struct Countdown {
+    ///     ticks: Interval,
+    ///     left: u32,
+    /// }
+    ///
+    /// impl Future for Countdown {
+    ///     type Output = &'static str;
+    ///
+    ///     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'static str> {
+    ///         while self.left > 0 {
+    ///             ready!(self.ticks.poll_tick(cx));
+    ///             self.left -= 1;
+    ///         }
+    ///         Poll::Ready("lift-off")
+    ///     }
+    /// }
+    ///
+    /// let clock = Rc::new(ManualClock::new());
+    /// let mut event_loop = EventLoop::builder().clock(clock.clone()).build()?;
+    /// let said = event_loop.run(async { Countdown { ticks: interval(Duration::from_secs(1)), left: 10 }.await });
+    /// // The first tick comes at once.
+    /// assert_eq!((said, clock.elapsed()), ("lift-off", Duration::from_secs(9)));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         self.poll_due(Reason::polled(Awaited::Tick), cx)
     }

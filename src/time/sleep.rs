@@ -40,6 +40,26 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// # Panics
 ///
 /// Panics if it is polled where no loop runs.
+///
+/// # Examples
+///
+/// A turn of work every ten seconds, however long the work takes:
+///
+/// ```
+/// use std::rc::Rc;
+/// use std::time::Duration;
+/// use waterwheel::{EventLoop, get_running_loop, sleep, sleep_until, testing::ManualClock};
+///
+/// let clock = Rc::new(ManualClock::new());
+/// let mut event_loop = EventLoop::builder().clock(clock.clone()).build()?;
+/// event_loop.run(async {
+///     let deadline = get_running_loop().time() + Duration::from_secs(10);
+///     sleep(Duration::from_secs(7)).await; // work
+///     sleep_until(deadline).await;
+/// });
+/// assert_eq!(clock.elapsed(), Duration::from_secs(10));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep { state: State::Until(deadline), at: Location::caller() }

@@ -119,6 +119,44 @@ impl TlsClient {
     /// Accepts the end of the connection as the end of the session, even without the peer's `close_notify`. Then
     /// whoever can cut the connection can truncate what you read. Use this for old peers only, and only if the bytes
     /// themselves say whether they are complete. By default such an end is an `UnexpectedEof` error.
+    ///
+    /// # Examples
+    ///
+    /// A server that closes its connections without ending their sessions, and what it says by its length:
+    ///
+    /// ```
+    /// use std::io::{ErrorKind, Write};
+    /// use std::net::TcpListener;
+    /// use waterwheel::rustls::{ServerConnection, StreamOwned};
+    /// use waterwheel::{TlsClient, TlsServer, open_connection};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// // A certificate that is its own authority, which will do for an example.
+    /// let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("the name is good");
+    /// let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    /// let config = TlsServer::new(&cert, key)?.rustls_config();
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let port = listener.local_addr()?.port();
+    /// std::thread::spawn(move || {
+    ///     for socket in listener.incoming().flatten() {
+    ///         let session = ServerConnection::new(config.clone()).expect("the settings are good");
+    ///         // It is dropped without a `close_notify`.
+    ///         let _ = StreamOwned::new(session, socket).write_all(b"5:tides");
+    ///     }
+    /// });
+    ///
+    /// let client = TlsClient::with_roots(cert)?;
+    /// waterwheel::run(async {
+    ///     let (mut reader, _writer) = open_connection(("localhost", port)).tls(&client).await?;
+    ///     assert_eq!(reader.read_to_end().await.unwrap_err().kind(), ErrorKind::UnexpectedEof);
+    ///
+    ///     let (mut reader, _writer) = open_connection(("localhost", port)).tls(client.accept_truncation(true)).await?;
+    ///     assert_eq!(reader.read_to_end().await?, b"5:tides"); // The length says that it is all.
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     #[doc(alias = "suppress_ragged_eofs")]
     pub fn accept_truncation(mut self, accept: bool) -> Self {
         self.accept_truncation = accept;
@@ -231,6 +269,48 @@ impl TlsServer {
     ///
     /// Fails as [`new`](TlsServer::new) does, and with `InvalidInput` if there is no certificate in `roots`, or one
     /// that cannot be used.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use waterwheel::{StreamReader, StreamWriter, TlsClient, TlsServer, open_connection, start_server};
+    ///
+    /// /// Tells each client who it is, by its certificate.
+    /// async fn greet(_reader: StreamReader, writer: StreamWriter) {
+    ///     let info = writer.extra_info();
+    ///     let shown = info.tls().expect("the server speaks TLS").peer_certificates();
+    ///     writer.write(format!("hello, {} bytes", shown[0].len()).as_bytes());
+    /// }
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// // Each side's certificate is its own authority, which will do for an example.
+    /// let make = |name: &str| {
+    ///     let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("the name is good");
+    ///     (made.cert.pem(), made.signing_key.serialize_pem(), made.cert.der().len())
+    /// };
+    /// let (server_cert, server_key, _) = make("localhost");
+    /// let (client_cert, client_key, length) = make("client.example");
+    ///
+    /// waterwheel::run(async {
+    ///     let tls = TlsServer::requiring_client_certificates(&server_cert, server_key, &client_cert)?;
+    ///     let server = start_server(greet, "127.0.0.1:0").tls(tls).await?;
+    ///     let port = server.local_addrs()[0].port();
+    ///
+    ///     let tls = TlsClient::with_roots(&server_cert)?.client_certificate(&client_cert, client_key)?;
+    ///     let (mut reader, _writer) = open_connection(("localhost", port)).tls(tls).await?;
+    ///     assert_eq!(reader.read_to_end().await?, format!("hello, {length} bytes").as_bytes());
+    ///
+    ///     // A client without a certificate is refused.
+    ///     let tls = TlsClient::with_roots(&server_cert)?;
+    ///     let refused = async {
+    ///         let (mut reader, _writer) = open_connection(("localhost", port)).tls(tls).await?;
+    ///         reader.read_to_end().await
+    ///     };
+    ///     assert!(refused.await.is_err());
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     #[doc(alias = "CERT_REQUIRED")]
     pub fn requiring_client_certificates(
         chain: impl AsRef<[u8]>,

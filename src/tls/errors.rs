@@ -11,6 +11,55 @@ use crate::errors::{ConnectionError, find_in};
 
 /// Why a TLS connection failed. It is inside the `io::Error` or the [`ConnectionError`] that reports it; take it out
 /// with [`TlsError::of`]. If rustls found the fault, its error is the `source`.
+///
+/// # Examples
+///
+/// Somebody accepts the connection, and then says nothing:
+///
+/// ```
+/// use std::net::TcpListener;
+/// use std::time::Duration;
+/// use waterwheel::{TlsClient, TlsError, TlsErrorKind, open_connection};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let cert = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("the name is good").cert.pem();
+/// let limit = Duration::from_millis(20);
+/// let silent = TcpListener::bind("127.0.0.1:0")?;
+/// let connecting = open_connection(silent.local_addr()?).tls(TlsClient::with_roots(cert)?);
+/// let error = waterwheel::run(async { connecting.tls_handshake_timeout(limit).await.unwrap_err() });
+/// assert_eq!(TlsError::of(&error).map(TlsError::kind), Some(TlsErrorKind::HandshakeTimedOut(limit)));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A peer that does not read is not there to agree on the end either:
+///
+/// ```
+/// use std::time::Duration;
+/// use waterwheel::{StreamReader, StreamWriter, TlsClient, TlsError, TlsErrorKind, TlsServer};
+/// use waterwheel::{open_connection, start_server};
+///
+/// async fn busy(_reader: StreamReader, _writer: StreamWriter) {
+///     std::future::pending().await
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("the name is good");
+/// # let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+/// waterwheel::run(async {
+///     let limit = Duration::from_millis(20);
+///     let server = start_server(busy, "127.0.0.1:0").tls(TlsServer::new(&cert, key)?).await?;
+///     let to = ("localhost", server.local_addrs()[0].port());
+///     let connecting = open_connection(to).tls(TlsClient::with_roots(&cert)?).tls_shutdown_timeout(limit);
+///     let (_reader, writer) = connecting.await?;
+///     writer.write(&vec![0; 20_000_000]);
+///     writer.close();
+///     let error = writer.wait_closed().await.unwrap_err();
+///     assert_eq!(TlsError::of(&error).map(TlsError::kind), Some(TlsErrorKind::ShutdownTimedOut(limit)));
+///     Ok(())
+/// })
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct TlsError {
     kind: TlsErrorKind,

@@ -8,6 +8,44 @@ use rustls::{CipherSuite, ProtocolVersion};
 use crate::interface::ExtraInfo;
 
 /// What both sides of a TLS connection agreed on. It stays readable after the connection is closed.
+///
+/// # Examples
+///
+/// ```
+/// use waterwheel::rustls::ProtocolVersion;
+/// use waterwheel::{StreamReader, StreamWriter, TlsClient, TlsServer, open_connection, start_server};
+///
+/// /// Says which of its names a client asked for.
+/// async fn tell(_reader: StreamReader, writer: StreamWriter) {
+///     let info = writer.extra_info();
+///     let name = info.tls().and_then(|tls| tls.server_name()).unwrap_or("no name");
+///     writer.write(name.as_bytes());
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// // A certificate that is its own authority, which will do for an example.
+/// let names = ["one.example".to_owned(), "two.example".to_owned()];
+/// let made = rcgen::generate_simple_self_signed(names).expect("the names are good");
+/// let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+///
+/// waterwheel::run(async {
+///     let tls = TlsServer::new(&cert, key)?.alpn(["tell/1"]);
+///     let server = start_server(tell, "127.0.0.1:0").tls(tls).await?;
+///
+///     let tls = TlsClient::with_roots(&cert)?.alpn(["tell/2", "tell/1"]);
+///     let connecting = open_connection(server.local_addrs()[0]).tls(tls).server_hostname("two.example");
+///     let (mut reader, writer) = connecting.await?;
+///     let info = writer.extra_info();
+///     let agreed = info.tls().expect("it speaks TLS");
+///     println!("secured by {:?}", agreed.cipher_suite());
+///     assert_eq!(agreed.protocol_version(), ProtocolVersion::TLSv1_3);
+///     assert_eq!(agreed.alpn(), Some(&b"tell/1"[..]));
+///     assert_eq!(agreed.peer_certificates(), [made.cert.der().clone()]);
+///     assert_eq!(reader.read_to_end().await?, b"two.example");
+///     Ok(())
+/// })
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct TlsInfo {
     pub(super) protocol_version: ProtocolVersion,

@@ -68,6 +68,42 @@ pub struct StartTlsStreams {
 impl StartTlsStreams {
     /// Whether bytes that were received but not read are handed to TLS, as the beginning of the handshake. By default
     /// they are an error.
+    ///
+    /// # Examples
+    ///
+    /// A server behind a proxy, which says in one line whom it speaks for before TLS begins:
+    ///
+    /// ```
+    /// use waterwheel::testing::connected_pair;
+    /// use waterwheel::{ReadError, TlsClient, TlsServer, spawn, start_tls};
+    ///
+    /// # fn main() -> Result<(), ReadError> {
+    /// // A certificate that is its own authority, which will do for an example.
+    /// let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("the name is good");
+    /// let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    ///
+    /// waterwheel::run(async {
+    ///     let (server, client) = connected_pair();
+    ///     let client = spawn(async move {
+    ///         let (reader, writer) = client.split();
+    ///         writer.write(b"PROXY TCP4 192.0.2.1 192.0.2.9 56324 443\r\n");
+    ///         let tls = TlsClient::with_roots(cert)?;
+    ///         let (mut reader, _writer) = start_tls(reader, writer, tls).server_hostname("localhost").await?;
+    ///         reader.read_to_end().await
+    ///     });
+    ///
+    ///     let (mut reader, writer) = server.split();
+    ///     let line = reader.readline().await?;
+    ///     assert!(line.starts_with(b"PROXY TCP4 192.0.2.1 "));
+    ///     let starting = start_tls(reader, writer, TlsServer::new(&made.cert.pem(), key)?).hand_over_unread(true);
+    ///     let (reader, writer) = starting.await?;
+    ///     writer.write(b"hello");
+    ///     drop((reader, writer));
+    ///     assert_eq!(client.await.expect("it does not panic")?, b"hello");
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub fn hand_over_unread(mut self, hand_over: bool) -> Self {
         self.hand_over_unread = hand_over;
         self

@@ -1,11 +1,8 @@
-//! Every public function is shown in an example of the documentation, but for those on a list. The list only gets shorter.
+//! Every public function is shown in an example of the documentation.
 
 use std::collections::BTreeSet;
 
 use crate::source_tree::{SourceFile, leading_name, sources};
-
-/// Public functions that no example shows, as `file name`. None may be added: a new function comes with an example.
-const NOT_SHOWN: &str = include_str!("not_shown.txt");
 
 /// The words of all examples in the documentation of a file.
 fn words_of_examples(file: &SourceFile) -> BTreeSet<String> {
@@ -39,20 +36,16 @@ fn functions(file: &SourceFile) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_public_function_is_shown_by_an_example_or_stands_on_the_list() {
+fn every_public_function_is_shown_by_an_example() {
     let sources = sources();
     let shown: BTreeSet<String> = sources.iter().flat_map(words_of_examples).collect();
-    let not_shown: BTreeSet<String> = sources
+    let not_shown: Vec<String> = sources
         .iter()
         .flat_map(|file| functions(file).into_iter().map(move |name| (file, name)))
         .filter(|(_, name)| !shown.contains(name))
         .map(|(file, name)| format!("{} {name}", file.path))
         .collect();
-    let listed: BTreeSet<String> = NOT_SHOWN.lines().map(str::to_owned).collect();
-    let new: Vec<_> = not_shown.difference(&listed).collect();
-    assert!(new.is_empty(), "no example shows {new:#?}");
-    let shown_by_now: Vec<_> = listed.difference(&not_shown).collect();
-    assert!(shown_by_now.is_empty(), "take these from the list: {shown_by_now:#?}");
+    assert!(not_shown.is_empty(), "no example shows {not_shown:#?}");
 }
 
 #[test]

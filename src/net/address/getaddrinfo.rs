@@ -52,6 +52,22 @@ impl LoopHandle {
     ///
     /// If the system fails, the error has a [`LookUpError`](crate::LookUpError) inside. `Unsupported` on a network that does
     /// not know names.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use waterwheel::get_running_loop;
+    ///
+    /// const AS_NUMBERS: i32 = libc::NI_NUMERICHOST | libc::NI_NUMERICSERV;
+    ///
+    /// waterwheel::run(async {
+    ///     let address = "127.0.0.1:80".parse().unwrap();
+    ///     let (host, service) = get_running_loop().getnameinfo(address, AS_NUMBERS).await?;
+    ///     assert_eq!((host.as_str(), service.as_str()), ("127.0.0.1", "80"));
+    ///     std::io::Result::Ok(())
+    /// })
+    /// # .unwrap()
+    /// ```
     #[doc(alias = "loop.getnameinfo")]
     #[track_caller]
     pub fn getnameinfo(&self, address: SocketAddr, flags: i32) -> impl Future<Output = io::Result<(String, String)>> {
@@ -63,6 +79,23 @@ impl LoopHandle {
 }
 
 /// What [`LoopHandle::getaddrinfo`] makes: await it.
+///
+/// # Examples
+///
+/// ```
+/// use waterwheel::{Family, get_running_loop};
+///
+/// waterwheel::run(async {
+///     // No name server is asked, and only addresses for TCP count.
+///     let looking = get_running_loop().getaddrinfo("::1", 80).flags(libc::AI_NUMERICHOST).proto(libc::IPPROTO_TCP);
+///     assert_eq!(looking.await?, ["[::1]:80".parse().unwrap()]);
+///
+///     let looking = get_running_loop().getaddrinfo("::1", 80).family(Family::V4);
+///     assert_eq!(looking.await.unwrap_err().kind(), std::io::ErrorKind::AddrNotAvailable);
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap()
+/// ```
 #[derive(Debug)]
 #[must_use = "nothing is looked up unless this is awaited"]
 pub struct GetAddrInfo {

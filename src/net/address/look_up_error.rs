@@ -20,11 +20,13 @@ use crate::errors::find_in;
 /// let connecting = open_connection(("nowhere.invalid", 80));
 /// # let connecting = connecting.flags(AI_NUMERICHOST); // No test asks a name server.
 /// let error = connecting.await.unwrap_err();
-/// match LookUpError::of(&error).map(LookUpError::kind) {
-///     Some(LookUpErrorKind::NoSuchName) => assert_eq!(error.kind(), ErrorKind::NotFound),
-///     Some(LookUpErrorKind::TryAgain) => println!("in a moment, perhaps: {error}"),
+/// let look_up = LookUpError::of(&error).expect("the name was not found");
+/// match look_up.kind() {
+///     LookUpErrorKind::NoSuchName => assert_eq!(error.kind(), ErrorKind::NotFound),
+///     LookUpErrorKind::TryAgain => println!("{} is looked up again in a moment", look_up.host()),
 ///     _ => println!("something else: {error}"),
 /// }
+/// assert_eq!(look_up.host(), "nowhere.invalid");
 /// # });
 /// ```
 #[doc(alias = "gaierror")]

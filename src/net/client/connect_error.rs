@@ -12,6 +12,27 @@ use crate::net::port::is_unavailable;
 ///
 /// If all attempts failed with the same kind of error, that is the kind of the `io::Error`; otherwise it is `Other`.
 /// Attempts at a family of addresses that this machine cannot use at all do not count, unless there were no others.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::ErrorKind;
+/// use waterwheel::{ConnectError, open_connection};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(); // nobody listens there any more
+/// # waterwheel::run(async {
+/// let error = open_connection((["127.0.0.1", "127.0.0.2"], port)).await.unwrap_err();
+/// let failed = ConnectError::of(&error).expect("there were addresses, and none answered");
+/// for (address, why) in failed.attempts() {
+///     println!("{address}: {why}");
+/// }
+/// assert_eq!(failed.attempts().len(), 2);
+/// assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+/// # Ok(())
+/// # })
+/// # }
+/// ```
 #[derive(Debug)]
 #[doc(alias = "all_errors")]
 pub struct ConnectError {

@@ -32,6 +32,50 @@ impl LoopHandle {
     /// If no address could be connected to, the error names them all and has a [`ConnectError`](crate::ConnectError)
     /// inside. If the name was not found, it has a [`LookUpError`](crate::LookUpError) inside. It also fails if the
     /// endpoint is invalid, if a ready socket is not a stream socket, or if the loop is closed.
+    ///
+    /// # Examples
+    ///
+    /// A client and a server of it, each a protocol:
+    ///
+    /// ```
+    /// use std::cell::OnceCell;
+    /// use std::rc::Rc;
+    /// use waterwheel::{Promise, Protocol, Transport, get_running_loop};
+    ///
+    /// #[derive(Default)]
+    /// struct Echo(OnceCell<Rc<dyn Transport>>);
+    ///
+    /// impl Protocol for Echo {
+    ///     fn connection_made(&self, transport: Rc<dyn Transport>) {
+    ///         let _ = self.0.set(transport); // it comes once
+    ///     }
+    ///     fn data_received(&self, data: &[u8]) {
+    ///         self.0.get().expect("connection_made comes first").write(data);
+    ///     }
+    /// }
+    ///
+    /// #[derive(Default)]
+    /// struct Ask(Promise<Vec<u8>>);
+    ///
+    /// impl Protocol for Ask {
+    ///     fn data_received(&self, data: &[u8]) {
+    ///         let _ = self.0.set(data.to_owned());
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// waterwheel::run(async {
+    ///     let event_loop = get_running_loop();
+    ///     let server = event_loop.create_server(Rc::<Echo>::default, "127.0.0.1:0").await?;
+    ///     let to = server.local_addrs()[0];
+    ///     let (transport, ask) = event_loop.create_connection(Rc::<Ask>::default, to).await?;
+    ///     transport.write(b"hello");
+    ///     assert_eq!(ask.0.wait().await, b"hello");
+    ///     transport.close();
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub fn create_connection<'f, P: Protocol + 'static>(
         &self,
         factory: impl FnOnce() -> Rc<P> + 'f,
@@ -47,6 +91,44 @@ impl LoopHandle {
     ///
     /// The system's error, with the path; `InvalidInput` if the path is too long. If the server's queue is full, this
     /// waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use waterwheel::{Promise, Protocol, Transport, get_running_loop};
+    ///
+    /// struct Greeter;
+    ///
+    /// impl Protocol for Greeter {
+    ///     fn connection_made(&self, transport: Rc<dyn Transport>) {
+    ///         transport.write(b"hello");
+    ///         transport.close();
+    ///     }
+    /// }
+    ///
+    /// #[derive(Default)]
+    /// struct Listener(Promise<Vec<u8>>);
+    ///
+    /// impl Protocol for Listener {
+    ///     fn data_received(&self, data: &[u8]) {
+    ///         let _ = self.0.set(data.to_owned());
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// waterwheel::run(async {
+    ///     let event_loop = get_running_loop();
+    ///     let path = std::env::temp_dir().join(format!("greeter-{}.sock", std::process::id()));
+    ///     let server = event_loop.create_unix_server(|| Rc::new(Greeter), &path).await?;
+    ///     let (_transport, listener) = event_loop.create_unix_connection(Rc::<Listener>::default, &path).await?;
+    ///     assert_eq!(listener.0.wait().await, b"hello");
+    ///     drop(server);
+    ///     assert!(!path.exists());
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub fn create_unix_connection<'f, P: Protocol + 'static>(
         &self,
         factory: impl FnOnce() -> Rc<P> + 'f,
@@ -66,6 +148,34 @@ impl LoopHandle {
 }
 
 /// What [`LoopHandle::create_connection`] makes: await it. `'f` is how long the factory may be kept: it may borrow.
+///
+/// # Examples
+///
+/// Which address of a host is tried when, here with nobody at any of them:
+///
+/// ```
+/// use std::rc::Rc;
+/// use waterwheel::{ConnectError, Protocol, get_running_loop};
+///
+/// struct Quiet;
+/// impl Protocol for Quiet {}
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(); // nobody listens there any more
+/// # waterwheel::run(async {
+/// let connecting = get_running_loop()
+///     .create_connection(|| Rc::new(Quiet), (["127.0.0.1", "127.0.0.2", "::1"], port))
+///     .proto(libc::IPPROTO_TCP)
+///     .happy_eyeballs_delay(None) // The next address only when one has failed,
+///     .interleave(1); // and after the first one the other family is tried.
+/// let error = connecting.await.map(drop).unwrap_err();
+/// let attempts = ConnectError::of(&error).expect("nobody listens").attempts();
+/// let tried: Vec<String> = attempts.iter().map(|(address, _)| address.ip().to_string()).collect();
+/// assert_eq!(tried, ["127.0.0.1", "::1", "127.0.0.2"]);
+/// # Ok(())
+/// # })
+/// # }
+/// ```
 #[must_use = "nothing is connected unless this is awaited"]
 pub struct CreateConnection<'f, P> {
     event_loop: LoopHandle,

@@ -12,6 +12,75 @@ use crate::net::connection::{Clients, Conduit, ConduitTransport, Made, Names, Wa
 ///
 /// It knows how to open a transport that is compiled in one piece with its conduit, so that nothing on the way from a
 /// socket to a protocol has to look for the right kind of `recv`.
+///
+/// # Examples
+///
+/// A network in which everybody says his own address, and then nothing more:
+///
+/// ```
+/// use std::cell::RefCell;
+/// use std::collections::VecDeque;
+/// use std::io::{self, IoSlice, Read};
+/// use std::os::fd::RawFd;
+/// use std::rc::Rc;
+///
+/// use waterwheel::network::{Conduit, Connected, Network, Pending};
+/// # use std::net::SocketAddr;
+/// # use waterwheel::network::{Acceptor, BindOptions, DatagramConduit, DatagramOptions, Hints};
+/// use waterwheel::{Address, EventLoop, LoopHandle, open_connection};
+///
+/// /// What somebody still has to say.
+/// struct Speech(RefCell<VecDeque<u8>>);
+///
+/// impl Conduit for Speech {
+///     fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
+///         self.0.borrow_mut().read(into)
+///     }
+///     fn send(&self, data: &[u8]) -> io::Result<usize> {
+///         Ok(data.len()) // Nobody listens.
+///     }
+///     fn send_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+///         Ok(pieces.iter().map(|piece| piece.len()).sum())
+///     }
+///     fn shutdown_write(&self) -> io::Result<()> {
+///         Ok(())
+///     }
+///     fn fd(&self) -> RawFd {
+///         -1
+///     }
+///     fn is_unwatched(&self) -> bool {
+///         true // Nobody ever has to wait for it.
+///     }
+/// }
+///
+/// struct Speakers;
+///
+/// impl Network for Speakers {
+///     fn connect<'a>(&'a self, _: &'a LoopHandle, to: &'a Address, _: &'a [SocketAddr]) -> Pending<'a, Connected> {
+///         let speech = Speech(RefCell::new(to.to_string().into_bytes().into()));
+///         Box::pin(async { Ok(Connected::new(speech).with_names(Some(to.clone()), None)) })
+///     }
+///     // ... and the same for names, listeners and datagrams ...
+/// #     fn look_up<'a>(&'a self, _: &'a LoopHandle, _: &'a str, _: u16, _: Hints) -> Pending<'a, Vec<SocketAddr>> {
+/// #         Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+/// #     }
+/// #     fn bind<'a>(&'a self, _: &'a LoopHandle, _: &'a Address, _: BindOptions) -> Pending<'a, Box<dyn Acceptor>> {
+/// #         Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+/// #     }
+/// #     fn open_datagrams<'a>(&'a self, _: &'a LoopHandle, _: DatagramOptions) -> Pending<'a, Rc<dyn DatagramConduit>> {
+/// #         Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+/// #     }
+/// }
+///
+/// let mut event_loop = EventLoop::builder().network(Rc::new(Speakers)).build()?;
+/// event_loop.run(async {
+///     let (mut reader, writer) = open_connection("192.0.2.1:7").await?;
+///     assert_eq!(writer.peer_addr(), Some("192.0.2.1:7".parse().unwrap()));
+///     assert_eq!(reader.read_to_end().await?, b"192.0.2.1:7");
+///     io::Result::Ok(())
+/// })?;
+/// # Ok::<(), io::Error>(())
+/// ```
 pub struct Connected {
     /// The descriptor is watched already. First, so that the selector lets go of it before it is closed.
     watch: Option<Watch>,

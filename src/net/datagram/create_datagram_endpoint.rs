@@ -82,6 +82,34 @@ impl LoopHandle {
 
 /// What [`LoopHandle::create_datagram_endpoint`] makes: await it. `'f` is how long the factory may be kept: it
 /// may borrow.
+///
+/// # Examples
+///
+/// Two endpoints that share a port, and one that asks everybody:
+///
+/// ```
+/// use std::rc::Rc;
+/// use waterwheel::{DatagramProtocol, get_running_loop};
+///
+/// struct Quiet;
+/// impl DatagramProtocol for Quiet {}
+///
+/// # fn main() -> std::io::Result<()> {
+/// waterwheel::run(async {
+///     let event_loop = get_running_loop();
+///     let endpoint = || event_loop.create_datagram_endpoint(|| Rc::new(Quiet));
+///     let (first, _) = endpoint().local_addr("127.0.0.1:0").reuse_port(true).await?;
+///     let at = first.extra_info().sockname().and_then(|name| name.as_inet()).expect("it has a port");
+///     let (second, _) = endpoint().local_addr(at).reuse_port(true).await?;
+///     assert_eq!(second.extra_info().sockname(), first.extra_info().sockname());
+///
+///     // The system refuses to send to a broadcast address without this.
+///     let (asks, _) = endpoint().local_addr("127.0.0.1:0").allow_broadcast(true).await?;
+///     assert!(asks.extra_info().socket().expect("it is the system's").broadcast()?);
+///     Ok(())
+/// })
+/// # }
+/// ```
 #[must_use = "there is no endpoint unless this is awaited"]
 pub struct CreateDatagramEndpoint<'f, P> {
     event_loop: LoopHandle,

@@ -32,6 +32,31 @@ impl LoopHandle {
     /// The system's error for binding or listening, with the address. If a name was not found, the error has a
     /// [`LookUpError`](crate::LookUpError) inside. It also fails if the endpoint is invalid, if a ready socket is not a
     /// stream socket, or if the loop is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use waterwheel::{Protocol, Transport, get_running_loop, open_connection};
+    ///
+    /// struct Greeter;
+    ///
+    /// impl Protocol for Greeter {
+    ///     fn connection_made(&self, transport: Rc<dyn Transport>) {
+    ///         transport.write(b"hello");
+    ///         transport.close();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// waterwheel::run(async {
+    ///     let server = get_running_loop().create_server(|| Rc::new(Greeter), "127.0.0.1:0").await?;
+    ///     let (mut reader, _writer) = open_connection(server.local_addrs()[0]).await?;
+    ///     assert_eq!(reader.read_to_end().await?, b"hello");
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub fn create_server<P: Protocol + 'static>(
         &self,
         factory: impl Fn() -> Rc<P> + 'static,
@@ -49,6 +74,33 @@ impl LoopHandle {
     /// the path that somebody has open, whether it listens or not, or a file that is not a socket. The socket of a
     /// server that has ended is replaced. If several servers start at one path at the same time, one of them gets it
     /// and all others get `AddrInUse`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use waterwheel::{Protocol, get_running_loop};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// waterwheel::run(async {
+    ///     let event_loop = get_running_loop();
+    ///     let path = std::env::temp_dir().join(format!("quiet-{}.sock", std::process::id()));
+    ///     let serving = || event_loop.create_unix_server(|| Rc::new(Quiet), &path);
+    ///     // The path stays, as for a successor that watches for it.
+    ///     let server = serving().cleanup_socket(false).await?;
+    ///     assert_eq!(serving().await.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    ///     drop(server);
+    ///     assert!(path.exists());
+    ///     // The next server takes the path over, and removes it at its end.
+    ///     drop(serving().await?);
+    ///     assert!(!path.exists());
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub fn create_unix_server<P: Protocol + 'static>(
         &self,
         factory: impl Fn() -> Rc<P> + 'static,
@@ -64,6 +116,36 @@ impl LoopHandle {
 }
 
 /// What [`LoopHandle::create_server`] makes: await it.
+///
+/// # Examples
+///
+/// Several processes, or several loops of one, that serve at one port; the kernel deals the connections out:
+///
+/// ```
+/// use std::rc::Rc;
+/// use waterwheel::{CreateServer, Protocol, get_running_loop};
+///
+/// struct Quiet;
+/// impl Protocol for Quiet {}
+///
+/// fn serve_at(port: u16) -> CreateServer {
+///     let server = get_running_loop().create_server(|| Rc::new(Quiet), ("127.0.0.1", port));
+///     server.reuse_port(true).backlog(1024).keep_alive(true)
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// waterwheel::run(async {
+///     let first = serve_at(0).await?;
+///     let port = first.local_addrs()[0].port();
+///     let second = serve_at(port).await?;
+///     assert_eq!(first.local_addrs(), second.local_addrs());
+///     // A server that does not share the port does not get it.
+///     let alone = serve_at(port).reuse_port(false).reuse_address(false);
+///     assert_eq!(alone.await.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+///     Ok(())
+/// })
+/// # }
+/// ```
 #[must_use = "nothing is served unless this is awaited"]
 pub struct CreateServer {
     event_loop: LoopHandle,

@@ -198,6 +198,31 @@ impl Server {
 
     /// Closes the connections at once. The peer of a connection with unsent bytes sees a reset. The listeners stay
     /// open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{self, ErrorKind};
+    /// use waterwheel::{StreamReader, StreamWriter, open_connection, start_server};
+    ///
+    /// /// Answers with more than the connection holds.
+    /// async fn pour(_reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
+    ///     writer.write_all(&vec![0; 100_000_000]).await
+    /// }
+    ///
+    /// waterwheel::run(async {
+    ///     let server = start_server(pour, "127.0.0.1:0").await?;
+    ///     let (mut reader, _writer) = open_connection(server.local_addrs()[0]).await?;
+    ///     reader.readexactly(1).await?;
+    ///     server.abort_clients();
+    ///     // The peer learns that this was not all.
+    ///     assert_eq!(reader.read_to_end().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    ///     server.close();
+    ///     server.wait_closed().await;
+    ///     io::Result::Ok(())
+    /// })
+    /// # .unwrap()
+    /// ```
     pub fn abort_clients(&self) {
         self.state.clients().abort_all();
     }

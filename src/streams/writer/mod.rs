@@ -88,6 +88,19 @@ impl StreamWriter {
     /// # Panics
     ///
     /// As [`write`](StreamWriter::write).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use waterwheel::testing::recorded_writer;
+    ///
+    /// waterwheel::run(async {
+    ///     let (writer, transport) = recorded_writer();
+    ///     let fields = ["HTTP/1.1 200 OK\r\n", "Content-Length: 0\r\n", "\r\n"];
+    ///     writer.writelines(fields);
+    ///     assert_eq!(transport.take_written(), fields.concat().as_bytes());
+    /// });
+    /// ```
     #[track_caller]
     pub fn writelines<I>(&self, parts: I)
     where
@@ -186,6 +199,37 @@ impl StreamWriter {
     }
 
     /// Whether our side can end alone.
+    ///
+    /// # Examples
+    ///
+    /// A request without a length ends where our side ends. Where that cannot be said, another way has to be found:
+    ///
+    /// ```
+    /// use std::io;
+    /// use waterwheel::{StreamWriter, testing::connected_pair};
+    ///
+    /// fn send(writer: &StreamWriter, request: &[u8]) -> io::Result<()> {
+    ///     if !writer.can_write_eof() {
+    ///         return Err(io::Error::new(io::ErrorKind::Unsupported, "over TLS the request needs a length"));
+    ///     }
+    ///     writer.write(request);
+    ///     writer.write_eof();
+    ///     Ok(())
+    /// }
+    ///
+    /// # fn main() -> io::Result<()> {
+    /// waterwheel::run(async {
+    ///     let (ours, mut theirs) = connected_pair();
+    ///     send(&ours.writer, b"how is the tide?")?;
+    ///     assert_eq!(theirs.reader.read_to_end().await?, b"how is the tide?");
+    ///     theirs.writer.write(b"high");
+    ///     drop(theirs);
+    ///     let (mut reader, _writer) = ours.split();
+    ///     assert_eq!(reader.read_to_end().await?, b"high");
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub fn can_write_eof(&self) -> bool {
         self.transport.can_write_eof()
     }
@@ -280,6 +324,30 @@ impl StreamWriter {
     }
 
     /// The peer's address, if it is an internet address.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use waterwheel::{StreamReader, StreamWriter, open_connection, start_server};
+    ///
+    /// async fn tell(_reader: StreamReader, writer: StreamWriter) {
+    ///     let text = match writer.peer_addr() {
+    ///         Some(peer) => format!("you come from port {}", peer.port()),
+    ///         None => "you come from nowhere".to_owned(),
+    ///     };
+    ///     writer.write(text.as_bytes());
+    /// }
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// waterwheel::run(async {
+    ///     let server = start_server(tell, "127.0.0.1:0").await?;
+    ///     let (mut reader, writer) = open_connection(server.local_addrs()[0]).await?;
+    ///     let port = writer.local_addr().expect("it is a TCP connection").port();
+    ///     assert_eq!(reader.read_to_end().await?, format!("you come from port {port}").as_bytes());
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     #[doc(alias = "peername")]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.extra_info().peername().and_then(|name| name.as_inet())
