@@ -1,26 +1,25 @@
 //! A transport's switches and marks, on a pair of Unix sockets.
 
-use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use waterwheel::{StreamReader, StreamWriter, Transport, open_connection, spawn};
+use waterwheel::testing::socket_pair;
+use waterwheel::{Connection, EventLoop, Transport, spawn};
 
 use crate::{TIMES, event_loop};
 
-/// Both ends, on the running loop.
-async fn pair() -> [(StreamReader, StreamWriter); 2] {
-    let (one, other) = UnixStream::pair().expect("a pair of sockets");
-    [open_connection(one).await.expect("it is open"), open_connection(other).await.expect("it is open")]
+/// Both ends, on a loop.
+fn pair(event_loop: &mut EventLoop) -> (Connection, Connection) {
+    event_loop.run(async { socket_pair() }).expect("there are descriptors")
 }
 
 /// Reading is switched off and on again, with nothing to read.
 #[divan::bench]
 fn pause_and_resume_reading(bencher: Bencher<'_, '_>) {
     let mut event_loop = event_loop();
-    let [(_reader, writer), _other] = event_loop.run(pair());
-    let transport: Rc<dyn Transport> = writer.transport();
+    let (ours, _other) = pair(&mut event_loop);
+    let transport: Rc<dyn Transport> = ours.writer.transport();
     bencher.counter(ItemsCount::new(TIMES)).bench_local(|| {
         event_loop.run(async {
             for _ in 0..TIMES {
@@ -36,14 +35,14 @@ fn pause_and_resume_reading(bencher: Bencher<'_, '_>) {
 fn round_trip(bencher: Bencher<'_, '_>) {
     const TRIPS: usize = 100;
     let mut event_loop = event_loop();
-    let [(mut reader, writer), (mut other_reader, other_writer)] = event_loop.run(pair());
+    let (mut ours, mut other) = pair(&mut event_loop);
     bencher.counter(ItemsCount::new(TRIPS)).bench_local(|| {
         event_loop.run(async {
             for _ in 0..TRIPS {
-                writer.write(b"x");
-                assert_eq!(other_reader.read_into(&mut [0]).await.expect("it was sent"), 1);
-                other_writer.write(b"x");
-                assert_eq!(reader.read_into(&mut [0]).await.expect("it was sent"), 1);
+                ours.writer.write(b"x");
+                assert_eq!(other.reader.read_into(&mut [0]).await.expect("it was sent"), 1);
+                other.writer.write(b"x");
+                assert_eq!(ours.reader.read_into(&mut [0]).await.expect("it was sent"), 1);
             }
         });
     });
@@ -54,7 +53,8 @@ fn round_trip(bencher: Bencher<'_, '_>) {
 fn over_the_high_water_mark(bencher: Bencher<'_, '_>, high: usize) {
     const TOTAL: usize = 4 * 1024 * 1024;
     let mut event_loop = event_loop();
-    let [(_reader, writer), (mut other_reader, _other_writer)] = event_loop.run(pair());
+    let (ours, mut other) = pair(&mut event_loop);
+    let (_reader, writer) = ours.split();
     writer.transport().set_write_buffer_limits(Some(high), None);
     let writer = Rc::new(writer);
     let piece: Rc<[u8]> = vec![b'x'; 2 * high].into();
@@ -68,9 +68,9 @@ fn over_the_high_water_mark(bencher: Bencher<'_, '_>, high: usize) {
             });
             let mut left = TOTAL;
             while left > 0 {
-                let received = other_reader.fill_buf().await.expect("it is sent").len();
+                let received = other.reader.fill_buf().await.expect("it is sent").len();
                 assert!(received > 0, "the stream ended with {left} bytes left");
-                other_reader.consume(received);
+                other.reader.consume(received);
                 left -= received;
             }
             writing.await.expect("it ends well");
