@@ -174,9 +174,9 @@ fn a_pipe_shows_its_descriptor_while_it_is_open_and_a_connection_has_none() {
         protocol.0.wait().await;
         assert!(source.extra_info().pipe().is_none());
 
-        let (ours, _theirs) = UnixStream::pair().unwrap();
-        let (_reader, writer) = waterwheel::open_connection(ours).await.unwrap();
-        assert!(writer.extra_info().pipe().is_none() && writer.extra_info().socket().is_some());
+        let (ours, _theirs) = waterwheel::testing::socket_pair().unwrap();
+        let info = ours.writer.extra_info();
+        assert!(info.pipe().is_none() && info.socket().is_some());
     });
 }
 

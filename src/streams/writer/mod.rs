@@ -385,17 +385,16 @@ impl fmt::Debug for StreamWriter {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixStream;
-
     use super::*;
-    use crate::{open_connection, yield_now};
+    use crate::testing::socket_pair;
+    use crate::yield_now;
 
     #[test]
     #[should_panic(expected = "nothing can be written after write_eof()")]
     fn a_transport_that_is_kept_writes_until_the_step_that_drops_the_writer_ends() {
         let _ = crate::run(async {
-            let (ours, _theirs) = UnixStream::pair()?;
-            let (_reader, writer) = open_connection(ours).await?;
+            let (ours, _theirs) = socket_pair()?;
+            let (_reader, writer) = ours.split();
             let transport = writer.transport();
             drop(writer);
             transport.write(b"in the same step");
