@@ -20,6 +20,35 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Why a read of a line, of a separator or of an exact count gave no result.
+///
+/// # Examples
+///
+/// ```
+/// use waterwheel::{ReadError, StreamReader};
+///
+/// /// The next message: four bytes, then a line.
+/// async fn message(reader: &mut StreamReader) -> Result<Vec<u8>, String> {
+///     match reader.readexactly(4).await {
+///         Ok(_) => {}
+///         Err(ReadError::IncompleteRead { partial, .. }) if partial.is_empty() => return Err("no more".to_owned()),
+///         Err(error) => return Err(error.to_string()),
+///     }
+///     match reader.readline().await {
+///         Err(ReadError::LimitOverrun { .. }) => Err("the line is too long".to_owned()),
+///         line => line.map_err(|error| error.to_string()),
+///     }
+/// }
+///
+/// waterwheel::run(async {
+///     let (mut reader, feeder) = StreamReader::new(10);
+///     feeder.feed_data(b"one:short\ntwo:much too long\nthr");
+///     feeder.feed_eof();
+///     assert_eq!(message(&mut reader).await.unwrap(), b"short\n");
+///     assert_eq!(message(&mut reader).await.unwrap_err(), "the line is too long");
+///     assert_eq!(message(&mut reader).await.unwrap_err(), "3 bytes read on a total of 4 expected bytes");
+///     assert_eq!(message(&mut reader).await.unwrap_err(), "no more");
+/// });
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReadError {

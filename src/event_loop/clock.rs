@@ -6,6 +6,37 @@ use std::time::{Duration, Instant};
 ///
 /// A clock that jumps returns zero from [`blocking`](Clock::blocking), so that the loop polls for events without
 /// waiting. It moves on when the loop calls [`slept`](Clock::slept), which says that there was no event.
+///
+/// # Examples
+///
+/// A clock by which time passes a thousand times as fast, to see in a minute what a day brings:
+///
+/// ```
+/// use std::rc::Rc;
+/// use std::time::{Duration, Instant};
+/// use waterwheel::{Clock, EventLoop, SystemClock, sleep};
+///
+/// struct Fast {
+///     start: Instant,
+/// }
+///
+/// impl Clock for Fast {
+///     fn now(&self) -> Instant {
+///         self.start + SystemClock.now().duration_since(self.start) * 1000
+///     }
+///     fn blocking(&self, wait: Option<Duration>) -> Option<Duration> {
+///         wait.map(|wait| wait / 1000)
+///     }
+/// }
+///
+/// let start = SystemClock.now();
+/// let mut event_loop = EventLoop::builder().clock(Rc::new(Fast { start })).build()?;
+/// event_loop.run(sleep(Duration::from_secs(10)));
+/// let passed = SystemClock.now() - start;
+/// assert!(passed >= Duration::from_millis(10));
+/// # assert!(passed < Duration::from_secs(9));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait Clock {
     /// The time. It must never go back.
     fn now(&self) -> Instant;

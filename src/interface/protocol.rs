@@ -6,6 +6,47 @@ use crate::errors::ConnectionError;
 use crate::interface::{ReceiveBuffer, Transport};
 
 /// What the transport should do when the peer has ended its side.
+///
+/// # Examples
+///
+/// A protocol that answers when it has the whole question, which ends where the peer's side ends:
+///
+/// ```
+/// use std::cell::{OnceCell, RefCell};
+/// use std::rc::Rc;
+/// use waterwheel::{AfterEof, Protocol, Transport, get_running_loop, open_connection};
+///
+/// #[derive(Default)]
+/// struct Count {
+///     transport: OnceCell<Rc<dyn Transport>>,
+///     question: RefCell<Vec<u8>>,
+/// }
+///
+/// impl Protocol for Count {
+///     fn connection_made(&self, transport: Rc<dyn Transport>) {
+///         let _ = self.transport.set(transport);
+///     }
+///     fn data_received(&self, data: &[u8]) {
+///         self.question.borrow_mut().extend_from_slice(data);
+///     }
+///     fn eof_received(&self) -> AfterEof {
+///         let transport = self.transport.get().expect("connection_made comes first");
+///         transport.write(format!("{} bytes", self.question.borrow().len()).as_bytes());
+///         AfterEof::Close // once that is sent; an answer that comes later would need `KeepOpen`
+///     }
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// waterwheel::run(async {
+///     let server = get_running_loop().create_server(Rc::<Count>::default, "127.0.0.1:0").await?;
+///     let (mut reader, writer) = open_connection(server.local_addrs()[0]).await?;
+///     writer.write(b"how long is this?");
+///     writer.write_eof();
+///     assert_eq!(reader.read_to_end().await?, b"17 bytes");
+///     Ok(())
+/// })
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterEof {
     /// Send what is still buffered, then close. asyncio's `eof_received` says it with a false value.

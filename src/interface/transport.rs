@@ -12,6 +12,51 @@ use crate::interface::{ExtraInfo, Protocol};
 ///
 /// All methods take `&self`. None blocks, and none fails because of the peer: errors are given to the protocol's
 /// [`connection_lost`](Protocol::connection_lost). After the connection is lost every call is harmless.
+///
+/// # Examples
+///
+/// A consumer that takes one piece at a time, and holds the peer back until it has done with it:
+///
+/// ```
+/// use std::cell::OnceCell;
+/// use std::rc::Rc;
+/// use waterwheel::testing::RecordingTransport;
+/// use waterwheel::{Protocol, Transport};
+///
+/// #[derive(Default)]
+/// struct Slow {
+///     transport: OnceCell<Rc<dyn Transport>>,
+/// }
+///
+/// impl Slow {
+///     fn transport(&self) -> &dyn Transport {
+///         &**self.transport.get().expect("connection_made comes first")
+///     }
+///
+///     fn done(&self) {
+///         self.transport().write(b"next, please\n");
+///         self.transport().resume_reading();
+///     }
+/// }
+///
+/// impl Protocol for Slow {
+///     fn connection_made(&self, transport: Rc<dyn Transport>) {
+///         let _ = self.transport.set(transport);
+///     }
+///     fn data_received(&self, _piece: &[u8]) {
+///         self.transport().pause_reading(); // and the work on the piece begins
+///     }
+/// }
+///
+/// let slow = Rc::new(Slow::default());
+/// let transport = RecordingTransport::connect(slow.clone());
+/// slow.data_received(b"a piece");
+/// assert!(!transport.is_reading());
+/// slow.done();
+/// assert!(transport.is_reading());
+/// assert_eq!(transport.take_written(), b"next, please\n");
+/// # transport.lose(None);
+/// ```
 #[doc(alias = "WriteTransport")]
 #[doc(alias = "ReadTransport")]
 pub trait Transport {

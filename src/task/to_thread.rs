@@ -48,6 +48,10 @@ pub fn to_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
 impl LoopHandle {
     /// Runs `work` on a thread, as [`to_thread`] does on the loop that runs.
     ///
+    /// # Cancel safety, errors
+    ///
+    /// As [`to_thread`].
+    ///
     /// # Examples
     ///
     /// The work begins before the loop runs, and beside what else there is to do:

@@ -7,15 +7,16 @@ use crate::source_tree::{SourceFile, leading_name, sources};
 /// The words of all examples in the documentation of a file.
 fn words_of_examples(file: &SourceFile) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
-    let mut inside = false;
+    // Whether the lines between two fences are code; `None` outside of fences.
+    let mut fence = None;
     for line in file.text.lines().map(str::trim_start) {
         let Some(said) = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")) else {
-            inside = false;
+            fence = None;
             continue;
         };
         if said.trim_start().starts_with("```") {
-            inside = !inside && !said.contains("text");
-        } else if inside {
+            fence = if fence.is_none() { Some(!said.contains("text")) } else { None };
+        } else if fence == Some(true) {
             // What a comment in an example says is not used by it.
             let code = said.split("// ").next().unwrap_or(said);
             words.extend(code.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned));
@@ -52,11 +53,11 @@ fn every_public_function_is_shown_by_an_example() {
 fn what_counts_is_the_code_of_an_example() {
     let file = SourceFile::new(
         "a.rs",
-        "/// said\n/// ```\n/// used(1); // noted\n/// ```\n/// told\n/// ```text\n/// drawn\n/// ```\npub async fn one() {}\nfn two() {}",
+        "/// said\n/// ```\n/// used(1); // noted\n/// ```\n/// told\n/// ```text\n/// drawn\n/// ```\n/// explained\npub async fn one() {}\nfn two() {}",
     );
     let words = words_of_examples(&file);
     assert!(words.contains("used"));
-    for word in ["said", "noted", "told", "drawn"] {
+    for word in ["said", "noted", "told", "drawn", "explained"] {
         assert!(!words.contains(word), "{word}");
     }
     assert_eq!(functions(&file).into_iter().collect::<Vec<_>>(), ["one"]);

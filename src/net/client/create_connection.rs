@@ -87,6 +87,10 @@ impl LoopHandle {
     /// Connects to a Unix socket, as [`create_connection`](LoopHandle::create_connection) does to an internet
     /// address. A path that begins with a zero byte is a name of Linux's abstract namespace.
     ///
+    /// # Cancel safety
+    ///
+    /// As [`create_connection`](LoopHandle::create_connection).
+    ///
     /// # Errors
     ///
     /// The system's error, with the path; `InvalidInput` if the path is too long. If the server's queue is full, this

@@ -68,6 +68,10 @@ impl LoopHandle {
     /// Listens at a Unix path, as [`create_server`](LoopHandle::create_server) does at an internet address. A path
     /// that begins with a zero byte is a name of Linux's abstract namespace.
     ///
+    /// # Cancel safety
+    ///
+    /// As [`create_server`](LoopHandle::create_server).
+    ///
     /// # Errors
     ///
     /// The system's error, with the path; `InvalidInput` if the path is too long. `AddrInUse` if there is a socket at
