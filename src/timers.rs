@@ -278,19 +278,32 @@ impl<T> Timers<T> {
     /// Moves a node down to where it belongs, and writes its place to its slot in any case.
     fn sink(&mut self, mut place: usize) {
         let node = self.heap[place];
-        loop {
-            let first = place * CHILDREN + 1;
-            let children = first..(first + CHILDREN).min(self.heap.len());
-            let earlier =
-                |one: usize, other: usize| if self.heap[other].is_before(&self.heap[one]) { other } else { one };
-            let Some(least) = children.reduce(earlier) else { break };
-            if !self.heap[least].is_before(&node) {
+        while let Some((least, child)) = self.least_child(place) {
+            if !child.is_before(&node) {
                 break;
             }
-            self.put(place, self.heap[least]);
+            self.put(place, child);
             place = least;
         }
         self.put(place, node);
+    }
+
+    /// The earliest of a node's children, with its place. Nearly all nodes with children have all four.
+    #[inline]
+    fn least_child(&self, place: usize) -> Option<(usize, Node)> {
+        let first = place * CHILDREN + 1;
+        let children = self.heap.get(first..)?;
+        if let Some(children) = children.first_chunk::<CHILDREN>() {
+            let (mut least, mut earliest) = (0, children[0]);
+            for at in 1..CHILDREN {
+                if children[at].is_before(&earliest) {
+                    (least, earliest) = (at, children[at]);
+                }
+            }
+            return Some((first + least, earliest));
+        }
+        let earlier = |one: (usize, Node), other: (usize, Node)| if other.1.is_before(&one.1) { other } else { one };
+        children.iter().copied().enumerate().map(|(at, child)| (first + at, child)).reduce(earlier)
     }
 
     fn put(&mut self, place: usize, node: Node) {

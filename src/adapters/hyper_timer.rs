@@ -143,15 +143,15 @@ impl Future for LoopSleep {
 impl Drop for LoopSleep {
     fn drop(&mut self) {
         let Some(Armed { slot, timer: Some(timer) }) = self.armed.take() else { return };
-        if slot.is_over() {
-            return;
-        }
         if let Some(event_loop) = self.home.as_running() {
-            // Nobody but the timer and this had the slot.
+            // Nobody but the timer, if it has not fired, and this had the slot.
             if let (Some(rings), true) = (event_loop.core().take_timer_waiter(timer), slot.forget_waker()) {
                 // A thread that ends may have dropped it already. Then there is no next sleep either.
                 drop(SPARE.try_with(|spare| spare.replace(Some((slot, rings)))));
             }
+            return;
+        }
+        if slot.is_over() {
             return;
         }
         // Elsewhere than in its loop: that removes the timer in a turn. If there will be none, it was removed already.
@@ -200,9 +200,7 @@ impl Slot {
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.is_over() {
-            return Poll::Ready(());
-        }
+        // Before the lock, since cloning and dropping a waker may run any code. Nearly every poll needs it.
         let waker = cx.waker().clone();
         let mut state = self.state();
         let earlier = match &mut *state {
