@@ -145,6 +145,9 @@ pub(crate) const IDLE_THREAD: Duration = Duration::from_secs(10);
 /// A model of all orders in which threads can meet needs one look; each further one would multiply the orders.
 pub(crate) const LOOKS_FOR_WORK: u32 = if cfg!(waterwheel_loom) { 1 } else { 100 };
 
+/// In debug mode a step that takes as long, or a timer that is as late, is reported (asyncio's number).
+pub(crate) const SLOW_CALLBACK: Duration = Duration::from_millis(100);
+
 /// How long one connection attempt may take before the next address is tried at the same time (RFC 8305).
 pub(crate) const HAPPY_EYEBALLS_DELAY: Duration = Duration::from_millis(250);
 

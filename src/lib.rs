@@ -82,6 +82,7 @@
 mod adapters;
 pub mod coming_from;
 mod constants;
+mod debug;
 mod errors;
 mod event_loop;
 mod executor;
@@ -129,7 +130,9 @@ pub use interface::{
 };
 #[cfg(feature = "process")]
 pub use interface::{ChildPipe, SubprocessProtocol, SubprocessTransport};
-pub use introspection::{Hung, JobDump, LoopDump, NoDump, TaskDump, TaskState, TimerDump, WaitDump, current_task};
+pub use introspection::{
+    Hung, JobDump, LoopDump, NoDump, RunningStep, TaskDump, TaskState, TimerDump, WaitDump, current_task,
+};
 pub use net::port as network;
 pub use net::{
     ConnectError, CreateConnection, CreateDatagramEndpoint, CreateServer, Endpoint, Family, GetAddrInfo, LookUpError,

@@ -16,7 +16,7 @@
 //! | `run_until_complete`, `run_forever`, `stop`, `is_running`, `is_closed`, `time` | [`EventLoop::run`](crate::EventLoop::run), [`run_forever`](crate::EventLoop::run_forever), [`stop`](crate::LoopHandle::stop), [`is_running`](crate::LoopHandle::is_running), [`is_closed`](crate::LoopHandle::is_closed), [`time`](crate::LoopHandle::time) |
 //! | `close` of the loop, `shutdown_asyncgens` | dropping the [`EventLoop`](crate::EventLoop) |
 //! | `set_event_loop`, `set_event_loop_policy`, `get_event_loop_policy`, `AbstractEventLoopPolicy`, `DefaultEventLoopPolicy` | none: a thread runs whatever loop it makes |
-//! | `set_debug`, `get_debug` | none yet |
+//! | `set_debug`, `get_debug` | [`set_debug`](crate::LoopHandle::set_debug), [`get_debug`](crate::LoopHandle::get_debug), [`set_slow_callback_duration`](crate::LoopHandle::set_slow_callback_duration), [`Builder::debug`](crate::Builder::debug), `WATERWHEEL_DEBUG=1` |
 //! | `set_exception_handler`, `call_exception_handler`, `default_exception_handler`, `get_exception_handler` | [`set_exception_handler`](crate::LoopHandle::set_exception_handler), [`reset_exception_handler`](crate::LoopHandle::reset_exception_handler), [`Incident`](crate::Incident) |
 //!
 //! # Callbacks

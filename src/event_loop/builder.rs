@@ -8,9 +8,12 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::debug::{self, Debug};
 use super::{Clock, Core, EventLoop, Phase, SystemClock};
 use super::{Counters, Descriptors, Pace, StepEnd, Watch};
-use crate::constants::{CLOSE_TIMEOUT, EVENTS_PER_POLL, HANDLES_PER_POLL, MOST_EVENTS_PER_POLL, MOST_THREADS};
+use crate::constants::{
+    CLOSE_TIMEOUT, EVENTS_PER_POLL, HANDLES_PER_POLL, MOST_EVENTS_PER_POLL, MOST_THREADS, SLOW_CALLBACK,
+};
 use crate::executor::Executor;
 use crate::reactor::{MioSelector, Reactor, Selector};
 use crate::threads::Threads;
@@ -56,6 +59,9 @@ pub struct Builder {
     spin: Duration,
     close_timeout: Duration,
     thread_limit: usize,
+    /// `None` leaves it to the environment.
+    debug: Option<bool>,
+    slow_callback_duration: Duration,
     trace: Option<Destination>,
     trace_records: usize,
     /// See [`Core::network`].
@@ -72,6 +78,8 @@ impl Builder {
             spin: Duration::ZERO,
             close_timeout: CLOSE_TIMEOUT,
             thread_limit: MOST_THREADS,
+            debug: None,
+            slow_callback_duration: SLOW_CALLBACK,
             trace: None,
             trace_records: RECORDS_KEPT,
             network: None,
@@ -151,6 +159,36 @@ impl Builder {
         self
     }
 
+    /// Whether the loop begins in [debug mode](crate::LoopHandle::set_debug). The default is what the variable
+    /// `WATERWHEEL_DEBUG` of the environment says: no if it is not set, empty or `0`.
+    ///
+    /// ```
+    /// let event_loop = waterwheel::EventLoop::builder().debug(true).build()?;
+    /// assert!(event_loop.handle().get_debug());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "PYTHONASYNCIODEBUG")]
+    pub fn debug(mut self, on: bool) -> Self {
+        self.debug = Some(on);
+        self
+    }
+
+    /// From how long on [debug mode](crate::LoopHandle::set_debug) reports a step or a callback, and how late a timer may
+    /// be before it is reported (default 100 milliseconds).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let strict = Duration::from_millis(10);
+    /// let event_loop = waterwheel::EventLoop::builder().debug(true).slow_callback_duration(strict).build()?;
+    /// assert_eq!(event_loop.handle().slow_callback_duration(), strict);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn slow_callback_duration(mut self, most: Duration) -> Self {
+        self.slow_callback_duration = most;
+        self
+    }
+
     /// Writes a trace of every turn to a file: how long it waited, what it collected, and each callback, call of a
     /// protocol's method and step of a task by name, with what queued it. <https://ui.perfetto.dev> shows such a file, and
     /// the example `waterwheel_trace` makes a page of it. The variable `WATERWHEEL_TRACE` of the environment does the same
@@ -204,8 +242,10 @@ impl Builder {
         let now = self.clock.now();
         let trace = self.trace.or_else(trace::from_environment);
         let tracer = trace.map(|to| Tracer::new(&to, self.trace_records, now)).transpose()?;
+        let executor = Executor::new(bell);
+        executor.set_debug(self.debug.unwrap_or_else(debug::from_environment));
         let core = Core {
-            executor: Executor::new(bell),
+            executor,
             reactor,
             timers: RefCell::new(Timers::new(now)),
             latest: Cell::new(now),
@@ -216,7 +256,7 @@ impl Builder {
             stopping: Cell::new(false),
             pace: Pace::new(self.handles_per_poll, now),
             counters: Counters::default(),
-            watch: tracer.map(Watch::new),
+            watch: Watch::new(tracer, Debug::new(self.slow_callback_duration)),
             spin: self.spin,
             close_timeout: self.close_timeout,
             network: self.network.map_or_else(OnceCell::new, OnceCell::from),

@@ -23,6 +23,7 @@ pub struct Incident {
     message: &'static str,
     panic: Option<String>,
     error: Option<ConnectionError>,
+    detail: Option<String>,
     location: Option<&'static Location<'static>>,
     peer: Option<Address>,
     source: Option<String>,
@@ -30,7 +31,7 @@ pub struct Incident {
 
 impl Incident {
     pub(crate) fn new(message: &'static str) -> Self {
-        Incident { message, panic: None, error: None, location: None, peer: None, source: None }
+        Incident { message, panic: None, error: None, detail: None, location: None, peer: None, source: None }
     }
 
     /// The protocol of a connection panicked. `source` is the connection.
@@ -48,6 +49,12 @@ impl Incident {
     #[cold]
     pub(crate) fn with_error(mut self, error: impl Into<ConnectionError>) -> Self {
         self.error = Some(error.into());
+        self
+    }
+
+    #[cold]
+    pub(crate) fn with_detail(mut self, detail: String) -> Self {
+        self.detail = Some(detail);
         self
     }
 
@@ -84,6 +91,22 @@ impl Incident {
         self.error.as_ref()
     }
 
+    /// What debug mode knows besides, such as which task took how long. In words, for people.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mut event_loop = waterwheel::EventLoop::builder().debug(true).slow_callback_duration(Duration::ZERO).build()?;
+    /// event_loop.handle().set_exception_handler(|incident| {
+    ///     assert!(incident.detail().unwrap().starts_with("the main future ran for"));
+    /// });
+    /// event_loop.run(async {});
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
     /// Where the callback was scheduled or the task was spawned.
     pub fn location(&self) -> Option<&'static Location<'static>> {
         self.location
@@ -104,6 +127,9 @@ impl fmt::Display for Incident {
         if let Some(error) = &self.error {
             write!(f, "\nerror: {error}")?;
         }
+        if let Some(detail) = &self.detail {
+            write!(f, "\ndetail: {detail}")?;
+        }
         if let Some(location) = self.location {
             write!(f, "\nscheduled at: {location}")?;
         }
@@ -123,6 +149,7 @@ impl fmt::Debug for Incident {
             .field("message", &self.message)
             .field("panic", &self.panic)
             .field("error", &self.error)
+            .field("detail", &self.detail)
             .field("location", &self.location)
             .field("peer", &self.peer)
             .field("source", &self.source)

@@ -8,10 +8,12 @@
 mod builder;
 mod clock;
 mod close;
+mod debug;
 mod descriptor;
 mod fd_callbacks;
 mod guest;
 mod incident;
+mod last_step;
 mod metrics;
 mod pace;
 mod running;
@@ -112,8 +114,8 @@ pub(crate) struct Core {
     /// When a loop that has work polls the selector.
     pace: Pace,
     pub(crate) counters: Counters,
-    /// Where the turns are written to, if somebody wants to know them.
-    watch: Option<Box<Watch>>,
+    /// Who wants to know what the turns do: debug mode, a trace.
+    watch: Watch,
     /// How long to poll without blocking before the selector may block.
     spin: Duration,
     /// How long a connection that closes in the background may make no progress before it is aborted.

@@ -6,12 +6,14 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::last_step::LastStep;
 use super::{Core, Due, LoopHandle, Phase};
 use crate::constants::FAR_FUTURE;
 use crate::executor::{Entry, Letter, Mailbox, TaskNode, Waiter, of_this_thread};
 use crate::handle::{Callback, Handle, RemoteCall, Runnable};
 use crate::reactor::{Direction, Source};
 use crate::timers::TimerKey;
+use crate::trace::Name;
 
 impl LoopHandle {
     /// Runs `callback` in the next turn, after everything that was scheduled before it.
@@ -148,7 +150,8 @@ impl LoopHandle {
     /// A handle for other threads.
     #[doc(alias = "call_soon_threadsafe")]
     pub fn remote(&self) -> RemoteHandle {
-        RemoteHandle { mailbox: Arc::clone(&self.core().executor.mailbox) }
+        let core = self.core();
+        RemoteHandle { mailbox: Arc::clone(&core.executor.mailbox), last_step: Arc::clone(&core.watch.last_step) }
     }
 }
 
@@ -204,6 +207,7 @@ impl fmt::Debug for TimerHandle {
 #[derive(Clone)]
 pub struct RemoteHandle {
     mailbox: Arc<Mailbox>,
+    last_step: Arc<LastStep>,
 }
 
 impl RemoteHandle {
@@ -234,6 +238,11 @@ impl RemoteHandle {
 }
 
 impl RemoteHandle {
+    /// The step that is running, if steps are timed, and for how long it has been.
+    pub(crate) fn running_step(&self) -> Option<(Name, Duration)> {
+        self.last_step.running()
+    }
+
     /// The loop, if it runs on this thread.
     pub(crate) fn as_running(&self) -> Option<LoopHandle> {
         let running = super::try_get_running_loop()?;

@@ -43,6 +43,7 @@ impl Core {
         let mut lent = LentWaker::new(&self.executor.mailbox);
         // The last run's main future may have written when it was dropped, which belongs to no step.
         self.finish_step();
+        self.watch.debug.begin_run();
         loop {
             self.turn(&mut batch, &mut lent, main, None);
             if self.stopping.get() {

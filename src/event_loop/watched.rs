@@ -1,4 +1,4 @@
-//! A turn while somebody watches: the same turn, with the time of each of its parts, written to the trace.
+//! A turn while somebody watches: the same turn, whose steps are timed, for debug mode and for the trace.
 //!
 //! What this costs is paid by a loop that is watched. One that is not asks once in a turn.
 
@@ -6,25 +6,39 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
+use super::debug::Debug;
+use super::last_step::LastStep;
 use super::{Core, LoopHandle};
 use crate::executor::{Entry, TaskNode};
 use crate::reactor::Direction;
 use crate::trace::{Counter, Name, Phase as Part, Tracer};
 
-/// What a loop has that is watched.
+/// Who watches a loop, and what they need to know.
 pub(super) struct Watch {
-    tracer: Tracer,
+    tracer: Option<Tracer>,
+    /// What debug mode keeps. Whether it is on, the executor knows.
+    pub(super) debug: Debug,
     /// The handles of the batch that have not run yet. Empty between two turns.
     rest: RefCell<VecDeque<Entry>>,
-    /// When the step began that runs now.
-    step_began: Cell<Option<Instant>>,
+    /// The step that runs now.
+    step: Cell<Option<Step>>,
+    pub(super) last_step: Arc<LastStep>,
+}
+
+/// A step that is timed.
+pub(super) struct Step {
+    began: Instant,
+    pub(super) name: Name,
+    /// The task's seat and its number, if it is the step of a task.
+    pub(super) task: Option<(u32, u32)>,
 }
 
 impl Watch {
-    pub(super) fn new(tracer: Tracer) -> Box<Watch> {
-        Box::new(Watch { tracer, rest: RefCell::default(), step_began: Cell::new(None) })
+    pub(super) fn new(tracer: Option<Tracer>, debug: Debug) -> Watch {
+        Watch { tracer, debug, rest: RefCell::default(), step: Cell::new(None), last_step: Arc::default() }
     }
 }
 
@@ -32,12 +46,12 @@ impl Core {
     /// Whether turns and steps are to be timed.
     #[inline(always)]
     pub(super) fn is_watched(&self) -> bool {
-        self.watch.is_some()
+        self.watch.tracer.is_some() || self.executor.is_debugged()
     }
 
     #[inline]
     fn tracer(&self) -> Option<&Tracer> {
-        self.watch.as_deref().map(|watch| &watch.tracer)
+        self.watch.tracer.as_ref()
     }
 
     /// A turn begins. Its slice consists of those of its parts, without a gap.
@@ -63,6 +77,7 @@ impl Core {
     /// The turn collects what has become ready.
     #[cold]
     pub(super) fn watch_collect(&self) {
+        self.look_for_a_late_timer();
         if let Some(tracer) = self.tracer() {
             tracer.begin_part(self.clock.now(), Part::Collect);
         }
@@ -71,14 +86,16 @@ impl Core {
     /// The turn runs this batch. Only its first handle is left in it; the others are put aside, so that each runs alone.
     #[cold]
     pub(super) fn watch_batch(&self, batch: &mut Vec<Entry>) {
-        let Some(Watch { tracer, rest, .. }) = self.watch.as_deref() else { return };
-        let now = self.clock.now();
-        tracer.queued(now, batch.len());
-        tracer.begin_part(now, Part::Batch);
-        tracer.count(now, Counter::Ready, batch.len());
-        tracer.count(now, Counter::Timers, self.timers.borrow().len());
-        tracer.begin_batch();
-        rest.borrow_mut().extend(batch.drain(..));
+        if let Some(tracer) = self.tracer() {
+            let now = self.clock.now();
+            tracer.queued(now, batch.len());
+            tracer.begin_part(now, Part::Batch);
+            tracer.count(now, Counter::Ready, batch.len());
+            tracer.count(now, Counter::Timers, self.timers.borrow().len());
+            tracer.begin_batch();
+        }
+        self.watch.rest.borrow_mut().extend(batch.drain(..));
+        self.report_between_steps();
         self.watch_next(batch);
     }
 
@@ -87,22 +104,39 @@ impl Core {
     /// This is where the time of a step is measured, for whoever wants to know it.
     #[cold]
     pub(super) fn watch_next(&self, batch: &mut Vec<Entry>) -> bool {
-        let Some(Watch { tracer, rest, step_began }) = self.watch.as_deref() else { return false };
+        if let Some(step) = self.watch.step.take() {
+            self.step_ended(&step);
+        }
+        let entry = self.watch.rest.borrow_mut().pop_front();
         let now = self.clock.now();
-        if let Some(began) = step_began.take() {
-            self.counters.step_took(now.saturating_duration_since(began));
+        let Some(entry) = entry else {
+            self.tracer().inspect(|tracer| tracer.end_turn(now));
+            return false;
+        };
+        let name = self.name_of(&entry);
+        if let Some(tracer) = self.tracer() {
+            tracer.begin(now, name.clone());
+            tracer.follow(now);
+        }
+        self.watch.last_step.begins(name.clone());
+        let task = if let Entry::Task(node) = &entry { Some((node.seat(), node.record().number())) } else { None };
+        self.watch.step.set(Some(Step { began: now, name, task }));
+        batch.push(entry);
+        true
+    }
+
+    fn step_ended(&self, step: &Step) {
+        let now = self.clock.now();
+        let took = now.saturating_duration_since(step.began);
+        self.watch.last_step.ended();
+        self.counters.step_took(took);
+        if let Some(tracer) = self.tracer() {
             tracer.queued(now, self.executor.ready.len());
             tracer.end(now);
         }
-        let Some(entry) = rest.borrow_mut().pop_front() else {
-            tracer.end_turn(now);
-            return false;
-        };
-        tracer.begin(now, self.name_of(&entry));
-        tracer.follow(now);
-        step_began.set(Some(now));
-        batch.push(entry);
-        true
+        self.note_poll(step, took);
+        self.report_slow(step, took);
+        self.report_between_steps();
     }
 
     /// Calls something that is to have a slice of its own in the trace, within the step that runs now.
@@ -159,10 +193,12 @@ impl Core {
     }
 
     fn name_of_task(&self, node: &Rc<TaskNode>) -> Name {
+        let spawned_at = node.record().spawned_at();
         if node.is_main() {
-            return Name::Main;
+            Name::Main(spawned_at)
+        } else {
+            Name::Task { name: self.executor.name(node).into(), spawned_at }
         }
-        Name::Task { name: self.executor.name(node).into(), spawned_at: node.record().spawned_at() }
     }
 }
 

@@ -77,6 +77,8 @@ pub(crate) struct Executor {
     yielded: Cell<bool>,
     /// How many tasks were ever spawned.
     spawned: Cell<u64>,
+    /// Whether the loop is in debug mode. It stands here, at the bottom, since every layer asks.
+    debugged: Cell<bool>,
     closed: Cell<bool>,
 }
 
@@ -95,6 +97,7 @@ impl Executor {
             waited: AllWaited::default(),
             yielded: Cell::new(false),
             spawned: Cell::new(0),
+            debugged: Cell::new(false),
             closed: Cell::new(false),
         });
         thread_loops::add(&executor);
@@ -201,6 +204,15 @@ impl Executor {
         if let Some(node) = self.seats.borrow().get(seat) {
             node.wake();
         }
+    }
+
+    #[inline]
+    pub(crate) fn is_debugged(&self) -> bool {
+        self.debugged.get()
+    }
+
+    pub(crate) fn set_debug(&self, on: bool) {
+        self.debugged.set(on);
     }
 
     pub(crate) fn spawned(&self) -> u64 {

@@ -10,6 +10,9 @@ use crate::task::TaskId;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LoopDump {
+    /// Whether steps are timed: in [debug mode](crate::LoopHandle::set_debug), and while a
+    /// [trace](crate::Builder::trace) is written. Otherwise the longest poll of a task is not known.
+    pub times_steps: bool,
     /// The tasks that are not over, the main future among them, in the order in which they were spawned.
     pub tasks: Vec<TaskDump>,
     /// The timers, the next one first.
@@ -39,6 +42,8 @@ pub struct TaskDump {
     pub age: Duration,
     /// How often it was polled.
     pub polls: u32,
+    /// How long its longest poll took, of those that were timed. `None` if none was; see [`LoopDump::times_steps`].
+    pub longest_poll: Option<Duration>,
     /// Whether it waits.
     pub state: TaskState,
     /// What it waits for. Empty for a task that waits for something outside of this crate, such as a channel or a lock.

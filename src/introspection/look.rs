@@ -23,6 +23,7 @@ pub(super) fn look_at(core: &Core) -> LoopDump {
     core.note_time();
     let nodes = live_nodes(&core.executor);
     let asked = Asked {
+        core,
         executor: &core.executor,
         nodes: &nodes,
         streams: core.executor.waited.all(),
@@ -30,6 +31,7 @@ pub(super) fn look_at(core: &Core) -> LoopDump {
         now: milliseconds(core.executor.step()),
     };
     LoopDump {
+        times_steps: core.times_steps(),
         tasks: nodes.iter().map(|node| asked.task(node)).collect(),
         timers: asked.timers.iter().map(|timer| asked.timer(timer)).collect(),
         sources: core.reactor.sources().iter().map(|source| Described(&**source).to_string()).collect(),
@@ -44,6 +46,7 @@ pub(super) fn look_at(core: &Core) -> LoopDump {
 
 /// What was asked once, for all tasks.
 struct Asked<'a> {
+    core: &'a Core,
     executor: &'a Executor,
     nodes: &'a [Rc<TaskNode>],
     streams: Vec<Rc<dyn Waited>>,
@@ -71,6 +74,7 @@ impl Asked<'_> {
             spawned_at: record.spawned_at(),
             age: Duration::from_millis(u64::from((self.now as u32).wrapping_sub(record.spawned()))),
             polls: record.polls(),
+            longest_poll: self.core.longest_poll(node.seat(), record.number()),
             state,
             waits,
         }

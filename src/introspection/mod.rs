@@ -9,7 +9,7 @@ mod words;
 
 pub use dump::{JobDump, LoopDump, TaskDump, TaskState, TimerDump, WaitDump};
 pub use limit::Hung;
-pub use remote::NoDump;
+pub use remote::{NoDump, RunningStep};
 
 use crate::event_loop::{LoopHandle, try_get_running_loop};
 use crate::task::TaskId;

@@ -3,11 +3,14 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use super::LoopDump;
+use super::words::Time;
 use crate::event_loop::{RemoteHandle, get_running_loop};
+use crate::trace::Name;
 
 impl RemoteHandle {
     /// What the loop is doing, as [`LoopHandle::dump_tasks`](crate::LoopHandle::dump_tasks) says, for another thread, such
@@ -16,7 +19,8 @@ impl RemoteHandle {
     /// # Errors
     ///
     /// [`NoDump::Closed`] if the loop is closed, [`NoDump::Stalled`] if it takes no turn in this time: a step or a
-    /// callback blocks its thread, or nobody runs it.
+    /// callback blocks its thread, or nobody runs it. In [debug mode](crate::LoopHandle::set_debug) the error says which
+    /// step is running, since when, and from which line.
     ///
     /// # Examples
     ///
@@ -43,28 +47,57 @@ impl RemoteHandle {
             return Err(NoDump::Closed);
         }
         receiver.recv_timeout(patience).map_err(|error| match error {
-            mpsc::RecvTimeoutError::Timeout => NoDump::Stalled,
+            mpsc::RecvTimeoutError::Timeout => NoDump::Stalled(self.running_step().map(RunningStep::from)),
             mpsc::RecvTimeoutError::Disconnected => NoDump::Closed,
         })
     }
 }
 
 /// Why another thread got no dump of a loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NoDump {
     /// The loop is closed.
     Closed,
-    /// The loop has not taken a turn.
-    Stalled,
+    /// The loop has not taken a turn. This step is running. `None` if steps are not timed, which is so outside of
+    /// [debug mode](crate::LoopHandle::set_debug), or if none is running: then nobody runs the loop.
+    Stalled(Option<RunningStep>),
+}
+
+/// The step that a loop is in, which does not end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunningStep {
+    /// Which it is, such as `task "reader"` or `a callback`.
+    pub what: String,
+    /// The line that spawned the task, or that scheduled the callback. `None` for an event of a connection.
+    pub at: Option<&'static Location<'static>>,
+    /// For how long it has been running, by the system's clock.
+    pub running_for: Duration,
+}
+
+impl From<(Name, Duration)> for RunningStep {
+    fn from((name, running_for): (Name, Duration)) -> Self {
+        RunningStep { what: name.to_string(), at: name.location(), running_for }
+    }
+}
+
+impl fmt::Display for RunningStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} has been running for {}", self.what, Time(self.running_for))?;
+        self.at.map_or(Ok(()), |at| write!(f, ", from {at}"))
+    }
 }
 
 impl fmt::Display for NoDump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            NoDump::Closed => "the event loop is closed",
-            NoDump::Stalled => "the event loop has taken no turn: something blocks its thread, or nobody runs it",
-        })
+        match self {
+            NoDump::Closed => f.write_str("the event loop is closed"),
+            NoDump::Stalled(Some(step)) => write!(f, "the event loop has taken no turn: {step}"),
+            NoDump::Stalled(None) => f.write_str(
+                "the event loop has taken no turn: something blocks its thread, which debug mode would name, or nobody runs it",
+            ),
+        }
     }
 }
 
@@ -74,7 +107,7 @@ impl From<NoDump> for io::Error {
     fn from(error: NoDump) -> Self {
         let kind = match error {
             NoDump::Closed => io::ErrorKind::NotConnected,
-            NoDump::Stalled => io::ErrorKind::TimedOut,
+            NoDump::Stalled(_) => io::ErrorKind::TimedOut,
         };
         io::Error::new(kind, error)
     }

@@ -9,7 +9,8 @@ use crate::task::TaskId;
 
 impl fmt::Display for LoopDump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "tasks: {}", self.tasks.len())?;
+        let untimed = if self.times_steps { "" } else { " (their longest polls are known in debug mode only)" };
+        writeln!(f, "tasks: {}{untimed}", self.tasks.len())?;
         Tree::of(&self.tasks).write(f)?;
         list(f, "timers", &self.timers)?;
         list(f, "watched", &self.sources)?;
@@ -68,7 +69,8 @@ impl fmt::Display for Head<'_> {
         let spawned = if task.is_main { "the main future, run" } else { "spawned" };
         let times = if task.polls == 1 { "time" } else { "times" };
         write!(f, "{}, {spawned} at {}, ", name_of(task.id, &task.name), task.spawned_at)?;
-        write!(f, "{} old, polled {} {times}", Time(task.age), task.polls)
+        write!(f, "{} old, polled {} {times}", Time(task.age), task.polls)?;
+        task.longest_poll.map_or(Ok(()), |longest| write!(f, ", for {} at most", Time(longest)))
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a trace is made of.
 
+use std::fmt;
 use std::panic::Location;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Something that happened, at so many nanoseconds after the beginning.
 #[derive(Debug, Clone)]
@@ -25,28 +26,53 @@ pub(super) enum What {
     Mark(Box<str>),
 }
 
-/// What a slice is called.
+/// What a slice is called. It may go to another thread, which wants to know what runs.
 #[derive(Debug, Clone)]
 pub(crate) enum Name {
     Phase(Phase),
     /// A step of a task.
     Task {
-        name: Rc<str>,
+        name: Arc<str>,
         spawned_at: &'static Location<'static>,
     },
-    /// A step of the main future.
-    Main,
+    /// A step of the main future, and where the loop was run.
+    Main(&'static Location<'static>),
     /// A callback, and where it was scheduled.
     Callback(&'static Location<'static>),
     /// A timer that wakes a task.
     Timer,
     /// A source that is ready in a direction.
     Source {
-        label: Rc<str>,
+        label: Arc<str>,
         direction: &'static str,
     },
     /// A call of a protocol's method.
     Call(&'static str),
+}
+
+impl Name {
+    /// The line that it comes from.
+    pub(crate) fn location(&self) -> Option<&'static Location<'static>> {
+        match self {
+            Name::Task { spawned_at: location, .. } | Name::Main(location) | Name::Callback(location) => Some(location),
+            Name::Phase(_) | Name::Timer | Name::Source { .. } | Name::Call(_) => None,
+        }
+    }
+}
+
+/// In words, for reports of one step.
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Name::Phase(phase) => f.write_str(phase.name()),
+            Name::Task { name, .. } => write!(f, "task \"{name}\""),
+            Name::Main(_) => f.write_str("the main future"),
+            Name::Callback(_) => f.write_str("a callback"),
+            Name::Timer => f.write_str("a timer that wakes a task"),
+            Name::Source { label, direction } => write!(f, "{label}, ready to {direction}"),
+            Name::Call(method) => write!(f, "a call of {method}"),
+        }
+    }
 }
 
 /// A turn, and what it consists of.

@@ -113,7 +113,7 @@ impl Events<'_> {
         match name {
             Name::Phase(of_turn) => self.event(phase, at, "turn", of_turn.name())?,
             Name::Task { name, .. } => self.event(phase, at, "task", name)?,
-            Name::Main => self.event(phase, at, "task", "main")?,
+            Name::Main(_) => self.event(phase, at, "task", "main")?,
             Name::Callback(location) => self.event(phase, at, "callback", location)?,
             Name::Timer => self.event(phase, at, "timer", "timer")?,
             Name::Source { label, .. } => self.event(phase, at, "source", label)?,

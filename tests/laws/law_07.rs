@@ -132,14 +132,16 @@ fn what_comes_through_the_door_runs_at_home() {
 /// What is shared between threads, and the only files that may say so.
 fn only_the_mailbox_shares() {
     // An error goes wherever its program takes it, also one that holds the payload of a panic.
-    // A remote task goes through the mailbox, and its output comes back past it. So does a dump for another thread.
-    // A simulated loop is woken by the threads that work for it, as a real one.
+    // A remote task goes through the mailbox, and its output comes back past it. So does a dump for another thread, and
+    // the name of the step that keeps it from coming. A simulated loop is woken by the threads that work for it, as a real
+    // one.
     // hyper wants sleeps that are `Send`. Children that outlive their loop go to a thread.
     let may_share = [
         "adapters/hyper_timer.rs",
         "errors.rs",
         "executor/mailbox.rs",
         "executor/waker.rs",
+        "event_loop/last_step.rs",
         "introspection/remote.rs",
         "net/process/orphans.rs",
         "net/process/running.rs",

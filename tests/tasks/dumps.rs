@@ -16,7 +16,7 @@ use crate::common::running::{run, turns};
 /// Runs on a clock that goes on only when it is told, so that every time in the text is known.
 fn text_of(main: impl AsyncFnOnce(Rc<ManualClock>)) -> String {
     let clock = Rc::new(ManualClock::new());
-    let mut event_loop = EventLoop::builder().clock(clock.clone()).build().unwrap();
+    let mut event_loop = EventLoop::builder().clock(clock.clone()).debug(false).build().unwrap();
     event_loop.run(async {
         main(clock).await;
         without_lines(&get_running_loop().dump_tasks())
@@ -63,7 +63,7 @@ fn a_dump_is_a_tree_of_tasks_with_what_each_waits_for() {
         yield_now().await;
     });
     let expected = "\
-tasks: 7
+tasks: 7 (their longest polls are known in debug mode only)
 Task-1, the main future, run at here, 1.5 s old, polled 4 times
 │   is running
 ├── Task-2 \"waiter\", spawned at here, 1.5 s old, polled 1 time
@@ -286,7 +286,7 @@ fn a_run_with_a_limit_says_what_hung_and_the_loop_goes_on() {
     let mut event_loop = EventLoop::new().unwrap();
     let promise = Promise::<u8>::new();
     let hung = event_loop.run_within(Duration::from_millis(5), promise.wait()).unwrap_err();
-    assert!(hung.to_string().starts_with("the main future is not done after 5ms\ntasks: 1\nTask-1, the main future"));
+    assert!(hung.to_string().starts_with("the main future is not done after 5ms\ntasks: 1 (their longest polls are known in debug mode only)\nTask-1, the main future"));
     assert_eq!(hung.to_string().matches("waits for a promise at tests/tasks/dumps.rs").count(), 1, "{hung}");
     assert_eq!(hung.dump().tasks[0].waits.len(), 1);
     assert_eq!(std::io::Error::from(hung).kind(), std::io::ErrorKind::TimedOut);
@@ -308,7 +308,7 @@ fn another_thread_gets_a_dump_or_the_reason_why_not() {
     });
     let from_thread = remote.clone();
     let stalled = std::thread::spawn(move || from_thread.dump(Duration::from_millis(1)).unwrap_err());
-    assert_eq!(stalled.join().unwrap(), NoDump::Stalled);
+    assert_eq!(stalled.join().unwrap(), NoDump::Stalled(None));
     drop(event_loop);
     let closed = std::thread::spawn(move || remote.dump(Duration::from_secs(60)).unwrap_err());
     assert_eq!(closed.join().unwrap(), NoDump::Closed);

@@ -1,0 +1,137 @@
+//! Debug mode: the loop looks out for what is mostly a fault of the program, and reports it as an incident.
+//!
+//! What it looks at is found where steps are timed (`watched`), where tasks end and are woken, and where streams are
+//! paused. This file keeps what must be remembered until it is certain, and reports it between two steps, since whoever
+//! is told may do anything.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::env;
+use std::time::{Duration, Instant};
+
+use super::watched::Step;
+use super::{Core, Incident, Planned};
+
+/// Whether the environment wants debug mode.
+pub(super) fn from_environment() -> bool {
+    env::var_os("WATERWHEEL_DEBUG").is_some_and(|value| !value.is_empty() && value != "0")
+}
+
+/// What debug mode keeps.
+pub(crate) struct Debug {
+    /// From how long on a step is reported.
+    slow: Cell<Duration>,
+    /// The longest poll of each task, by its seat, with its number. That of a task that is over stays until the next task
+    /// in its seat is polled, so it needs no more room than the most tasks there were.
+    longest_polls: RefCell<HashMap<u32, (u32, Duration)>>,
+    /// Up to when timers had been collected when the last turn did so. `None` if that was not in this run.
+    collected: Cell<Option<Instant>>,
+    /// A timer that is late, until it is reported.
+    late: Cell<Option<LateTimer>>,
+}
+
+struct LateTimer {
+    late: Duration,
+    timer: Planned,
+}
+
+impl Debug {
+    pub(super) fn new(slow: Duration) -> Debug {
+        Debug {
+            slow: Cell::new(slow),
+            longest_polls: RefCell::default(),
+            collected: Cell::new(None),
+            late: Cell::new(None),
+        }
+    }
+
+    /// A run begins. Time has passed in which nobody could collect timers.
+    pub(super) fn begin_run(&self) {
+        self.collected.set(None);
+    }
+}
+
+impl Core {
+    pub(crate) fn slow_callback_duration(&self) -> Duration {
+        self.watch.debug.slow.get()
+    }
+
+    pub(crate) fn set_slow_callback_duration(&self, most: Duration) {
+        self.watch.debug.slow.set(most);
+    }
+
+    /// Whether steps are timed, so that the longest poll of each task is known.
+    pub(crate) fn times_steps(&self) -> bool {
+        self.is_watched()
+    }
+
+    /// The longest poll of the task with this number, which has this seat, as far as its polls were timed.
+    pub(crate) fn longest_poll(&self, seat: u32, number: u32) -> Option<Duration> {
+        let polls = self.watch.debug.longest_polls.borrow();
+        polls.get(&seat).filter(|(of, _)| *of == number).map(|(_, took)| *took)
+    }
+
+    /// A step took so long. If it was one of a task, that is remembered.
+    pub(super) fn note_poll(&self, step: &Step, took: Duration) {
+        let Some((seat, number)) = step.task else { return };
+        let mut polls = self.watch.debug.longest_polls.borrow_mut();
+        let longest = polls.entry(seat).or_insert((number, Duration::ZERO));
+        if longest.0 != number {
+            *longest = (number, Duration::ZERO);
+        }
+        longest.1 = longest.1.max(took);
+    }
+
+    pub(super) fn report_slow(&self, step: &Step, took: Duration) {
+        if !self.executor.is_debugged() || took < self.slow_callback_duration() {
+            return;
+        }
+        let detail = format!("{} ran for {took:.1?}, and nothing else could meanwhile", step.name);
+        let incident = Incident::new("A step took too long").with_detail(detail);
+        self.report(&match step.name.location() {
+            Some(location) => incident.with_location(location),
+            None => incident,
+        });
+        self.finish_step();
+    }
+
+    /// Timers are about to be collected. Nobody is told here, since a turn collects without calling anybody.
+    ///
+    /// Only a timer that became due since they were last collected can be late: one with an earlier deadline was armed
+    /// late.
+    pub(super) fn look_for_a_late_timer(&self) {
+        let (debug, now) = (&self.watch.debug, self.latest.get());
+        let Some(before) = debug.collected.replace(Some(now)) else { return };
+        let Some(deadline) = self.timers.borrow().next_deadline() else { return };
+        let late = now.saturating_duration_since(deadline);
+        if self.executor.is_debugged() && deadline > before && late >= self.slow_callback_duration() {
+            debug.late.set(self.planned().into_iter().next().map(|timer| LateTimer { late, timer }));
+        }
+    }
+
+    /// Reports what was found while nobody could be told.
+    pub(super) fn report_between_steps(&self) {
+        if let Some(late) = self.watch.debug.late.take() {
+            self.report(&late.incident(self));
+        }
+        self.finish_step();
+    }
+}
+
+impl LateTimer {
+    fn incident(&self, core: &Core) -> Incident {
+        let LateTimer { late, timer } = self;
+        let incident = Incident::new("A timer was late");
+        let (who, location) = match &timer.wakes {
+            Some(node) => {
+                (format!("the one that wakes \"{}\"", core.executor.name(node)), Some(node.record().spawned_at()))
+            }
+            None => ("the one of a callback".to_owned(), timer.scheduled_at),
+        };
+        let incident = incident.with_detail(format!("{who}, by {late:.1?}"));
+        match location {
+            Some(location) => incident.with_location(location),
+            None => incident,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Runs a program in debug mode, on a clock that goes on only when it is told, and hears what is reported.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use waterwheel::testing::ManualClock;
+use waterwheel::{Builder, EventLoop};
+
+use crate::common::watchdog::watchdog;
+
+/// What is reported of `main` in debug mode, until its loop is closed.
+pub(crate) fn told_of(main: impl AsyncFnOnce(Rc<ManualClock>)) -> Vec<String> {
+    told_with(|builder| builder, main)
+}
+
+/// As [`told_of`], of a loop with further settings.
+pub(crate) fn told_with(set: impl FnOnce(Builder) -> Builder, main: impl AsyncFnOnce(Rc<ManualClock>)) -> Vec<String> {
+    let _watchdog = watchdog();
+    let clock = Rc::new(ManualClock::new());
+    let mut event_loop = set(EventLoop::builder().clock(clock.clone()).debug(true)).build().unwrap();
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let tell = Rc::clone(&told);
+    event_loop.handle().set_exception_handler(move |incident| tell.borrow_mut().push(incident.to_string()));
+    event_loop.run(main(clock));
+    drop(event_loop);
+    told.take()
+}
+
+/// The text, with `here` in place of each line of this file, since those change with each edit of it.
+pub(crate) fn without_lines(text: &str, file: &str) -> String {
+    let place = format!("{file}:");
+    let mut words = text.split(&*place);
+    let mut without = words.next().unwrap().to_owned();
+    for after in words {
+        let is_digit = |c: char| c.is_ascii_digit();
+        without.push_str("here");
+        without.push_str(after.trim_start_matches(is_digit).strip_prefix(':').unwrap().trim_start_matches(is_digit));
+    }
+    without
+}
