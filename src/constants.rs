@@ -148,6 +148,10 @@ pub(crate) const LOOKS_FOR_WORK: u32 = if cfg!(waterwheel_loom) { 1 } else { 100
 /// In debug mode a step that takes as long, or a timer that is as late, is reported (asyncio's number).
 pub(crate) const SLOW_CALLBACK: Duration = Duration::from_millis(100);
 
+/// In debug mode a task that is over is reported when it has been woken so often since. A waker that was left somewhere is
+/// mostly used once.
+pub(crate) const MOST_LATE_WAKES: u32 = 100;
+
 /// How long one connection attempt may take before the next address is tried at the same time (RFC 8305).
 pub(crate) const HAPPY_EYEBALLS_DELAY: Duration = Duration::from_millis(250);
 

@@ -20,7 +20,7 @@ impl Core {
         for node in self.executor.live_tasks() {
             self.dropping(|| {
                 if let Some(unheard) = node.end_now() {
-                    self.report_unheard(&unheard);
+                    self.report_unheard(unheard);
                 }
             });
         }

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::watched::Step;
 use super::{Core, Incident, Planned};
+use crate::constants::MOST_LATE_WAKES;
+use crate::executor::LateWakes;
 
 /// Whether the environment wants debug mode.
 pub(super) fn from_environment() -> bool {
@@ -113,6 +115,11 @@ impl Core {
     pub(super) fn report_between_steps(&self) {
         if let Some(late) = self.watch.debug.late.take() {
             self.report(&late.incident(self));
+        }
+        for LateWakes { number, spawned_at } in self.executor.take_late_wakes() {
+            let detail = format!("Task-{number}, {MOST_LATE_WAKES} times; somebody has kept its waker for too long");
+            let incident = Incident::new("A task is woken again and again, though it is over");
+            self.report(&incident.with_detail(detail).with_location(spawned_at));
         }
         self.finish_step();
     }

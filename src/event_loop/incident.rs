@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::{Core, LoopHandle};
 use crate::errors::{ConnectionError, panic_text};
-use crate::executor::{Payload, UnheardPanic};
+use crate::executor::{Payload, Unheard, UnheardEnd};
 use crate::interface::Address;
 use crate::report;
 
@@ -222,9 +222,12 @@ impl Core {
     }
 
     #[cold]
-    pub(crate) fn report_unheard(&self, unheard: &UnheardPanic) {
-        let incident = Incident::new("A task panicked, and nobody awaits it");
-        self.report(&incident.with_panic(&unheard.payload).with_location(unheard.spawned_at));
+    pub(crate) fn report_unheard(&self, unheard: Unheard) {
+        let incident = match unheard.end {
+            UnheardEnd::Panic(payload) => Incident::new("A task panicked, and nobody awaits it").with_panic(&payload),
+            UnheardEnd::Error(text) => Incident::new("A task failed, and nobody took its error").with_detail(text),
+        };
+        self.report(&incident.with_location(unheard.spawned_at));
     }
 }
 

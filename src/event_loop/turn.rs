@@ -246,7 +246,7 @@ impl Core {
         match node.take_body_to_run() {
             Some(body) => {
                 if let Some(unheard) = node.run(body, lent) {
-                    self.report_unheard(&unheard);
+                    self.report_unheard(unheard);
                 }
             }
             // The main future is not in its node. The caller of `run` has it.

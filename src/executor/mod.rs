@@ -5,6 +5,7 @@
 
 mod budget;
 mod current;
+mod late_wakes;
 mod leaving;
 mod mailbox;
 mod node;
@@ -30,9 +31,10 @@ pub(crate) use budget::{
     costly_operation, count_system_call, operation, poll_operation, return_operation, take_operation,
 };
 pub(crate) use current::{Current, Entered, enter};
+pub(crate) use late_wakes::LateWakes;
 pub(crate) use leaving::{ReasonsBefore, because, leave, one_of};
 pub(crate) use mailbox::{Letter, Mailbox};
-pub(crate) use node::{Body, Payload, TaskNode, UnheardPanic};
+pub(crate) use node::{Body, Payload, TaskNode, Unheard, UnheardEnd};
 pub(crate) use ready::{Entry, ReadyQueue};
 pub(crate) use reason::{Awaited, ReaderReason, Reason};
 pub(crate) use record::milliseconds;
@@ -79,6 +81,7 @@ pub(crate) struct Executor {
     spawned: Cell<u64>,
     /// Whether the loop is in debug mode. It stands here, at the bottom, since every layer asks.
     debugged: Cell<bool>,
+    late_wakes: late_wakes::LateWakesCounted,
     closed: Cell<bool>,
 }
 
@@ -98,6 +101,7 @@ impl Executor {
             yielded: Cell::new(false),
             spawned: Cell::new(0),
             debugged: Cell::new(false),
+            late_wakes: late_wakes::LateWakesCounted::default(),
             closed: Cell::new(false),
         });
         thread_loops::add(&executor);
@@ -213,6 +217,11 @@ impl Executor {
 
     pub(crate) fn set_debug(&self, on: bool) {
         self.debugged.set(on);
+    }
+
+    /// Takes out the tasks that are over and are woken again and again, for a report.
+    pub(crate) fn take_late_wakes(&self) -> Vec<LateWakes> {
+        self.late_wakes.take()
     }
 
     pub(crate) fn spawned(&self) -> u64 {

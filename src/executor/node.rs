@@ -40,8 +40,9 @@ pub(crate) trait Body {
     /// Moves the result into `to`, an `Option` of the result's type.
     fn take_result(self: Pin<&mut Self>, to: &mut dyn Any);
 
-    /// Takes the payload of the panic that ended it, if there was one.
-    fn take_panic(self: Pin<&mut Self>) -> Option<Payload>;
+    /// What somebody should hear of, if nobody takes the result: the panic that ended it, whose payload is taken, or, if
+    /// errors count too, the error that it ended with.
+    fn take_unheard(self: Pin<&mut Self>, errors_too: bool) -> Option<UnheardEnd>;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,10 +84,16 @@ pub(crate) struct TaskNode {
     record: Record,
 }
 
-/// A panic in a task that nobody awaits.
-pub(crate) struct UnheardPanic {
-    pub(crate) payload: Payload,
+/// The end of a task that nobody awaits.
+pub(crate) struct Unheard {
+    pub(crate) end: UnheardEnd,
     pub(crate) spawned_at: &'static Location<'static>,
+}
+
+pub(crate) enum UnheardEnd {
+    Panic(Payload),
+    /// An error, in words. Only debug mode asks for it.
+    Error(String),
 }
 
 impl TaskNode {
@@ -169,6 +176,9 @@ impl TaskNode {
         match self.state.get() {
             State::MainIdle => self.schedule(State::MainScheduled),
             State::Running => self.state.set(State::Rerun),
+            State::Vacant | State::Finished | State::FinishedInQueue if self.executor.is_debugged() => {
+                self.executor.late_wakes.count(self);
+            }
             _ => {}
         }
     }
@@ -209,9 +219,9 @@ impl TaskNode {
         self.body.take()
     }
 
-    /// Takes a step with the body that was taken out for it. Returns a panic that nobody awaits.
+    /// Takes a step with the body that was taken out for it. Returns an end that nobody awaits.
     #[inline(always)]
-    pub(crate) fn run(self: &Rc<Self>, mut body: Pin<Box<dyn Body>>, lent: &mut LentWaker) -> Option<UnheardPanic> {
+    pub(crate) fn run(self: &Rc<Self>, mut body: Pin<Box<dyn Body>>, lent: &mut LentWaker) -> Option<Unheard> {
         self.state.set(State::Running);
         if self.cancelled.get() {
             return self.finish(body, Some(JoinError::Cancelled));
@@ -254,20 +264,26 @@ impl TaskNode {
     }
 
     #[cold]
-    fn end_body(&self, body: &mut Pin<Box<dyn Body>>, error: JoinError) -> Option<UnheardPanic> {
+    fn end_body(&self, body: &mut Pin<Box<dyn Body>>, error: JoinError) -> Option<Unheard> {
         let payload = body.as_mut().end(error)?;
-        Some(UnheardPanic { payload, spawned_at: self.record.spawned_at() })
+        Some(self.unheard(UnheardEnd::Panic(payload)))
     }
 
-    fn finish(self: &Rc<Self>, mut body: Pin<Box<dyn Body>>, error: Option<JoinError>) -> Option<UnheardPanic> {
+    /// The end of this task, of which somebody is to hear.
+    #[cold]
+    pub(crate) fn unheard(&self, end: UnheardEnd) -> Unheard {
+        Unheard { end, spawned_at: self.record.spawned_at() }
+    }
+
+    fn finish(self: &Rc<Self>, mut body: Pin<Box<dyn Body>>, error: Option<JoinError>) -> Option<Unheard> {
         let mut unheard = error.and_then(|error| self.end_body(&mut body, error));
         self.state.set(State::Finished);
         if self.has_handle.get() {
             self.body.set(Some(body));
             self.joiner.wake(Some(&self.executor));
         } else {
-            if let Some(payload) = body.as_mut().take_panic() {
-                unheard = Some(UnheardPanic { payload, spawned_at: self.record.spawned_at() });
+            if let Some(end) = body.as_mut().take_unheard(self.executor.is_debugged()) {
+                unheard = Some(self.unheard(end));
             }
             self.retire();
             // Last, since dropping the result is user code, which may spawn a task on this node.
@@ -284,7 +300,7 @@ impl TaskNode {
     }
 
     /// Ends the task now, and not in the next turn. A task that is in the middle of a step ends after it.
-    pub(crate) fn end_now(self: &Rc<Self>) -> Option<UnheardPanic> {
+    pub(crate) fn end_now(self: &Rc<Self>) -> Option<Unheard> {
         let is_queued = match self.state.get() {
             State::Idle => false,
             State::Scheduled => true,

@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::errors::JoinError;
-use crate::executor::{Body, Payload};
+use crate::executor::{Body, Payload, UnheardEnd};
+use crate::task::unheard::error_in;
 
 pin_project! {
     /// What a node of the executor runs.
@@ -65,10 +66,13 @@ impl<F: Future + 'static> Body for TaskBody<F> {
         }
     }
 
-    fn take_panic(self: Pin<&mut Self>) -> Option<Payload> {
+    fn take_unheard(self: Pin<&mut Self>, errors_too: bool) -> Option<UnheardEnd> {
         let StageProjection::Finished { result } = self.project().stage.project() else { return None };
+        if let (true, Some(Ok(output))) = (errors_too, &*result) {
+            return error_in(output).map(UnheardEnd::Error);
+        }
         match result.take_if(|result| matches!(result, Err(JoinError::Panicked(_)))) {
-            Some(Err(JoinError::Panicked(payload))) => Some(payload.into_inner()),
+            Some(Err(JoinError::Panicked(payload))) => Some(UnheardEnd::Panic(payload.into_inner())),
             _ => None,
         }
     }

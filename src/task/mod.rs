@@ -12,6 +12,7 @@ mod main_future;
 mod race;
 mod remote_task;
 mod to_thread;
+mod unheard;
 mod wait;
 
 use std::fmt;
@@ -23,7 +24,7 @@ use std::task::{Context, Poll};
 
 use crate::errors::JoinError;
 use crate::event_loop::{LoopHandle, get_running_loop};
-use crate::executor::{Body, TaskNode, UnheardPanic, YieldOnce, yield_once};
+use crate::executor::{Body, TaskNode, YieldOnce, yield_once};
 
 pub use as_completed::{AsCompleted, as_completed};
 pub use cancel_on_drop::CancelOnDrop;
@@ -148,7 +149,7 @@ impl<T> Task<T> {
     /// Cancels the task, and drops its future now. If the task is in the middle of a step, that is its last one.
     fn end_now(self) {
         if let Some(unheard) = self.node.end_now() {
-            self.event_loop.core().report_unheard(&unheard);
+            self.event_loop.core().report_unheard(unheard);
         }
     }
 
@@ -198,9 +199,9 @@ impl<T> Future for Task<T> {
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         let Some(mut body) = self.node.release() else { return };
-        if let Some(payload) = body.as_mut().take_panic() {
-            let spawned_at = self.node.record().spawned_at();
-            self.event_loop.core().report_unheard(&UnheardPanic { payload, spawned_at });
+        let core = self.event_loop.core();
+        if let Some(end) = body.as_mut().take_unheard(core.executor.is_debugged()) {
+            core.report_unheard(self.node.unheard(end));
         }
     }
 }

@@ -7,4 +7,5 @@ mod common {
 }
 
 mod steps;
+mod tasks;
 mod told;
