@@ -18,6 +18,7 @@ impl LoopHandle {
     /// | A timer was late | by as long: a step before it was slow, or many were ready at once | the same |
     /// | A task failed, and nobody took its error | its future returned an `Err`, and its [`Task`](crate::Task) was dropped without being awaited | await the task, or tell of the error in it |
     /// | A task is woken again and again, though it is over | 100 times: somebody has kept its waker. (A task that is not over is polled in the turn after it is woken.) | drop the waker with the future that left it |
+    /// | A builder was made, and never awaited, so it did nothing | as by `let _ = open_connection(..)` | await it |
     ///
     /// Times are those of the loop's [clock](crate::Builder::clock).
     ///

@@ -25,13 +25,24 @@ pub struct Incident {
     error: Option<ConnectionError>,
     detail: Option<String>,
     location: Option<&'static Location<'static>>,
+    /// What happened on that line.
+    location_is: &'static str,
     peer: Option<Address>,
     source: Option<String>,
 }
 
 impl Incident {
     pub(crate) fn new(message: &'static str) -> Self {
-        Incident { message, panic: None, error: None, detail: None, location: None, peer: None, source: None }
+        Incident {
+            message,
+            panic: None,
+            error: None,
+            detail: None,
+            location: None,
+            location_is: "scheduled at",
+            peer: None,
+            source: None,
+        }
     }
 
     /// The protocol of a connection panicked. `source` is the connection.
@@ -67,6 +78,14 @@ impl Incident {
     #[cold]
     pub(crate) fn with_location(mut self, location: &'static Location<'static>) -> Self {
         self.location = Some(location);
+        self
+    }
+
+    /// Names a line that has scheduled nothing.
+    #[cold]
+    pub(crate) fn with_line(mut self, location_is: &'static str, location: &'static Location<'static>) -> Self {
+        self.location = Some(location);
+        self.location_is = location_is;
         self
     }
 
@@ -107,7 +126,8 @@ impl Incident {
         self.detail.as_deref()
     }
 
-    /// Where the callback was scheduled or the task was spawned.
+    /// Where the callback was scheduled or the task was spawned. In what debug mode reports, it may be the line that made
+    /// something or wrote something; the text says so.
     pub fn location(&self) -> Option<&'static Location<'static>> {
         self.location
     }
@@ -131,7 +151,7 @@ impl fmt::Display for Incident {
             write!(f, "\ndetail: {detail}")?;
         }
         if let Some(location) = self.location {
-            write!(f, "\nscheduled at: {location}")?;
+            write!(f, "\n{}: {location}", self.location_is)?;
         }
         if let Some(peer) = &self.peer {
             write!(f, "\npeer: {peer}")?;

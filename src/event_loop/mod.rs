@@ -21,6 +21,7 @@ mod schedule;
 mod spin;
 mod step;
 mod turn;
+mod unawaited;
 mod watched;
 
 use std::any::Any;
@@ -54,6 +55,7 @@ pub use schedule::{RemoteHandle, TimerHandle};
 use step::StepEnd;
 pub(crate) use step::Unsent;
 use turn::no_main;
+pub(crate) use unawaited::Unawaited;
 use watched::Watch;
 
 /// An event loop, as its owner sees it. It stays on its thread. Dropping it closes it: every task, connection, timer

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::pin::Pin;
 
 use crate::constants::DEFAULT_LIMIT;
-use crate::event_loop::get_running_loop;
+use crate::event_loop::{Unawaited, get_running_loop};
 use crate::executor::{Awaited, because};
 use crate::net::{ConnectOptions, Endpoint, connect_options};
 use crate::streams::protocol::{StreamProtocol, pair};
@@ -52,8 +52,10 @@ use crate::streams::{StreamReader, StreamWriter};
 /// # }
 /// ```
 #[doc(alias = "asyncio.open_connection")]
+#[track_caller]
 pub fn open_connection(to: impl Into<Endpoint>) -> OpenConnection {
-    OpenConnection { options: ConnectOptions::new(to.into()), limit: DEFAULT_LIMIT }
+    let unawaited = Unawaited::new("open_connection");
+    OpenConnection { options: ConnectOptions::new(to.into()), limit: DEFAULT_LIMIT, unawaited }
 }
 
 /// Connects to a Unix socket, and gives a reader and a writer. A path that begins with a zero byte is a name of
@@ -68,6 +70,7 @@ pub fn open_connection(to: impl Into<Endpoint>) -> OpenConnection {
 ///
 /// As [`open_connection`].
 #[doc(alias = "asyncio.open_unix_connection")]
+#[track_caller]
 pub fn open_unix_connection(path: impl AsRef<Path>) -> OpenConnection {
     open_connection(Endpoint::unix(path))
 }
@@ -77,6 +80,7 @@ pub fn open_unix_connection(path: impl AsRef<Path>) -> OpenConnection {
 pub struct OpenConnection {
     pub(crate) options: ConnectOptions,
     limit: usize,
+    unawaited: Unawaited,
 }
 
 impl OpenConnection {
@@ -95,6 +99,7 @@ impl IntoFuture for OpenConnection {
 
     #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
+        self.unawaited.awaited();
         Box::pin(because(Awaited::OpenConnection, Location::caller(), async move {
             check_limit(self.limit)?;
             let event_loop = get_running_loop();

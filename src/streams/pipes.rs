@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::constants::DEFAULT_LIMIT;
-use crate::event_loop::{LoopHandle, get_running_loop};
+use crate::event_loop::{LoopHandle, Unawaited, get_running_loop};
 use crate::executor::{Awaited, because};
 #[cfg(feature = "process")]
 use crate::net::port::Ways;
@@ -57,8 +57,9 @@ use crate::streams::{StreamReader, StreamWriter};
 /// ```
 #[doc(alias = "connect_read_pipe")]
 #[doc(alias = "stdin")]
+#[track_caller]
 pub fn open_read_pipe(pipe: impl Into<OwnedFd>) -> OpenReadPipe {
-    OpenReadPipe { pipe: pipe.into(), limit: DEFAULT_LIMIT }
+    OpenReadPipe { pipe: pipe.into(), limit: DEFAULT_LIMIT, unawaited: Unawaited::new("open_read_pipe") }
 }
 
 /// Writes to a pipe: the write end of a FIFO, a terminal or another character device, or a socket. Gives a writer,
@@ -104,8 +105,9 @@ pub fn open_read_pipe(pipe: impl Into<OwnedFd>) -> OpenReadPipe {
 /// ```
 #[doc(alias = "connect_write_pipe")]
 #[doc(alias = "stdout")]
+#[track_caller]
 pub fn open_write_pipe(pipe: impl Into<OwnedFd>) -> OpenWritePipe {
-    OpenWritePipe { pipe: pipe.into() }
+    OpenWritePipe { pipe: pipe.into(), unawaited: Unawaited::new("open_write_pipe") }
 }
 
 fn to_read(event_loop: &LoopHandle, limit: usize) -> Rc<StreamProtocol> {
@@ -144,6 +146,7 @@ pub(super) fn write_at_once(event_loop: &LoopHandle, pipe: OwnedFd) -> io::Resul
 pub struct OpenReadPipe {
     pipe: OwnedFd,
     limit: usize,
+    unawaited: Unawaited,
 }
 
 impl OpenReadPipe {
@@ -160,6 +163,7 @@ impl IntoFuture for OpenReadPipe {
 
     #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
+        self.unawaited.awaited();
         Box::pin(because(Awaited::Pipe, Location::caller(), async move {
             check_limit(self.limit)?;
             let event_loop = get_running_loop();
@@ -174,6 +178,7 @@ impl IntoFuture for OpenReadPipe {
 #[must_use = "nothing can be written to the pipe, which is closed, unless this is awaited"]
 pub struct OpenWritePipe {
     pipe: OwnedFd,
+    unawaited: Unawaited,
 }
 
 impl IntoFuture for OpenWritePipe {
@@ -182,6 +187,7 @@ impl IntoFuture for OpenWritePipe {
 
     #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
+        self.unawaited.awaited();
         Box::pin(because(Awaited::Pipe, Location::caller(), async move {
             let event_loop = get_running_loop();
             let protocol = to_write(&event_loop);
@@ -193,12 +199,12 @@ impl IntoFuture for OpenWritePipe {
 
 impl fmt::Debug for OpenReadPipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenReadPipe").field("pipe", &self.pipe).field("limit", &self.limit).finish()
+        f.debug_struct("OpenReadPipe").field("pipe", &self.pipe).field("limit", &self.limit).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for OpenWritePipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenWritePipe").field("pipe", &self.pipe).finish()
+        f.debug_struct("OpenWritePipe").field("pipe", &self.pipe).finish_non_exhaustive()
     }
 }

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::constants::DEFAULT_LIMIT;
-use crate::event_loop::{Incident, LoopHandle, get_running_loop};
+use crate::event_loop::{Incident, LoopHandle, Unawaited, get_running_loop};
 use crate::executor::{Awaited, because};
 use crate::interface::{Protocol, Transport};
 use crate::net::{Endpoint, ServeOptions, Server, serve_options, topmost};
@@ -77,6 +77,7 @@ pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<
         options: ServeOptions::new(at.into()),
         limit: DEFAULT_LIMIT,
         client_connected: Box::new(client_connected),
+        unawaited: Unawaited::new("start_server"),
     }
 }
 
@@ -136,6 +137,7 @@ pub struct StartServer {
     pub(crate) options: ServeOptions,
     limit: usize,
     client_connected: Call,
+    unawaited: Unawaited,
 }
 
 impl StartServer {
@@ -154,6 +156,7 @@ impl IntoFuture for StartServer {
 
     #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
+        self.unawaited.awaited();
         Box::pin(because(Awaited::StartServer, Location::caller(), async move {
             check_limit(self.limit)?;
             let event_loop = get_running_loop();

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use super::protocol::Told;
 use super::upgrade::{Upgrade, UpgradeOptions, upgrade_options};
 use super::{TlsError, TlsErrorKind, TlsRole};
+use crate::event_loop::Unawaited;
 use crate::executor::{Awaited, because};
 use crate::streams::{StreamProtocol, StreamReader, StreamWriter, assert_of_one_connection, pair, take_apart};
 
@@ -53,7 +54,8 @@ use crate::streams::{StreamProtocol, StreamReader, StreamWriter, assert_of_one_c
 #[track_caller]
 pub fn start_tls(reader: StreamReader, writer: StreamWriter, role: impl Into<TlsRole>) -> StartTlsStreams {
     assert_of_one_connection(&reader, &writer);
-    StartTlsStreams { reader, writer, options: UpgradeOptions::new(role.into()), hand_over_unread: false }
+    let options = UpgradeOptions::new(role.into());
+    StartTlsStreams { reader, writer, options, hand_over_unread: false, unawaited: Unawaited::new("start_tls") }
 }
 
 /// What [`start_tls`] makes: await it.
@@ -63,6 +65,7 @@ pub struct StartTlsStreams {
     writer: StreamWriter,
     options: UpgradeOptions,
     hand_over_unread: bool,
+    unawaited: Unawaited,
 }
 
 impl StartTlsStreams {
@@ -118,6 +121,7 @@ impl IntoFuture for StartTlsStreams {
 
     #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
+        self.unawaited.awaited();
         Box::pin(because(Awaited::StartTls, Location::caller(), async move {
             let sessions = self.options.sessions()?;
             let plain = take_apart(self.reader, self.writer);

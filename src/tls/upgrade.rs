@@ -11,7 +11,7 @@ use super::TlsRole;
 use super::protocol::{TlsProtocol, Told};
 use super::session_factory::SessionFactory;
 use super::transport::TlsTransport;
-use crate::event_loop::LoopHandle;
+use crate::event_loop::{LoopHandle, Unawaited};
 use crate::executor::{Awaited, because};
 use crate::interface::{Protocol, Transport};
 use crate::net::{LayerSettings, Made};
@@ -34,6 +34,7 @@ impl LoopHandle {
     /// [`server_hostname`](StartTls::server_hostname) fails with `InvalidInput`, and the connection is not touched. If
     /// the transport is closing already, the error is `NotConnected`.
     #[doc(alias = "loop.start_tls")]
+    #[track_caller]
     pub fn start_tls(
         &self,
         transport: Rc<dyn Transport>,
@@ -41,7 +42,7 @@ impl LoopHandle {
         role: impl Into<TlsRole>,
     ) -> StartTls {
         let options = UpgradeOptions::new(role.into());
-        StartTls { event_loop: self.clone(), transport, protocol, options }
+        StartTls { event_loop: self.clone(), transport, protocol, options, unawaited: Unawaited::new("start_tls") }
     }
 }
 
@@ -52,6 +53,7 @@ pub struct StartTls {
     transport: Rc<dyn Transport>,
     protocol: Rc<dyn Protocol>,
     options: UpgradeOptions,
+    unawaited: Unawaited,
 }
 
 /// The options of starting TLS, for streams and for protocols.
@@ -101,6 +103,7 @@ impl IntoFuture for StartTls {
 
     #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
+        self.unawaited.awaited();
         Box::pin(because(Awaited::StartTls, Location::caller(), async move {
             let sessions = self.options.sessions()?;
             let upgrade = Upgrade::begin(&self.event_loop, &sessions, self.transport, self.protocol, Told::Made, &[])?;

@@ -6,6 +6,7 @@ mod common {
     pub(crate) mod watchdog;
 }
 
+mod builders;
 mod steps;
 mod tasks;
 mod told;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::panic::Location;
 use std::pin::Pin;
 
-use crate::event_loop::LoopHandle;
+use crate::event_loop::{LoopHandle, Unawaited};
 use crate::executor::{Awaited, because, costly_operation};
 use crate::net::address::family::{Family, Hints};
 use crate::net::address::resolve::{Purpose, resolve};
@@ -37,8 +37,10 @@ impl LoopHandle {
     /// });
     /// ```
     #[doc(alias = "loop.getaddrinfo")]
+    #[track_caller]
     pub fn getaddrinfo(&self, host: impl Into<String>, port: u16) -> GetAddrInfo {
-        GetAddrInfo { event_loop: self.clone(), host: host.into(), port, hints: Hints::default() }
+        let unawaited = Unawaited::new("getaddrinfo");
+        GetAddrInfo { event_loop: self.clone(), host: host.into(), port, hints: Hints::default(), unawaited }
     }
 
     /// Looks up how an address is called: the host's name and the service's. `flags` are those of the system (`NI_…`);
@@ -103,6 +105,7 @@ pub struct GetAddrInfo {
     host: String,
     port: u16,
     hints: Hints,
+    unawaited: Unawaited,
 }
 
 impl GetAddrInfo {
@@ -131,6 +134,7 @@ impl IntoFuture for GetAddrInfo {
 
     #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
+        self.unawaited.awaited();
         Box::pin(because(Awaited::GetAddrInfo, Location::caller(), async move {
             costly_operation().await;
             resolve(&self.event_loop, &self.host, self.port, self.hints, Purpose::Connect).await

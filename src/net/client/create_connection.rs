@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::constants::HAPPY_EYEBALLS_DELAY;
-use crate::event_loop::LoopHandle;
+use crate::event_loop::{LoopHandle, Unawaited};
 use crate::executor::{Awaited, because, costly_operation};
 use crate::interface::{Protocol, Transport};
 use crate::net::address::{Endpoint, Hints, Purpose, Target};
@@ -76,6 +76,7 @@ impl LoopHandle {
     /// })
     /// # }
     /// ```
+    #[track_caller]
     pub fn create_connection<'f, P: Protocol + 'static>(
         &self,
         factory: impl FnOnce() -> Rc<P> + 'f,
@@ -133,6 +134,7 @@ impl LoopHandle {
     /// })
     /// # }
     /// ```
+    #[track_caller]
     pub fn create_unix_connection<'f, P: Protocol + 'static>(
         &self,
         factory: impl FnOnce() -> Rc<P> + 'f,
@@ -141,13 +143,19 @@ impl LoopHandle {
         self.connect_to(factory, Endpoint::unix(path))
     }
 
+    #[track_caller]
     fn connect_to<'f, P: Protocol + 'static>(
         &self,
         factory: impl FnOnce() -> Rc<P> + 'f,
         to: Endpoint,
     ) -> CreateConnection<'f, P> {
         let options = ConnectOptions::new(to);
-        CreateConnection { event_loop: self.clone(), factory: Box::new(factory), options }
+        CreateConnection {
+            event_loop: self.clone(),
+            factory: Box::new(factory),
+            options,
+            unawaited: Unawaited::new("create_connection"),
+        }
     }
 }
 
@@ -185,6 +193,7 @@ pub struct CreateConnection<'f, P> {
     event_loop: LoopHandle,
     factory: Box<dyn FnOnce() -> Rc<P> + 'f>,
     pub(crate) options: ConnectOptions,
+    unawaited: Unawaited,
 }
 
 /// The methods of a builder whose field `options` is a [`ConnectOptions`].
@@ -241,6 +250,7 @@ impl<'f, P: Protocol + 'static> IntoFuture for CreateConnection<'f, P> {
 
     #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
+        self.unawaited.awaited();
         Box::pin(because(Awaited::CreateConnection, Location::caller(), async move {
             self.options.connect(&self.event_loop, self.factory).await
         }))

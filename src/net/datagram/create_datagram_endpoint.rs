@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::DatagramSocketTransport;
 use super::open::Options;
-use crate::event_loop::LoopHandle;
+use crate::event_loop::{LoopHandle, Unawaited};
 use crate::executor::{Awaited, because, costly_operation};
 use crate::interface::{DatagramProtocol, DatagramTransport};
 use crate::net::address::Endpoint;
@@ -72,11 +72,17 @@ impl LoopHandle {
     /// # Ok(())
     /// # }
     /// ```
+    #[track_caller]
     pub fn create_datagram_endpoint<'f, P: DatagramProtocol + 'static>(
         &self,
         factory: impl FnOnce() -> Rc<P> + 'f,
     ) -> CreateDatagramEndpoint<'f, P> {
-        CreateDatagramEndpoint { event_loop: self.clone(), factory: Box::new(factory), options: Options::default() }
+        CreateDatagramEndpoint {
+            event_loop: self.clone(),
+            factory: Box::new(factory),
+            options: Options::default(),
+            unawaited: Unawaited::new("create_datagram_endpoint"),
+        }
     }
 }
 
@@ -115,6 +121,7 @@ pub struct CreateDatagramEndpoint<'f, P> {
     event_loop: LoopHandle,
     factory: Box<dyn FnOnce() -> Rc<P> + 'f>,
     options: Options,
+    unawaited: Unawaited,
 }
 
 impl<P> CreateDatagramEndpoint<'_, P> {
@@ -166,6 +173,7 @@ impl<'f, P: DatagramProtocol + 'static> IntoFuture for CreateDatagramEndpoint<'f
 
     #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
+        self.unawaited.awaited();
         Box::pin(because(Awaited::CreateDatagramEndpoint, Location::caller(), async move {
             // Opening may fail at once, and a task that tries again in a loop must not keep the thread.
             costly_operation().await;

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use crate::constants::DEFAULT_BACKLOG;
 use crate::errors::loop_is_closed;
-use crate::event_loop::LoopHandle;
+use crate::event_loop::{LoopHandle, Unawaited};
 use crate::executor::{Awaited, because, costly_operation};
 use crate::interface::Protocol;
 use crate::net::address::{Endpoint, Hints, Purpose, Target};
@@ -57,6 +57,7 @@ impl LoopHandle {
     /// })
     /// # }
     /// ```
+    #[track_caller]
     pub fn create_server<P: Protocol + 'static>(
         &self,
         factory: impl Fn() -> Rc<P> + 'static,
@@ -105,6 +106,7 @@ impl LoopHandle {
     /// })
     /// # }
     /// ```
+    #[track_caller]
     pub fn create_unix_server<P: Protocol + 'static>(
         &self,
         factory: impl Fn() -> Rc<P> + 'static,
@@ -113,9 +115,11 @@ impl LoopHandle {
         self.serve_at(factory, Endpoint::unix(path))
     }
 
+    #[track_caller]
     fn serve_at<P: Protocol + 'static>(&self, factory: impl Fn() -> Rc<P> + 'static, at: Endpoint) -> CreateServer {
         let options = ServeOptions::new(at);
-        CreateServer { event_loop: self.clone(), factory: Rc::new(move || factory()), options }
+        let unawaited = Unawaited::new("create_server");
+        CreateServer { event_loop: self.clone(), factory: Rc::new(move || factory()), options, unawaited }
     }
 }
 
@@ -155,6 +159,7 @@ pub struct CreateServer {
     event_loop: LoopHandle,
     factory: Factory,
     pub(crate) options: ServeOptions,
+    unawaited: Unawaited,
 }
 
 /// The methods of a builder whose field `options` is a [`ServeOptions`].
@@ -226,6 +231,7 @@ impl IntoFuture for CreateServer {
 
     #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
+        self.unawaited.awaited();
         Box::pin(because(Awaited::CreateServer, Location::caller(), async move {
             self.options.serve(&self.event_loop, self.factory).await
         }))
