@@ -152,6 +152,10 @@ pub(crate) const SLOW_CALLBACK: Duration = Duration::from_millis(100);
 /// mostly used once.
 pub(crate) const MOST_LATE_WAKES: u32 = 100;
 
+/// In debug mode a writer is reported that has been over its high mark for so many turns while nobody drained it. Who
+/// drains in the step that writes, or a few turns later, has time to.
+pub(crate) const TURNS_UNDRAINED: u32 = 100;
+
 /// How long one connection attempt may take before the next address is tried at the same time (RFC 8305).
 pub(crate) const HAPPY_EYEBALLS_DELAY: Duration = Duration::from_millis(250);
 

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::env;
 use std::time::{Duration, Instant};
 
+use super::undrained::AllUndrained;
 use super::watched::Step;
 use super::{Core, Incident, Planned};
 use crate::constants::MOST_LATE_WAKES;
@@ -30,6 +31,7 @@ pub(crate) struct Debug {
     collected: Cell<Option<Instant>>,
     /// A timer that is late, until it is reported.
     late: Cell<Option<LateTimer>>,
+    pub(super) undrained: AllUndrained,
 }
 
 struct LateTimer {
@@ -44,6 +46,7 @@ impl Debug {
             longest_polls: RefCell::default(),
             collected: Cell::new(None),
             late: Cell::new(None),
+            undrained: AllUndrained::default(),
         }
     }
 

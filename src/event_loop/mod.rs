@@ -22,6 +22,7 @@ mod spin;
 mod step;
 mod turn;
 mod unawaited;
+mod undrained;
 mod watched;
 
 use std::any::Any;

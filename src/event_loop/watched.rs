@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::debug::Debug;
 use super::last_step::LastStep;
 use super::{Core, LoopHandle};
-use crate::executor::{Entry, TaskNode};
+use crate::executor::{Entry, TaskNode, forget_write};
 use crate::reactor::Direction;
 use crate::trace::{Counter, Name, Phase as Part, Tracer};
 
@@ -108,6 +108,10 @@ impl Core {
             self.step_ended(&step);
         }
         let entry = self.watch.rest.borrow_mut().pop_front();
+        if entry.is_none() {
+            self.report_undrained();
+        }
+        forget_write();
         let now = self.clock.now();
         let Some(entry) = entry else {
             self.tracer().inspect(|tracer| tracer.end_turn(now));

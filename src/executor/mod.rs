@@ -18,6 +18,7 @@ mod waited;
 mod waiter;
 mod waiters;
 mod waker;
+mod wrote_at;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -43,6 +44,7 @@ pub(crate) use waited::{AllWaited, Waited};
 pub(crate) use waiter::{Waiter, WaiterCell, YieldOnce, yield_once};
 pub(crate) use waiters::Waiters;
 pub(crate) use waker::LentWaker;
+pub(crate) use wrote_at::{forget_write, last_write, note_write};
 
 use crate::reactor::Bell;
 use crate::slots::{Slots, shrink_map};

@@ -14,6 +14,12 @@ pub(crate) trait Waited {
     /// Whether the task of this seat waits for something else here.
     fn is_awaited_by(&self, seat: u32) -> bool;
 
+    /// Whether its writer is paused, with more bytes than the high mark allows, and somebody is there who should drain it.
+    fn is_over_high_mark(&self) -> bool;
+
+    /// Whether somebody waits until the writer may go on, or until the connection is lost.
+    fn is_drained(&self) -> bool;
+
     /// How the reader stands, and how the writer does.
     fn describe(&self) -> (String, String);
 }

@@ -144,6 +144,11 @@ impl WaiterCell {
         }
     }
 
+    /// Whether nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.seat.get() == NOBODY
+    }
+
     /// Whether the task of this seat waits.
     pub(crate) fn is_seat(&self, seat: u32) -> bool {
         self.seat.get() == seat

@@ -139,6 +139,16 @@ impl Waiters {
         has
     }
 
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Some(list) = self.0.take() else { return true };
+        let others = list.others.as_ref().is_some_and(|others| others.oldest != NOBODY);
+        let kept = list.kept.iter().flat_map(|kept| kept.iter()).any(|place| !place.is_empty());
+        let is_empty = list.first.is_none() && !others && !kept;
+        self.0.set(Some(list));
+        is_empty
+    }
+
     /// Adds a waiter: in place of the one who has this ticket, if that one still waits, otherwise behind all others.
     fn put(&self, ticket: Option<Ticket>, waiter: Waiter) -> Ticket {
         let mut list = self.0.take().unwrap_or_default();

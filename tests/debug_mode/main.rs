@@ -10,3 +10,4 @@ mod builders;
 mod steps;
 mod tasks;
 mod told;
+mod writers;

@@ -1,6 +1,7 @@
 //! What a stream says of itself in a dump of its loop.
 
 use super::StreamProtocol;
+use super::state::Flags;
 use crate::executor::{Reason, Waited};
 
 impl Waited for StreamProtocol {
@@ -10,6 +11,19 @@ impl Waited for StreamProtocol {
 
     fn is_awaited_by(&self, seat: u32) -> bool {
         self.changed.has(seat)
+    }
+
+    fn is_over_high_mark(&self) -> bool {
+        let given_up = Flags::CLOSING | Flags::WRITING_ENDED | Flags::WRITER_GONE | Flags::RELEASED;
+        self.state.any(Flags::WRITING_PAUSED)
+            && !self.state.any(given_up)
+            && self
+                .transport()
+                .is_some_and(|transport| transport.get_write_buffer_size() > transport.get_write_buffer_limits().1)
+    }
+
+    fn is_drained(&self) -> bool {
+        !self.changed.is_empty()
     }
 
     fn describe(&self) -> (String, String) {

@@ -4,6 +4,7 @@
 use super::state::Flags;
 use super::{Hand, StreamProtocol};
 use crate::event_loop::Unsent;
+use crate::executor::Waited;
 
 impl StreamProtocol {
     /// There will be no writer, as over a pipe that is read. Dropping the reader closes it.
@@ -31,6 +32,9 @@ impl StreamProtocol {
         if self.state.any(Flags::RELEASED) {
             return;
         }
+        if self.state.any(Flags::WRITING_PAUSED) {
+            self.dropped_while_paused();
+        }
         self.state.set(Flags::WRITER_GONE);
         // A connection that is only closing is left alone: after a send that failed the reader still gets what has
         // come.
@@ -38,6 +42,13 @@ impl StreamProtocol {
             self.close_transport();
         } else if let Some(event_loop) = &self.event_loop {
             event_loop.core().enlist(&self.this);
+        }
+    }
+
+    #[cold]
+    fn dropped_while_paused(&self) {
+        if let (Some(event_loop), true) = (&self.event_loop, self.is_over_high_mark()) {
+            event_loop.core().paused_writer_dropped(self);
         }
     }
 

@@ -257,6 +257,9 @@ impl Protocol for StreamProtocol {
 
     fn pause_writing(&self) {
         self.state.set(Flags::WRITING_PAUSED);
+        if let Some(event_loop) = &self.event_loop {
+            event_loop.core().writer_paused(self.this.clone());
+        }
     }
 
     fn resume_writing(&self) {

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::executor::{Awaited, Reason, take_operation};
+use crate::executor::{Awaited, Reason, note_write, take_operation};
 use crate::interface::{ExtraInfo, Transport};
 use crate::streams::protocol::StreamProtocol;
 
@@ -80,6 +80,7 @@ impl StreamWriter {
     #[inline]
     #[track_caller]
     pub fn write(&self, data: &[u8]) {
+        note_write(Location::caller());
         self.transport.write(data);
     }
 
@@ -108,6 +109,7 @@ impl StreamWriter {
         I::Item: AsRef<[u8]>,
     {
         let parts: Vec<I::Item> = parts.into_iter().collect();
+        note_write(Location::caller());
         let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part.as_ref())).collect();
         self.transport.writelines(&slices);
     }
@@ -157,7 +159,8 @@ impl StreamWriter {
     pub fn write_all(&self, data: &[u8]) -> impl Future<Output = io::Result<()>> {
         let at = Location::caller();
         async move {
-            self.write(data);
+            note_write(at);
+            self.transport.write(data);
             self.drained(at).await
         }
     }

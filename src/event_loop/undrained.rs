@@ -1,0 +1,90 @@
+//! Writers over their high mark, while debug mode looks whether anybody drains them.
+
+use std::cell::RefCell;
+use std::panic::Location;
+use std::ptr;
+use std::rc::{Rc, Weak};
+
+use super::{Core, Incident};
+use crate::constants::TURNS_UNDRAINED;
+use crate::executor::{Waited, last_write};
+
+/// The writers that were told to pause and not yet to resume, if their line is known: those that write by an adapter wait
+/// before each write, and need not drain.
+#[derive(Default)]
+pub(super) struct AllUndrained(RefCell<Vec<Undrained>>);
+
+struct Undrained {
+    writer: Weak<dyn Waited>,
+    wrote_at: &'static Location<'static>,
+    /// For how many turns nobody has drained.
+    turns: u32,
+    /// Somebody has drained once, and perhaps given up since.
+    was_drained: bool,
+}
+
+impl AllUndrained {
+    /// A turn ends. Returns the writers that nobody has drained for too many turns, each once.
+    fn turn_ends(&self) -> Vec<(Rc<dyn Waited>, &'static Location<'static>)> {
+        let mut found = Vec::new();
+        let mut looked_at = self.0.take();
+        looked_at.retain_mut(|undrained| {
+            let Some(writer) = undrained.writer.upgrade().filter(|writer| writer.is_over_high_mark()) else {
+                return false;
+            };
+            if writer.is_drained() {
+                undrained.turns = 0;
+                undrained.was_drained = true;
+                return true;
+            }
+            undrained.turns += 1;
+            if undrained.turns == TURNS_UNDRAINED {
+                found.push((writer, undrained.wrote_at));
+            }
+            true
+        });
+        self.0.borrow_mut().append(&mut looked_at);
+        found
+    }
+
+    /// Forgets a writer. Returns the line that has written to it, if nobody has ever drained it since.
+    fn take(&self, writer: &dyn Waited) -> Option<&'static Location<'static>> {
+        let mut all = self.0.borrow_mut();
+        let place = all.iter().position(|undrained| ptr::addr_eq(undrained.writer.as_ptr(), writer))?;
+        let undrained = all.swap_remove(place);
+        (!undrained.was_drained).then_some(undrained.wrote_at)
+    }
+}
+
+impl Core {
+    /// A writer was told to pause. In debug mode the loop looks from now on whether somebody drains it.
+    #[cold]
+    pub(crate) fn writer_paused(&self, writer: Weak<dyn Waited>) {
+        if let (true, Some(wrote_at)) = (self.executor.is_debugged(), last_write()) {
+            let undrained = Undrained { writer, wrote_at, turns: 0, was_drained: false };
+            self.watch.debug.undrained.0.borrow_mut().push(undrained);
+        }
+    }
+
+    /// A writer that is paused was dropped, and nobody has closed the connection.
+    ///
+    /// That is a fault only of a task that has gone on to this by itself without ever having drained. A task that was
+    /// cancelled, or has given up waiting for its peer, could do no more.
+    #[cold]
+    pub(crate) fn paused_writer_dropped(&self, writer: &dyn Waited) {
+        let Some(wrote_at) = self.watch.debug.undrained.take(writer) else { return };
+        if self.executor.is_debugged() && self.executor.current_task().is_some() {
+            let incident = Incident::new("A writer was dropped over its high mark, and nobody had drained it");
+            self.report(&incident.with_detail(writer.describe().1).with_line("written at", wrote_at));
+        }
+    }
+
+    pub(super) fn report_undrained(&self) {
+        for (writer, wrote_at) in self.watch.debug.undrained.turn_ends() {
+            let detail = format!("for {TURNS_UNDRAINED} turns; {}", writer.describe().1);
+            let incident = Incident::new("A writer stays over its high mark, and nobody drains it");
+            self.report(&incident.with_detail(detail).with_line("written at", wrote_at));
+        }
+        self.finish_step();
+    }
+}
