@@ -156,6 +156,10 @@ pub(crate) const MOST_LATE_WAKES: u32 = 100;
 /// drains in the step that writes, or a few turns later, has time to.
 pub(crate) const TURNS_UNDRAINED: u32 = 100;
 
+/// How long a loop may take to answer a SIGQUIT before it counts as stuck.
+#[cfg(feature = "signals")]
+pub(crate) const QUIT_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How long one connection attempt may take before the next address is tried at the same time (RFC 8305).
 pub(crate) const HAPPY_EYEBALLS_DELAY: Duration = Duration::from_millis(250);
 

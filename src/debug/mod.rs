@@ -1,8 +1,21 @@
 //! Debug mode, as a program switches it on and off.
 
+#[cfg(feature = "signals")]
+mod quit;
+
 use std::time::Duration;
 
 use crate::event_loop::LoopHandle;
+
+/// A run begins. If the loop is in debug mode, SIGQUIT prints what it does from now on.
+pub(crate) fn begin_run(event_loop: &LoopHandle) {
+    #[cfg(feature = "signals")]
+    if event_loop.get_debug() {
+        quit::listen(event_loop);
+    }
+    #[cfg(not(feature = "signals"))]
+    let _ = event_loop;
+}
 
 impl LoopHandle {
     /// Switches debug mode on or off, from the next turn on. [`Builder::debug`](crate::Builder::debug) has a loop begin with
@@ -26,8 +39,13 @@ impl LoopHandle {
     ///
     /// A step is timed in debug mode, so [`dump_tasks`](LoopHandle::dump_tasks) knows the longest poll of each task, and
     /// [`RemoteHandle::dump`](crate::RemoteHandle::dump) says of a loop that does not answer which step is running. Each
-    /// step costs some hundred nanoseconds more. A loop that is not in debug mode asks once in a turn, and pays nothing
-    /// else.
+    /// step costs some hundred nanoseconds more. A loop that is not in debug mode asks once in a turn, and each write leaves
+    /// its line, for one instruction.
+    ///
+    /// With the feature `signals`, SIGQUIT (`Ctrl-\`) prints a dump on standard error, and the program goes on. That is so
+    /// from the first [`run`](crate::EventLoop::run) or
+    /// [`run_forever`](crate::EventLoop::run_forever) in debug mode until it is switched off or the loop is closed, and a
+    /// thread waits for the signal meanwhile. So a loop that is stuck for a second is told of as well: which step it is in.
     ///
     /// ```
     /// use std::cell::RefCell;
@@ -49,7 +67,13 @@ impl LoopHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn set_debug(&self, on: bool) {
-        self.core().executor.set_debug(on);
+        self.core().set_debug(on);
+        #[cfg(feature = "signals")]
+        if !on {
+            quit::ignore(self);
+        } else if self.is_running() {
+            quit::listen(self);
+        }
     }
 
     /// Whether the loop is in [debug mode](LoopHandle::set_debug).

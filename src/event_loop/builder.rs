@@ -262,6 +262,8 @@ impl Builder {
             network: self.network.map_or_else(OnceCell::new, OnceCell::from),
             #[cfg(feature = "signals")]
             signals: OnceCell::new(),
+            #[cfg(feature = "signals")]
+            at_quit: Cell::new(None),
             exception_handler: RefCell::new(None),
             threads: Threads::new(self.thread_limit),
             descriptors: Descriptors::default(),

@@ -16,6 +16,8 @@ impl Core {
             self.dropping(|| drop(letter));
         }
         self.threads.close();
+        #[cfg(feature = "signals")]
+        drop(self.at_quit.take());
         // Tasks come first, since their destructors may still use their connections.
         for node in self.executor.live_tasks() {
             self.dropping(|| {

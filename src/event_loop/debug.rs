@@ -57,6 +57,16 @@ impl Debug {
 }
 
 impl Core {
+    /// Switches debug mode on or off. What it has kept is forgotten when it ends.
+    pub(crate) fn set_debug(&self, on: bool) {
+        self.executor.set_debug(on);
+        if !on {
+            let debug = &self.watch.debug;
+            drop((debug.longest_polls.take(), debug.late.take(), debug.collected.take()));
+            debug.undrained.forget();
+        }
+    }
+
     pub(crate) fn slow_callback_duration(&self) -> Duration {
         self.watch.debug.slow.get()
     }

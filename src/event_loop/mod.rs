@@ -55,7 +55,7 @@ pub(crate) use schedule::Planned;
 pub use schedule::{RemoteHandle, TimerHandle};
 use step::StepEnd;
 pub(crate) use step::Unsent;
-use turn::no_main;
+pub(crate) use turn::no_main;
 pub(crate) use unawaited::Unawaited;
 use watched::Watch;
 
@@ -136,6 +136,9 @@ pub(crate) struct Core {
     /// Which signals the loop listens to. Its type is known to `signals` alone, which sets it when it is first used.
     #[cfg(feature = "signals")]
     pub(crate) signals: OnceCell<Box<dyn Any>>,
+    /// What prints a dump at SIGQUIT while it is here. Its type is known to `debug` alone.
+    #[cfg(feature = "signals")]
+    pub(crate) at_quit: Cell<Option<Box<dyn Any>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,19 +186,6 @@ impl EventLoop {
     /// A handle to this loop.
     pub fn handle(&self) -> LoopHandle {
         LoopHandle::of(Rc::clone(&self.core))
-    }
-
-    /// Runs until [`stop`](LoopHandle::stop) is called. It may be called again, and goes on with what is scheduled.
-    ///
-    /// If `stop` was called before, it runs one turn and does not wait for events.
-    ///
-    /// # Panics
-    ///
-    /// Panics if a loop runs on this thread already, or if the selector fails.
-    #[track_caller]
-    pub fn run_forever(&mut self) {
-        let _running = running::enter(&self.core);
-        self.core.run_turns(&mut no_main);
     }
 
     /// Makes this the running loop of the thread until the guard is dropped.

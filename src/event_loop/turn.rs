@@ -28,7 +28,7 @@ use crate::reactor::{Direction, Readiness, Source};
 pub(crate) type PollMain<'a> = dyn FnMut(&Rc<TaskNode>, &mut LentWaker) + 'a;
 
 /// Polls nothing, where there is no main future.
-pub(super) fn no_main(_main: &Rc<TaskNode>, _lent: &mut LentWaker) {
+pub(crate) fn no_main(_main: &Rc<TaskNode>, _lent: &mut LentWaker) {
     unreachable!("nobody seated a main future");
 }
 

@@ -47,6 +47,11 @@ impl AllUndrained {
         found
     }
 
+    /// Forgets all writers.
+    pub(super) fn forget(&self) {
+        drop(self.0.take());
+    }
+
     /// Forgets a writer. Returns the line that has written to it, if nobody has ever drained it since.
     fn take(&self, writer: &dyn Waited) -> Option<&'static Location<'static>> {
         let mut all = self.0.borrow_mut();

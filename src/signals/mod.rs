@@ -22,6 +22,7 @@ use crate::event_loop::LoopHandle;
 use handler::Handler;
 use listener::Listener;
 
+pub(crate) use process::Caught;
 pub use stream::{CtrlC, Signals, ctrl_c, signals};
 
 impl LoopHandle {

@@ -25,7 +25,7 @@ struct DefaultAction {
 }
 
 /// A signal writes a byte into a socket until this is dropped.
-pub(super) struct Caught {
+pub(crate) struct Caught {
     signal: i32,
     id: SigId,
 }
@@ -34,7 +34,7 @@ impl Caught {
     /// Has the signal write into `to`, as far as there is room.
     ///
     /// No signal is swallowed on the way: until this returns, it has its default action or is written, or both.
-    pub(super) fn new(signal: i32, to: UnixStream) -> io::Result<Caught> {
+    pub(crate) fn new(signal: i32, to: UnixStream) -> io::Result<Caught> {
         if FORBIDDEN.contains(&signal) {
             let text = format!("signal {signal} cannot be caught");
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));

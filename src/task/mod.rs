@@ -8,7 +8,6 @@ mod failure;
 mod gather;
 mod group;
 mod id;
-mod main_future;
 mod race;
 mod remote_task;
 mod to_thread;

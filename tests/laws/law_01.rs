@@ -198,7 +198,7 @@ fn only_a_turn_names_what_calls() {
         (".run()", "event_loop/turn.rs"),
         ("source.run_queued(", "event_loop/turn.rs"),
         (".on_ready(", "reactor/registration.rs"),
-        (".poll_main(", "task/main_future.rs"),
+        (".poll_main(", "runner/main_future.rs"),
         (".deliver_lost()", TRANSPORTS),
         (".made(", "net/connection/transport/mod.rs net/datagram/mod.rs net/process/subprocess_exec.rs"),
         (".data_received(", "net/connection/transport/reading.rs"),

@@ -45,6 +45,8 @@ mod programs_of_pages;
 #[cfg(target_os = "linux")]
 mod proxy;
 mod public_interface;
+#[cfg(all(feature = "signals", target_os = "linux"))]
+mod quit;
 #[cfg(target_os = "linux")]
 mod resp;
 #[cfg(target_os = "linux")]

@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-use crate::event_loop::EventLoop;
+use crate::debug;
+use crate::event_loop::{EventLoop, no_main};
 
 impl EventLoop {
     /// Runs until `main` is done, and returns its output. `main` need not be `'static`.
@@ -21,6 +22,7 @@ impl EventLoop {
     #[track_caller]
     pub fn run<F: IntoFuture>(&mut self, main: F) -> F::Output {
         let running = self.enter();
+        debug::begin_run(&self.handle());
         let core = self.core();
         let mut main = pin!(Some(main.into_future()));
         let mut outcome = None;
@@ -53,6 +55,20 @@ impl EventLoop {
             Ok(output) => output,
             Err(payload) => resume_unwind(payload),
         }
+    }
+
+    /// Runs until [`stop`](crate::LoopHandle::stop) is called. It may be called again, and goes on with what is scheduled.
+    ///
+    /// If `stop` was called before, it runs one turn and does not wait for events.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a loop runs on this thread already, or if the selector fails.
+    #[track_caller]
+    pub fn run_forever(&mut self) {
+        let _running = self.enter();
+        debug::begin_run(&self.handle());
+        self.core().run_turns(&mut no_main);
     }
 
     /// Cancels every task, and runs what their destructors schedule, such as the loss of a connection.

@@ -1,4 +1,6 @@
-//! Running a program on a new loop.
+//! Running a program: on a new loop, or on one that was built.
+
+mod main_future;
 
 use std::future::IntoFuture;
 

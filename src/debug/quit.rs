@@ -1,0 +1,55 @@
+//! SIGQUIT in debug mode: the loop's dump goes to standard error, and the program goes on.
+//!
+//! A thread waits for the signal, so that a loop that is stuck is told of, too: which step it is in, and since when.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use signal_hook::consts::SIGQUIT;
+
+use crate::constants::QUIT_PATIENCE;
+use crate::event_loop::{LoopHandle, RemoteHandle};
+use crate::introspection::NoDump;
+use crate::signals::Caught;
+
+/// Has the signal print what this loop does from now on, if it does not yet.
+pub(super) fn listen(event_loop: &LoopHandle) {
+    let place = &event_loop.core().at_quit;
+    let caught = match place.take() {
+        Some(caught) => caught,
+        None => match catch(event_loop.remote()) {
+            Ok(caught) => Box::new(caught) as Box<dyn Any>,
+            // It is a help, and no reason not to run.
+            Err(error) => return log::warn!("SIGQUIT will print no dump: {error}"),
+        },
+    };
+    place.set(Some(caught));
+}
+
+/// The signal has its default action again, unless another loop listens.
+pub(super) fn ignore(event_loop: &LoopHandle) {
+    drop(Cell::take(&event_loop.core().at_quit));
+}
+
+/// Starts the thread. It ends when what this returns is dropped.
+fn catch(remote: RemoteHandle) -> io::Result<Caught> {
+    let (signals, to) = UnixStream::pair()?;
+    thread::Builder::new().name("waterwheel-quit".to_owned()).spawn(move || print_at_each(signals, &remote))?;
+    Caught::new(SIGQUIT, to)
+}
+
+fn print_at_each(mut signals: UnixStream, remote: &RemoteHandle) {
+    // Several signals that have come together are one dump.
+    while matches!(signals.read(&mut [0; 64]), Ok(1..)) {
+        let text = match remote.dump(QUIT_PATIENCE) {
+            Ok(dump) => format!("SIGQUIT: what the event loop is doing\n{dump}"),
+            Err(NoDump::Closed) => return,
+            Err(stalled) => format!("SIGQUIT: {stalled}\n"),
+        };
+        // With one call, so that output of other threads does not come between.
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+}
