@@ -39,8 +39,8 @@ impl LoopHandle {
     ///
     /// A step is timed in debug mode, so [`dump_tasks`](LoopHandle::dump_tasks) knows the longest poll of each task, and
     /// [`RemoteHandle::dump`](crate::RemoteHandle::dump) says of a loop that does not answer which step is running. Each
-    /// step costs some hundred nanoseconds more. A loop that is not in debug mode asks once in a turn, and each write leaves
-    /// its line, for one instruction.
+    /// step costs some hundred nanoseconds more. A loop that is not in debug mode asks once in a turn, and pays nothing
+    /// else. Which line writes is known of writers that were made in debug mode only.
     ///
     /// With the feature `signals`, SIGQUIT (`Ctrl-\`) prints a dump on standard error, and the program goes on. That is so
     /// from the first [`run`](crate::EventLoop::run) or

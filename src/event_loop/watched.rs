@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::debug::Debug;
 use super::last_step::LastStep;
 use super::{Core, LoopHandle};
-use crate::executor::{Entry, TaskNode, forget_write};
+use crate::executor::{Entry, TaskNode, note_write};
 use crate::reactor::Direction;
 use crate::trace::{Counter, Name, Phase as Part, Tracer};
 
@@ -111,7 +111,7 @@ impl Core {
         if entry.is_none() {
             self.report_undrained();
         }
-        forget_write();
+        note_write(None);
         let now = self.clock.now();
         let Some(entry) = entry else {
             self.tracer().inspect(|tracer| tracer.end_turn(now));

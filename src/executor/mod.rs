@@ -44,7 +44,7 @@ pub(crate) use waited::{AllWaited, Waited};
 pub(crate) use waiter::{Waiter, WaiterCell, YieldOnce, yield_once};
 pub(crate) use waiters::Waiters;
 pub(crate) use waker::LentWaker;
-pub(crate) use wrote_at::{forget_write, last_write, note_write};
+pub(crate) use wrote_at::{last_write, note_write};
 
 use crate::reactor::Bell;
 use crate::slots::{Slots, shrink_map};

@@ -1,6 +1,7 @@
 //! Writers over their high mark that nobody drains.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -65,6 +66,26 @@ fn a_peer_that_catches_up_in_time_is_no_fault_and_a_close_says_that_nobody_will_
         ours.writer.close();
         turns(150).await;
         theirs.reader.readexactly(MUCH).await.unwrap();
+    });
+    assert_eq!(told, [""; 0]);
+}
+
+#[test]
+fn who_writes_by_poll_methods_waits_before_the_next_write_and_need_not_drain() {
+    let told = told_of(async |_| {
+        let (ours, mut theirs) = pair().await;
+        let data = vec![0; MUCH];
+        let mut written = 0;
+        // The peer takes in some of it, until it is full.
+        for _ in 0..10 {
+            while !ours.writer.transport().is_writing_paused() {
+                written += poll_fn(|cx| ours.writer.poll_write(cx, &data[..20_000])).await.unwrap();
+            }
+            turns(3).await;
+        }
+        turns(150).await;
+        assert!(ours.writer.get_write_buffer_size() > 65536);
+        theirs.reader.readexactly(written).await.unwrap();
     });
     assert_eq!(told, [""; 0]);
 }

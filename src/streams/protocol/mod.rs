@@ -102,6 +102,11 @@ impl StreamProtocol {
         self.event_loop.as_ref()
     }
 
+    /// Whether the loop is in debug mode.
+    pub(super) fn is_debugged(&self) -> bool {
+        self.executor().is_some_and(Executor::is_debugged)
+    }
+
     #[inline]
     fn executor(&self) -> Option<&Executor> {
         self.event_loop.as_ref().map(|event_loop| &*event_loop.core().executor)

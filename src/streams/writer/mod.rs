@@ -1,5 +1,6 @@
 //! The writing end of a stream.
 
+mod noted;
 mod polls;
 
 use std::fmt;
@@ -11,7 +12,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::executor::{Awaited, Reason, note_write, take_operation};
+use crate::executor::{Awaited, Reason, take_operation};
 use crate::interface::{ExtraInfo, Transport};
 use crate::streams::protocol::StreamProtocol;
 
@@ -57,6 +58,7 @@ pub struct StreamWriter {
 
 impl StreamWriter {
     pub(super) fn of(protocol: Rc<StreamProtocol>, transport: Rc<dyn Transport>) -> Self {
+        let transport = if protocol.is_debugged() { noted::noted(transport) } else { transport };
         StreamWriter { protocol, transport }
     }
 
@@ -80,7 +82,6 @@ impl StreamWriter {
     #[inline]
     #[track_caller]
     pub fn write(&self, data: &[u8]) {
-        note_write(Location::caller());
         self.transport.write(data);
     }
 
@@ -109,7 +110,6 @@ impl StreamWriter {
         I::Item: AsRef<[u8]>,
     {
         let parts: Vec<I::Item> = parts.into_iter().collect();
-        note_write(Location::caller());
         let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part.as_ref())).collect();
         self.transport.writelines(&slices);
     }
@@ -159,8 +159,7 @@ impl StreamWriter {
     pub fn write_all(&self, data: &[u8]) -> impl Future<Output = io::Result<()>> {
         let at = Location::caller();
         async move {
-            note_write(at);
-            self.transport.write(data);
+            self.write(data);
             self.drained(at).await
         }
     }
