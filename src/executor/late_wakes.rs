@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::panic::Location;
 
 use crate::constants::MOST_LATE_WAKES;
-use crate::executor::TaskNode;
+use crate::executor::record::Record;
 
 /// A task that is over and was woken [`MOST_LATE_WAKES`] times since.
 pub(crate) struct LateWakes {
@@ -25,18 +25,18 @@ pub(super) struct LateWakesCounted {
 }
 
 impl LateWakesCounted {
-    /// A task that is over was woken.
+    /// The task of this seat was woken, which is over.
     #[cold]
-    pub(super) fn count(&self, node: &TaskNode) {
-        let number = node.record().number();
+    pub(super) fn count(&self, seat: u32, task: &Record) {
+        let number = task.number();
         let mut counts = self.counts.borrow_mut();
-        let of_seat = counts.entry(node.seat()).or_insert((number, 0));
+        let of_seat = counts.entry(seat).or_insert((number, 0));
         if of_seat.0 != number {
             *of_seat = (number, 0);
         }
         of_seat.1 = of_seat.1.saturating_add(1);
         if of_seat.1 == MOST_LATE_WAKES {
-            self.found.borrow_mut().push(LateWakes { number, spawned_at: node.record().spawned_at() });
+            self.found.borrow_mut().push(LateWakes { number, spawned_at: task.spawned_at() });
         }
     }
 

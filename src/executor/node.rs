@@ -177,7 +177,7 @@ impl TaskNode {
             State::MainIdle => self.schedule(State::MainScheduled),
             State::Running => self.state.set(State::Rerun),
             State::Vacant | State::Finished | State::FinishedInQueue if self.executor.is_debugged() => {
-                self.executor.late_wakes.count(self);
+                self.executor.late_wakes.count(self.seat, &self.record);
             }
             _ => {}
         }
