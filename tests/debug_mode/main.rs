@@ -7,6 +7,7 @@ mod common {
 }
 
 mod builders;
+mod faults;
 mod steps;
 mod tasks;
 mod told;
