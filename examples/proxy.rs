@@ -30,20 +30,23 @@ async fn pass_on(client: &mut Connection, upstream: &mut Connection) -> io::Resu
     Ok(())
 }
 
+/// What makes a server one of TLS. The files are read first: a server that was begun is to be awaited.
 #[cfg(feature = "tls")]
-fn secured(server: StartServer, cert: &str, key: &str) -> io::Result<StartServer> {
+fn secured(cert: &str, key: &str) -> io::Result<impl FnOnce(StartServer) -> StartServer> {
     let read =
         |file: &str| std::fs::read(file).map_err(|error| io::Error::new(error.kind(), format!("{file}: {error}")));
-    Ok(server.tls(waterwheel::TlsServer::new(read(cert)?, read(key)?)?))
+    let secrets = waterwheel::TlsServer::new(read(cert)?, read(key)?)?;
+    Ok(move |server: StartServer| server.tls(secrets))
 }
 
 #[cfg(not(feature = "tls"))]
-fn secured(_server: StartServer, _cert: &str, _key: &str) -> io::Result<StartServer> {
+fn secured(_cert: &str, _key: &str) -> io::Result<fn(StartServer) -> StartServer> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "--tls needs the feature \"tls\""))
 }
 
 async fn serve(listen: &str, upstream: &str, tls: Option<(&str, &str)>) -> io::Result<()> {
     let upstream = upstream.to_owned();
+    let secured = tls.map(|(cert, key)| secured(cert, key)).transpose()?;
     let mut server = start_server(
         move |reader, writer| {
             let upstream = upstream.clone();
@@ -55,8 +58,8 @@ async fn serve(listen: &str, upstream: &str, tls: Option<(&str, &str)>) -> io::R
         },
         listen,
     );
-    if let Some((cert, key)) = tls {
-        server = secured(server, cert, key)?;
+    if let Some(secured) = secured {
+        server = secured(server);
     }
     serving::serve(&server.await?).await
 }

@@ -19,8 +19,6 @@ struct Undrained {
     wrote_at: &'static Location<'static>,
     /// For how many turns nobody has drained.
     turns: u32,
-    /// Somebody has drained once, and perhaps given up since.
-    was_drained: bool,
 }
 
 impl AllUndrained {
@@ -34,7 +32,6 @@ impl AllUndrained {
             };
             if writer.is_drained() {
                 undrained.turns = 0;
-                undrained.was_drained = true;
                 return true;
             }
             undrained.turns += 1;
@@ -52,12 +49,11 @@ impl AllUndrained {
         drop(self.0.take());
     }
 
-    /// Forgets a writer. Returns the line that has written to it, if nobody has ever drained it since.
+    /// Forgets a writer. Returns the line that has written to it.
     fn take(&self, writer: &dyn Waited) -> Option<&'static Location<'static>> {
         let mut all = self.0.borrow_mut();
         let place = all.iter().position(|undrained| ptr::addr_eq(undrained.writer.as_ptr(), writer))?;
-        let undrained = all.swap_remove(place);
-        (!undrained.was_drained).then_some(undrained.wrote_at)
+        Some(all.swap_remove(place).wrote_at)
     }
 }
 
@@ -66,7 +62,7 @@ impl Core {
     #[cold]
     pub(crate) fn writer_paused(&self, writer: Weak<dyn Waited>) {
         if let (true, Some(wrote_at)) = (self.executor.is_debugged(), last_write()) {
-            let undrained = Undrained { writer, wrote_at, turns: 0, was_drained: false };
+            let undrained = Undrained { writer, wrote_at, turns: 0 };
             self.watch.debug.undrained.0.borrow_mut().push(undrained);
         }
     }
@@ -78,7 +74,7 @@ impl Core {
     #[cold]
     pub(crate) fn paused_writer_dropped(&self, writer: &dyn Waited) {
         let Some(wrote_at) = self.watch.debug.undrained.take(writer) else { return };
-        if self.executor.is_debugged() && self.executor.current_task().is_some() {
+        if self.executor.is_debugged() && self.executor.current_task().is_some() && !writer.was_drained() {
             let incident = Incident::new("A writer was dropped over its high mark, and nobody had drained it");
             self.report(&incident.with_detail(writer.describe().1).with_line("written at", wrote_at));
         }

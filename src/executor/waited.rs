@@ -20,6 +20,9 @@ pub(crate) trait Waited {
     /// Whether somebody waits until the writer may go on, or until the connection is lost.
     fn is_drained(&self) -> bool;
 
+    /// Whether somebody has done so since the writer was told to pause, and may have given up.
+    fn was_drained(&self) -> bool;
+
     /// How the reader stands, and how the writer does.
     fn describe(&self) -> (String, String);
 }

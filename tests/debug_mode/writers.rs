@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use waterwheel::testing::connected_pair;
 use waterwheel::{
-    Connection, EventLoop, StreamReader, StreamWriter, TimedOut, get_running_loop, open_connection, spawn,
+    Connection, EventLoop, StreamReader, StreamWriter, TimedOut, get_running_loop, open_connection, race, spawn,
     start_server, timeout, yield_now,
 };
 
@@ -149,6 +149,15 @@ fn who_has_drained_and_given_up_or_was_cancelled_could_do_no_more() {
             assert!(matches!(timeout(Duration::from_secs(9), ours.writer.drain()).await, Err(TimedOut { .. })));
         });
         gives_up.await.unwrap();
+        let (ours, theirs_too) = pair().await;
+        spawn(async move {
+            ours.writer.write(&vec![0; MUCH]);
+            // It gives up in the very step.
+            race((async { drop(ours.writer.drain().await) }, async {})).await;
+        })
+        .await
+        .unwrap();
+        drop(theirs_too);
         let (ours, _theirs) = pair().await;
         let cancelled = spawn(async move {
             ours.writer.write(&vec![0; MUCH]);

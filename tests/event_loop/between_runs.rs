@@ -71,6 +71,7 @@ fn a_protocol_is_told_to_pause_between_two_runs_and_may_write_from_inside_that()
     let mut event_loop = EventLoop::new().unwrap();
     let incidents = Trace::default();
     let told = incidents.clone();
+    event_loop.handle().set_debug(false); // How quick the machine is does not count here.
     event_loop.handle().set_exception_handler(move |incident| told.say(incident.to_string()));
     let other = Recorder::new();
     let (other_transport, other_peer) = connected(&mut event_loop, &other);

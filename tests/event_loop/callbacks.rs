@@ -86,6 +86,7 @@ fn a_callback_whose_cancelled_captures_schedule_more_is_no_trouble() {
 fn a_panic_in_a_callback_is_reported_with_its_line_and_the_turn_goes_on() {
     let (mut event_loop, handle, trace) = setting();
     let said = trace.clone();
+    handle.set_debug(false); // How quick the machine is does not count here.
     handle.set_exception_handler(move |incident| {
         let location = incident.location().expect("where it was scheduled");
         assert!(location.file().ends_with("callbacks.rs"), "{location}");
@@ -117,6 +118,7 @@ fn a_panic_in_a_callback_is_reported_with_its_line_and_the_turn_goes_on() {
 fn an_exception_handler_that_panics_is_survived() {
     let (mut event_loop, handle, trace) = setting();
     let said = trace.clone();
+    handle.set_debug(false); // How quick the machine is does not count here.
     handle.set_exception_handler(move |incident| {
         said.say(incident.panic().unwrap());
         panic!("the handler itself");
@@ -132,6 +134,7 @@ fn an_exception_handler_that_panics_is_survived() {
 fn an_exception_handler_may_replace_itself_and_schedule() {
     let (mut event_loop, handle, trace) = setting();
     let (inner, said) = (handle.clone(), trace.clone());
+    handle.set_debug(false); // How quick the machine is does not count here.
     handle.set_exception_handler(move |_| {
         said.say("first handler");
         inner.call_soon(said.saying("scheduled"));

@@ -27,6 +27,8 @@ impl Incidents {
     pub(crate) fn of(event_loop: &LoopHandle) -> Incidents {
         let incidents = Incidents::default();
         let kept = Rc::clone(&incidents.0);
+        // Neither how quick the machine is nor what a test gives up on purpose counts here.
+        event_loop.set_debug(false);
         event_loop.set_exception_handler(move |incident| {
             let text = format!("{}: {}", incident.message(), incident.panic().unwrap_or("no panic"));
             kept.borrow_mut().push(text);

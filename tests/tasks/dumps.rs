@@ -283,7 +283,7 @@ fn work_on_threads_is_told_with_the_line_that_started_it() {
 
 #[test]
 fn a_run_with_a_limit_says_what_hung_and_the_loop_goes_on() {
-    let mut event_loop = EventLoop::new().unwrap();
+    let mut event_loop = EventLoop::builder().debug(false).build().unwrap();
     let promise = Promise::<u8>::new();
     let hung = event_loop.run_within(Duration::from_millis(5), promise.wait()).unwrap_err();
     assert!(hung.to_string().starts_with("the main future is not done after 5ms\ntasks: 1 (their longest polls are known in debug mode only)\nTask-1, the main future"));
@@ -298,7 +298,7 @@ fn a_run_with_a_limit_says_what_hung_and_the_loop_goes_on() {
 
 #[test]
 fn another_thread_gets_a_dump_or_the_reason_why_not() {
-    let mut event_loop = EventLoop::new().unwrap();
+    let mut event_loop = EventLoop::builder().debug(false).build().unwrap();
     let remote = event_loop.handle().remote();
     event_loop.run(async {
         let from_thread = remote.clone();

@@ -26,6 +26,10 @@ impl Waited for StreamProtocol {
         !self.changed.is_empty()
     }
 
+    fn was_drained(&self) -> bool {
+        self.state.any(Flags::DRAINED)
+    }
+
     fn describe(&self) -> (String, String) {
         let Some(transport) = self.transport() else { return (self.describe_reader(), "connection lost".to_owned()) };
         let peer = transport.extra_info().peername().map_or(String::new(), |peer| format!(", peer {peer}"));

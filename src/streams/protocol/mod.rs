@@ -262,6 +262,7 @@ impl Protocol for StreamProtocol {
 
     fn pause_writing(&self) {
         self.state.set(Flags::WRITING_PAUSED);
+        self.state.clear(Flags::DRAINED);
         if let Some(event_loop) = &self.event_loop {
             event_loop.core().writer_paused(self.this.clone());
         }

@@ -33,6 +33,9 @@ impl Flags {
     /// The writer was dropped, or there never was one. Our side ends, and the connection is closed as soon as the reader
     /// is dropped, too.
     pub(super) const WRITER_GONE: Flags = Flags(256);
+    /// Somebody has waited for the writer to go on, or for the connection's end, since we were told to pause writing. It may
+    /// have given up. Debug mode asks.
+    pub(super) const DRAINED: Flags = Flags(512);
 }
 
 impl BitOr for Flags {
@@ -78,6 +81,7 @@ impl fmt::Debug for State {
             (Flags::CLOSING, "closing"),
             (Flags::EOF, "eof"),
             (Flags::WRITER_GONE, "writer gone"),
+            (Flags::DRAINED, "drained"),
         ];
         f.debug_set().entries(names.iter().filter(|(flag, _)| self.any(*flag)).map(|(_, name)| name)).finish()
     }

@@ -59,7 +59,7 @@ impl StreamProtocol {
             return Err(connection_lost());
         }
         let may_go_on = || self.is_lost() || !self.state.any(Flags::WRITING_PAUSED) || self.has_failed();
-        self.changed.wait(reason, || may_go_on().then_some(())).await;
+        self.changed.wait(reason, || self.or_waits(may_go_on().then_some(()))).await;
         self.outcome()
     }
 
@@ -73,7 +73,7 @@ impl StreamProtocol {
             if self.is_lost() || self.has_failed() {
                 return Some(self.outcome().and_then(|()| Err(connection_lost())));
             }
-            (!self.state.any(Flags::WRITING_PAUSED)).then_some(Ok(()))
+            self.or_waits((!self.state.any(Flags::WRITING_PAUSED)).then_some(Ok(())))
         })
     }
 
@@ -90,7 +90,7 @@ impl StreamProtocol {
         if self.has_failed() || !transport.pause_until_sent() {
             return Some(self.outcome());
         }
-        None
+        self.or_waits(None)
     }
 
     pub(in crate::streams) async fn wait_closed(&self, reason: Reason) -> io::Result<()> {
@@ -102,7 +102,15 @@ impl StreamProtocol {
     }
 
     fn closed(&self) -> Option<io::Result<()>> {
-        self.is_lost().then(|| self.outcome())
+        self.or_waits(self.is_lost().then(|| self.outcome()))
+    }
+
+    /// Without an answer, somebody waits now.
+    fn or_waits<T>(&self, answer: Option<T>) -> Option<T> {
+        if answer.is_none() {
+            self.state.set(Flags::DRAINED);
+        }
+        answer
     }
 }
 
