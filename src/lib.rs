@@ -52,6 +52,8 @@
 //! * **Errors** are `io::Error`, or a small type that converts into it. An error that nobody awaits becomes an
 //!   [`Incident`], which goes to the handler of [`LoopHandle::set_exception_handler`]. Without a handler it is logged,
 //!   and while the program has installed no logger, it is printed on standard error.
+//! * **What hangs or is slow** is told by [`LoopHandle::dump_tasks`], by [debug mode](LoopHandle::set_debug), for which
+//!   `WATERWHEEL_DEBUG=1` in the environment is enough, by [`LoopHandle::metrics`], and by a [trace](Builder::trace).
 //! * **Panics** of a callback, a protocol or a task are reported, and end only that one. The loop goes on.
 //! * **Signals** come with the feature `signals`: `add_signal_handler` of the loop, `ctrl_c()`, and a stream of signals.
 //!   [`Server::serve_until`] serves until something is ready, such as `ctrl_c()`, and then ends in order.

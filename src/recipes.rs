@@ -66,6 +66,23 @@
 //! # }).unwrap();
 //! ```
 //!
+//! # Find out why a program hangs
+//!
+//! Start it with `WATERWHEEL_DEBUG=1`. What is mostly a fault is reported with its line; [`set_debug`](crate::LoopHandle::set_debug)
+//! has the list. With the feature `signals`, `kill -QUIT` prints what each task waits for. A test has a limit, and says what
+//! hung:
+//!
+//! ```
+//! use std::time::Duration;
+//! use waterwheel::{EventLoop, Promise};
+//!
+//! let mut event_loop = EventLoop::builder().debug(true).build()?;
+//! let never = Promise::<()>::new();
+//! let hung = event_loop.run_within(Duration::from_millis(1), never.wait()).unwrap_err();
+//! assert!(hung.to_string().contains("waits for a promise at "));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
 //! # Limit the number of connections
 //!
 //! A count in a `Cell`, and a guard that takes itself off the count when the handler ends, however it ends:
