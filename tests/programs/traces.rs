@@ -67,7 +67,8 @@ fn a_trace_becomes_a_page_that_needs_nothing_else_and_a_picture() {
     assert!(page.contains("buffer_updated"), "the trace is in the page");
     let picture = fs::read_to_string(picture).expect("it was written");
     assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"), "{picture}");
-    assert_eq!(picture.matches(">turn ").count(), 2 * 3, "a title and a label for each turn: {picture}");
+    // A turn that is short beside another has no room for a label.
+    assert_eq!(picture.matches("<title>turn ").count(), 3, "a title for each turn: {picture}");
     assert_eq!(picture.matches("NaN").count(), 0);
 
     for (arguments, complaint) in [
