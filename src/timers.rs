@@ -295,9 +295,9 @@ impl<T> Timers<T> {
         let children = self.heap.get(first..)?;
         if let Some(children) = children.first_chunk::<CHILDREN>() {
             let (mut least, mut earliest) = (0, children[0]);
-            for at in 1..CHILDREN {
-                if children[at].is_before(&earliest) {
-                    (least, earliest) = (at, children[at]);
+            for (at, child) in children.iter().enumerate().skip(1) {
+                if child.is_before(&earliest) {
+                    (least, earliest) = (at, *child);
                 }
             }
             return Some((first + least, earliest));
