@@ -13,7 +13,8 @@ use crate::report;
 pub(super) type ExceptionHandler = Rc<dyn Fn(&Incident)>;
 
 /// An error or panic that nobody awaits: a callback or protocol panicked, a task panicked and nobody awaits it, a
-/// connection's handler failed, a server ran out of descriptors.
+/// connection's handler failed, a server ran out of descriptors. In [debug mode](LoopHandle::set_debug) it may also be what is
+/// mostly a fault of the program, such as a step that blocks the loop.
 ///
 /// [`set_exception_handler`](LoopHandle::set_exception_handler) sets who is told of it. By default it is logged as an
 /// error with the crate [`log`]. If the program has installed no logger, it is printed on standard error, as in
