@@ -29,6 +29,8 @@ mod descriptors;
 mod examples;
 #[cfg(all(feature = "tls", target_os = "linux"))]
 mod examples_over_tls;
+#[cfg(all(feature = "signals", feature = "tls", target_os = "linux"))]
+mod faults;
 #[cfg(all(feature = "hyper", feature = "signals", feature = "tls", target_os = "linux"))]
 mod http;
 mod incidents;

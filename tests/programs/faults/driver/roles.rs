@@ -1,0 +1,190 @@
+//! Who connects, who is connected to, and what they say of it in the end.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use waterwheel::signal_hook::consts::{SIGTERM, SIGUSR1};
+use waterwheel::{Server, gather, get_running_loop, signals, spawn, start_server, start_unix_server};
+
+use crate::plan::Plan;
+use crate::talk::{Outcome, host, visit};
+use crate::wire::{Place, Wire, pipes, tls_server};
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Command {
+    Both { wire: Wire, connections: u64, most: u64, seed: u64 },
+    Serve { wire: Wire },
+    Visit { wire: Wire, address: SocketAddr, connections: u64, most: u64, seed: u64 },
+}
+
+pub(crate) async fn act(command: Command) -> io::Result<()> {
+    let heard = Rc::new(RefCell::new(0_u64));
+    let counting = Rc::clone(&heard);
+    get_running_loop().add_signal_handler(SIGUSR1, move || *counting.borrow_mut() += 1)?;
+    let hosts = Hosts::default();
+    let visitors = match command {
+        Command::Both { wire: Wire::Pipes, connections, most, seed } => {
+            let talks = (0..connections).map(|number| over_pipes(Plan { number, most, seed }, hosts.clone()));
+            gather(talks).await.map_err(io::Error::other)?
+        }
+        Command::Both { wire, connections, most, seed } => {
+            let (server, place) = hosts.serve(wire).await?;
+            let visitors = visit_all(wire, &place, connections, most, seed).await?;
+            server.shutdown(Duration::from_secs(20)).await;
+            visitors
+        }
+        Command::Serve { wire } => {
+            let mut stop = signals(&[SIGTERM])?;
+            let (server, place) = hosts.serve(wire).await?;
+            if let Place::Tcp(address) | Place::Tls(address) = place {
+                say(&format!("Serving on {address}"));
+            }
+            server.serve_until(async move { stop.next().await }, Duration::ZERO).await?;
+            Vec::new()
+        }
+        Command::Visit { wire, address, connections, most, seed } => {
+            let place = if wire == Wire::Tls { Place::Tls(address) } else { Place::Tcp(address) };
+            visit_all(wire, &place, connections, most, seed).await?
+        }
+    };
+    if let Command::Both { wire, .. } = command {
+        look_for_hidden_losses(wire, &visitors, &hosts.outcomes.borrow());
+    }
+    let hosts = hosts.outcomes.take();
+    let mut said = Tally::default();
+    said.take_in(visitors.into_iter().map(|(_, outcome)| outcome));
+    said.take_in(hosts.into_iter().map(|(_, outcome)| outcome));
+    let heard = *heard.borrow();
+    say(&format!(
+        "{} whole, {} aborted, {} cut, {} failed, {heard} signals",
+        said.whole, said.aborted, said.cut, said.failed
+    ));
+    let is_tolerant = std::env::var_os("FAULTS_TOLERANT").is_some() || matches!(command, Command::Serve { .. });
+    if said.failed > 0 && !is_tolerant { Err(io::Error::other("a conversation failed")) } else { Ok(()) }
+}
+
+/// Prints a line. Where that fails, because somebody had the call fail, there is nobody to be told.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Visits all at once, and gives how that ended, by number.
+async fn visit_all(wire: Wire, place: &Place, connections: u64, most: u64, seed: u64) -> io::Result<Vec<Ended>> {
+    let visits = (0..connections).map(|number| {
+        let (plan, place) = (Plan { number, most, seed }, place.clone());
+        async move {
+            match place.connect().await {
+                Ok((reader, writer)) => (Some(plan), visit(plan, reader, writer, wire).await),
+                Err(error) => (Some(plan), Outcome::Failed(error)),
+            }
+        }
+    });
+    gather(visits).await.map_err(io::Error::other)
+}
+
+async fn over_pipes(plan: Plan, hosts: Hosts) -> Ended {
+    match pipes().await {
+        Ok([(reader, writer), (host_reader, host_writer)]) => {
+            let hosting = spawn(host(host_reader, host_writer, Wire::Pipes));
+            let outcome = visit(plan, reader, writer, Wire::Pipes).await;
+            match hosting.await {
+                Ok(ended) => hosts.outcomes.borrow_mut().push(ended),
+                Err(error) => panic!("a host did not end: {error}"),
+            }
+            (Some(plan), outcome)
+        }
+        Err(error) => (Some(plan), Outcome::Failed(error)),
+    }
+}
+
+/// Which conversation it was, if that was said, and how it ended.
+type Ended = (Option<Plan>, Outcome);
+
+/// Those who are connected to, and what became of them.
+#[derive(Clone, Default)]
+struct Hosts {
+    outcomes: Rc<RefCell<Vec<Ended>>>,
+}
+
+impl Hosts {
+    async fn serve(&self, wire: Wire) -> io::Result<(Server, Place)> {
+        let outcomes = Rc::clone(&self.outcomes);
+        let handler = move |reader, writer| {
+            let outcomes = Rc::clone(&outcomes);
+            async move {
+                let ended = host(reader, writer, wire).await;
+                outcomes.borrow_mut().push(ended);
+            }
+        };
+        let inet = ("127.0.0.1", 0);
+        Ok(match wire {
+            Wire::Tcp => {
+                let server = start_server(handler, inet).await?;
+                let address = server.local_addrs()[0];
+                (server, Place::Tcp(address))
+            }
+            Wire::Tls => {
+                let server = start_server(handler, inet).tls(tls_server()?).await?;
+                let address = server.local_addrs()[0];
+                (server, Place::Tls(address))
+            }
+            Wire::Unix => {
+                let path = std::env::temp_dir().join(format!("waterwheel-faults-{}", std::process::id()));
+                (start_unix_server(handler, &path).await?, Place::Unix(PathBuf::from(&path)))
+            }
+            Wire::Pipes => return Err(io::Error::other("nobody can connect to a pipe")),
+        })
+    }
+}
+
+/// Who gave bytes up and who saw an end in order are not to be the two sides of one conversation.
+fn look_for_hidden_losses(wire: Wire, visitors: &[Ended], hosts: &[Ended]) {
+    if !wire.tells_of_loss() {
+        return;
+    }
+    let by_number = |ended: &'_ [Ended]| -> BTreeMap<u64, (bool, bool)> {
+        let gave_up = |outcome: &Outcome| matches!(outcome, Outcome::Aborted { gave_up: true });
+        let clean = |outcome: &Outcome| matches!(outcome, Outcome::Cut { clean: true });
+        let known = ended.iter().filter_map(|(plan, outcome)| Some((plan.as_ref()?, outcome)));
+        known.map(|(plan, outcome)| (plan.number, (gave_up(outcome), clean(outcome)))).collect()
+    };
+    let (visitors, hosts) = (by_number(visitors), by_number(hosts));
+    for (number, visitor) in &visitors {
+        let Some(host) = hosts.get(number) else { continue };
+        if (visitor.0 && host.1) || (host.0 && visitor.1) {
+            eprintln!(
+                "VIOLATION: in conversation {number} bytes were given up, and the other side saw an end in order"
+            );
+            std::process::exit(4);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    whole: usize,
+    aborted: usize,
+    cut: usize,
+    failed: usize,
+}
+
+impl Tally {
+    fn take_in(&mut self, outcomes: impl Iterator<Item = Outcome>) {
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Whole => self.whole += 1,
+                Outcome::Aborted { .. } => self.aborted += 1,
+                Outcome::Cut { .. } => self.cut += 1,
+                Outcome::Failed(error) => {
+                    self.failed += 1;
+                    say(&format!("failed: {error}"));
+                }
+            }
+        }
+    }
+}

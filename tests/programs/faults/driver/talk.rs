@@ -1,0 +1,216 @@
+//! One side of a conversation.
+
+use std::io;
+
+use futures::future::try_join;
+use waterwheel::{StreamReader, StreamWriter, yield_now};
+
+use crate::pattern::Pattern;
+use crate::plan::{Course, GREETING, Plan, Role};
+use crate::wire::Wire;
+
+/// How a conversation ended for one side of it.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// As it was planned: everything was sent, and everything came.
+    Whole,
+    /// This side aborted, as it was planned.
+    Aborted {
+        /// Whether bytes were given up that had been written.
+        gave_up: bool,
+    },
+    /// The other side was to abort. What came until then was as it should be.
+    Cut {
+        /// Whether that looked like an end in order.
+        clean: bool,
+    },
+    /// What no plan foresees.
+    Failed(io::Error),
+}
+
+/// What a side found out that must never be, whatever fails: bytes that were not sent, or an end in order before the last
+/// of them.
+pub(crate) fn violation(plan: &Plan, role: Role, what: &str) -> ! {
+    eprintln!("VIOLATION: {role:?} of {plan:?}, {:?}: {what}", plan.course());
+    std::process::exit(4);
+}
+
+/// A conversation with who connects, after it has said which it is to be.
+pub(crate) async fn host(mut reader: StreamReader, writer: StreamWriter, wire: Wire) -> (Option<Plan>, Outcome) {
+    let greeting = match reader.readexactly(GREETING).await {
+        Ok(greeting) => greeting,
+        Err(error) => return (None, Outcome::Failed(error.into())),
+    };
+    let plan = Plan::of_greeting(&greeting);
+    (Some(plan), Side { plan, role: Role::Host, wire, reader, writer }.talk().await)
+}
+
+pub(crate) async fn visit(plan: Plan, reader: StreamReader, writer: StreamWriter, wire: Wire) -> Outcome {
+    writer.write(&plan.greeting());
+    Side { plan, role: Role::Visitor, wire, reader, writer }.talk().await
+}
+
+struct Side {
+    plan: Plan,
+    role: Role,
+    wire: Wire,
+    reader: StreamReader,
+    writer: StreamWriter,
+}
+
+impl Side {
+    async fn talk(mut self) -> Outcome {
+        let aborts = match self.plan.course() {
+            Course::VisitorAborts => Some(Role::Visitor),
+            Course::HostAborts => Some(Role::Host),
+            _ => None,
+        };
+        let result = match aborts {
+            Some(role) if role == self.role => self.send_half_and_abort().await,
+            Some(_) => Ok(self.until_cut().await),
+            None => self.exchange().await,
+        };
+        result.unwrap_or_else(Outcome::Failed)
+    }
+
+    fn other(&self) -> Role {
+        if self.role == Role::Host { Role::Visitor } else { Role::Host }
+    }
+
+    async fn exchange(&mut self) -> io::Result<Outcome> {
+        let (plan, role, wire) = (self.plan, self.role, self.wire);
+        let (reader, writer) = (&mut self.reader, &self.writer);
+        let other = if role == Role::Host { Role::Visitor } else { Role::Host };
+        let send = async {
+            send(writer, &mut plan.pattern(role), plan.length(role), plan.piece(role)).await?;
+            if wire.has_halves() {
+                writer.write_eof();
+            }
+            Ok(())
+        };
+        let speaks_second =
+            matches!((plan.course(), role), (Course::VisitorFirst, Role::Host) | (Course::HostFirst, Role::Visitor));
+        if speaks_second {
+            receive(reader, &plan, other).await?;
+            if plan.course() == Course::VisitorFirst && wire.has_halves() {
+                expect_end(reader, &plan, role).await?;
+            }
+            send.await?;
+        } else {
+            try_join(receive(reader, &plan, other), send).await?;
+        }
+        // Without halves it is the host that ends the whole, when it has sent and read all.
+        if wire.has_halves() || role == Role::Visitor {
+            expect_end(reader, &plan, role).await?;
+        }
+        writer.close();
+        writer.wait_closed().await?;
+        Ok(Outcome::Whole)
+    }
+
+    async fn send_half_and_abort(&mut self) -> io::Result<Outcome> {
+        // A greeting that is given up says nothing. It goes out at the end of this step, if the kernel takes it.
+        yield_now().await;
+        self.writer.flush().await?;
+        let mut pattern = self.plan.pattern(self.role);
+        let length = self.plan.length(self.role);
+        send(&self.writer, &mut pattern, length / 2, self.plan.piece(self.role)).await?;
+        let mut rest = vec![0; (length - pattern.place()) as usize];
+        pattern.fill(&mut rest);
+        self.writer.write(&rest);
+        // What is still here after the end of the step is what the kernel did not take.
+        yield_now().await;
+        let gave_up = self.writer.get_write_buffer_size() > 0;
+        self.writer.abort();
+        // The outcome is that of an abort.
+        let _ = self.writer.wait_closed().await;
+        Ok(Outcome::Aborted { gave_up })
+    }
+
+    /// Sends and reads until the other side aborts.
+    async fn until_cut(&mut self) -> Outcome {
+        let (plan, role, other) = (self.plan, self.role, self.other());
+        let sent = async {
+            let result = send(&self.writer, &mut plan.pattern(role), plan.length(role), plan.piece(role)).await;
+            // What the other side has sent is to be read all the same.
+            io::Result::Ok(result)
+        };
+        let received = async {
+            let mut pattern = plan.pattern(other);
+            loop {
+                match self.reader.fill_buf().await {
+                    Ok([]) => return Ok(true),
+                    Ok(data) => {
+                        let n = data.len();
+                        check(&mut pattern, data, &plan, role);
+                        self.reader.consume(n);
+                    }
+                    Err(_) => return io::Result::Ok(false),
+                }
+            }
+        };
+        match try_join(sent, received).await {
+            Ok((_, clean)) => Outcome::Cut { clean },
+            Err(error) => Outcome::Failed(error),
+        }
+    }
+}
+
+async fn send(writer: &StreamWriter, pattern: &mut Pattern, length: u64, piece: usize) -> io::Result<()> {
+    let mut data = vec![0; piece];
+    let mut rounds = 0;
+    while pattern.place() < length {
+        let n = (length - pattern.place()).min(piece as u64) as usize;
+        pattern.fill(&mut data[..n]);
+        rounds += 1;
+        if rounds % 3 == 0 {
+            writer.writelines([&data[..n / 3], &[], &data[n / 3..n]]);
+        } else {
+            writer.write(&data[..n]);
+        }
+        writer.drain().await?;
+    }
+    Ok(())
+}
+
+/// Reads as many bytes as the other side has to send.
+async fn receive(reader: &mut StreamReader, plan: &Plan, from: Role) -> io::Result<()> {
+    let (length, piece) = (plan.length(from), plan.piece(from).max(8));
+    let to = if from == Role::Host { Role::Visitor } else { Role::Host };
+    let mut pattern = plan.pattern(from);
+    let mut rounds = 0;
+    while pattern.place() < length {
+        let n = (length - pattern.place()).min(piece as u64) as usize;
+        rounds += 1;
+        let data = match rounds % 3 {
+            0 => reader.read(n).await?,
+            1 => reader.readexactly(n).await?,
+            _ => {
+                let data = reader.fill_buf().await?;
+                let data = data[..data.len().min(n)].to_vec();
+                reader.consume(data.len());
+                data
+            }
+        };
+        if data.is_empty() {
+            let text = format!("an end in order after {} of {length} bytes", pattern.place());
+            violation(plan, to, &text);
+        }
+        check(&mut pattern, &data, plan, to);
+    }
+    Ok(())
+}
+
+async fn expect_end(reader: &mut StreamReader, plan: &Plan, role: Role) -> io::Result<()> {
+    let more = reader.read(1).await?;
+    if !more.is_empty() {
+        violation(plan, role, "more than was sent");
+    }
+    Ok(())
+}
+
+fn check(pattern: &mut Pattern, data: &[u8], plan: &Plan, role: Role) {
+    if let Err(place) = pattern.check(data) {
+        violation(plan, role, &format!("the byte at {place} is wrong"));
+    }
+}

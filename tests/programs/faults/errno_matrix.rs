@@ -1,0 +1,131 @@
+//! Each system call that a loop makes, failing with each error that it may have, at each of its first places: the program
+//! goes on with what is not concerned, says a clear error, or gives up in order. It never hangs, panics or takes a part for
+//! the whole.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::driven::{Ended, driver, figure, scratch, two_at_a_time};
+use crate::strace::name_of;
+
+/// A call, over which wire it is made, and errors that it may have.
+struct Row {
+    call: &'static str,
+    wire: &'static str,
+    errors: [&'static str; 8],
+}
+
+const fn row(call: &'static str, wire: &'static str, errors: [&'static str; 8]) -> Row {
+    Row { call, wire, errors }
+}
+
+/// What may happen to any option or name of a socket.
+const OPTIONS: [&str; 8] = ["ENOBUFS", "ENOMEM", "ENOPROTOOPT", "EINVAL", "ENOTSOCK", "EBADF", "EFAULT", "EOPNOTSUPP"];
+const SENDS: [&str; 8] =
+    ["EINTR", "EPIPE", "ECONNRESET", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENOBUFS", "ENOMEM"];
+
+const MATRIX: [Row; 17] = [
+    row("epoll_create1", "tcp", ["EMFILE", "ENFILE", "ENOMEM", "EINVAL", "ENOSYS", "EPERM", "EACCES", "EINTR"]),
+    row("epoll_ctl", "tcp", ["ENOSPC", "ENOMEM", "EPERM", "EBADF", "EEXIST", "ELOOP", "EINVAL", "ENOENT"]),
+    row("epoll_wait", "tcp", ["EINTR", "EBADF", "EFAULT", "EINVAL", "ENOMEM", "EIO", "ENOSYS", "EPERM"]),
+    row(
+        "socket",
+        "tcp",
+        ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EACCES", "EAFNOSUPPORT", "EPROTONOSUPPORT", "EINVAL"],
+    ),
+    row("bind", "tcp", ["EADDRINUSE", "EADDRNOTAVAIL", "EACCES", "EINVAL", "EPERM", "ENOBUFS", "ENOMEM", "ENOTSOCK"]),
+    row("listen", "tcp", ["EADDRINUSE", "EOPNOTSUPP", "EINVAL", "EACCES", "EPERM", "ENOBUFS", "ENOMEM", "ENOTSOCK"]),
+    row("accept4", "tcp", ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED", "EPROTO", "EPERM", "EINTR"]),
+    row(
+        "connect",
+        "tcp",
+        ["ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "EACCES", "EAGAIN", "EPERM"],
+    ),
+    row("getsockopt", "tcp", OPTIONS),
+    row("setsockopt", "tcp", OPTIONS),
+    row("getsockname", "tcp", OPTIONS),
+    row("getpeername", "tcp", ["ENOTCONN", "ENOBUFS", "ENOMEM", "EINVAL", "ENOTSOCK", "EBADF", "EFAULT", "EIO"]),
+    row(
+        "recvfrom",
+        "tls",
+        ["EINTR", "ECONNRESET", "ETIMEDOUT", "EHOSTUNREACH", "ENETDOWN", "ENOBUFS", "ENOMEM", "ECONNREFUSED"],
+    ),
+    row("sendto", "tcp", SENDS),
+    row("shutdown", "tcp", ["ENOTCONN", "ENOBUFS", "ENOMEM", "EINVAL", "ENOTSOCK", "EBADF", "EIO", "EINTR"]),
+    row("read", "pipes", ["EINTR", "EIO", "ENOMEM", "EINVAL", "EBADF", "EISDIR", "EFAULT", "ENOBUFS"]),
+    row("write", "pipes", ["EINTR", "EPIPE", "EIO", "ENOSPC", "EDQUOT", "EFBIG", "EBADF", "ENOMEM"]),
+];
+
+/// The one error of `epoll_wait` that is none. With any other a loop cannot go on, and says so by the panic that is
+/// documented.
+const NO_SELECTOR: &str = "the event loop cannot go on, its selector failed";
+
+/// Runs the driver under strace, and gives how it ended and the lines of the log.
+fn trace(call: &str, wire: &str, inject: Option<&str>) -> (Ended, Vec<String>) {
+    let log = scratch("strace");
+    let log_name = log.to_str().expect("the path is plain");
+    let traced = format!("trace=epoll_create1,{call}");
+    let mut options = vec!["strace", "-f", "-q", "-o", log_name, "-e", &traced];
+    if let Some(inject) = inject {
+        options.extend(["-e", inject]);
+    }
+    let mut command = driver(&options, &["both", wire, "6", "30000", "5"]);
+    command.env("FAULTS_TOLERANT", "1");
+    let ended = Ended::run(&mut command);
+    let text = fs::read_to_string(&log).expect("strace writes its log");
+    fs::remove_file(&log).expect("it is there");
+    let lines = text.lines().map(|line| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').to_owned());
+    (ended, lines.collect())
+}
+
+/// How often a call is made before there is a loop, by the loader and by the runtime of the language, and after that.
+fn calls(row: &Row) -> (usize, usize) {
+    let (ended, lines) = trace(row.call, row.wire, None);
+    assert!(ended.status.success() && ended.count("failed") == 0, "nothing is wrong yet: {ended:?}");
+    let begin = lines.iter().position(|line| name_of(line) == "epoll_create1").expect("there is a loop");
+    let made = |lines: &[String]| lines.iter().filter(|line| name_of(line) == row.call).count();
+    (made(&lines[..begin]), made(&lines[begin..]))
+}
+
+/// Lets one call fail at one place. Gives how often it did.
+fn fail(row: &Row, error: &str, place: usize) -> usize {
+    let inject = format!("inject={}:error={error}:when={place}", row.call);
+    let (ended, lines) = trace(row.call, row.wire, Some(&inject));
+    let gave_up = row.call == "epoll_wait" && error != "EINTR" && ended.errors.contains(NO_SELECTOR);
+    assert!(ended.in_order() || gave_up, "{inject}: {ended:?}");
+    let failed = ended.status.code() != Some(0) || ended.count("failed") > 0;
+    assert!(
+        !failed || gave_up || ended.said.contains("error: ") || ended.said.contains("failed: "),
+        "{inject}: {ended:?}"
+    );
+    assert!(
+        error != "EINTR" || row.call == "epoll_create1" || !failed,
+        "an interrupted call is made again: {inject}: {ended:?}"
+    );
+    lines.iter().filter(|line| line.ends_with("(INJECTED)")).count()
+}
+
+#[test]
+#[ignore = "needs strace, and takes a while: see README.md"]
+fn no_error_of_any_call_hangs_a_loop_or_passes_for_success() {
+    let most = figure("WATERWHEEL_ERRNO_PLACES", 5) as usize;
+    let mut work = Vec::new();
+    for row in &MATRIX {
+        let (before, made) = calls(row);
+        assert!(made > 0, "{} is never made", row.call);
+        let places = before + 1..=before + made.min(most);
+        work.extend(places.flat_map(|place| row.errors.map(|error| (row, error, place))));
+    }
+    let runs = work.len();
+    let counts = two_at_a_time(work, |(row, error, place)| ((row.call, error), fail(row, error, place)));
+    let mut injected = BTreeMap::<(&str, &str), usize>::new();
+    for (pair, count) in counts {
+        *injected.entry(pair).or_default() += count;
+    }
+    let sum: usize = injected.values().sum();
+    println!("{runs} runs, {sum} errors injected, {} pairs of a call and an error", injected.len());
+    let never: Vec<_> = injected.iter().filter(|(_, count)| **count == 0).collect();
+    assert!(never.is_empty(), "these were never injected: {never:?}");
+    // Where the calls are made in another order than before, a place may not be reached.
+    assert!(sum * 10 >= runs * 9, "only {sum} of {runs}");
+}
