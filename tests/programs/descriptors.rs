@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::common::processes::{MOMENT, PATIENCE, until};
+use crate::figures::figure;
 use crate::servers::{Server, example};
 
 /// The most descriptors that the server may have, and how many clients come.
@@ -140,4 +141,47 @@ fn a_server_without_descriptors_complains_once_and_serves_on() {
     let mut clients = Clients::ask(&server, places + 1);
     clients.until_served(places);
     until("the server complains again", || complaints(&server) == 2);
+}
+
+/// Servers side by side, since a server that is short of descriptors rests for a second before it looks again.
+const SIDE_BY_SIDE: usize = 8;
+
+#[test]
+#[ignore = "takes a while: see faults/README.md"]
+fn descriptors_run_out_again_and_again_and_each_time_all_are_served() {
+    let cycles = figure("WATERWHEEL_EMFILE_CYCLES", 200) as usize;
+    let (mut ticks, mut time) = (0, Duration::ZERO);
+    std::thread::scope(|scope| {
+        let running = || scope.spawn(|| run_out(cycles.div_ceil(SIDE_BY_SIDE)));
+        let servers: Vec<_> = (0..SIDE_BY_SIDE).map(|_| running()).collect();
+        for server in servers {
+            let (used, passed) = server.join().expect("it recovers");
+            ticks += used;
+            time += passed;
+        }
+    });
+    let share = ticks as f64 / (100.0 * time.as_secs_f64());
+    println!("{cycles} times without descriptors; {:.2} % of a processor meanwhile", 100.0 * share);
+    assert!(share < 0.05, "{ticks} ticks in {time:?}");
+}
+
+/// Lets a server run out of descriptors so many times. Gives the ticks it used, and the time that it took.
+fn run_out(cycles: usize) -> (u64, Duration) {
+    let mut limited = Command::new("prlimit");
+    limited.arg(format!("--nofile={LIMIT}")).arg(example("echo_streams")).arg("127.0.0.1:0");
+    let server = Server::start(&mut limited);
+    let before = server.descriptors();
+    let places = (0..LIMIT).filter(|place| !before.contains(place)).count();
+    let (ticks, began) = (server.ticks(), Instant::now());
+    for cycle in 1..=cycles {
+        let mut clients = Clients::ask(&server, places + 3);
+        clients.until_served(places);
+        until("the server complains", || complaints(&server) == cycle);
+        // Whoever waits is served when there is room again, and that is the end of this shortage.
+        clients.served.clear();
+        clients.until_served(3);
+        drop(clients);
+        until("all is closed", || server.descriptors() == before);
+    }
+    (server.ticks() - ticks, began.elapsed())
 }

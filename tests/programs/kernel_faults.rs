@@ -1,10 +1,13 @@
 //! Failures of system calls that the kernel gives rarely, given often: strace makes them fail, and counts.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::thread;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::{fs, thread};
 
-use crate::common::processes::PATIENCE;
+use crate::common::processes::{PATIENCE, Process};
+use crate::servers::example;
 use crate::strace::{Traced, injected, name_of};
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -112,4 +115,32 @@ fn a_send_that_fails_leaves_what_the_peer_goes_on_to_send() {
         let received = received.filter_map(|call| call.rsplit(" = ").next()?.parse::<usize>().ok()).sum::<usize>();
         assert_eq!(received, 11 + REST, "{error}");
     }
+}
+
+/// Runs a program that fails because one of its system calls does, and gives what it says of that.
+#[track_caller]
+fn complaint(name: &str, program: &[&str], inject: &str) -> String {
+    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{}.strace", std::process::id()));
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-q", "-e", inject, "-o"]).arg(&log).arg(example(program[0])).args(&program[1..]);
+    let (status, _, errors) = Process::start(&mut strace).finish();
+    assert_eq!(status.code(), Some(1), "{inject}: {errors}");
+    let text = fs::read_to_string(&log).expect("strace has written its log");
+    assert_eq!(text.matches("(INJECTED)").count(), 1, "{inject}");
+    errors
+}
+
+#[test]
+fn a_connect_whose_peer_has_no_name_fails_and_does_not_wait_for_ever() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let errors = complaint("no_peer_name", &["tcp_echo_client", &address], "inject=getpeername:error=ENOBUFS:when=1");
+    assert!(errors.contains("No buffer space available"), "{errors}");
+}
+
+#[test]
+fn a_server_that_cannot_learn_where_it_listens_does_not_start() {
+    // Binding asks for the name twice, and listening once more.
+    let errors = complaint("no_name", &["echo_streams", "127.0.0.1:0"], "inject=getsockname:error=ENOBUFS:when=3");
+    assert!(errors.contains("No buffer space available"), "{errors}");
 }

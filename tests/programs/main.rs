@@ -31,6 +31,8 @@ mod examples;
 mod examples_over_tls;
 #[cfg(all(feature = "signals", feature = "tls", target_os = "linux"))]
 mod faults;
+#[cfg(target_os = "linux")]
+mod figures;
 #[cfg(all(feature = "hyper", feature = "signals", feature = "tls", target_os = "linux"))]
 mod http;
 mod incidents;

@@ -99,7 +99,9 @@ impl Acceptor for SystemAcceptor {
     fn listen(&self, backlog: u32) -> io::Result<()> {
         let socket = SockRef::from(self);
         socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-        self.sockname.replace(sockname(socket).map(Rc::new));
+        // Whoever asked for any free port could not say where the server is.
+        let name = socket.local_addr()?;
+        self.sockname.replace(Address::from_sock_addr(name).map(Rc::new));
         Ok(())
     }
 

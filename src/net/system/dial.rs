@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
-use super::socket::{connected, family_of, peername, prepare, set_nodelay, sockname};
+use super::socket::{connected, family_of, prepare, set_nodelay, sockname};
 use crate::constants::UNIX_RETRY;
 use crate::event_loop::LoopHandle;
+use crate::interface::Address;
 use crate::net::connection::Watch;
 use crate::net::port::Connected;
 use crate::reactor::Direction;
@@ -35,12 +36,17 @@ pub(super) async fn dial(event_loop: &LoopHandle, address: SocketAddr, from: &[S
         if let Some(error) = socket.take_error()? {
             return Err(error);
         }
-        // Readiness is a hint: only a peer says that there is one.
-        if let Some(peer) = peername(SockRef::from(&socket)) {
-            let local = sockname(SockRef::from(&socket)).map(Rc::new);
-            return Ok(Connected::new(socket).with_names(Some(peer), local).with_watch(watch));
+        // Readiness is a hint: only a peer says that there is one. Of all errors one says that there is none yet, and that
+        // another event will come.
+        match socket.peer_addr() {
+            Ok(peer) => {
+                let local = sockname(SockRef::from(&socket)).map(Rc::new);
+                let peer = Address::from_sock_addr(peer);
+                return Ok(Connected::new(socket).with_names(peer, local).with_watch(watch));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => watch.exhausted(Direction::Write),
+            Err(error) => return Err(error),
         }
-        watch.exhausted(Direction::Write);
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{env, fs, thread};
+use std::{fs, thread};
 
 use crate::common::certificates::Authority;
 use crate::common::processes::Process;
@@ -15,14 +15,6 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{}-{number}-{name}", std::process::id()))
-}
-
-/// How much is to be done: what the environment says, or else so much.
-pub(crate) fn figure(variable: &str, otherwise: u64) -> u64 {
-    match env::var(variable) {
-        Ok(text) => text.replace('_', "").parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")),
-        Err(_) => otherwise,
-    }
 }
 
 /// The directory with who is trusted and who is to be.

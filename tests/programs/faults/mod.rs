@@ -4,4 +4,6 @@
 
 mod driven;
 mod errno_matrix;
+mod peers;
+mod proxy;
 mod shim;

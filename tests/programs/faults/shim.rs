@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::driven::{Ended, driver, figure, scratch, two_at_a_time};
+use super::driven::{Ended, driver, scratch, two_at_a_time};
+use crate::figures::figure;
 
 const WIRES: [&str; 4] = ["tcp", "tls", "unix", "pipes"];
 

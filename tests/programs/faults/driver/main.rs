@@ -1,11 +1,11 @@
 //! A program that is to be disturbed: it moves much data over many connections, and looks at every byte that comes.
 //!
 //!     faults_driver both WIRE CONNECTIONS BYTES SEED      both sides, in one loop; WIRE is tcp, tls, unix or pipes
-//!     faults_driver serve WIRE                            the hosts alone, until SIGTERM
+//!     faults_driver serve WIRE [ADDR]                     the hosts alone, until SIGTERM
 //!     faults_driver visit WIRE ADDR CONNECTIONS BYTES SEED
 //!
 //! Each connection has a plan of its own, which follows from SEED and its number. With `FAULTS_TOLERANT` in the environment,
-//! an error is a good answer. Whatever the environment says, bytes that are wrong, or an end in order before the last of
+//! an error is a good answer; with `FAULTS_CUT_IN_ORDER` so is an early end of a TCP connection. Whatever the environment says, bytes that are wrong, or an end in order before the last of
 //! them, end the program with status 4, and a loop that hangs ends it with status 3 and a dump.
 
 mod pattern;
@@ -20,11 +20,11 @@ use std::{env, fs};
 
 use waterwheel::EventLoop;
 
-use crate::roles::{Command, act, say};
+use crate::roles::{Command, LOOPBACK, act, say};
 use crate::wire::Wire;
 
 /// Longer than any run takes that does not hang.
-const PATIENCE: Duration = Duration::from_secs(100);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 fn command() -> Option<Command> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -37,7 +37,8 @@ fn command() -> Option<Command> {
             most: number(most)?,
             seed: number(seed)?,
         },
-        ["serve", wire] => Command::Serve { wire: Wire::named(wire)? },
+        ["serve", wire] => Command::Serve { wire: Wire::named(wire)?, at: LOOPBACK },
+        ["serve", wire, at] => Command::Serve { wire: Wire::named(wire)?, at: at.parse().ok()? },
         ["visit", wire, address, connections, most, seed] => Command::Visit {
             wire: Wire::named(wire)?,
             address: address.parse().ok()?,

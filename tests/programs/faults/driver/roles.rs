@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,13 +12,18 @@ use waterwheel::signal_hook::consts::{SIGTERM, SIGUSR1};
 use waterwheel::{Server, gather, get_running_loop, signals, spawn, start_server, start_unix_server};
 
 use crate::plan::Plan;
-use crate::talk::{Outcome, host, visit};
+use crate::talk::{Outcome, RECEIVED, host, visit};
 use crate::wire::{Place, Wire, pipes, tls_server};
+
+pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// How many visit at a time; where there are more, they come in waves.
+const WAVE: u64 = 100;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Command {
     Both { wire: Wire, connections: u64, most: u64, seed: u64 },
-    Serve { wire: Wire },
+    Serve { wire: Wire, at: IpAddr },
     Visit { wire: Wire, address: SocketAddr, connections: u64, most: u64, seed: u64 },
 }
 
@@ -26,6 +31,14 @@ pub(crate) async fn act(command: Command) -> io::Result<()> {
     let heard = Rc::new(RefCell::new(0_u64));
     let counting = Rc::clone(&heard);
     get_running_loop().add_signal_handler(SIGUSR1, move || *counting.borrow_mut() += 1)?;
+    // Signals are bad company for a program that has ceased to listen to them. So it tells when it begins and ends to.
+    let mut stop = match std::env::var_os("FAULTS_SIGNALS") {
+        Some(_) => Some(signals(&[SIGTERM])?),
+        None => None,
+    };
+    if stop.is_some() {
+        say("listening");
+    }
     let hosts = Hosts::default();
     let visitors = match command {
         Command::Both { wire: Wire::Pipes, connections, most, seed } => {
@@ -33,14 +46,14 @@ pub(crate) async fn act(command: Command) -> io::Result<()> {
             gather(talks).await.map_err(io::Error::other)?
         }
         Command::Both { wire, connections, most, seed } => {
-            let (server, place) = hosts.serve(wire).await?;
+            let (server, place) = hosts.serve(wire, LOOPBACK).await?;
             let visitors = visit_all(wire, &place, connections, most, seed).await?;
             server.shutdown(Duration::from_secs(20)).await;
             visitors
         }
-        Command::Serve { wire } => {
+        Command::Serve { wire, at } => {
             let mut stop = signals(&[SIGTERM])?;
-            let (server, place) = hosts.serve(wire).await?;
+            let (server, place) = hosts.serve(wire, at).await?;
             if let Place::Tcp(address) | Place::Tls(address) = place {
                 say(&format!("Serving on {address}"));
             }
@@ -59,13 +72,17 @@ pub(crate) async fn act(command: Command) -> io::Result<()> {
     let mut said = Tally::default();
     said.take_in(visitors.into_iter().map(|(_, outcome)| outcome));
     said.take_in(hosts.into_iter().map(|(_, outcome)| outcome));
-    let heard = *heard.borrow();
+    let (heard, Tally { whole, aborted, cut, reset, failed }) = (*heard.borrow(), said);
+    let received = RECEIVED.get();
     say(&format!(
-        "{} whole, {} aborted, {} cut, {} failed, {heard} signals",
-        said.whole, said.aborted, said.cut, said.failed
+        "{whole} whole, {aborted} aborted, {cut} cut, {reset} reset, {failed} failed, {heard} signals, {received} bytes"
     ));
+    if let Some(stop) = &mut stop {
+        say("done");
+        stop.next().await;
+    }
     let is_tolerant = std::env::var_os("FAULTS_TOLERANT").is_some() || matches!(command, Command::Serve { .. });
-    if said.failed > 0 && !is_tolerant { Err(io::Error::other("a conversation failed")) } else { Ok(()) }
+    if failed > 0 && !is_tolerant { Err(io::Error::other("a conversation failed")) } else { Ok(()) }
 }
 
 /// Prints a line. Where that fails, because somebody had the call fail, there is nobody to be told.
@@ -73,18 +90,23 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// Visits all at once, and gives how that ended, by number.
+/// Visits as often as that, and gives how each visit ended, by number.
 async fn visit_all(wire: Wire, place: &Place, connections: u64, most: u64, seed: u64) -> io::Result<Vec<Ended>> {
-    let visits = (0..connections).map(|number| {
-        let (plan, place) = (Plan { number, most, seed }, place.clone());
-        async move {
-            match place.connect().await {
-                Ok((reader, writer)) => (Some(plan), visit(plan, reader, writer, wire).await),
-                Err(error) => (Some(plan), Outcome::Failed(error)),
+    let mut ended = Vec::new();
+    while (ended.len() as u64) < connections {
+        let begun = ended.len() as u64;
+        let visits = (begun..connections.min(begun + WAVE)).map(|number| {
+            let (plan, place) = (Plan { number, most, seed }, place.clone());
+            async move {
+                match place.connect().await {
+                    Ok((reader, writer)) => (Some(plan), visit(plan, reader, writer, wire).await),
+                    Err(error) => (Some(plan), Outcome::Failed(error)),
+                }
             }
-        }
-    });
-    gather(visits).await.map_err(io::Error::other)
+        });
+        ended.extend(gather(visits).await.map_err(io::Error::other)?);
+    }
+    Ok(ended)
 }
 
 async fn over_pipes(plan: Plan, hosts: Hosts) -> Ended {
@@ -112,7 +134,7 @@ struct Hosts {
 }
 
 impl Hosts {
-    async fn serve(&self, wire: Wire) -> io::Result<(Server, Place)> {
+    async fn serve(&self, wire: Wire, at: IpAddr) -> io::Result<(Server, Place)> {
         let outcomes = Rc::clone(&self.outcomes);
         let handler = move |reader, writer| {
             let outcomes = Rc::clone(&outcomes);
@@ -121,7 +143,7 @@ impl Hosts {
                 outcomes.borrow_mut().push(ended);
             }
         };
-        let inet = ("127.0.0.1", 0);
+        let inet = SocketAddr::new(at, 0);
         Ok(match wire {
             Wire::Tcp => {
                 let server = start_server(handler, inet).await?;
@@ -170,6 +192,8 @@ struct Tally {
     whole: usize,
     aborted: usize,
     cut: usize,
+    /// Those of the cut that heard of it.
+    reset: usize,
     failed: usize,
 }
 
@@ -179,7 +203,10 @@ impl Tally {
             match outcome {
                 Outcome::Whole => self.whole += 1,
                 Outcome::Aborted { .. } => self.aborted += 1,
-                Outcome::Cut { .. } => self.cut += 1,
+                Outcome::Cut { clean } => {
+                    self.cut += 1;
+                    self.reset += usize::from(!clean);
+                }
                 Outcome::Failed(error) => {
                     self.failed += 1;
                     say(&format!("failed: {error}"));
