@@ -4,6 +4,8 @@
 
 mod driven;
 mod errno_matrix;
+mod namespaces;
 mod peers;
 mod proxy;
+mod scale;
 mod shim;

@@ -23,6 +23,12 @@ fn visit(wire: &str, server: &Server, bytes: &str, seed: u64) -> Command {
     driver(&[], &["visit", wire, &address, &connections, bytes, &seed.to_string()])
 }
 
+/// Waits until a server has worked for a while: more than the handshakes take, and much less than all the rest.
+fn in_the_midst(server: &Server) {
+    let ticks = server.ticks();
+    until("the server has much to do", || server.ticks() >= ticks + 10);
+}
+
 /// Ends a server in order, and gives what it has to say.
 fn end(server: Server) -> Ended {
     assert!(signal(server.pid(), "TERM"), "the server runs");
@@ -41,7 +47,7 @@ fn peers_that_are_killed_cost_a_server_nothing() {
         let before = server.descriptors();
         for seed in 0..kills {
             let mut visitor = Process::start(&mut visit(wire, &server, "100000000", seed));
-            until("half of the connections are there", || server.descriptors().len() >= before.len() + CONNECTIONS / 2);
+            in_the_midst(&server);
             visitor.kill();
             until("all of them are gone", || server.descriptors() == before);
         }
@@ -50,7 +56,7 @@ fn peers_that_are_killed_cost_a_server_nothing() {
         let ended = end(server);
         let (failed, cut) = (ended.count("failed"), ended.count("cut"));
         println!("{wire}: {kills} killed; of their conversations {failed} failed, {cut} were cut");
-        assert!(failed >= kills * CONNECTIONS as u64 / 4, "the kills came too late to hurt: {ended:?}");
+        assert!(failed + cut >= kills * CONNECTIONS as u64 / 4, "the kills came too late to hurt: {ended:?}");
     }
 }
 
@@ -62,7 +68,7 @@ fn connections_that_the_system_cuts_are_told_on_both_sides() {
         let before = server.descriptors();
         let mut command = visit(wire, &server, "100000000", 1);
         let visitor = Process::start(command.env("FAULTS_TOLERANT", "1").env("FAULTS_CUT_IN_ORDER", "1"));
-        until("all connections are there", || server.descriptors().len() >= before.len() + CONNECTIONS / 2);
+        in_the_midst(&server);
         let port = server.address.port().to_string();
         let mut ss = Command::new("ss");
         ss.args(["-K", "-H", "-t", "-n", "state", "established", "dport", "=", &format!(":{port}")]);
@@ -74,9 +80,8 @@ fn connections_that_the_system_cuts_are_told_on_both_sides() {
         let hosts = end(server);
         println!("{wire}: {killed} connections cut");
         let hurt = |ended: &Ended| ended.count("failed") + ended.count("reset");
-        assert!(killed >= CONNECTIONS as u64 / 4, "{killed}");
-        // Of one that was cut in its handshake, no host has heard.
-        assert!(hurt(&ended) >= killed / 2 && hurt(&hosts) > 0, "{killed}: {ended:?}, {hosts:?}");
+        assert!(killed >= CONNECTIONS as u64 / 2, "{killed}");
+        assert!(hurt(&ended) >= killed / 2 && hurt(&hosts) >= killed / 2, "{killed}: {ended:?}, {hosts:?}");
     }
 }
 

@@ -13,7 +13,7 @@ use waterwheel::{Server, gather, get_running_loop, signals, spawn, start_server,
 
 use crate::plan::Plan;
 use crate::talk::{Outcome, RECEIVED, host, visit};
-use crate::wire::{Place, Wire, pipes, tls_server};
+use crate::wire::{HANDSHAKE, Place, Wire, pipes, tls_server};
 
 pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -151,7 +151,7 @@ impl Hosts {
                 (server, Place::Tcp(address))
             }
             Wire::Tls => {
-                let server = start_server(handler, inet).tls(tls_server()?).await?;
+                let server = start_server(handler, inet).tls(tls_server()?).tls_handshake_timeout(HANDSHAKE).await?;
                 let address = server.local_addrs()[0];
                 (server, Place::Tls(address))
             }

@@ -1,10 +1,11 @@
 //! One side of a conversation.
 
 use std::cell::Cell;
-use std::io;
+use std::time::Duration;
+use std::{env, io};
 
 use futures::future::try_join;
-use waterwheel::{StreamReader, StreamWriter, yield_now};
+use waterwheel::{ReadError, StreamReader, StreamWriter, TimedOut, timeout, yield_now};
 
 use crate::pattern::Pattern;
 use crate::plan::{Course, GREETING, Plan, Role};
@@ -41,11 +42,22 @@ pub(crate) fn violation(plan: &Plan, role: Role, what: &str) -> ! {
     std::process::exit(4);
 }
 
+/// Awaits a conversation for as many seconds as the environment says, or for ever. A reset that the network has lost is sent
+/// only once, and whoever reads and does not write would never hear of it.
+async fn within_silence<F: Future>(talk: F) -> Result<F::Output, TimedOut> {
+    match env::var("FAULTS_SILENCE").ok().and_then(|seconds| seconds.parse().ok()) {
+        Some(seconds) => timeout(Duration::from_secs(seconds), talk).await,
+        None => Ok(talk.await),
+    }
+}
+
 /// A conversation with who connects, after it has said which it is to be.
 pub(crate) async fn host(mut reader: StreamReader, writer: StreamWriter, wire: Wire) -> (Option<Plan>, Outcome) {
-    let greeting = match reader.readexactly(GREETING).await {
-        Ok(greeting) => greeting,
-        Err(error) => return (None, Outcome::Failed(error.into())),
+    let greeting = match within_silence(reader.readexactly(GREETING)).await {
+        Ok(Ok(greeting)) => greeting,
+        // A visitor that aborts takes with it what the system has not delivered. One that does not says itself that it failed.
+        Err(_) => return (None, Outcome::Cut { clean: false }),
+        Ok(Err(error)) => return (None, Outcome::Cut { clean: matches!(error, ReadError::IncompleteRead { .. }) }),
     };
     let plan = Plan::of_greeting(&greeting);
     (Some(plan), Side { plan, role: Role::Host, wire, reader, writer }.talk().await)
@@ -71,12 +83,18 @@ impl Side {
             Course::HostAborts => Some(Role::Host),
             _ => None,
         };
-        let result = match aborts {
-            Some(role) if role == self.role => self.send_half_and_abort().await,
-            Some(_) => Ok(self.until_cut().await),
-            None => self.exchange().await,
+        let talked = async {
+            match aborts {
+                Some(role) if role == self.role => self.send_half_and_abort().await,
+                Some(_) => Ok(self.until_cut().await),
+                None => self.exchange().await,
+            }
         };
-        result.unwrap_or_else(Outcome::Failed)
+        match within_silence(talked).await {
+            Ok(result) => result.unwrap_or_else(Outcome::Failed),
+            Err(_) if aborts.is_some() => Outcome::Cut { clean: false },
+            Err(late) => Outcome::Failed(late.into()),
+        }
     }
 
     fn other(&self) -> Role {

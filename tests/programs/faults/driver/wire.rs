@@ -4,12 +4,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{env, fs};
 
 use waterwheel::{
     StreamReader, StreamWriter, TlsClient, TlsServer, open_connection, open_read_pipe, open_unix_connection,
     open_write_pipe,
 };
+
+/// How long a handshake may take. Its other side may have been reset without a word to this one.
+pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wire {
@@ -68,7 +72,8 @@ impl Place {
             Place::Tcp(address) => open_connection(*address).await,
             Place::Tls(address) => {
                 let tls = TlsClient::with_roots(file("ca.pem")?)?;
-                open_connection(*address).tls(tls).server_hostname("localhost").await
+                let connection = open_connection(*address).tls(tls).server_hostname("localhost");
+                connection.tls_handshake_timeout(HANDSHAKE).await
             }
             Place::Unix(path) => open_unix_connection(path).await,
         }
