@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io::{ErrorKind, IoSlice, Write};
+use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -12,7 +13,7 @@ use crate::common::recorder::Recorder;
 use crate::common::running::{run, turns};
 use crate::common::settle::settle;
 use crate::common::until::until;
-use waterwheel::{Transport, get_running_loop};
+use waterwheel::{AfterEof, Transport, get_running_loop};
 
 /// Writes until the kernel takes nothing more.
 fn fill(transport: &Rc<dyn Transport>) -> usize {
@@ -317,5 +318,24 @@ fn pausing_and_resuming_between_any_two_turns_loses_no_readiness() {
         }
         assert!(*recorder.received.borrow() == data);
         assert!(!get_running_loop().is_closed());
+    });
+}
+
+#[test]
+fn whether_reading_is_paused_is_said_after_the_peers_end_too() {
+    run(async {
+        let recorder = Recorder::new();
+        recorder.after_eof.set(AfterEof::KeepOpen);
+        let (transport, peer) = connect(Rc::clone(&recorder)).await;
+        peer.shutdown(Shutdown::Write).unwrap();
+        until("the end", || recorder.words() == ["made", "eof"]).await;
+        assert!(transport.is_reading());
+        transport.pause_reading();
+        transport.pause_reading();
+        assert!(!transport.is_reading());
+        transport.resume_reading();
+        assert!(transport.is_reading());
+        settle().await;
+        assert_eq!(recorder.words(), ["made", "eof"], "the end is told once");
     });
 }

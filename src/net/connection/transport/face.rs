@@ -4,7 +4,6 @@ use std::io::IoSlice;
 use std::rc::Rc;
 
 use super::ConduitTransport;
-use super::reading::Reading;
 use super::writing::Writing;
 use crate::interface::{ExtraInfo, Protocol, Transport};
 use crate::net::connection::{Conduit, Ways, behind_trace, traced};
@@ -80,7 +79,7 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
     }
 
     fn is_reading(&self) -> bool {
-        self.delivers() && !matches!(self.reading.get(), Reading::Paused | Reading::NotYetPaused)
+        self.delivers() && !self.reading.get().is_paused()
     }
 
     fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>) {

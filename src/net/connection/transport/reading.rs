@@ -27,6 +27,14 @@ pub(super) enum Reading {
     Paused,
     /// The peer has ended its direction.
     Ended,
+    /// As `Ended`, and it was paused. Nothing comes either way, but who asks is told that reading is paused.
+    EndedPaused,
+}
+
+impl Reading {
+    pub(super) fn is_paused(self) -> bool {
+        matches!(self, Reading::NotYetPaused | Reading::Paused | Reading::EndedPaused)
+    }
 }
 
 impl ReadingSide {
@@ -50,7 +58,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         match self.reading.get() {
             Reading::NotYet => self.set_reading(Reading::Flowing),
             Reading::NotYetPaused => self.set_reading(Reading::Paused),
-            Reading::Flowing | Reading::Paused | Reading::Ended => {}
+            Reading::Flowing | Reading::Paused | Reading::Ended | Reading::EndedPaused => {}
         }
     }
 
@@ -58,7 +66,8 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         match self.reading.get() {
             Reading::NotYet => self.set_reading(Reading::NotYetPaused),
             Reading::Flowing => self.set_reading(Reading::Paused),
-            Reading::NotYetPaused | Reading::Paused | Reading::Ended => {}
+            Reading::Ended => self.set_reading(Reading::EndedPaused),
+            Reading::NotYetPaused | Reading::Paused | Reading::EndedPaused => {}
         }
     }
 
@@ -66,6 +75,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         match self.reading.get() {
             Reading::NotYetPaused => self.set_reading(Reading::NotYet),
             Reading::Paused => self.set_reading(Reading::Flowing),
+            Reading::EndedPaused => self.set_reading(Reading::Ended),
             Reading::NotYet | Reading::Flowing | Reading::Ended => {}
         }
     }
@@ -94,7 +104,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
 
     /// Whether the peer has not ended its direction yet, if it has one.
     pub(super) fn peer_may_send(&self) -> bool {
-        self.ways == Ways::Both && self.reading.get() != Reading::Ended
+        self.ways == Ways::Both && !matches!(self.reading.get(), Reading::Ended | Reading::EndedPaused)
     }
 
     /// The conduit is readable, and the protocol wants bytes.

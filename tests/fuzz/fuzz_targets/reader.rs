@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: fuzz::reader::Input| fuzz::reader::check(input));

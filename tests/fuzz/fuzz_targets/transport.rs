@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: fuzz::transport::Input| fuzz::transport::check(input));
