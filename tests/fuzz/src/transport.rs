@@ -123,9 +123,14 @@ impl Story {
             Call::Write(size) => self.write(size.get(), |transport, bytes| transport.write(bytes)),
             Call::WriteLines(sizes) => {
                 let total = sizes.iter().map(|size| size.get()).sum();
-                self.write(total, |transport, mut bytes| {
-                    let cut = |size: &Size| bytes.split_off(..size.get()).map(IoSlice::new);
-                    let parts: Vec<_> = sizes.iter().filter_map(cut).collect();
+                self.write(total, |transport, bytes| {
+                    let mut rest = bytes;
+                    let mut parts = Vec::new();
+                    for size in sizes {
+                        let (part, behind) = rest.split_at(size.get());
+                        parts.push(IoSlice::new(part));
+                        rest = behind;
+                    }
                     transport.writelines(&parts);
                 });
             }
