@@ -176,6 +176,10 @@ pub(crate) const DIRECTORY_LOCK_ATTEMPTS: u32 = 5_000;
 /// A closed socket answers received bytes with a reset, which may make the peer lose the last bytes that we sent.
 pub(crate) const LINGER_TIME: Duration = Duration::from_secs(5);
 
+/// How long it waits at the most, however often the peer sends something. A peer that sends a byte now and then would keep
+/// the descriptor for years otherwise. It is nginx's number.
+pub(crate) const LINGER_MOST: Duration = Duration::from_secs(30);
+
 /// How many bytes a peer may send during that time. They are received and thrown away.
 pub(crate) const LINGER_BYTES: usize = 64 * 1024 * 1024;
 

@@ -2,7 +2,8 @@
 //!
 //! The kernel answers input for a closed socket with a reset, and a peer that receives a reset may lose the reply that
 //! was sent to it just before. So after our side has ended, what the peer still sends is received and thrown away. The
-//! socket is closed when the peer has ended its side, or has sent too much, or has sent nothing for too long.
+//! socket is closed when the peer has ended its side, or has sent too much, or has sent nothing for too long, or has gone
+//! on for too long.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -10,7 +11,7 @@ use std::io;
 use std::rc::{Rc, Weak};
 use std::time::Instant;
 
-use crate::constants::{LINGER_BYTES, LINGER_TIME};
+use crate::constants::{LINGER_BYTES, LINGER_MOST, LINGER_TIME};
 use crate::event_loop::{LoopHandle, TimerHandle};
 use crate::net::connection::clients::{Attachment, LingeringAttachment};
 use crate::net::connection::conduit::Conduit;
@@ -30,6 +31,8 @@ pub(crate) struct Lingering {
     left: Cell<usize>,
     /// When the last bytes came, or when the lingering began.
     quiet_since: Cell<Instant>,
+    /// When it is closed, whatever comes.
+    longest: Instant,
     /// Runs until it is closed.
     timer: Cell<Option<TimerHandle>>,
     /// The server that accepted the connection counts it until it is closed.
@@ -53,13 +56,15 @@ impl Lingering {
         conduit: Rc<dyn Conduit>,
         attachment: Option<Attachment>,
     ) -> Option<Rc<dyn Source>> {
+        let now = event_loop.time();
         let lingering = Rc::new_cyclic(|this| Lingering {
             this: this.clone(),
             event_loop: event_loop.clone(),
             registration: Registration::unready(),
             conduit: RefCell::new(Some(conduit)),
             left: Cell::new(LINGER_BYTES),
-            quiet_since: Cell::new(event_loop.time()),
+            quiet_since: Cell::new(now),
+            longest: now + LINGER_MOST,
             timer: Cell::new(None),
             attachment: Cell::new(None),
         });
@@ -71,19 +76,24 @@ impl Lingering {
         earlier
     }
 
-    /// Closes when nothing has come for too long. Setting the timer anew for all that comes would be expensive.
+    /// Closes when nothing has come for too long, or when it has gone on for too long. Setting the timer anew for all that comes would be expensive.
     /// Instead, when it is due, it looks at the time of the last bytes, and is set anew if they are recent.
     fn close_when_quiet(&self) {
-        let (this, end) = (self.this.clone(), self.quiet_since.get() + LINGER_TIME);
+        let (this, end) = (self.this.clone(), self.end());
         let timer = self.event_loop.call_at(end, move || {
             let Some(lingering) = this.upgrade() else { return };
-            if lingering.quiet_since.get() + LINGER_TIME > end {
+            if lingering.end() > end {
                 lingering.close_when_quiet();
             } else {
                 lingering.finish();
             }
         });
         self.timer.set(Some(timer));
+    }
+
+    /// When it is closed, if nothing comes any more.
+    fn end(&self) -> Instant {
+        (self.quiet_since.get() + LINGER_TIME).min(self.longest)
     }
 
     fn discard(&self) -> Discarded {

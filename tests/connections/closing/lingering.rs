@@ -316,6 +316,27 @@ fn what_the_client_still_sends_puts_the_bound_off() {
 }
 
 #[test]
+fn a_client_that_sends_a_little_again_and_again_is_left_at_the_longest_bound() {
+    with_clock(|_| async {
+        let before = open_descriptors();
+        let (server, mut client) = said_bye_to().await;
+        let mut seconds = 0;
+        while open_descriptors() == before + 3 {
+            assert!(seconds < 60, "it lingers for as long as the client likes");
+            client.write_all(b"more").unwrap();
+            // The clock stands still meanwhile.
+            for _ in 0..1_000 {
+                yield_now().await;
+            }
+            sleep(Duration::from_secs(3)).await;
+            seconds += 3;
+        }
+        assert_eq!((open_descriptors(), seconds), (before + 2, 30));
+        drop(server);
+    });
+}
+
+#[test]
 fn lingering_ends_when_the_client_floods() {
     run_alone(|| async {
         let before = open_descriptors();
