@@ -96,6 +96,7 @@ mod promise;
 mod reactor;
 pub mod recipes;
 mod report;
+pub mod resources;
 mod runner;
 #[cfg(feature = "signals")]
 mod signals;

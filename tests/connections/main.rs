@@ -28,6 +28,7 @@ mod buffered_protocol;
 mod clock;
 mod closing;
 mod connecting;
+mod floods;
 mod flow_control;
 mod in_memory;
 mod layers;

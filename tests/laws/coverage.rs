@@ -30,7 +30,7 @@ impl<'a> Row<'a> {
 }
 
 /// What a row names that does not exist. A file may be followed by a colon and the names of tests in it.
-fn unknown(place: &str, scenarios: &BTreeSet<String>) -> Vec<String> {
+pub(crate) fn unknown(place: &str, scenarios: &BTreeSet<String>) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut file: Option<String> = None;
     let mut parts = place.split('`');

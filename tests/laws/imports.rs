@@ -33,6 +33,7 @@ pub(crate) const ORDER: [&str; 30] = [
     "synchronization",
     "coming_from",
     "recipes",
+    "resources",
     "sim",
     "testing",
 ];

@@ -43,6 +43,7 @@ mod law_15;
 mod named_functions;
 mod names_of_asyncio;
 mod paths;
+mod resources;
 mod scripted;
 mod seams;
 mod shown;

@@ -235,8 +235,8 @@ impl Conduit for End {
         // A queue has two parts.
         let first = incoming.read(&mut into[..n])?;
         let n = first + incoming.read(&mut into[first..n])?;
-        if n < into.len() && (!incoming.is_empty() || state.incoming_end.get() != IncomingEnd::NotYet) {
-            // As if it had come a moment later.
+        if n < into.len() && !incoming.is_empty() {
+            // As if the rest had come a moment later. An end that stands behind the bytes was told with them.
             self.0.event(Readiness::READABLE);
         }
         Ok(n)
