@@ -4,7 +4,7 @@ use crate::source_tree::SourceFile;
 
 /// From low to high. A module may import from itself and from those before it. A new top-level module gets its place
 /// here, as low as what it needs allows.
-pub(crate) const ORDER: [&str; 30] = [
+pub(crate) const ORDER: [&str; 31] = [
     "errors",
     "constants",
     "sync",

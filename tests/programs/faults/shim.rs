@@ -68,10 +68,10 @@ fn disturb(shim: &Path, wire: &str, seed: u64) -> Counters {
 #[test]
 #[ignore = "needs a C compiler, and takes a while: see README.md"]
 fn nothing_is_lost_where_calls_are_short_interrupted_or_told_to_come_again() {
-    let wanted = figure("WATERWHEEL_FAULTS", 20_000);
+    let wanted = figure("WATERWHEEL_DISTURBANCES", 20_000);
     let shim = compiled();
     let mut sum = Counters::new();
-    let mut seed = figure("WATERWHEEL_FAULTS_SEED", 1);
+    let mut seed = figure("WATERWHEEL_DISTURBANCES_SEED", 1);
     let mut runs = 0;
     while sum.values().sum::<u64>() < wanted {
         let next: Vec<(u64, &str)> = (seed..seed + 2).flat_map(|seed| WIRES.map(|wire| (seed, wire))).collect();
