@@ -45,6 +45,7 @@ fn build_examples() -> PathBuf {
         ("hyper", cfg!(feature = "hyper")),
         ("process", cfg!(feature = "process")),
         ("signals", cfg!(feature = "signals")),
+        ("sim", cfg!(feature = "sim")),
         ("tls", cfg!(feature = "tls")),
         ("tokio-io", cfg!(feature = "tokio-io")),
     ];
