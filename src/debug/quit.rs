@@ -6,7 +6,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use signal_hook::consts::SIGQUIT;
 
@@ -18,15 +18,15 @@ use crate::signals::Caught;
 /// Has the signal print what this loop does from now on, if it does not yet.
 pub(super) fn listen(event_loop: &LoopHandle) {
     let place = &event_loop.core().at_quit;
-    let caught = match place.take() {
-        Some(caught) => caught,
-        None => match catch(event_loop.remote()) {
-            Ok(caught) => Box::new(caught) as Box<dyn Any>,
+    let listening = match place.take() {
+        Some(listening) => listening,
+        None => match Listening::begin(event_loop.remote()) {
+            Ok(listening) => Box::new(listening) as Box<dyn Any>,
             // It is a help, and no reason not to run.
             Err(error) => return log::warn!("SIGQUIT will print no dump: {error}"),
         },
     };
-    place.set(Some(caught));
+    place.set(Some(listening));
 }
 
 /// The signal has its default action again, unless another loop listens.
@@ -34,11 +34,30 @@ pub(super) fn ignore(event_loop: &LoopHandle) {
     drop(Cell::take(&event_loop.core().at_quit));
 }
 
-/// Starts the thread. It ends when what this returns is dropped.
-fn catch(remote: RemoteHandle) -> io::Result<Caught> {
-    let (signals, to) = UnixStream::pair()?;
-    thread::Builder::new().name("waterwheel-quit".to_owned()).spawn(move || print_at_each(signals, &remote))?;
-    Caught::new(SIGQUIT, to)
+/// The thread, and what wakes it. Dropping this ends it.
+struct Listening {
+    /// Both are there until this is dropped.
+    caught: Option<Caught>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Listening {
+    fn begin(remote: RemoteHandle) -> io::Result<Listening> {
+        let (signals, to) = UnixStream::pair()?;
+        let caught = Caught::new(SIGQUIT, to)?;
+        let name = "waterwheel-quit".to_owned();
+        let thread = thread::Builder::new().name(name).spawn(move || print_at_each(signals, &remote))?;
+        Ok(Listening { caught: Some(caught), thread: Some(thread) })
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // This closes the socket, which ends the thread. It is waited for, so that a loop that is dropped leaves nothing
+        // behind. If it waits for a dump, it has its answer as soon as the loop is closed.
+        drop(self.caught.take());
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
 }
 
 fn print_at_each(mut signals: UnixStream, remote: &RemoteHandle) {
