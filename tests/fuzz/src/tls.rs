@@ -182,7 +182,10 @@ impl Peer {
         let sent = wire.take_sent();
         let mut sent = sent.as_slice();
         while !sent.is_empty() && !self.has_failed {
-            self.engine.read_tls(&mut sent).expect("memory gives all");
+            if self.engine.read_tls(&mut sent).expect("memory gives all") == 0 {
+                // It has been told of the end, and hears nothing behind it, such as an alert.
+                break;
+            }
             if let Err(error) = self.engine.process_new_packets() {
                 assert!(self.was_tampered_with, "what we sent is no TLS: {error}");
                 self.has_failed = true;
