@@ -17,7 +17,9 @@ const READY: &str = "ready for the signal";
 
 /// Starts one of the ignored tests, and returns when it is ready.
 fn start(test: &str, debug: &str) -> Process {
-    let mut command = Command::new(env::current_exe().expect("a test knows its own path"));
+    // What a shell runs in the background ignores the signal, and so would its children.
+    let mut command = Command::new("env");
+    command.arg("--default-signal=QUIT").arg(env::current_exe().expect("a test knows its own path"));
     let test = format!("quit::{test}");
     command.args(["--exact", &test, "--ignored", "--nocapture"]).env("WATERWHEEL_DEBUG", debug);
     let process = Process::start(&mut command);

@@ -72,7 +72,11 @@ pub(super) async fn read(plan: &Plan, mut reader: StreamReader, from: &Direction
     match heard {
         Ok(Heard::End) if !to.is_aborted() => from.is_complete(),
         Ok(_) => {}
-        Err(error) => failed(plan, &error),
+        // Whether anybody hears what we send is no matter to what we receive.
+        Err(error) => {
+            let is_allowed = plan.may_fail || from.is_aborted() || to.is_aborted();
+            assert!(is_allowed, "receiving failed, and nobody gave anything up: {error}");
+        }
     }
 }
 

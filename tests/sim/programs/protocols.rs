@@ -136,6 +136,8 @@ impl Peer {
     fn act(&self, goes_on: bool) {
         let (Some(pair), Some(to)) = (self.pair.get(), self.outgoing()) else { return };
         let (dice, transport) = (&pair.dice, self.transport());
+        let waits_for_nothing = self.is_writing_paused.get() && transport.get_write_buffer_size() == 0;
+        assert!(!waits_for_nothing || transport.is_closing(), "writing is paused though all is sent");
         self.operations.set(self.operations.get() + 1);
         if self.operations.get() > OPERATIONS || dice.once_in(40) {
             self.incoming().expect("it has both").stop_hearing();
