@@ -29,6 +29,7 @@ mod fd_callbacks;
 mod metrics;
 mod misuse;
 mod other_threads;
+mod panic_matrix;
 mod saying;
 mod setting;
 #[cfg(all(feature = "signals", target_os = "linux"))]
