@@ -9,6 +9,8 @@ mod common {
     pub(crate) mod files;
     #[cfg(feature = "tls")]
     pub(crate) mod free_address;
+    #[cfg(target_os = "linux")]
+    pub(crate) mod give_up;
     pub(crate) mod processes;
     #[cfg(feature = "sim")]
     pub(crate) mod temp_dir;

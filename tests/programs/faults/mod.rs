@@ -4,6 +4,7 @@
 
 mod driven;
 mod errno_matrix;
+mod held;
 mod namespaces;
 mod peers;
 mod proxy;
