@@ -179,6 +179,8 @@ fn a_client_has_sixty_seconds_for_the_handshake_and_thirty_for_the_end() {
                 clock.put(limit - 5 * SECOND).await;
                 assert!(!client.is_finished(), "{way:?}: too early for {expected:?}");
                 clock.put(6 * SECOND).await;
+                clock.settle().await;
+                assert!(client.is_finished(), "{way:?}: too late for {expected:?}");
                 assert_eq!(client.await.unwrap(), Some(expected), "{way:?}");
             });
         }
@@ -223,6 +225,8 @@ fn a_server_gives_sixty_seconds_for_the_handshake_and_thirty_for_the_end() {
             clock.put(25 * SECOND).await;
             assert!(!ended.is_set(), "{way:?}");
             clock.put(6 * SECOND).await;
+            clock.settle().await;
+            assert!(ended.is_set(), "{way:?}: too late");
             assert_eq!(ended.wait().await, Some(TlsErrorKind::ShutdownTimedOut(30 * SECOND)), "{way:?}");
         });
     }

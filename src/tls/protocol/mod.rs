@@ -212,7 +212,8 @@ impl TlsProtocol {
             Phase::Flushing | Phase::Notified | Phase::Ending | Phase::Lost => return,
         }
         self.flush();
-        self.bound_shutdown();
+        // Only when this step has ended is what it wrote offered to the kernel, whose taking it is no progress of the peer.
+        self.event_loop.call_soon(self.callback(TlsProtocol::bound_shutdown));
         // What was not read is thrown away from now on, as far as the peer's end of the session.
         self.deliver_soon();
         self.tell_closing();
@@ -220,6 +221,9 @@ impl TlsProtocol {
 
     /// Aborts the connection if the shutdown timeout passes without a byte being sent. If some were, it begins anew.
     fn bound_shutdown(&self) {
+        if !matches!(self.phase.get(), Phase::Flushing | Phase::Notified) {
+            return;
+        }
         let (limit, unsent_before) = (self.policy.shutdown_timeout, self.unsent());
         self.arm(limit, move |tls| {
             if tls.unsent() < unsent_before {

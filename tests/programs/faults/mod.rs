@@ -10,3 +10,4 @@ mod peers;
 mod proxy;
 mod scale;
 mod shim;
+mod soak;
