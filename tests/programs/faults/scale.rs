@@ -15,7 +15,7 @@ fn run(wire: &str, connections: u64, bytes: u64, seed: u64) -> Ended {
 #[test]
 #[ignore = "takes a while: see README.md"]
 fn connections_come_and_go_and_resets_are_among_them() {
-    let wanted = figure("WATERWHEEL_CHURN", 100_000);
+    let wanted = figure("WATERWHEEL_CHURN", 200_000);
     // A run of the driver has a limit, and so has what it keeps of each conversation.
     let (mut done, mut seed, mut resets) = (0, 0, 0);
     while done < wanted {
