@@ -339,3 +339,28 @@ fn whether_reading_is_paused_is_said_after_the_peers_end_too() {
         assert_eq!(recorder.words(), ["made", "eof"], "the end is told once");
     });
 }
+
+#[test]
+fn who_fills_the_kernel_when_told_to_resume_is_sent_what_it_writes_later() {
+    run(async {
+        let filled = Rc::new(Cell::new(0));
+        let fills = Rc::clone(&filled);
+        let recorder = Recorder::reacting(move |word, recorder| {
+            if word == "resume" {
+                // Without anything being kept, as an adapter writes.
+                let parts = vec![8; 8 * 1024 * 1024];
+                while let Some(sent) = recorder.transport().write_some(&[IoSlice::new(&parts)]) {
+                    fills.set(fills.get() + sent);
+                }
+            }
+        });
+        let (transport, mut peer) = connect(Rc::clone(&recorder)).await;
+        transport.set_write_buffer_limits(Some(0), Some(0));
+        let written = fill(&transport);
+        assert!(read_exactly(&mut peer, written).await.iter().all(|&byte| byte == 7));
+        until("it is told to resume, and fills the kernel", || filled.get() > 0).await;
+        transport.write(b"the tail");
+        assert!(read_exactly(&mut peer, filled.get()).await.iter().all(|&byte| byte == 8));
+        assert_eq!(read_exactly(&mut peer, 8).await, b"the tail");
+    });
+}

@@ -111,7 +111,8 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
         if let Some(change) = self.gathering.flow().pause_until_sent() {
             self.tell(change);
         }
-        true
+        // What the protocol does from inside that may send everything, and then it was told to resume already.
+        self.gathering.flow().is_paused()
     }
 
     fn extra_info(&self) -> ExtraInfo {

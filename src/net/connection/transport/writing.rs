@@ -194,7 +194,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     /// Nothing is left to send: what waited for that happens.
     #[inline(always)]
     fn all_sent(&self) {
-        if self.gathering.flow().is_paused() && self.resumed_and_wrote() {
+        if self.gathering.flow().is_paused() && self.resumed_and_waits_again() {
             return;
         }
         self.registration.unwant(Direction::Write);
@@ -213,11 +213,12 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         self.signal(size);
     }
 
-    /// Tells the protocol to resume. Returns whether it wrote more from inside that.
+    /// Tells the protocol to resume. Returns whether an event is waited for again: from inside that it wrote more, or filled
+    /// the kernel without anything being kept. Whoever stopped waiting then would never send what is written next.
     #[cold]
-    fn resumed_and_wrote(&self) -> bool {
+    fn resumed_and_waits_again(&self) -> bool {
         self.signal(0);
-        !self.gathering.is_empty()
+        !self.gathering.is_empty() || !self.registration.is_ready(Direction::Write)
     }
 
     /// What was written has gone out, and nothing else was to come.
