@@ -42,6 +42,11 @@ impl Direction {
         (from..from + length).map(|position| self.byte(position)).collect()
     }
 
+    /// The last of what was to be written was not.
+    pub(super) fn take_back(&self, length: usize) {
+        self.written.set(self.written.get() - length);
+    }
+
     /// Bytes that stand there soon, if so many come.
     pub(super) fn soon(&self, distance: usize, length: usize) -> Vec<u8> {
         let from = self.received.get() + distance;

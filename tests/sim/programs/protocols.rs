@@ -159,6 +159,11 @@ impl Peer {
                 let pieces: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
                 transport.writelines(&pieces);
             }
+            5 if may_write && dice.once_in(2) => {
+                let bytes = to.write(dice.size());
+                let sent = transport.write_some(&[IoSlice::new(&bytes)]).unwrap_or(0);
+                to.take_back(bytes.len() - sent);
+            }
             5 => transport.pause_reading(),
             6 | 7 => transport.resume_reading(),
             8 => transport.set_write_buffer_limits(Some(dice.size()), None),
@@ -170,6 +175,13 @@ impl Peer {
         }
         if goes_on {
             self.act_later();
+        }
+    }
+
+    /// Does something from inside of a callback, now and then.
+    fn react(&self) {
+        if self.pair.get().is_some_and(|pair| pair.dice.once_in(4)) {
+            self.act(false);
         }
     }
 
@@ -195,9 +207,7 @@ impl Protocol for Peer {
             self.act_later();
         }
         self.incoming().expect("the first byte came").receive(data);
-        if self.pair.get().is_some_and(|pair| pair.dice.once_in(4)) {
-            self.act(false);
-        }
+        self.react();
     }
 
     fn eof_received(&self) -> AfterEof {
@@ -216,11 +226,13 @@ impl Protocol for Peer {
     fn pause_writing(&self) {
         self.is_alive("pause_writing");
         assert!(!self.is_writing_paused.replace(true), "writing was paused twice");
+        self.react();
     }
 
     fn resume_writing(&self) {
         self.is_alive("resume_writing");
         assert!(self.is_writing_paused.replace(false), "writing was resumed and was not paused");
+        self.react();
     }
 
     fn connection_lost(&self, error: Option<ConnectionError>) {
