@@ -354,13 +354,13 @@ fn who_fills_the_kernel_when_told_to_resume_is_sent_what_it_writes_later() {
                 }
             }
         });
-        let (transport, mut peer) = connect(Rc::clone(&recorder)).await;
+        let (transport, peer) = connect(Rc::clone(&recorder)).await;
         transport.set_write_buffer_limits(Some(0), Some(0));
         let written = fill(&transport);
-        assert!(read_exactly(&mut peer, written).await.iter().all(|&byte| byte == 7));
+        assert!(read_exactly(&peer, written).await.iter().all(|&byte| byte == 7));
         until("it is told to resume, and fills the kernel", || filled.get() > 0).await;
         transport.write(b"the tail");
-        assert!(read_exactly(&mut peer, filled.get()).await.iter().all(|&byte| byte == 8));
-        assert_eq!(read_exactly(&mut peer, 8).await, b"the tail");
+        assert!(read_exactly(&peer, filled.get()).await.iter().all(|&byte| byte == 8));
+        assert_eq!(read_exactly(&peer, 8).await, b"the tail");
     });
 }
