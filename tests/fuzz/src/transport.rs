@@ -136,8 +136,9 @@ impl Story {
             }
             Call::WriteSome(size) => self.write_some(size.get()),
             Call::WriteEof => {
-                transport.write_eof();
+                // From inside of this call, too, nothing more may be written.
                 self.eof_written.set(true);
+                transport.write_eof();
             }
             Call::Close => {
                 // What comes from now on is for nobody.
