@@ -17,7 +17,7 @@ use crate::common::processes::Process;
 use crate::figures::figure;
 
 /// How long the load goes on before memory is looked at, and how often then.
-const WARM_UP: u64 = 60;
+const WARM_UP: u64 = 30;
 const LOOK: Duration = Duration::from_secs(5);
 
 /// How much more memory a minute may take, in KiB.
