@@ -1,6 +1,5 @@
 //! Running a test with many seeds, and saying what is needed to see a failure again.
 
-use std::any::Any;
 use std::collections::BTreeSet;
 use std::env;
 use std::fmt::{Display, Write};
@@ -88,7 +87,7 @@ impl Run {
         let error = match outcome {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error,
-            Err(payload) => format!("the test panicked: {}", text_of(&*payload)),
+            Err(payload) => format!("the test panicked: {}", panic_text(&*payload)),
         };
         Err(Run { error, script: sim.script() })
     }
@@ -96,10 +95,6 @@ impl Run {
     fn numbers(&self) -> BTreeSet<u64> {
         self.script.iter().map(|(fault, _)| fault.number).collect()
     }
-}
-
-fn text_of(payload: &(dyn Any + Send)) -> &str {
-    panic_text(payload)
 }
 
 fn report<E: Display>(test: &impl Fn(&mut Sim) -> Result<(), E>, seed: u64, failed: Run) -> String {

@@ -76,8 +76,9 @@ impl Lingering {
         earlier
     }
 
-    /// Closes when nothing has come for too long, or when it has gone on for too long. Setting the timer anew for all that comes would be expensive.
-    /// Instead, when it is due, it looks at the time of the last bytes, and is set anew if they are recent.
+    /// Closes when nothing has come for too long, or when it has gone on for too long. Setting the timer anew for all that
+    /// comes would be expensive. Instead, when it is due, it looks at the time of the last bytes, and is set anew if they
+    /// are recent.
     fn close_when_quiet(&self) {
         let (this, end) = (self.this.clone(), self.end());
         let timer = self.event_loop.call_at(end, move || {

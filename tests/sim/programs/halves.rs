@@ -109,33 +109,15 @@ async fn read_once(dice: &Dice, reader: &mut StreamReader, from: &Direction) -> 
             from.receive(&data);
             Ok(!data.is_empty())
         }
-        2 => match reader.readexactly(dice.size()).await {
-            Ok(data) => {
-                from.receive(&data);
-                Ok(true)
-            }
-            Err(ReadError::IncompleteRead { partial, .. }) => {
-                from.receive(&partial);
-                Ok(false)
-            }
-            Err(error) => Err(error.into()),
-        },
+        2 => received(reader.readexactly(dice.size()).await, from),
         3 => match reader.readuntil(&from.soon(dice.size(), 1 + dice.below(4))[..]).await {
-            Ok(data) => {
-                from.receive(&data);
-                Ok(true)
-            }
-            Err(ReadError::IncompleteRead { partial, .. }) => {
-                from.receive(&partial);
-                Ok(false)
-            }
             // What is over the limit can still be read.
             Err(ReadError::LimitOverrun { .. }) => {
                 let data = reader.read(dice.size()).await?;
                 from.receive(&data);
                 Ok(true)
             }
-            Err(error) => Err(error.into()),
+            outcome => received(outcome, from),
         },
         4 => {
             let data = reader.fill_buf().await?;
@@ -146,22 +128,10 @@ async fn read_once(dice: &Dice, reader: &mut StreamReader, from: &Direction) -> 
             Ok(!is_end)
         }
         // Waits that are given up must lose nothing.
-        5 => {
-            if let Ok(data) = timeout(dice.time(), reader.readexactly(dice.size())).await {
-                return match data {
-                    Ok(data) => {
-                        from.receive(&data);
-                        Ok(true)
-                    }
-                    Err(ReadError::IncompleteRead { partial, .. }) => {
-                        from.receive(&partial);
-                        Ok(false)
-                    }
-                    Err(error) => Err(error.into()),
-                };
-            }
-            Ok(true)
-        }
+        5 => match timeout(dice.time(), reader.readexactly(dice.size())).await {
+            Ok(outcome) => received(outcome, from),
+            Err(_given_up) => Ok(true),
+        },
         6 => {
             let mut buffer = vec![0; dice.size()];
             if let Ok(n) = timeout(dice.time(), reader.read_into(&mut buffer)).await {
@@ -179,6 +149,21 @@ async fn read_once(dice: &Dice, reader: &mut StreamReader, from: &Direction) -> 
             yield_now().await;
             Ok(true)
         }
+    }
+}
+
+/// Takes what a read gave, or what it had when the end came. Returns whether that has not come.
+fn received(outcome: Result<Vec<u8>, ReadError>, from: &Direction) -> io::Result<bool> {
+    match outcome {
+        Ok(data) => {
+            from.receive(&data);
+            Ok(true)
+        }
+        Err(ReadError::IncompleteRead { partial, .. }) => {
+            from.receive(&partial);
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
