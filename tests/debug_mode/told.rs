@@ -16,14 +16,20 @@ pub(crate) fn told_of(main: impl AsyncFnOnce(Rc<ManualClock>)) -> Vec<String> {
 /// As [`told_of`], of a loop with further settings.
 pub(crate) fn told_with(set: impl FnOnce(Builder) -> Builder, main: impl AsyncFnOnce(Rc<ManualClock>)) -> Vec<String> {
     let _watchdog = watchdog();
-    let clock = Rc::new(ManualClock::new());
-    let mut event_loop = set(EventLoop::builder().clock(clock.clone()).debug(true)).build().unwrap();
-    let told = Rc::new(RefCell::new(Vec::new()));
-    let tell = Rc::clone(&told);
-    event_loop.handle().set_exception_handler(move |incident| tell.borrow_mut().push(incident.to_string()));
+    let (mut event_loop, clock, told) = debugged(set);
     event_loop.run(main(clock));
     drop(event_loop);
     told.take()
+}
+
+/// A loop in debug mode, its clock, and what it reports.
+pub(crate) fn debugged(set: impl FnOnce(Builder) -> Builder) -> (EventLoop, Rc<ManualClock>, Rc<RefCell<Vec<String>>>) {
+    let clock = Rc::new(ManualClock::new());
+    let event_loop = set(EventLoop::builder().clock(clock.clone()).debug(true)).build().unwrap();
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let tell = Rc::clone(&told);
+    event_loop.handle().set_exception_handler(move |incident| tell.borrow_mut().push(incident.to_string()));
+    (event_loop, clock, told)
 }
 
 /// The text, with `here` in place of each line of this file, since those change with each edit of it.

@@ -4,13 +4,13 @@
 mod of_connections;
 mod of_tasks;
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use waterwheel::testing::ManualClock;
-use waterwheel::{Builder, EventLoop, Metrics, get_running_loop};
+use waterwheel::{Builder, Metrics, get_running_loop};
 
 use crate::common::watchdog::watchdog;
+use crate::told::debugged;
 
 /// What a loop lets see of a program.
 struct Seen {
@@ -37,11 +37,7 @@ impl Seen {
 /// Runs a program with a fault in debug mode, and looks while what it gives back is still held.
 fn seen<K>(set: impl FnOnce(Builder) -> Builder, program: impl AsyncFnOnce(Rc<ManualClock>) -> K) -> Seen {
     let _watchdog = watchdog();
-    let clock = Rc::new(ManualClock::new());
-    let mut event_loop = set(EventLoop::builder().clock(clock.clone()).debug(true)).build().unwrap();
-    let told = Rc::new(RefCell::new(Vec::new()));
-    let tell = Rc::clone(&told);
-    event_loop.handle().set_exception_handler(move |incident| tell.borrow_mut().push(incident.to_string()));
+    let (mut event_loop, clock, told) = debugged(set);
     event_loop.run(async {
         let _kept = program(clock).await;
         let event_loop = get_running_loop();
