@@ -14,10 +14,11 @@ use crate::common::until::until;
 use crate::common::watchdog::watchdog;
 use waterwheel::{EventLoop, Transport, open_connection};
 
-/// A protocol's transport and the peer, a plain socket that does not wait for ever.
+/// A protocol's transport and the peer, a plain blocking socket that does not wait for ever.
 fn connected(event_loop: &mut EventLoop, protocol: &Rc<Recorder>) -> (Rc<dyn Transport>, TcpStream) {
     let protocol = Rc::clone(protocol);
     let (transport, peer) = event_loop.run(crate::common::connected::connect(protocol));
+    peer.set_nonblocking(false).unwrap();
     peer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     (transport, peer)
 }
