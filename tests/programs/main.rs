@@ -9,7 +9,7 @@ mod common {
     pub(crate) mod files;
     #[cfg(feature = "tls")]
     pub(crate) mod free_address;
-    #[cfg(target_os = "linux")]
+    #[cfg(all(feature = "signals", feature = "tls", target_os = "linux"))]
     pub(crate) mod give_up;
     pub(crate) mod processes;
     #[cfg(feature = "sim")]
