@@ -29,6 +29,12 @@ async fn echo(mut reader: StreamReader, writer: StreamWriter) -> std::io::Result
     }
 }
 
+/// An address of a test's own, any port. Nobody else gets that port when the test has closed its server, so a connection
+/// to it is refused.
+fn lonely(number: u8) -> SocketAddr {
+    SocketAddr::from(([127, 0, 1, number], 0))
+}
+
 async fn echo_server() -> Server {
     start_server(echo, "127.0.0.1:0").await.unwrap()
 }
@@ -137,7 +143,7 @@ fn an_address_in_use_is_an_error_that_names_it_and_leaves_nothing_bound() {
 #[test]
 fn a_listener_that_is_ready_made_is_taken_over_and_closed() {
     run(async {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind(lonely(1)).unwrap();
         let address = listener.local_addr().unwrap();
         // It has waited in the kernel's queue since before there was a server.
         let early = dial(address);
@@ -286,7 +292,7 @@ fn serve_forever_ends_when_the_server_is_closed() {
 #[test]
 fn cancelling_serve_forever_closes_the_server_and_its_clients() {
     run(async {
-        let server = Rc::new(echo_server().await);
+        let server = Rc::new(start_server(echo, lonely(2)).await.unwrap());
         let address = server.local_addrs()[0];
         let client = client_of(&server).await;
         let serving = Rc::clone(&server);

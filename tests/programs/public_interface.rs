@@ -80,7 +80,8 @@ fn the_loop_has_what_programs_call() -> io::Result<()> {
 #[test]
 fn what_is_to_be_awaited_goes_wherever_futures_go() {
     let mut event_loop = EventLoop::new().unwrap();
-    let server = event_loop.run(start_server(fallible, "127.0.0.1:0").limit(1000)).unwrap();
+    // An address of its own, so that nobody else gets its port when the server is gone.
+    let server = event_loop.run(start_server(fallible, "127.0.0.31:0").limit(1000)).unwrap();
     let address = server.local_addrs()[0];
     event_loop
         .run(async {

@@ -6,11 +6,11 @@ use std::net::TcpStream;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{check_echo, client_of, echo_server};
+use super::{check_echo, client_of, echo, echo_server, lonely};
 use crate::common::plain_peer::read_to_end;
 use crate::common::running::{run, turns};
 use crate::common::until::until;
-use waterwheel::{Promise, ShutdownReport, spawn};
+use waterwheel::{Promise, ShutdownReport, spawn, start_server};
 
 const LONG: Duration = Duration::from_secs(600);
 
@@ -21,7 +21,7 @@ fn counts(report: ShutdownReport) -> (usize, usize, usize) {
 #[test]
 fn it_serves_until_stop_is_ready_and_reports_the_shutdown() {
     run(async {
-        let server = Rc::new(echo_server().await);
+        let server = Rc::new(start_server(echo, lonely(3)).await.unwrap());
         let address = server.local_addrs()[0];
         let (stop, serving) = (Promise::new(), Rc::clone(&server));
         let stopped = stop.clone();
