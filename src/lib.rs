@@ -92,6 +92,7 @@ mod handle;
 mod interface;
 mod introspection;
 mod net;
+mod place;
 mod promise;
 mod reactor;
 pub mod recipes;

@@ -6,9 +6,11 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::debug::{self, Debug};
+use super::last_step::LastStep;
 use super::{Clock, Core, EventLoop, Phase, SystemClock};
 use super::{Counters, Descriptors, Pace, StepEnd, Watch};
 use crate::constants::{
@@ -244,6 +246,7 @@ impl Builder {
         let tracer = trace.map(|to| Tracer::new(&to, self.trace_records, now)).transpose()?;
         let executor = Executor::new(bell);
         executor.set_debug(self.debug.unwrap_or_else(debug::from_environment));
+        let last_step = Arc::new(LastStep::new(&executor.polled));
         let core = Core {
             executor,
             reactor,
@@ -257,6 +260,7 @@ impl Builder {
             pace: Pace::new(self.handles_per_poll, now),
             counters: Counters::default(),
             watch: Watch::new(tracer, Debug::new(self.slow_callback_duration)),
+            last_step,
             spin: self.spin,
             close_timeout: self.close_timeout,
             network: self.network.map_or_else(OnceCell::new, OnceCell::from),

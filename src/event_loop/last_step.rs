@@ -1,33 +1,86 @@
 //! The step that is running, for other threads: what to tell of a loop that does not answer.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::panic::Location;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Clock, SystemClock};
+use crate::executor::{Polled, Running};
 use crate::trace::Name;
 
-/// What runs now, and since when. It is `None` between two steps, and while steps are not timed.
+/// What runs now, and since when.
 ///
-/// The time is that of the system, whatever clock the loop has: whoever asks lives in that time.
-#[derive(Default)]
-pub(crate) struct LastStep(Mutex<Option<(Name, Instant)>>);
+/// The loop's thread says which batch runs and which task is polled by plain stores, in every loop. A loop that is watched
+/// says more, behind a lock: the name of the step and when exactly it began.
+///
+/// The times are those of the system, whatever clock the loop has: whoever asks lives in that time.
+pub(crate) struct LastStep {
+    polled: Arc<Polled>,
+    started: Instant,
+    /// The batch that runs began so many milliseconds after the loop was made, and one more. It is 0 between two batches.
+    batch: AtomicU64,
+    watched: Mutex<Option<(Name, Instant)>>,
+}
+
+/// A step that does not end.
+pub(crate) struct Stuck {
+    pub(crate) what: String,
+    /// The line that spawned the task or scheduled the callback.
+    pub(crate) at: Option<&'static Location<'static>>,
+    pub(crate) running_for: Duration,
+}
 
 impl LastStep {
+    pub(super) fn new(polled: &Arc<Polled>) -> LastStep {
+        LastStep {
+            polled: Arc::clone(polled),
+            started: SystemClock.now(),
+            batch: AtomicU64::new(0),
+            watched: Mutex::new(None),
+        }
+    }
+
+    /// A batch begins, so many milliseconds after the loop was made by its last look at its clock.
+    #[inline]
+    pub(super) fn batch_begins(&self, at: u64) {
+        self.batch.store(at + 1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn batch_ended(&self) {
+        self.batch.store(0, Ordering::Relaxed);
+    }
+
+    /// A step begins of a loop that is watched.
     pub(super) fn begins(&self, name: Name) {
         *self.lock() = Some((name, SystemClock.now()));
     }
 
+    /// The step of a loop that is watched has ended.
     pub(super) fn ended(&self) {
         *self.lock() = None;
     }
 
-    /// What is running, and for how long it has been.
-    pub(super) fn running(&self) -> Option<(Name, Duration)> {
-        let (name, since) = self.lock().clone()?;
-        Some((name, SystemClock.now().saturating_duration_since(since)))
+    /// What is running. `None` if nobody runs the loop.
+    pub(super) fn stuck(&self) -> Option<Stuck> {
+        let now = SystemClock.now();
+        if let Some((name, since)) = self.lock().clone() {
+            let running_for = now.saturating_duration_since(since);
+            return Some(Stuck { what: name.to_string(), at: name.location(), running_for });
+        }
+        let milliseconds = self.batch.load(Ordering::Relaxed).checked_sub(1)?;
+        let since = self.started + Duration::from_millis(milliseconds);
+        let (what, at) = match self.polled.running() {
+            Some(Running::Task(line)) => ("a task", Some(line)),
+            Some(Running::Main(line)) => ("the main future", Some(line)),
+            Some(Running::Callback(line)) => ("a callback", Some(line)),
+            None => ("an event of a connection or the drop of a task", None),
+        };
+        Some(Stuck { what: what.to_owned(), at, running_for: now.saturating_duration_since(since) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<(Name, Instant)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

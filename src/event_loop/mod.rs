@@ -31,6 +31,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::errors::loop_is_closed;
@@ -46,6 +47,8 @@ pub use clock::{Clock, SystemClock};
 use descriptor::Descriptors;
 pub use guest::Turned;
 pub use incident::Incident;
+use last_step::LastStep;
+pub(crate) use last_step::Stuck;
 use metrics::Counters;
 pub use metrics::Metrics;
 pub(crate) use metrics::{count_received, count_sent};
@@ -119,6 +122,8 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     /// Who wants to know what the turns do: debug mode, a trace.
     watch: Watch,
+    /// What runs, for other threads.
+    last_step: Arc<LastStep>,
     /// How long to poll without blocking before the selector may block.
     spin: Duration,
     /// How long a connection that closes in the background may make no progress before it is aborted.

@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Stuck;
 use super::last_step::LastStep;
 use super::{Core, Due, LoopHandle, Phase};
 use crate::constants::FAR_FUTURE;
@@ -13,7 +14,6 @@ use crate::executor::{Entry, Letter, Mailbox, TaskNode, Waiter, of_this_thread};
 use crate::handle::{Callback, Handle, RemoteCall, Runnable};
 use crate::reactor::{Direction, Source};
 use crate::timers::TimerKey;
-use crate::trace::Name;
 
 impl LoopHandle {
     /// Runs `callback` in the next turn, after everything that was scheduled before it.
@@ -151,7 +151,7 @@ impl LoopHandle {
     #[doc(alias = "call_soon_threadsafe")]
     pub fn remote(&self) -> RemoteHandle {
         let core = self.core();
-        RemoteHandle { mailbox: Arc::clone(&core.executor.mailbox), last_step: Arc::clone(&core.watch.last_step) }
+        RemoteHandle { mailbox: Arc::clone(&core.executor.mailbox), last_step: Arc::clone(&core.last_step) }
     }
 }
 
@@ -238,9 +238,9 @@ impl RemoteHandle {
 }
 
 impl RemoteHandle {
-    /// The step that is running, if steps are timed, and for how long it has been.
-    pub(crate) fn running_step(&self) -> Option<(Name, Duration)> {
-        self.last_step.running()
+    /// The step that is running. `None` if nobody runs the loop.
+    pub(crate) fn stuck_step(&self) -> Option<Stuck> {
+        self.last_step.stuck()
     }
 
     /// The loop, if it runs on this thread.

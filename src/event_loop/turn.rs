@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use super::{Core, Incident};
 use crate::constants::{LETTERS_PER_TURN, LONGEST_WAIT, SPARE_ENTRIES};
 use crate::errors::panic_text;
-use crate::executor::{Entry, LentWaker, Letter, Payload, TaskNode};
+use crate::executor::{Entry, LentWaker, Letter, Payload, TaskNode, milliseconds};
 use crate::handle::Runnable;
 use crate::reactor::{Direction, Readiness, Source};
 
@@ -94,6 +94,7 @@ impl Core {
         if watched {
             self.watch_batch(batch);
         }
+        self.last_step.batch_begins(milliseconds(self.executor.step()));
         // A batch that is watched runs handle by handle.
         loop {
             self.run_batch(batch, lent, main);
@@ -101,6 +102,7 @@ impl Core {
                 break;
             }
         }
+        self.last_step.batch_ended();
         self.take_in_bytes();
     }
 
@@ -266,7 +268,10 @@ impl Core {
 
     #[inline]
     fn run_callback(&self, callback: &dyn Runnable) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback.run())) {
+        self.executor.polled.callback_begins(callback.location());
+        let result = catch_unwind(AssertUnwindSafe(|| callback.run()));
+        self.executor.polled.callback_ended();
+        if let Err(payload) = result {
             let incident = Incident::new("A callback panicked").with_location(callback.location());
             self.report_panic(incident, &payload);
         }

@@ -6,11 +6,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::debug::Debug;
-use super::last_step::LastStep;
 use super::{Core, LoopHandle};
 use crate::executor::{Entry, TaskNode, note_write};
 use crate::reactor::Direction;
@@ -25,7 +23,6 @@ pub(super) struct Watch {
     rest: RefCell<VecDeque<Entry>>,
     /// The step that runs now.
     step: Cell<Option<Step>>,
-    pub(super) last_step: Arc<LastStep>,
 }
 
 /// A step that is timed.
@@ -38,7 +35,7 @@ pub(super) struct Step {
 
 impl Watch {
     pub(super) fn new(tracer: Option<Tracer>, debug: Debug) -> Watch {
-        Watch { tracer, debug, rest: RefCell::default(), step: Cell::new(None), last_step: Arc::default() }
+        Watch { tracer, debug, rest: RefCell::default(), step: Cell::new(None) }
     }
 }
 
@@ -122,7 +119,7 @@ impl Core {
             tracer.begin(now, name.clone());
             tracer.follow(now);
         }
-        self.watch.last_step.begins(name.clone());
+        self.last_step.begins(name.clone());
         let task = if let Entry::Task(node) = &entry { Some((node.seat(), node.record().number())) } else { None };
         self.watch.step.set(Some(Step { began: now, name, task }));
         batch.push(entry);
@@ -132,7 +129,7 @@ impl Core {
     fn step_ended(&self, step: &Step) {
         let now = self.clock.now();
         let took = now.saturating_duration_since(step.began);
-        self.watch.last_step.ended();
+        self.last_step.ended();
         self.counters.step_took(took);
         if let Some(tracer) = self.tracer() {
             tracer.queued(now, self.executor.ready.len());

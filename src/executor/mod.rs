@@ -36,6 +36,8 @@ pub(crate) use late_wakes::LateWakes;
 pub(crate) use leaving::{ReasonsBefore, because, leave, one_of};
 pub(crate) use mailbox::{Letter, Mailbox};
 pub(crate) use node::{Body, Payload, TaskNode, Unheard, UnheardEnd};
+use polled::NO_SEAT;
+pub(crate) use polled::{Polled, Running};
 pub(crate) use ready::{Entry, ReadyQueue};
 pub(crate) use reason::{Awaited, ReaderReason, Reason};
 pub(crate) use record::milliseconds;
@@ -48,14 +50,10 @@ pub(crate) use wrote_at::{last_write, note_write};
 
 use crate::reactor::Bell;
 use crate::slots::{Slots, shrink_map};
-use polled::Polled;
 use record::first_step_at;
 
 /// How many nodes of finished tasks are kept for tasks to come.
 const KEPT_NODES: usize = 1024;
-
-/// The seat number of a task that a closed loop has refused, and of a waker that has no task yet.
-const NO_SEAT: u32 = u32::MAX;
 
 /// The tasks of one loop, and the queue of everything that is ready to run.
 pub(crate) struct Executor {
@@ -67,7 +65,8 @@ pub(crate) struct Executor {
     vacant: RefCell<Vec<Rc<TaskNode>>>,
     /// The names that were given to tasks, by seat. They are not in the nodes, since most tasks have none.
     names: RefCell<HashMap<u32, String>>,
-    polled: Polled,
+    /// Which step runs. Other threads may ask.
+    pub(crate) polled: Arc<Polled>,
     /// Why tasks wait that wait for several things at once.
     earlier_reasons: leaving::EarlierReasons,
     /// The step that is going on, or was the last. Steps are numbered in order, and the number says as well when the step
@@ -95,7 +94,7 @@ impl Executor {
             seats: RefCell::default(),
             vacant: RefCell::default(),
             names: RefCell::default(),
-            polled: Polled::none(),
+            polled: Arc::new(Polled::none()),
             earlier_reasons: leaving::EarlierReasons::default(),
             step: Cell::new(0),
             last_number: Cell::new(0),

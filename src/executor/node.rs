@@ -22,6 +22,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::errors::{JoinError, PanicPayload};
 use crate::executor::leaving::leave;
+use crate::executor::polled::Who;
 use crate::executor::reason::{Awaited, Reason};
 use crate::executor::record::Record;
 use crate::executor::{Executor, LentWaker, NO_SEAT, WaiterCell, budget};
@@ -69,7 +70,6 @@ enum State {
 
 pub(crate) struct TaskNode {
     executor: Rc<Executor>,
-    seat: u32,
     state: Cell<State>,
     /// The task is to be cancelled: its next step drops the future.
     cancelled: Cell<bool>,
@@ -100,14 +100,13 @@ impl TaskNode {
     pub(super) fn new(executor: &Rc<Executor>, seat: u32) -> Rc<Self> {
         Rc::new(TaskNode {
             executor: Rc::clone(executor),
-            seat,
             state: Cell::new(State::Vacant),
             cancelled: Cell::new(false),
             has_handle: Cell::new(false),
             body: Cell::new(None),
             joiner: WaiterCell::default(),
             waker: OnceCell::new(),
-            record: Record::empty(),
+            record: Record::empty(seat),
         })
     }
 
@@ -118,7 +117,7 @@ impl TaskNode {
         spawned_at: &'static Location<'static>,
     ) -> Rc<Self> {
         let node = TaskNode::new(executor, NO_SEAT);
-        node.introduce(spawned_at);
+        node.introduce(Who::task(node.seat(), spawned_at));
         drop(body.as_mut().end(JoinError::Cancelled));
         node.body.set(Some(body));
         node.has_handle.set(true);
@@ -127,15 +126,15 @@ impl TaskNode {
     }
 
     /// Says who this is from now on.
-    fn introduce(&self, spawned_at: &'static Location<'static>) {
+    fn introduce(&self, who: Who) {
         let executor = &self.executor;
         let parent = executor.current_task().unwrap_or(0);
-        self.record.begin(executor.next_number(), parent, spawned_at, executor.step());
+        self.record.begin(executor.next_number(), parent, who, executor.step());
     }
 
     pub(super) fn begin(&self, body: Pin<Box<dyn Body>>, spawned_at: &'static Location<'static>) {
         debug_assert_eq!(self.state.get(), State::Vacant);
-        self.introduce(spawned_at);
+        self.introduce(Who::task(self.seat(), spawned_at));
         self.body.set(Some(body));
         self.cancelled.set(false);
         self.has_handle.set(true);
@@ -143,12 +142,13 @@ impl TaskNode {
     }
 
     pub(super) fn begin_main(&self, run_at: &'static Location<'static>) {
-        self.introduce(run_at);
+        self.introduce(Who::main(self.seat(), run_at));
         self.state.set(State::MainIdle);
     }
 
+    #[inline]
     pub(crate) fn seat(&self) -> u32 {
-        self.seat
+        self.record.who().seat()
     }
 
     pub(super) fn executor(&self) -> &Executor {
@@ -177,7 +177,7 @@ impl TaskNode {
             State::MainIdle => self.schedule(State::MainScheduled),
             State::Running => self.state.set(State::Rerun),
             State::Vacant | State::Finished | State::FinishedInQueue if self.executor.is_debugged() => {
-                self.executor.late_wakes.count(self.seat, &self.record);
+                self.executor.late_wakes.count(self.seat(), &self.record);
             }
             _ => {}
         }
@@ -243,13 +243,13 @@ impl TaskNode {
     #[inline(always)]
     fn poll<R>(&self, lent: &mut LentWaker, poll: impl FnOnce(&mut Context<'_>) -> R) -> Result<R, Payload> {
         budget::begin_step();
-        self.record.begin_poll(self.executor.next_step());
-        let polled = &self.executor.polled;
+        let polled = &*self.executor.polled;
+        let who = self.record.begin_poll(self.executor.next_step());
         let result = catch_unwind(AssertUnwindSafe(|| {
             if let Some(waker) = self.waker.get() {
-                return polled.during(self.seat, waker, poll);
+                return polled.during(who, waker, poll);
             }
-            let result = polled.during(self.seat, lent.to(self.seat), poll);
+            let result = polled.during(who, lent.to(who.seat()), poll);
             if lent.is_kept() {
                 // The seat still has no waker, since a task is not polled while it is being polled.
                 let _ = self.waker.set(Box::new(lent.give_away()));
@@ -321,7 +321,7 @@ impl TaskNode {
 
     /// Whether it is being polled now.
     pub(crate) fn is_being_polled(&self) -> bool {
-        self.executor.polled.seat() == Some(self.seat)
+        self.executor.polled.seat() == Some(self.seat())
     }
 
     /// Whether its next step is in the queue.
@@ -350,7 +350,7 @@ impl TaskNode {
     pub(crate) fn set_joiner(&self, cx: &Context<'_>) {
         leave(Reason::polled(Awaited::Task));
         self.joiner.set(Some(&self.executor), cx);
-        assert!(!self.joiner.is_seat(self.seat), "a task that awaits itself would never end");
+        assert!(!self.joiner.is_seat(self.seat()), "a task that awaits itself would never end");
     }
 
     /// The body of a finished task, if its result was not taken before.

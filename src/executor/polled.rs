@@ -1,40 +1,93 @@
-//! Which task is being polled, so that a future of this crate finds its own task without touching the waker.
+//! Which step runs: so that a future of this crate finds its own task without touching the waker, and so that another thread
+//! can be told what a loop is doing that does not answer.
 
-use std::cell::Cell;
+use std::panic::Location;
 use std::ptr;
 use std::task::{Context, Waker};
 
-/// The task that is being polled, if one is.
-pub(super) struct Polled {
-    seat: Cell<u32>,
+use crate::place::Place;
+use crate::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+/// The seat number of a task that a closed loop has refused, of a waker that has no task yet, and of a callback.
+pub(super) const NO_SEAT: u32 = u32::MAX;
+
+/// The task that is being polled, or the callback that runs, if one is.
+///
+/// Only the loop's thread writes. Other threads may read at any time, and nothing else hangs on what they read. So nothing
+/// here is ordered, and a store is as cheap as one to a `Cell`.
+pub(crate) struct Polled {
+    /// The task or callback. It is the last one while none is polled or runs.
+    who: AtomicU64,
     /// The address of the waker that the task is polled with, or null while no task is polled. It is compared, never
     /// dereferenced.
     ///
     /// A waker at this address is this very waker: the poll borrows it, so no other can have its address until the poll
     /// is over. A clone has another address, and is treated as a foreign waker.
-    waker: Cell<*const Waker>,
+    waker: AtomicPtr<Waker>,
+}
+
+/// A task or a callback in one word. The lower half is the seat, which a callback has none of. Above it stands the number of
+/// the line that spawned or scheduled it, and the highest bit says whether it is a main future. Nobody has no line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Who(u64);
+
+const MAIN: u64 = 1 << 63;
+
+/// What runs, for another thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Running {
+    /// A task that was spawned at this line.
+    Task(&'static Location<'static>),
+    /// The main future, and where the loop was run.
+    Main(&'static Location<'static>),
+    /// A callback that was scheduled at this line.
+    Callback(&'static Location<'static>),
+}
+
+impl Who {
+    /// No task, on a seat for one.
+    pub(super) fn nobody_at(seat: u32) -> Who {
+        Who(u64::from(seat))
+    }
+
+    pub(super) fn task(seat: u32, spawned_at: &'static Location<'static>) -> Who {
+        Who(u64::from(Place::of(spawned_at).number()) << 32 | u64::from(seat))
+    }
+
+    pub(super) fn main(seat: u32, run_at: &'static Location<'static>) -> Who {
+        Who(Who::task(seat, run_at).0 | MAIN)
+    }
+
+    #[inline]
+    pub(super) fn seat(self) -> u32 {
+        self.0 as u32
+    }
+
+    pub(super) fn line(self) -> &'static Location<'static> {
+        Place::numbered(((self.0 & !MAIN) >> 32) as u32).line()
+    }
 }
 
 impl Polled {
     pub(super) fn none() -> Self {
-        Polled { seat: Cell::new(0), waker: Cell::new(ptr::null()) }
+        Polled { who: AtomicU64::new(Who::nobody_at(NO_SEAT).0), waker: AtomicPtr::new(ptr::null_mut()) }
     }
 
     /// Whether a task is being polled.
     pub(super) fn is_polling(&self) -> bool {
-        !self.waker.get().is_null()
+        !self.waker.load(Ordering::Relaxed).is_null()
     }
 
     /// The seat of the task that is being polled.
     pub(super) fn seat(&self) -> Option<u32> {
-        self.is_polling().then_some(self.seat.get())
+        self.is_polling().then(|| self.who().seat())
     }
 
-    /// Polls the task of a seat with this waker.
+    /// Polls a task with this waker.
     #[inline(always)]
-    pub(super) fn during<R>(&self, seat: u32, waker: &Waker, poll: impl FnOnce(&mut Context<'_>) -> R) -> R {
-        self.seat.set(seat);
-        self.waker.set(waker);
+    pub(super) fn during<R>(&self, task: Who, waker: &Waker, poll: impl FnOnce(&mut Context<'_>) -> R) -> R {
+        self.waker.store(ptr::from_ref(waker).cast_mut(), Ordering::Relaxed);
+        self.who.store(task.0, Ordering::Relaxed);
         let _until_the_end = Polling(self);
         poll(&mut Context::from_waker(waker))
     }
@@ -42,7 +95,34 @@ impl Polled {
     /// The seat of the task that is being polled, if `cx` has the waker that the loop polls it with.
     #[inline]
     pub(super) fn seat_of(&self, cx: &Context<'_>) -> Option<u32> {
-        ptr::eq(cx.waker(), self.waker.get()).then_some(self.seat.get())
+        ptr::eq(cx.waker(), self.waker.load(Ordering::Relaxed)).then(|| self.who().seat())
+    }
+
+    /// A callback runs that was scheduled at this line.
+    pub(crate) fn callback_begins(&self, scheduled_at: &'static Location<'static>) {
+        self.who.store(Who::task(NO_SEAT, scheduled_at).0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn callback_ended(&self) {
+        self.who.store(Who::nobody_at(NO_SEAT).0, Ordering::Relaxed);
+    }
+
+    /// What runs. `None` between two steps, and while a source is called.
+    pub(crate) fn running(&self) -> Option<Running> {
+        let who = self.who();
+        if self.is_polling() {
+            let is_main = who.0 & MAIN != 0;
+            Some(if is_main { Running::Main(who.line()) } else { Running::Task(who.line()) })
+        } else if who.seat() == NO_SEAT && who != Who::nobody_at(NO_SEAT) {
+            Some(Running::Callback(who.line()))
+        } else {
+            None
+        }
+    }
+
+    #[inline]
+    fn who(&self) -> Who {
+        Who(self.who.load(Ordering::Relaxed))
     }
 }
 
@@ -52,6 +132,6 @@ struct Polling<'a>(&'a Polled);
 impl Drop for Polling<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.0.waker.set(ptr::null());
+        self.0.waker.store(ptr::null_mut(), Ordering::Relaxed);
     }
 }

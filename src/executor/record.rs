@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::panic::Location;
 
+use crate::executor::polled::Who;
 use crate::executor::reason::Reason;
 
 /// A millisecond has at most two to this power of steps.
@@ -20,8 +21,8 @@ pub(super) fn first_step_at(milliseconds: u64) -> u64 {
 
 /// What is known of a task. It is written at each poll, so it has what a poll can leave for a few instructions.
 pub(crate) struct Record {
-    /// Where the task was spawned, or the loop was run.
-    spawned_at: Cell<&'static Location<'static>>,
+    /// Its seat, and where the task was spawned, or the loop was run.
+    who: Cell<Who>,
     /// Why the task waits: the last reason that its last poll left. `None` if that was a future of another crate, or the
     /// reader of a stream, which keeps its reason itself.
     reason: Cell<Option<Reason>>,
@@ -38,10 +39,10 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Of no task.
-    pub(super) fn empty() -> Self {
+    /// Of a seat that no task has had yet.
+    pub(super) fn empty(seat: u32) -> Self {
         Record {
-            spawned_at: Cell::new(Location::caller()),
+            who: Cell::new(Who::nobody_at(seat)),
             reason: Cell::new(None),
             number: Cell::new(0),
             parent: Cell::new(0),
@@ -52,8 +53,8 @@ impl Record {
     }
 
     /// A task begins, at the time of a step.
-    pub(super) fn begin(&self, number: u32, parent: u32, spawned_at: &'static Location<'static>, step: u64) {
-        self.spawned_at.set(spawned_at);
+    pub(super) fn begin(&self, number: u32, parent: u32, who: Who, step: u64) {
+        self.who.set(who);
         self.reason.set(None);
         self.number.set(number);
         self.parent.set(parent);
@@ -68,11 +69,13 @@ impl Record {
         self.step.set(step);
     }
 
+    /// A poll begins, in this step. Returns whose it is.
     #[inline]
-    pub(super) fn begin_poll(&self, step: u64) {
+    pub(super) fn begin_poll(&self, step: u64) -> Who {
         self.polls.set(self.polls.get().wrapping_add(1));
         self.step.set(step);
         self.reason.set(None);
+        self.who.get()
     }
 
     #[inline]
@@ -80,8 +83,13 @@ impl Record {
         self.reason.replace(reason)
     }
 
+    #[inline]
+    pub(super) fn who(&self) -> Who {
+        self.who.get()
+    }
+
     pub(crate) fn spawned_at(&self) -> &'static Location<'static> {
-        self.spawned_at.get()
+        self.who.get().line()
     }
 
     pub(crate) fn reason(&self) -> Option<Reason> {

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use super::LoopDump;
 use super::words::Time;
-use crate::event_loop::{RemoteHandle, get_running_loop};
-use crate::trace::Name;
+use crate::event_loop::{RemoteHandle, Stuck, get_running_loop};
 
 impl RemoteHandle {
     /// What the loop is doing, as [`LoopHandle::dump_tasks`](crate::LoopHandle::dump_tasks) says, for another thread, such
@@ -19,8 +18,8 @@ impl RemoteHandle {
     /// # Errors
     ///
     /// [`NoDump::Closed`] if the loop is closed, [`NoDump::Stalled`] if it takes no turn in this time: a step or a
-    /// callback blocks its thread, or nobody runs it. In [debug mode](crate::LoopHandle::set_debug) the error says which
-    /// step is running, since when, and from which line.
+    /// callback blocks its thread, or nobody runs it. The error says which step is running, since when, and from which
+    /// line; in [debug mode](crate::LoopHandle::set_debug) by the name of its task.
     ///
     /// # Examples
     ///
@@ -47,7 +46,7 @@ impl RemoteHandle {
             return Err(NoDump::Closed);
         }
         receiver.recv_timeout(patience).map_err(|error| match error {
-            mpsc::RecvTimeoutError::Timeout => NoDump::Stalled(self.running_step().map(RunningStep::from)),
+            mpsc::RecvTimeoutError::Timeout => NoDump::Stalled(self.stuck_step().map(RunningStep::from)),
             mpsc::RecvTimeoutError::Disconnected => NoDump::Closed,
         })
     }
@@ -59,8 +58,7 @@ impl RemoteHandle {
 pub enum NoDump {
     /// The loop is closed.
     Closed,
-    /// The loop has not taken a turn. This step is running. `None` if steps are not timed, which is so outside of
-    /// [debug mode](crate::LoopHandle::set_debug), or if none is running: then nobody runs the loop.
+    /// The loop has not taken a turn. This step is running. `None` if none is: then nobody runs the loop.
     Stalled(Option<RunningStep>),
 }
 
@@ -68,17 +66,20 @@ pub enum NoDump {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunningStep {
-    /// Which it is, such as `task "reader"` or `a callback`.
+    /// Which it is, such as `a task` or `a callback`, and in debug mode `task "reader"`.
     pub what: String,
-    /// The line that spawned the task, or that scheduled the callback. `None` for an event of a connection.
+    /// The line that spawned the task, or that scheduled the callback. `None` for an event of a connection,
+    /// and outside of debug mode for a task whose future is being dropped.
     pub at: Option<&'static Location<'static>>,
-    /// For how long it has been running, by the system's clock.
+    /// For how long it has been running, by the system's clock. Outside of debug mode steps are not timed, so this counts
+    /// from when the turn began, which other steps of that turn may have used before. It says nothing there if the loop
+    /// has [another clock](crate::Builder::clock).
     pub running_for: Duration,
 }
 
-impl From<(Name, Duration)> for RunningStep {
-    fn from((name, running_for): (Name, Duration)) -> Self {
-        RunningStep { what: name.to_string(), at: name.location(), running_for }
+impl From<Stuck> for RunningStep {
+    fn from(Stuck { what, at, running_for }: Stuck) -> Self {
+        RunningStep { what, at, running_for }
     }
 }
 
@@ -94,9 +95,7 @@ impl fmt::Display for NoDump {
         match self {
             NoDump::Closed => f.write_str("the event loop is closed"),
             NoDump::Stalled(Some(step)) => write!(f, "the event loop has taken no turn: {step}"),
-            NoDump::Stalled(None) => f.write_str(
-                "the event loop has taken no turn: something blocks its thread, which debug mode would name, or nobody runs it",
-            ),
+            NoDump::Stalled(None) => f.write_str("the event loop has taken no turn: nobody runs it"),
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Steps that take too long, and timers that are late.
 
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use waterwheel::{EventLoop, NoDump, get_running_loop, sleep, spawn, to_thread, yield_now};
+use waterwheel::{EventLoop, get_running_loop, sleep, spawn, yield_now};
 
 use crate::common::running::turns;
 use crate::told::{told_of, told_with, without_lines};
@@ -177,37 +176,4 @@ fn a_dump_knows_the_longest_poll_of_each_task_in_debug_mode_only() {
             "{dump}"
         );
     });
-}
-
-/// What another thread is told that asks for a dump while the main future blocks.
-fn asked_while_blocked(debug: bool) -> NoDump {
-    let mut event_loop = EventLoop::builder().debug(debug).build().unwrap();
-    let remote = event_loop.handle().remote();
-    event_loop.run(async {
-        yield_now().await;
-        let (answer, answered) = channel();
-        std::thread::spawn(move || answer.send(remote.dump(Duration::from_millis(5)).unwrap_err()).unwrap());
-        answered.recv().unwrap()
-    })
-}
-
-#[test]
-fn of_a_stalled_loop_another_thread_learns_which_step_is_running_since_when_and_from_where() {
-    let NoDump::Stalled(Some(step)) = asked_while_blocked(true) else { panic!("a step is running") };
-    assert_eq!((&*step.what, step.at.unwrap().file()), ("the main future", file!()));
-    assert!(step.running_for >= Duration::from_millis(5), "{step:?}");
-    let text = NoDump::Stalled(Some(step)).to_string();
-    assert!(text.starts_with("the event loop has taken no turn: the main future has been running for "), "{text}");
-    let unknown = asked_while_blocked(false);
-    assert_eq!(unknown, NoDump::Stalled(None));
-    assert!(unknown.to_string().contains("which debug mode would name"), "{unknown}");
-}
-
-#[test]
-fn of_a_loop_that_nobody_runs_no_step_is_running() {
-    let mut event_loop = EventLoop::builder().debug(true).build().unwrap();
-    event_loop.run(async { drop(to_thread(|| ()).await) });
-    let remote = event_loop.handle().remote();
-    let stalled = std::thread::spawn(move || remote.dump(Duration::from_millis(1)).unwrap_err()).join().unwrap();
-    assert_eq!(stalled, NoDump::Stalled(None));
 }

@@ -35,6 +35,7 @@ mod setting;
 #[cfg(all(feature = "signals", target_os = "linux"))]
 mod signals;
 mod spinning;
+mod stuck;
 mod timers;
 mod traces;
 mod turns;

@@ -4,7 +4,7 @@ use crate::source_tree::SourceFile;
 
 /// From low to high. A module may import from itself and from those before it. A new top-level module gets its place
 /// here, as low as what it needs allows.
-pub(crate) const ORDER: [&str; 31] = [
+pub(crate) const ORDER: [&str; 32] = [
     "errors",
     "constants",
     "sync",
@@ -12,6 +12,7 @@ pub(crate) const ORDER: [&str; 31] = [
     "trace",
     "slots",
     "interface",
+    "place",
     "handle",
     "timers",
     "transports",
