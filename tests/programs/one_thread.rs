@@ -2,9 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::process::Command;
 
 use crate::common::processes::{PATIENCE, until};
-use crate::servers::Server;
+use crate::servers::{Server, example};
 
 /// Has a line answered by a server, whatever it answers.
 fn visit(server: &Server) {
@@ -20,7 +21,9 @@ fn visit(server: &Server) {
 #[test]
 fn a_program_that_asks_for_no_thread_has_one() {
     for name in ["echo_streams", "echo_protocol", "tcp_echo_server", "line_server"] {
-        let server = Server::example(name);
+        // In debug mode another thread waits for SIGQUIT.
+        let mut command = Command::new(example(name));
+        let server = Server::start(command.arg("127.0.0.1:0").env_remove("WATERWHEEL_DEBUG"));
         assert_eq!(server.threads(), 1, "{name}, before there are clients");
         (0..3).for_each(|_| visit(&server));
         assert_eq!(server.threads(), 1, "{name}, after it has served");
@@ -29,7 +32,6 @@ fn a_program_that_asks_for_no_thread_has_one() {
 
 #[test]
 fn the_threads_of_a_program_that_asks_are_counted() {
-    let server =
-        Server::start(std::process::Command::new(crate::servers::example("per_core")).args(["127.0.0.1:0", "2"]));
+    let server = Server::start(Command::new(example("per_core")).args(["127.0.0.1:0", "2"]));
     until("both loops have their threads", || server.threads() > 1);
 }

@@ -32,7 +32,8 @@ impl Traced {
         let mut strace = Command::new("strace");
         // -f: also threads, of which there should be none; every line then begins with the process.
         strace.args(["-f", "-q", "-s", "32"]).args(options).arg("-o").arg(&log);
-        strace.args(program);
+        // The calls are those of a plain loop: debug mode has a thread and makes calls of its own.
+        strace.args(program).env_remove("WATERWHEEL_DEBUG");
         let mut server = Server::start(&mut strace);
         let text = fs::read_to_string(&log).expect("strace writes its log at once");
         let pid = text.split_whitespace().next().and_then(|pid| pid.parse().ok());
