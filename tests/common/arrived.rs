@@ -8,30 +8,40 @@ use socket2::SockRef;
 
 /// Waits until all that was sent by a socket has arrived in the kernel of the other end, whoever reads it there.
 pub(crate) fn until_arrived<'s>(socket: impl Into<SockRef<'s>>) {
-    let socket = socket.into();
-    let (Some(own), Some(other)) = (port(socket.local_addr()), port(socket.peer_addr())) else { return };
+    let Some((own, other)) = ports(&socket.into()) else { return };
+    until("what was sent never arrived", || unacknowledged(own, other) == 0);
+}
+
+/// The two ends of a TCP connection, by their ports.
+pub(crate) fn ports(socket: &SockRef<'_>) -> Option<(u16, u16)> {
+    let port = |name: std::io::Result<socket2::SockAddr>| Some(name.ok()?.as_socket()?.port());
+    Some((port(socket.local_addr())?, port(socket.peer_addr())?))
+}
+
+pub(crate) fn until(otherwise: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..5_000 {
-        if unacknowledged(own, other) == 0 {
+        if is_so() {
             return;
         }
         thread::sleep(Duration::from_millis(1));
     }
-    panic!("what was sent never arrived");
-}
-
-fn port(name: std::io::Result<socket2::SockAddr>) -> Option<u16> {
-    Some(name.ok()?.as_socket()?.port())
+    panic!("{otherwise}");
 }
 
 /// How many bytes one end of a TCP connection over the loopback has sent that the other has not acknowledged.
 fn unacknowledged(own: u16, other: u16) -> usize {
+    let sent = queues(own, other).and_then(|queues| queues.split(':').next().map(str::to_owned));
+    sent.map_or(0, |sent| usize::from_str_radix(&sent, 16).expect("the kernel counts in hexadecimal"))
+}
+
+/// What the kernel says of the queues of one end of a TCP connection over the loopback. `None` if it has no such end.
+pub(crate) fn queues(own: u16, other: u16) -> Option<String> {
     let table = fs::read_to_string("/proc/net/tcp").expect("Linux lists its TCP connections");
     let (own, other) = (format!(":{own:04X}"), format!(":{other:04X}"));
-    let of_connection = table.lines().find_map(|line| {
+    table.lines().find_map(|line| {
         // number, local name, remote name, state, sent:received
         let fields: Vec<&str> = line.split_whitespace().take(5).collect();
         let is_it = fields.len() == 5 && fields[1].ends_with(&own) && fields[2].ends_with(&other);
-        is_it.then(|| fields[4].split(':').next().map(str::to_owned)).flatten()
-    });
-    of_connection.map_or(0, |sent| usize::from_str_radix(&sent, 16).expect("the kernel counts in hexadecimal"))
+        is_it.then(|| fields[4].to_owned())
+    })
 }

@@ -6,6 +6,7 @@ mod common {
     #[cfg(feature = "tls")]
     pub(crate) mod certificates;
     pub(crate) mod chrome_trace;
+    pub(crate) mod close_unread;
     pub(crate) mod files;
     #[cfg(feature = "tls")]
     pub(crate) mod free_address;

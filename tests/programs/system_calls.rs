@@ -14,6 +14,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::common::arrived::until_arrived;
+use crate::common::close_unread::close_unread;
 use crate::common::processes::PATIENCE;
 use crate::servers::example;
 use crate::strace::{Counts, Traced, name_of};
@@ -176,7 +177,7 @@ fn after_a_failed_send_all_that_came_is_received_and_nothing_more_is_sent() {
     traced.server.while_stopped(|| {
         send(&stream, &[b'o'; REQUEST]);
         until_arrived(&stream);
-        drop(stream);
+        close_unread(stream);
     });
     exchange(&connect(traced.server.address), &request("last"));
 

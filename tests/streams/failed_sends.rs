@@ -4,11 +4,10 @@
 use std::fmt::Debug;
 use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
-use std::thread;
-use std::time::Duration;
 
 use crate::common::arrived::until_arrived;
 use crate::common::bytes::pattern;
+use crate::common::close_unread::close_unread;
 use crate::common::give_up::give_up_after;
 use crate::common::links::Link;
 use crate::common::recorder::Recorder;
@@ -33,7 +32,7 @@ fn answer_early(mut peer: Socket, answer: &[u8]) {
     peer.read_exact(&mut [0; 1000]).unwrap();
     peer.write_all(answer).unwrap();
     until_arrived(&peer);
-    drop(peer);
+    close_unread(peer);
 }
 
 /// A stream that says more than its peer takes, and what the peer is going to answer.
@@ -217,7 +216,7 @@ fn a_large_write_that_fails_at_once_leaves_what_came() {
                 linked.peer.write_all(&answer).unwrap();
                 until_arrived(&linked.peer);
                 // With the question unread this is a reset, or for a Unix socket the end of all writing.
-                drop(linked.peer);
+                close_unread(linked.peer);
                 write(&writer);
                 assert!(writer.is_closing(), "{link:?}, {how}: the kernel refuses it in the call");
                 read_whole(&mut reader, &answer, (link, how)).await;
@@ -298,8 +297,8 @@ fn acknowledgements_that_nobody_reads_do_not_cost_the_rest_of_what_they_acknowle
                 let block = reader.readexactly(1000.min(answer.len() - received.len())).await;
                 received.extend(block.unwrap_or_else(|error| panic!("{link:?}, after {}: {error}", received.len())));
                 refused += usize::from(writer.write_all(b"ok").await.is_err());
-                if received.len() >= 20_000 && peer.take().is_some() {
-                    thread::sleep(Duration::from_millis(1));
+                if let Some(peer) = peer.take_if(|_| received.len() >= 20_000) {
+                    close_unread(peer);
                 }
             }
             assert!(received == answer, "{link:?}");

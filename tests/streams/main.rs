@@ -4,6 +4,7 @@
 mod common {
     pub(crate) mod arrived;
     pub(crate) mod bytes;
+    pub(crate) mod close_unread;
     pub(crate) mod give_up;
     pub(crate) mod links;
     pub(crate) mod plain_peer;
