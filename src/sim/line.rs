@@ -244,6 +244,11 @@ impl Line {
             side.desk.close(fd);
         }
         if side.desk.is_dead() {
+            // Nobody is told. But a sender that waits for room asks for it again and again, as TCP does, and the host
+            // answers by a reset when it is back.
+            if self.sides[1 - which].wants_room.take() {
+                self.dispatch(which, Parcel::Bytes(Vec::new()));
+            }
             return;
         }
         let has_lost = resets || !unread.is_empty();

@@ -199,7 +199,12 @@ impl Sim {
     /// As [`run`](Sim::run), but nobody has to be done.
     pub fn run_for(&mut self, duration: Duration) -> Result<(), Failure> {
         let end = self.cluster().world.now() + duration;
-        while self.next().is_some_and(|(_, at)| at <= end) {
+        loop {
+            // Also what was asked for when nothing else is left to happen.
+            self.carry_out_requests();
+            if self.next().is_none_or(|(_, at)| at > end) {
+                break;
+            }
             self.step()?;
         }
         self.cluster().world.pass_until(end);

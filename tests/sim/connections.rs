@@ -135,6 +135,28 @@ fn a_host_that_crashed_and_came_back_knows_nothing_of_its_connections() {
 }
 
 #[test]
+fn a_sender_that_waits_for_room_at_a_host_that_crashed_is_told_when_it_is_back() {
+    let mut sim = Sim::new(1);
+    let world = sim.handle();
+    sim.host("server", || async {
+        let handler = async |_reader, _writer| std::future::pending::<()>().await;
+        start_server(handler, "0.0.0.0:7").await?.serve_forever().await
+    });
+    sim.client("client", async move {
+        a_moment().await;
+        let (_reader, writer) = open_connection(("server", 7)).await?;
+        writer.write(&pattern(10_000_000));
+        assert!(timeout(Duration::from_secs(60), writer.drain()).await.is_err(), "nobody receives so much");
+        world.crash("server");
+        assert!(timeout(Duration::from_secs(60), writer.drain()).await.is_err(), "nobody is there to say anything");
+        world.start("server");
+        assert_eq!(kind(writer.drain().await), ErrorKind::ConnectionReset);
+        io::Result::Ok(())
+    });
+    sim.run().unwrap();
+}
+
+#[test]
 fn each_direction_ends_alone() {
     let mut sim = Sim::new(1);
     add_echo(&mut sim, "server");

@@ -98,6 +98,19 @@ fn without_clients_it_runs_until_nothing_is_left_to_happen() {
 }
 
 #[test]
+fn a_host_is_started_though_nothing_else_is_left_to_happen() {
+    let mut sim = Sim::new(1);
+    add_echo(&mut sim, "server");
+    sim.run_for(Duration::from_secs(1)).unwrap();
+    sim.handle().crash("server");
+    sim.run_for(Duration::from_secs(1)).unwrap();
+    assert!(sim.dump_tasks("server").is_none());
+    sim.handle().start("server");
+    sim.run_for(Duration::from_secs(1)).unwrap();
+    assert!(sim.dump_tasks("server").is_some());
+}
+
+#[test]
 fn what_a_host_held_is_dropped_with_the_simulation() {
     let held = std::rc::Rc::new(());
     let watched = std::rc::Rc::downgrade(&held);

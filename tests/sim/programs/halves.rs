@@ -1,6 +1,6 @@
 //! What the two halves of a connection do: a reader and a writer that do what comes to their minds, each to its end.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use waterwheel::{ReadError, StreamReader, StreamWriter, sleep, timeout, yield_no
 
 use super::dice::Dice;
 use super::ledger::{Direction, Ending};
+use super::trouble::Fate;
 
 /// What both ends of a connection know of it, besides what they receive.
 #[derive(Clone)]
@@ -19,6 +20,7 @@ pub(super) struct Plan {
     pub(super) has_halves: bool,
     pub(super) to_server: Rc<Direction>,
     pub(super) to_client: Rc<Direction>,
+    pub(super) fate: Rc<Fate>,
 }
 
 impl Plan {
@@ -52,6 +54,13 @@ impl Drop for Writes<'_> {
 
 fn failed(plan: &Plan, error: &io::Error) {
     assert!(plan.may_fail(), "a connection failed that nobody failed: {error}");
+    let is_cut_off = !plan.has_halves && error.kind() == ErrorKind::UnexpectedEof;
+    assert!(is_cut_off || is_of_a_network(error), "a connection failed as none does: {error} ({:?})", error.kind());
+}
+
+/// Whether an error says that the other side, or the way to it, is gone.
+fn is_of_a_network(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::TimedOut)
 }
 
 /// Why a reader stops.
@@ -76,6 +85,7 @@ pub(super) async fn read(plan: &Plan, mut reader: StreamReader, from: &Direction
         Err(error) => {
             let is_allowed = plan.may_fail || from.is_aborted() || to.is_aborted();
             assert!(is_allowed, "receiving failed, and nobody gave anything up: {error}");
+            failed(plan, &error);
         }
     }
 }

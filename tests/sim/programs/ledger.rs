@@ -13,6 +13,8 @@ pub(super) enum Ending {
     InOrder,
     /// It gave up what was on its way.
     Aborted,
+    /// Its host crashed before it had ended: it says nothing more.
+    Crashed,
 }
 
 /// One direction.
@@ -53,6 +55,11 @@ impl Direction {
         (from..from + length).map(|position| self.byte(position)).collect()
     }
 
+    /// How many bytes were written.
+    pub(super) fn written(&self) -> usize {
+        self.written.get()
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.ending.get() != Ending::None
     }
@@ -72,8 +79,13 @@ impl Direction {
         }
     }
 
+    /// Whether the sender gave up what was on its way, or was given up with its host.
     pub(super) fn is_aborted(&self) -> bool {
-        self.ending.get() == Ending::Aborted
+        matches!(self.ending.get(), Ending::Aborted | Ending::Crashed)
+    }
+
+    pub(super) fn has_crashed(&self) -> bool {
+        self.ending.get() == Ending::Crashed
     }
 
     pub(super) fn stop_hearing(&self) {
@@ -81,9 +93,11 @@ impl Direction {
     }
 
     /// The receiver was told of a clean end. That means that the sender has ended, and all that it wrote has come: also
-    /// that of a sender which aborts, unless there was nothing to give up.
+    /// that of a sender which aborts, unless there was nothing to give up. One whose host crashed has ended nothing.
     pub(super) fn is_complete(&self) {
-        assert!(self.has_ended(), "a clean end came from a sender that has not ended");
+        let ending = self.ending.get();
+        let has_ended = matches!(ending, Ending::InOrder | Ending::Aborted);
+        assert!(has_ended, "a clean end came from a sender that has not ended, but {ending:?}");
         assert_eq!(self.received.get(), self.written.get(), "a clean end came before all that was written");
     }
 

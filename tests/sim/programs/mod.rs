@@ -11,6 +11,7 @@ mod protocols;
 #[cfg(feature = "tls")]
 mod secure;
 mod streams;
+mod trouble;
 
 use std::time::Duration;
 
@@ -54,6 +55,17 @@ fn random_programs_of_streams_lose_nothing() {
 #[test]
 fn random_programs_of_protocols_are_told_all_in_order() {
     check(0..SEEDS, protocols::program);
+}
+
+#[test]
+fn the_server_crashes_in_the_middle_of_conversations() {
+    let (mut of_streams, mut of_protocols) = (0, 0);
+    // Those that have all faults.
+    for seed in (2..SEEDS).step_by(3) {
+        of_streams += streams::counted(&mut Sim::new(seed)).expect("it goes well");
+        of_protocols += protocols::counted(&mut Sim::new(seed)).expect("it goes well");
+    }
+    assert!(of_streams > 0 && of_protocols > 0, "{of_streams} and {of_protocols}");
 }
 
 #[cfg(feature = "tls")]

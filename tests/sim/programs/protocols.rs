@@ -7,21 +7,28 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use waterwheel::sim::{Failure, Sim};
-use waterwheel::{AfterEof, ConnectionError, Promise, Protocol, Transport, get_running_loop, sleep};
+use waterwheel::{AfterEof, ConnectionError, Promise, Protocol, Transport, get_running_loop, sleep, spawn};
 
 use super::dice::Dice;
 use super::ledger::{Direction, Ending};
+use super::trouble::{Fate, Fates, trouble};
 use super::{MOST_EVENTS, faults_of, nothing_is_left};
 
 /// How often a protocol does something of its own.
 const OPERATIONS: usize = 30;
 
 pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
+    counted(sim).map(drop)
+}
+
+/// The program. Gives the number of conversations that a crash of the server broke off.
+pub(super) fn counted(sim: &mut Sim) -> Result<usize, Failure> {
     sim.set_faults(faults_of(sim.seed()));
     sim.event_limit(MOST_EVENTS);
     let (dice, may_fail) = (Dice(sim.handle()), sim.seed() % 3 == 2);
     let pairs: Rc<RefCell<Vec<Rc<Pair>>>> = Rc::default();
-    let accepted = Rc::clone(&pairs);
+    let (accepted, all_pairs, fates) = (Rc::clone(&pairs), Rc::clone(&pairs), Fates::default());
+    let known_fates = fates.clone();
     sim.host("server", move || {
         let accepted = Rc::clone(&accepted);
         async move {
@@ -33,14 +40,20 @@ pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
     sim.client("client", async move {
         sleep(Duration::from_millis(10)).await;
         let mut peers = Vec::new();
+        let (spoiler, spoiled) = (dice.clone(), known_fates.clone());
+        let troubles = may_fail.then(|| spawn(async move { trouble(&spoiler, &spoiled).await }));
         for number in 0..1 + dice.below(3) {
             let key = dice.0.random() as u32;
             let (to_server, to_client) = (Direction::new(key), Direction::new(!key));
+            let fate = Fate::new(&to_server, &to_client);
+            known_fates.add(&fate);
             let pair = Rc::new(Pair { dice: dice.clone(), may_fail, to_server, to_client });
             pairs.borrow_mut().push(Rc::clone(&pair));
             let event_loop = get_running_loop();
+            fate.connecting();
             match event_loop.create_connection(|| Peer::of(&pair, true), ("server", 7)).await {
                 Ok((transport, peer)) => {
+                    fate.connected();
                     transport.write(&[number as u8]);
                     peer.act_later();
                     peers.push(peer);
@@ -51,10 +64,17 @@ pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
         for peer in peers {
             peer.lost.wait().await;
         }
+        if let Some(troubles) = troubles {
+            troubles.await.expect("what panics is reported");
+        }
         io::Result::Ok(())
     });
     sim.run()?;
-    nothing_is_left(sim)
+    nothing_is_left(sim)?;
+    for pair in &*all_pairs.borrow() {
+        assert_eq!(Rc::strong_count(pair), 1, "a connection's protocol is still held, though it is lost");
+    }
+    Ok(fates.broken_off())
 }
 
 /// A connection, as both of its protocols know it.
@@ -238,11 +258,12 @@ impl Protocol for Peer {
     fn connection_lost(&self, error: Option<ConnectionError>) {
         self.is_alive("connection_lost");
         self.life.set(Life::Lost);
-        if let (Some(error), Some(pair)) = (error, self.pair.get()) {
+        if let (Some(error), Some(pair)) = (&error, self.pair.get()) {
             let is_allowed = pair.may_fail || pair.to_client.may_fail() || pair.to_server.may_fail();
             assert!(is_allowed, "a connection failed that nobody failed: {error}");
         }
         if let Some(to) = self.outgoing() {
+            assert!(error.is_some() || to.has_ended(), "a connection was lost without a reason that we have not ended");
             to.end(Ending::Aborted);
         }
         self.lost.set(()).expect("it is lost once");

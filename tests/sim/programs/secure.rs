@@ -37,7 +37,7 @@ pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
         client: Rc::new(move |opening| opening.tls(client.clone())),
         upgrade: None,
     };
-    program_with(sim, &settings)
+    program_with(sim, &settings).map(drop)
 }
 
 /// TLS in the middle of a conversation.
@@ -48,5 +48,5 @@ pub(super) fn upgraded(sim: &mut Sim) -> Result<(), Failure> {
         false => Box::pin(start_tls(reader, writer, server.clone()).into_future()),
     });
     let (server, client) = (Rc::new(|server| server), Rc::new(|client| client));
-    program_with(sim, &Settings { has_halves: false, server, client, upgrade: Some(upgrade) })
+    program_with(sim, &Settings { has_halves: false, server, client, upgrade: Some(upgrade) }).map(drop)
 }

@@ -11,12 +11,14 @@ use futures::future::join;
 use waterwheel::sim::{Failure, Sim};
 use waterwheel::{
     ClientConnected, Coroutine, OpenConnection, StartServer, StreamReader, StreamWriter, open_connection,
-    open_read_pipe, open_unix_connection, open_write_pipe, sleep, spawn, start_server, start_unix_server, timeout,
+    open_read_pipe, open_unix_connection, open_write_pipe, race, sleep, spawn, start_server, start_unix_server,
+    timeout,
 };
 
 use super::dice::Dice;
 use super::halves::{Plan, read, write};
 use super::ledger::Direction;
+use super::trouble::{Fate, Fates, trouble};
 use super::{MOST_EVENTS, faults_of, nothing_is_left};
 
 type Plans = Rc<RefCell<Vec<Plan>>>;
@@ -37,16 +39,24 @@ pub(super) type Upgrade = Rc<
 >;
 
 pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
+    counted(sim).map(drop)
+}
+
+/// The program. Gives the number of conversations that a crash of the server broke off.
+pub(super) fn counted(sim: &mut Sim) -> Result<usize, Failure> {
     let (server, client) = (Rc::new(|server| server), Rc::new(|client| client));
     program_with(sim, &Settings { has_halves: true, server, client, upgrade: None })
 }
 
-/// The program, with connections of the internet that have these settings.
-pub(super) fn program_with(sim: &mut Sim, settings: &Settings) -> Result<(), Failure> {
+/// The program, with connections of the internet that have these settings. Gives the number of conversations that a crash
+/// of the server broke off.
+pub(super) fn program_with(sim: &mut Sim, settings: &Settings) -> Result<usize, Failure> {
     sim.set_faults(faults_of(sim.seed()));
     sim.event_limit(MOST_EVENTS);
     let (plans, world, may_fail) = (Plans::default(), sim.handle(), sim.seed() % 3 == 2);
     let upgrade = settings.upgrade.clone();
+    let (fates, all_plans) = (Fates::default(), Rc::clone(&plans));
+    let known_fates = fates.clone();
     let (known, serve, settings) = (Rc::clone(&plans), Rc::clone(&settings.server), settings.clone());
     sim.host("server", move || {
         let server = serve(start_server(answer(Rc::clone(&known), upgrade.clone()), "0.0.0.0:7"));
@@ -61,12 +71,14 @@ pub(super) fn program_with(sim: &mut Sim, settings: &Settings) -> Result<(), Fai
             let (to_server, to_client) = (Direction::new(key), Direction::new(!key));
             let kind = dice.below(6);
             let has_halves = settings.has_halves || kind < 2;
-            let plan = Plan { dice: dice.clone(), may_fail, has_halves, to_server, to_client };
+            let fate = Fate::new(&to_server, &to_client);
+            known_fates.add(&fate);
+            let plan = Plan { dice: dice.clone(), may_fail, has_halves, to_server, to_client, fate };
             plans.borrow_mut().push(plan.clone());
             connections.push(spawn(connect(number, kind, plan, settings.clone())));
         }
         if may_fail {
-            trouble(&dice).await;
+            trouble(&dice, &known_fates).await;
         }
         for connection in connections {
             connection.await.expect("what panics is reported");
@@ -76,17 +88,12 @@ pub(super) fn program_with(sim: &mut Sim, settings: &Settings) -> Result<(), Fai
         io::Result::Ok(())
     });
     sim.run()?;
-    nothing_is_left(sim)
-}
-
-/// Cuts the hosts off from each other, for a while.
-async fn trouble(dice: &Dice) {
-    for _ in 0..dice.below(3) {
-        sleep(dice.time()).await;
-        dice.0.partition("client", "server");
-        sleep(dice.time()).await;
-        dice.0.heal("client", "server");
+    nothing_is_left(sim)?;
+    for plan in &*all_plans.borrow() {
+        // It is in both lists. A third is a task that was not dropped, also one of those that a crash ended.
+        assert_eq!(Rc::strong_count(&plan.fate), 2, "a conversation is still held by a task");
     }
+    Ok(fates.broken_off())
 }
 
 /// A server's handler, which finds the plan of a connection by the first byte.
@@ -117,28 +124,38 @@ async fn connect(number: usize, kind: usize, plan: Plan, settings: Settings) {
         return pipe(&plan).await.expect("a pipe can be had");
     }
     let both = async {
-        let (reader, writer) = open(number, kind, dice, &settings).await?;
+        let (reader, writer) = open(number, kind, &plan, &settings).await?;
+        if kind > 1 {
+            plan.fate.connected();
+        }
         both_ways(&plan, reader, writer, &plan.to_client, &plan.to_server).await;
         io::Result::Ok(())
     };
     // Some are given up wherever they are.
     let patience = if dice.once_in(8) { dice.time() * 4 } else { Duration::MAX };
-    match timeout(patience, both).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => assert!(plan.may_fail, "connecting failed: {error}"),
+    let given_up = async {
+        plan.fate.is_given_up().await;
+        None
+    };
+    match race((async { timeout(patience, both).await.ok() }, given_up)).await {
+        Some(Ok(())) => {}
+        Some(Err(error)) => assert!(plan.may_fail, "connecting failed: {error}"),
         // It may have been given up before anybody could know of it.
-        Err(_) => plan.to_client.stop_hearing(),
+        None => plan.to_client.stop_hearing(),
     }
 }
 
 async fn open(
     number: usize,
     kind: usize,
-    dice: &Dice,
+    plan: &Plan,
     settings: &Settings,
 ) -> io::Result<(StreamReader, StreamWriter)> {
-    let limit = 1 + dice.below(5000);
+    let limit = 1 + plan.dice.below(5000);
     let is_local = kind == 1;
+    if !is_local {
+        plan.fate.connecting();
+    }
     let (mut reader, writer) = match is_local {
         true => open_unix_connection("/run/programs").limit(limit).await?,
         false => (settings.client)(open_connection(("server", 7)).limit(limit)).await?,
