@@ -33,7 +33,7 @@ impl LoopHandle {
     /// | A task is woken again and again, though it is over | 100 times: somebody has kept its waker. (A task that is not over is polled in the turn after it is woken.) | drop the waker with the future that left it |
     /// | A builder was made, and never awaited, so it did nothing | as by `let _ = open_connection(..)`, or by an error between making and awaiting it | await it, and do what may fail before it is made |
     /// | A writer stays over its high mark, and nobody drains it | for 100 turns, after a [`write`](crate::StreamWriter::write) of the line that it names; the peer does not keep up | [`drain`](crate::StreamWriter::drain) after writing |
-    /// | A writer was dropped over its high mark, and nobody had drained it | a handler, or another task, has ended so. Dropping a writer is how its side is closed, and no fault; but what is left here is given up if the peer takes none of it for [30 seconds](crate::Builder::close_timeout), and nobody hears of that | `drain`, or [`close`](crate::StreamWriter::close) and [`wait_closed`](crate::StreamWriter::wait_closed) |
+    /// | A writer was dropped over its high mark, and nobody had drained it | a handler, or another task, has ended so. Dropping a writer is how its side is closed, and no fault; but what is left here is given up if the peer takes none of it for [30 seconds](crate::Builder::close_timeout), and only a reader that is still there hears of that | `drain`, or [`close`](crate::StreamWriter::close) and [`wait_closed`](crate::StreamWriter::wait_closed) |
     ///
     /// Times are those of the loop's [clock](crate::Builder::clock).
     ///

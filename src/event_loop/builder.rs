@@ -148,7 +148,8 @@ impl Builder {
     }
 
     /// When a writer was dropped and bytes are still to be sent: how long the peer may take none of them before the
-    /// connection is aborted (default 30 seconds).
+    /// connection is aborted (default 30 seconds). A reader that is still there is told
+    /// [`TimedOut`](std::io::ErrorKind::TimedOut).
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.close_timeout = timeout;
         self

@@ -1,5 +1,6 @@
 //! Sending what a dropped writer has left. Nobody waits for it, so it goes on only as long as the peer takes some of it.
 
+use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
 use super::{Stage, StreamProtocol};
@@ -21,7 +22,7 @@ impl Drop for Background {
 
 impl StreamProtocol {
     /// Aborts the connection if bytes are left and none of them is sent within the loop's close timeout. Without this a
-    /// peer that never reads would keep the connection for ever.
+    /// peer that never reads would keep the connection for ever. A reader that is still there is told `TimedOut`.
     pub(super) fn bound_sending(&self, event_loop: &LoopHandle, transport: Rc<dyn Transport>) {
         let unsent = transport.get_write_buffer_size();
         if unsent > 0 && !self.look_at_stage(|stage| matches!(stage, Stage::Background(_))) {
@@ -49,6 +50,11 @@ impl StreamProtocol {
         self.stage.set(Stage::Made(Rc::clone(&transport)));
         if unsent > 0 {
             log::debug!("the peer takes nothing of what a dropped writer left, {unsent} bytes: {transport:?}");
+            // The end of an aborted connection is one in order for its protocol. But a reader that is still there has not
+            // asked for it, and must not take what has come for all that the peer sends.
+            if !self.is_ended() {
+                self.fail(io::Error::new(ErrorKind::TimedOut, "the peer took nothing of what was written").into());
+            }
             transport.abort();
         }
     }

@@ -25,7 +25,8 @@ use crate::streams::protocol::StreamProtocol;
 /// With TLS one side cannot end alone, so nothing ends before the reader is dropped, too. The connection is closed in
 /// the background once both halves are dropped, or once the writer is dropped and the peer has ended its side. What was
 /// written is sent first, but if the peer takes nothing of it for 30 seconds, the connection is aborted, also if
-/// [`close`](StreamWriter::close) was called before; see [`Builder::close_timeout`](crate::Builder::close_timeout).
+/// [`close`](StreamWriter::close) was called before; see [`Builder::close_timeout`](crate::Builder::close_timeout). A reader
+/// that is still there is told `TimedOut` then.
 ///
 /// All methods take `&self`, so several tasks may write and drain. The bytes of one write are never mixed with those of
 /// another.

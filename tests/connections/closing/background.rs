@@ -1,7 +1,7 @@
 //! A connection whose writer was dropped closes by itself: all is sent if the peer takes it, and cut off if not.
 
 use std::cell::Cell;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::thread;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 use waterwheel::testing::ManualClock;
 use waterwheel::{
-    EventLoop, LoopHandle, Server, StreamReader, StreamWriter, get_running_loop, open_connection, sleep, yield_now,
+    EventLoop, LoopHandle, Promise, Server, StreamReader, StreamWriter, get_running_loop, open_connection, sleep, yield_now,
 };
 
 use super::{MIB, start};
@@ -92,6 +92,32 @@ async fn abandoned(leave: Leave) -> (Server, TcpStream) {
         yield_now().await;
     }
     (server, client)
+}
+
+#[test]
+fn a_reader_whose_writer_was_given_up_is_told_an_error_and_no_end() {
+    alone(|| {
+        let (mut event_loop, _clock) = with_clock(Duration::from_secs(7));
+        event_loop.run(async {
+            let told = Promise::new();
+            let hears = told.clone();
+            let server = start(move |mut reader: StreamReader, writer: StreamWriter| {
+                let hears = hears.clone();
+                async move {
+                    writer.write(&pattern(32 * MIB));
+                    drop(writer);
+                    let end = reader.read_to_end().await;
+                    let _first = hears.set(end.map_err(|error| error.kind()));
+                }
+            })
+            .await;
+            let mut client = plain_client(server.local_addrs()[0]);
+            client.write_all(b"a part").unwrap();
+            // The client has not ended its side, and what it has sent is not all.
+            assert_eq!(told.wait().await, Err(ErrorKind::TimedOut));
+            drop(client);
+        });
+    });
 }
 
 #[test]
