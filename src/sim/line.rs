@@ -54,8 +54,10 @@ pub(super) struct Side {
     flying: Cell<usize>,
     /// What has arrived and is unread.
     arrived: RefCell<VecDeque<u8>>,
+    /// The end has come behind all bytes, or the connection has failed.
     has_end_come: Cell<bool>,
-    /// Told once, by the next operation.
+    has_ended_in_order: Cell<bool>,
+    /// Told once, by the next operation. If the end has come in order before, only sending tells it.
     error: Cell<Option<ErrorKind>>,
     sending: Cell<Sending>,
     is_closed: Cell<bool>,
@@ -94,6 +96,7 @@ impl Side {
             flying: Cell::default(),
             arrived: RefCell::default(),
             has_end_come: Cell::default(),
+            has_ended_in_order: Cell::default(),
             error: Cell::default(),
             sending: Cell::new(Sending::Open),
             is_closed: Cell::default(),
@@ -142,6 +145,9 @@ impl Line {
         let side = &self.sides[which];
         let there = side.arrived.borrow().len();
         if there == 0 {
+            if side.has_ended_in_order.get() {
+                return Ok(0);
+            }
             return match side.error.take() {
                 Some(kind) => Err(kind.into()),
                 None if side.has_end_come.get() => Ok(0),
@@ -313,6 +319,7 @@ impl Line {
             Some(Parcel::End) => {
                 self.world.note(Note::End, side.host, 0);
                 side.has_end_come.set(true);
+                side.has_ended_in_order.set(true);
                 side.tell(Readiness::READABLE.with(Readiness::HANG_UP));
             }
             Some(Parcel::Reset) => self.fail(to, ErrorKind::ConnectionReset),

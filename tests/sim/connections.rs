@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use waterwheel::sim::{Faults, Sim};
 use waterwheel::{
-    LookUpError, LookUpErrorKind, StreamReader, StreamWriter, open_connection, sleep, start_server, timeout,
+    AfterEof, ConnectionError, LookUpError, LookUpErrorKind, Protocol, StreamReader, StreamWriter, get_running_loop,
+    open_connection, sleep, start_server, timeout,
 };
 
 use crate::hosts::{a_moment, add_echo, pattern};
@@ -151,6 +152,45 @@ fn a_sender_that_waits_for_room_at_a_host_that_crashed_is_told_when_it_is_back()
         assert!(timeout(Duration::from_secs(60), writer.drain()).await.is_err(), "nobody is there to say anything");
         world.start("server");
         assert_eq!(kind(writer.drain().await), ErrorKind::ConnectionReset);
+        io::Result::Ok(())
+    });
+    sim.run().unwrap();
+}
+
+/// What a protocol was told of the end.
+#[derive(Default)]
+struct Ends(RefCell<Vec<String>>);
+
+impl Protocol for Ends {
+    fn eof_received(&self) -> AfterEof {
+        self.0.borrow_mut().push("eof".to_owned());
+        AfterEof::KeepOpen
+    }
+
+    fn connection_lost(&self, error: Option<ConnectionError>) {
+        self.0.borrow_mut().push(format!("lost: {:?}", error.map(|error| error.kind())));
+    }
+}
+
+#[test]
+fn a_reset_behind_the_end_is_no_news_to_who_receives() {
+    let mut sim = Sim::new(1);
+    // It has ended before anything comes.
+    sim.host("server", || async { start_server(async |_, _| (), "0.0.0.0:7").await?.serve_forever().await });
+    sim.client("client", async {
+        a_moment().await;
+        let (transport, ends) = get_running_loop().create_connection(Rc::<Ends>::default, ("server", 7)).await?;
+        transport.pause_reading();
+        a_moment().await;
+        transport.write(b"to nobody");
+        a_moment().await;
+        transport.resume_reading();
+        a_moment().await;
+        // As on Linux: who sends hears of the reset.
+        assert_eq!(*ends.0.borrow(), ["eof"]);
+        transport.write(b"again");
+        a_moment().await;
+        assert_eq!(*ends.0.borrow(), ["eof", "lost: Some(BrokenPipe)"]);
         io::Result::Ok(())
     });
     sim.run().unwrap();
