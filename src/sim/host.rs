@@ -17,6 +17,7 @@ use super::selector::SimSelector;
 use super::world::Note;
 use crate::event_loop::{Builder, EventLoop, Incident};
 use crate::introspection::LoopDump;
+use crate::net::port::Network;
 use crate::task::Task;
 
 /// What the main future of a simulated host may return.
@@ -81,13 +82,29 @@ where
     Box::pin(async move { main.await.failure() })
 }
 
+/// How the loops of hosts are built.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) configure: Rc<dyn Fn(Builder) -> Builder>,
+    pub(super) wrap_network: Rc<WrapNetwork>,
+}
+
+/// Puts a network in front of that of the host with this name.
+pub(super) type WrapNetwork = dyn Fn(&str, Rc<dyn Network>) -> Rc<dyn Network>;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { configure: Rc::new(|builder| builder), wrap_network: Rc::new(|_, network| network) }
+    }
+}
+
 pub(super) struct Host {
     pub(super) machine: Rc<Machine>,
     /// Whether the simulation runs until its main future is done.
     pub(super) is_client: bool,
     software: Software,
     cluster: Rc<Cluster>,
-    configure: Rc<dyn Fn(Builder) -> Builder>,
+    settings: Settings,
     /// `None` while it is down.
     program: Option<Program>,
     /// Until when its last turn takes.
@@ -116,10 +133,10 @@ impl Host {
         machine: Rc<Machine>,
         software: Software,
         is_client: bool,
-        configure: Rc<dyn Fn(Builder) -> Builder>,
+        settings: Settings,
     ) -> Host {
         let cluster = Rc::clone(cluster);
-        Host { machine, is_client, software, cluster, configure, program: None, busy_until: Duration::ZERO }
+        Host { machine, is_client, software, cluster, settings, program: None, busy_until: Duration::ZERO }
     }
 
     /// Starts the program, if the host is down.
@@ -134,9 +151,10 @@ impl Host {
         let (world, host) = (&self.cluster.world, self.machine.number);
         let selector = SimSelector { world: Rc::clone(world), desk: self.machine.desk(), host };
         let network = SimNetwork { cluster: Rc::clone(&self.cluster), machine: Rc::clone(&self.machine) };
+        let network = (self.settings.wrap_network)(&self.machine.name, Rc::new(network));
         // One thread, so that the results of several jobs come in the order in which the jobs were given.
         let builder = EventLoop::builder().thread_limit(1);
-        let builder = (self.configure)(builder).selector(Box::new(selector)).network(Rc::new(network));
+        let builder = (self.settings.configure)(builder).selector(Box::new(selector)).network(network);
         let event_loop = builder.clock(Rc::new(SimClock(Rc::clone(world)))).build()?;
         self.cluster.links.bring_up(host);
 

@@ -11,9 +11,10 @@ use super::decisions::Happened;
 use super::failure::{Failure, FailureKind};
 use super::faults::{Fault, Faults};
 use super::handle::{Request, SimHandle};
-use super::host::{Host, MainEnd, Outcome, Software};
+use super::host::{Host, MainEnd, Outcome, Settings, Software};
 use crate::event_loop::Builder;
 use crate::introspection::LoopDump;
+use crate::net::port::Network;
 
 /// How much simulated time may pass, unless the limit is set.
 const TIME_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -44,7 +45,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Sim {
     hosts: Vec<Host>,
     handle: SimHandle,
-    configure: Rc<dyn Fn(Builder) -> Builder>,
+    settings: Settings,
     time_limit: Duration,
     event_limit: u64,
     /// How many clients are not done.
@@ -65,7 +66,7 @@ impl Sim {
         Sim {
             hosts: Vec::new(),
             handle,
-            configure: Rc::new(|builder| builder),
+            settings: Settings::default(),
             time_limit: TIME_LIMIT,
             event_limit: u64::MAX,
             clients_left: 0,
@@ -114,7 +115,58 @@ impl Sim {
     /// # Ok::<(), waterwheel::sim::Failure>(())
     /// ```
     pub fn configure(&mut self, configure: impl Fn(Builder) -> Builder + 'static) {
-        self.configure = Rc::new(configure);
+        self.settings.configure = Rc::new(configure);
+    }
+
+    /// Puts a network of the test's own in front of that of each host that is added later. It gets the name of the host
+    /// and the host's network, each time that the host starts. So a test sees each call of the network and of its
+    /// conduits, and may count, record or change what passes;
+    /// [`Connected::into_parts`](crate::network::Connected::into_parts) has an example of a conduit.
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use std::net::SocketAddr;
+    /// use std::rc::Rc;
+    ///
+    /// use waterwheel::network::{Acceptor, BindOptions, Connected, DatagramConduit, DatagramOptions, Hints, Network, Pending};
+    /// use waterwheel::sim::Sim;
+    /// use waterwheel::{Address, LoopHandle, open_connection};
+    ///
+    /// /// Notes where somebody connects to.
+    /// struct Noting {
+    ///     inner: Rc<dyn Network>,
+    ///     noted: Rc<RefCell<Vec<String>>>,
+    /// }
+    ///
+    /// impl Network for Noting {
+    ///     fn connect<'a>(&'a self, on: &'a LoopHandle, to: &'a Address, from: &'a [SocketAddr]) -> Pending<'a, Connected> {
+    ///         self.noted.borrow_mut().push(to.to_string());
+    ///         self.inner.connect(on, to, from)
+    ///     }
+    ///     fn look_up<'a>(&'a self, on: &'a LoopHandle, host: &'a str, port: u16, hints: Hints) -> Pending<'a, Vec<SocketAddr>> {
+    ///         self.inner.look_up(on, host, port, hints)
+    ///     }
+    ///     fn bind<'a>(&'a self, on: &'a LoopHandle, at: &'a Address, options: BindOptions) -> Pending<'a, Box<dyn Acceptor>> {
+    ///         self.inner.bind(on, at, options)
+    ///     }
+    ///     fn open_datagrams<'a>(&'a self, on: &'a LoopHandle, options: DatagramOptions) -> Pending<'a, Rc<dyn DatagramConduit>> {
+    ///         self.inner.open_datagrams(on, options)
+    ///     }
+    /// }
+    ///
+    /// let noted = Rc::new(RefCell::new(Vec::new()));
+    /// let mut sim = Sim::new(1);
+    /// let notes = Rc::clone(&noted);
+    /// sim.wrap_network(move |_host, inner| Rc::new(Noting { inner, noted: Rc::clone(&notes) }));
+    /// sim.client("client", async {
+    ///     assert!(open_connection("10.9.9.9:7").await.is_err());
+    /// });
+    /// sim.run()?;
+    /// assert_eq!(*noted.borrow(), ["10.9.9.9:7"]);
+    /// # Ok::<(), waterwheel::sim::Failure>(())
+    /// ```
+    pub fn wrap_network(&mut self, wrap: impl Fn(&str, Rc<dyn Network>) -> Rc<dyn Network> + 'static) {
+        self.settings.wrap_network = Rc::new(wrap);
     }
 
     /// How much simulated time may pass before a run fails (default a day).
@@ -171,7 +223,7 @@ impl Sim {
     #[track_caller]
     fn add(&mut self, name: &str, software: Software, is_client: bool) {
         let machine = self.cluster().add(name);
-        let mut host = Host::new(self.cluster(), machine, software, is_client, Rc::clone(&self.configure));
+        let mut host = Host::new(self.cluster(), machine, software, is_client, self.settings.clone());
         host.start().expect("a simulated loop can be built");
         self.hosts.push(host);
     }

@@ -120,6 +120,62 @@ impl Connected {
         self
     }
 
+    /// What bytes go through, the name of the peer, and that of our end. So a network that stands in front of another one
+    /// can put something of its own in front of the conduit: to count, to record, or to spoil what passes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::io::{self, IoSlice};
+    /// use std::os::fd::RawFd;
+    /// use std::rc::Rc;
+    ///
+    /// use waterwheel::network::{Conduit, Connected, Ways};
+    ///
+    /// struct Counted {
+    ///     inner: Rc<dyn Conduit>,
+    ///     received: Rc<Cell<usize>>,
+    /// }
+    ///
+    /// impl Conduit for Counted {
+    ///     fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
+    ///         let n = self.inner.recv(into)?;
+    ///         self.received.set(self.received.get() + n);
+    ///         Ok(n)
+    ///     }
+    ///     fn send(&self, data: &[u8]) -> io::Result<usize> {
+    ///         self.inner.send(data)
+    ///     }
+    ///     fn send_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    ///         self.inner.send_vectored(pieces)
+    ///     }
+    ///     fn shutdown_write(&self) -> io::Result<()> {
+    ///         self.inner.shutdown_write()
+    ///     }
+    ///     fn reset_on_close(&self) {
+    ///         self.inner.reset_on_close();
+    ///     }
+    ///     fn fd(&self) -> RawFd {
+    ///         self.inner.fd()
+    ///     }
+    ///     fn ways(&self) -> Ways {
+    ///         self.inner.ways()
+    ///     }
+    /// }
+    ///
+    /// /// For the `connect` of a network in front of another one.
+    /// fn counted(connected: Connected, received: &Rc<Cell<usize>>) -> Connected {
+    ///     let (inner, peer, local) = connected.into_parts();
+    ///     Connected::new(Counted { inner, received: Rc::clone(received) }).with_names(peer, local)
+    /// }
+    /// ```
+    pub fn into_parts(self) -> (Rc<dyn Conduit>, Option<Address>, Option<Rc<Address>>) {
+        // Whoever watches it next registers it anew, which brings what is ready once more.
+        drop(self.watch);
+        (self.conduit.into_conduit(), self.names.peer, self.names.local)
+    }
+
     /// The transport takes over a watch that there is already, which saves the selector a registration.
     pub(crate) fn with_watch(mut self, watch: Watch) -> Self {
         self.watch = Some(watch);
@@ -162,6 +218,8 @@ trait Open {
         protocol: Rc<dyn Protocol>,
         clients: Option<&Rc<Clients>>,
     ) -> io::Result<Opened>;
+
+    fn into_conduit(self: Rc<Self>) -> Rc<dyn Conduit>;
 }
 
 impl<C: Conduit> Open for C {
@@ -184,5 +242,9 @@ impl<C: Conduit> Open for C {
             counters.connections_made.add(1);
         }
         Ok(opened)
+    }
+
+    fn into_conduit(self: Rc<Self>) -> Rc<dyn Conduit> {
+        self
     }
 }

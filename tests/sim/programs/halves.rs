@@ -9,6 +9,7 @@ use waterwheel::{ReadError, StreamReader, StreamWriter, sleep, timeout, yield_no
 use super::dice::Dice;
 use super::ledger::{Direction, Ending};
 use super::trouble::Fate;
+use super::wires::Wires;
 
 /// What both ends of a connection know of it, besides what they receive.
 #[derive(Clone)]
@@ -21,6 +22,7 @@ pub(super) struct Plan {
     pub(super) to_server: Rc<Direction>,
     pub(super) to_client: Rc<Direction>,
     pub(super) fate: Rc<Fate>,
+    pub(super) wires: Wires,
 }
 
 impl Plan {
@@ -98,7 +100,7 @@ async fn receive(plan: &Plan, reader: &mut StreamReader, from: &Direction) -> io
         }
         // Where no end comes alone, nobody may wait for it.
         let patience = if plan.has_halves { Duration::MAX } else { Duration::from_secs(1) };
-        match timeout(patience, read_once(dice, reader, from)).await {
+        match timeout(patience, read_once(plan, reader, from)).await {
             Ok(Ok(true)) | Err(_) => {}
             Ok(Ok(false)) => return Ok(Heard::End),
             Ok(Err(error)) => return Err(error),
@@ -107,19 +109,25 @@ async fn receive(plan: &Plan, reader: &mut StreamReader, from: &Direction) -> io
     if dice.once_in(6) || !plan.has_halves {
         return Ok(Heard::Enough);
     }
+    let _all = from.ask(usize::MAX);
     from.receive(&reader.read_to_end().await?);
     Ok(Heard::End)
 }
 
 /// One operation. Returns whether the end has not come.
-async fn read_once(dice: &Dice, reader: &mut StreamReader, from: &Direction) -> io::Result<bool> {
-    match dice.below(9) {
+async fn read_once(plan: &Plan, reader: &mut StreamReader, from: &Direction) -> io::Result<bool> {
+    let dice = &plan.dice;
+    match dice.below(10) {
         0 | 1 => {
             let data = reader.read(dice.size()).await?;
             from.receive(&data);
             Ok(!data.is_empty())
         }
-        2 => received(reader.readexactly(dice.size()).await, from),
+        2 => {
+            let size = dice.size();
+            let _asking = from.ask(size);
+            received(reader.readexactly(size).await, from)
+        }
         3 => match reader.readuntil(&from.soon(dice.size(), 1 + dice.below(4))[..]).await {
             // What is over the limit can still be read.
             Err(ReadError::LimitOverrun { .. }) => {
@@ -138,10 +146,14 @@ async fn read_once(dice: &Dice, reader: &mut StreamReader, from: &Direction) -> 
             Ok(!is_end)
         }
         // Waits that are given up must lose nothing.
-        5 => match timeout(dice.time(), reader.readexactly(dice.size())).await {
-            Ok(outcome) => received(outcome, from),
-            Err(_given_up) => Ok(true),
-        },
+        5 => {
+            let (time, size) = (dice.time(), dice.size());
+            let _asking = from.ask(size);
+            match timeout(time, reader.readexactly(size)).await {
+                Ok(outcome) => received(outcome, from),
+                Err(_given_up) => Ok(true),
+            }
+        }
         6 => {
             let mut buffer = vec![0; dice.size()];
             if let Ok(n) = timeout(dice.time(), reader.read_into(&mut buffer)).await {
@@ -153,6 +165,18 @@ async fn read_once(dice: &Dice, reader: &mut StreamReader, from: &Direction) -> 
         }
         7 => {
             sleep(dice.time()).await;
+            Ok(true)
+        }
+        // Much in one step, if it has come.
+        8 if dice.once_in(3) => {
+            for _ in 0..dice.below(2000) {
+                let byte = reader.read(1).await?;
+                plan.wires.completed();
+                from.receive(&byte);
+                if byte.is_empty() {
+                    return Ok(false);
+                }
+            }
             Ok(true)
         }
         _ => {
@@ -181,7 +205,7 @@ fn received(outcome: Result<Vec<u8>, ReadError>, from: &Direction) -> io::Result
 pub(super) async fn write(plan: &Plan, writer: StreamWriter, to: &Direction) {
     let (dice, _ends) = (&plan.dice, Writes(to));
     for _ in 0..dice.below(40) {
-        if let Err(error) = write_once(dice, &writer, to).await {
+        if let Err(error) = write_once(plan, &writer, to).await {
             // What is dropped now was not all.
             to.end(Ending::Aborted);
             return failed(plan, &error);
@@ -207,12 +231,19 @@ pub(super) async fn write(plan: &Plan, writer: StreamWriter, to: &Direction) {
     }
 }
 
-async fn write_once(dice: &Dice, writer: &StreamWriter, to: &Direction) -> io::Result<()> {
+async fn write_once(plan: &Plan, writer: &StreamWriter, to: &Direction) -> io::Result<()> {
+    let dice = &plan.dice;
     match dice.below(8) {
         0..=2 => writer.write(&to.write(dice.size())),
         3 => {
             let pieces: Vec<Vec<u8>> = (0..dice.below(5)).map(|_| to.write(dice.size())).collect();
             writer.writelines(pieces.iter().map(|piece| &piece[..]));
+        }
+        4 if dice.once_in(6) => {
+            for _ in 0..dice.below(1000) {
+                writer.drain().await?;
+                plan.wires.completed();
+            }
         }
         4 | 5 => writer.drain().await?,
         6 => {

@@ -26,6 +26,22 @@ pub(super) struct Direction {
     ending: Cell<Ending>,
     /// Whether the receiver may have closed before the end.
     is_unheard: Cell<bool>,
+    /// The limit of the receiver's reader, if it is known.
+    limit: Cell<Option<usize>>,
+    /// How many bytes the receiver asks for at once.
+    asked: Cell<usize>,
+    /// The receiver has given up asking for that many, which its reader learns with the next bytes.
+    has_given_up: Cell<bool>,
+}
+
+/// The receiver asks for a number of bytes at once, until this is dropped.
+pub(super) struct Asking<'a>(&'a Direction);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.asked.set(0);
+        self.0.has_given_up.set(true);
+    }
 }
 
 impl Direction {
@@ -53,6 +69,27 @@ impl Direction {
     pub(super) fn soon(&self, distance: usize, length: usize) -> Vec<u8> {
         let from = self.received.get() + distance;
         (from..from + length).map(|position| self.byte(position)).collect()
+    }
+
+    pub(super) fn set_limit(&self, limit: usize) {
+        self.limit.set(Some(limit));
+    }
+
+    /// The receiver asks for so many bytes at once, which its reader has to buffer whatever its limit is.
+    pub(super) fn ask(&self, bytes: usize) -> Asking<'_> {
+        self.asked.set(bytes);
+        Asking(self)
+    }
+
+    /// The receiver's host has received something from the network, from which so much had come before. It may do so only
+    /// while its reader holds no more than twice the limit, or what it was asked for.
+    pub(super) fn has_come(&self, before: usize) {
+        let Some(limit) = self.limit.get().filter(|_| !self.is_unheard.get()) else { return };
+        let unread = before - self.received.get();
+        if unread > (2 * limit).max(self.asked.get()) {
+            let is_known = !self.has_given_up.replace(false);
+            assert!(!is_known, "{unread} bytes are unread, over twice the limit of {limit}, and more was received");
+        }
     }
 
     /// How many bytes were written.

@@ -7,11 +7,13 @@
 mod dice;
 mod halves;
 mod ledger;
+mod network;
 mod protocols;
 #[cfg(feature = "tls")]
 mod secure;
 mod streams;
 mod trouble;
+mod wires;
 
 use std::time::Duration;
 

@@ -11,7 +11,9 @@ use waterwheel::{AfterEof, ConnectionError, Promise, Protocol, Transport, get_ru
 
 use super::dice::Dice;
 use super::ledger::{Direction, Ending};
+use super::network::watch;
 use super::trouble::{Fate, Fates, trouble};
+use super::wires::Wires;
 use super::{MOST_EVENTS, faults_of, nothing_is_left};
 
 /// How often a protocol does something of its own.
@@ -29,6 +31,8 @@ pub(super) fn counted(sim: &mut Sim) -> Result<usize, Failure> {
     let pairs: Rc<RefCell<Vec<Rc<Pair>>>> = Rc::default();
     let (accepted, all_pairs, fates) = (Rc::clone(&pairs), Rc::clone(&pairs), Fates::default());
     let known_fates = fates.clone();
+    let wires = Wires::default();
+    watch(sim, &wires);
     sim.host("server", move || {
         let accepted = Rc::clone(&accepted);
         async move {
@@ -47,7 +51,9 @@ pub(super) fn counted(sim: &mut Sim) -> Result<usize, Failure> {
             let (to_server, to_client) = (Direction::new(key), Direction::new(!key));
             let fate = Fate::new(&to_server, &to_client);
             known_fates.add(&fate);
-            let pair = Rc::new(Pair { dice: dice.clone(), may_fail, to_server, to_client });
+            wires.add(Some([&to_server, &to_client]));
+            let (dice, wires) = (dice.clone(), wires.clone());
+            let pair = Rc::new(Pair { dice, may_fail, to_server, to_client, wires });
             pairs.borrow_mut().push(Rc::clone(&pair));
             let event_loop = get_running_loop();
             fate.connecting();
@@ -61,6 +67,7 @@ pub(super) fn counted(sim: &mut Sim) -> Result<usize, Failure> {
                 Err(error) => assert!(may_fail, "connecting failed: {error}"),
             }
         }
+        wires.in_steps(act_together(&dice, &peers)).await;
         for peer in peers {
             peer.lost.wait().await;
         }
@@ -77,12 +84,23 @@ pub(super) fn counted(sim: &mut Sim) -> Result<usize, Failure> {
     Ok(fates.broken_off())
 }
 
+/// Has several connections do something in one step.
+async fn act_together(dice: &Dice, peers: &[Rc<Peer>]) {
+    for _ in 0..dice.below(20) {
+        sleep(dice.time()).await;
+        for peer in peers.iter().filter(|peer| peer.life.get() != Life::Lost) {
+            peer.act(false);
+        }
+    }
+}
+
 /// A connection, as both of its protocols know it.
 struct Pair {
     dice: Dice,
     may_fail: bool,
     to_server: Rc<Direction>,
     to_client: Rc<Direction>,
+    wires: Wires,
 }
 
 /// What a protocol has been told last of whether it may write.
@@ -147,6 +165,7 @@ impl Peer {
         let this = self.this.clone();
         get_running_loop().call_later(pair.dice.time(), move || {
             if let Some(peer) = this.upgrade().filter(|peer| peer.life.get() != Life::Lost) {
+                peer.pair.get().expect("it acts").wires.begin_step();
                 peer.act(true);
             }
         });

@@ -18,7 +18,9 @@ use waterwheel::{
 use super::dice::Dice;
 use super::halves::{Plan, read, write};
 use super::ledger::Direction;
+use super::network::watch;
 use super::trouble::{Fate, Fates, trouble};
+use super::wires::Wires;
 use super::{MOST_EVENTS, faults_of, nothing_is_left};
 
 type Plans = Rc<RefCell<Vec<Plan>>>;
@@ -29,6 +31,8 @@ pub(super) struct Settings {
     pub(super) has_halves: bool,
     pub(super) server: Rc<dyn Fn(StartServer) -> StartServer>,
     pub(super) client: Rc<dyn Fn(OpenConnection) -> OpenConnection>,
+    /// Whether the network sees what is written as it is.
+    pub(super) is_plain: bool,
     /// What is done to a connection of the internet once both sides know each other.
     pub(super) upgrade: Option<Upgrade>,
 }
@@ -45,7 +49,7 @@ pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
 /// The program. Gives the number of conversations that a crash of the server broke off.
 pub(super) fn counted(sim: &mut Sim) -> Result<usize, Failure> {
     let (server, client) = (Rc::new(|server| server), Rc::new(|client| client));
-    program_with(sim, &Settings { has_halves: true, server, client, upgrade: None })
+    program_with(sim, &Settings { has_halves: true, is_plain: true, server, client, upgrade: None })
 }
 
 /// The program, with connections of the internet that have these settings. Gives the number of conversations that a crash
@@ -57,14 +61,18 @@ pub(super) fn program_with(sim: &mut Sim, settings: &Settings) -> Result<usize, 
     let upgrade = settings.upgrade.clone();
     let (fates, all_plans) = (Fates::default(), Rc::clone(&plans));
     let known_fates = fates.clone();
+    let wires = Wires::default();
+    watch(sim, &wires);
+    // Of each server's readers.
+    let limit = 1 + world.random() as usize % 5000;
     let (known, serve, settings) = (Rc::clone(&plans), Rc::clone(&settings.server), settings.clone());
     sim.host("server", move || {
-        let server = serve(start_server(answer(Rc::clone(&known), upgrade.clone()), "0.0.0.0:7"));
+        let server = serve(start_server(answer(Rc::clone(&known), upgrade.clone()), "0.0.0.0:7").limit(limit));
         async move { server.await?.serve_forever().await }
     });
     sim.client("client", async move {
         sleep(Duration::from_millis(10)).await;
-        let local = start_unix_server(answer(Rc::clone(&plans), None), "/run/programs").await?;
+        let local = start_unix_server(answer(Rc::clone(&plans), None), "/run/programs").limit(limit).await?;
         let (mut connections, dice) = (Vec::new(), Dice(world));
         for number in 0..1 + dice.below(4) {
             let key = dice.0.random() as u32;
@@ -73,7 +81,10 @@ pub(super) fn program_with(sim: &mut Sim, settings: &Settings) -> Result<usize, 
             let has_halves = settings.has_halves || kind < 2;
             let fate = Fate::new(&to_server, &to_client);
             known_fates.add(&fate);
-            let plan = Plan { dice: dice.clone(), may_fail, has_halves, to_server, to_client, fate };
+            to_server.set_limit(limit);
+            wires.add((settings.is_plain || kind < 2).then_some([&to_server, &to_client]));
+            let wires = wires.clone();
+            let plan = Plan { dice: dice.clone(), may_fail, has_halves, to_server, to_client, fate, wires };
             plans.borrow_mut().push(plan.clone());
             connections.push(spawn(connect(number, kind, plan, settings.clone())));
         }
@@ -112,7 +123,8 @@ fn answer(plans: Plans, upgrade: Option<Upgrade>) -> impl ClientConnected<Corout
                     Err(_error) => return plan.to_server.stop_hearing(),
                 }
             }
-            both_ways(&plan, reader, writer, &plan.to_server, &plan.to_client).await;
+            let talking = both_ways(&plan, reader, writer, &plan.to_server, &plan.to_client);
+            plan.wires.in_steps(talking).await;
         }
     }
 }
@@ -121,7 +133,7 @@ async fn connect(number: usize, kind: usize, plan: Plan, settings: Settings) {
     let dice = &plan.dice;
     sleep(dice.time()).await;
     if kind == 0 {
-        return pipe(&plan).await.expect("a pipe can be had");
+        return plan.wires.in_steps(pipe(&plan)).await.expect("a pipe can be had");
     }
     let both = async {
         let (reader, writer) = open(number, kind, &plan, &settings).await?;
@@ -137,7 +149,8 @@ async fn connect(number: usize, kind: usize, plan: Plan, settings: Settings) {
         plan.fate.is_given_up().await;
         None
     };
-    match race((async { timeout(patience, both).await.ok() }, given_up)).await {
+    let talking = race((async { timeout(patience, both).await.ok() }, given_up));
+    match plan.wires.in_steps(talking).await {
         Some(Ok(())) => {}
         Some(Err(error)) => assert!(plan.may_fail, "connecting failed: {error}"),
         // It may have been given up before anybody could know of it.
@@ -152,6 +165,7 @@ async fn open(
     settings: &Settings,
 ) -> io::Result<(StreamReader, StreamWriter)> {
     let limit = 1 + plan.dice.below(5000);
+    plan.to_client.set_limit(limit);
     let is_local = kind == 1;
     if !is_local {
         plan.fate.connecting();
