@@ -303,7 +303,9 @@ impl Core {
             return None;
         }
         self.counters.timers_armed.add(1);
-        Some(self.timers.borrow_mut().arm(when, due))
+        let key = self.timers.borrow_mut().arm(when, due);
+        self.executor.ready.alarm.ring();
+        Some(key)
     }
 
     /// Whether a timer has neither fired nor been cancelled.
@@ -314,7 +316,9 @@ impl Core {
 
     /// Moves a timer to another time. Returns whether it has not fired yet.
     pub(crate) fn reschedule(&self, key: TimerKey, when: Instant) -> bool {
-        self.timers.borrow_mut().reschedule(key, when)
+        let is_moved = self.timers.borrow_mut().reschedule(key, when);
+        self.executor.ready.alarm.ring();
+        is_moved
     }
 
     /// Replaces whoever waits for a timer.

@@ -3,6 +3,7 @@
 //! It knows no clock and no socket. On the loop's thread, [`TaskNode::wake`] wakes a task: it sets a state and pushes
 //! to the queue. Any thread may hold a [`std::task::Waker`]; on other threads it goes through the [mailbox](Mailbox).
 
+mod alarm;
 mod budget;
 mod current;
 mod late_wakes;

@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use crate::executor::alarm::Alarm;
 use crate::executor::{TaskNode, Waiter};
 use crate::handle::Runnable;
 use crate::reactor::{Direction, Source};
@@ -37,6 +38,8 @@ pub(crate) struct ReadyQueue {
     /// How many entries were ever queued that are no steps of tasks. Steps are not counted: each message of a stream takes
     /// one, and what is left of all entries is their number.
     others: Cell<u64>,
+    /// It is rung when something was queued.
+    pub(crate) alarm: Alarm,
 }
 
 impl ReadyQueue {
@@ -46,12 +49,14 @@ impl ReadyQueue {
     pub(crate) fn push(&self, entry: Entry) {
         self.entries.borrow_mut().push(entry);
         self.others.set(self.others.get() + 1);
+        self.alarm.ring();
     }
 
     /// Queues a step of a task.
     #[inline]
     pub(super) fn push_task(&self, node: &Rc<TaskNode>) {
         self.entries.borrow_mut().push(Entry::Task(Rc::clone(node)));
+        self.alarm.ring();
     }
 
     /// Lets `collect` append many entries at once, of which none is a step of a task. It must not call user code.
@@ -65,6 +70,7 @@ impl ReadyQueue {
     #[inline(never)]
     fn append_uncounted(&self, collect: impl FnOnce(&mut Vec<Entry>)) {
         collect(&mut self.entries.borrow_mut());
+        self.alarm.ring();
     }
 
     /// How many entries were ever queued that are no steps of tasks.

@@ -1,19 +1,25 @@
 //! The bell of a host's loop, by which a thread at work tells that its result is there.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use crate::reactor::Bell;
 use crate::sync::{Condvar, Mutex};
 
 /// Whether the bell has rung, and who waits for it.
-#[derive(Default)]
 pub(super) struct Ringer {
     has_rung: Mutex<bool>,
     rings: Condvar,
+    /// Set when any of the bells rings: see [`Awake`](super::awake::Awake).
+    any: Arc<AtomicBool>,
 }
 
 impl Ringer {
+    pub(super) fn new(any: Arc<AtomicBool>) -> Ringer {
+        Ringer { has_rung: Mutex::default(), rings: Condvar::default(), any }
+    }
+
     /// Whether it has rung since the last time that somebody asked.
     pub(super) fn take(&self) -> bool {
         std::mem::take(&mut *self.has_rung.lock().unwrap_or_else(PoisonError::into_inner))
@@ -33,6 +39,7 @@ pub(super) struct SimBell(pub(super) Arc<Ringer>);
 impl Bell for SimBell {
     fn ring(&self) -> io::Result<()> {
         *self.0.has_rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.any.store(true, Ordering::Release);
         self.0.rings.notify_one();
         Ok(())
     }

@@ -37,7 +37,7 @@ impl Cluster {
     pub(super) fn add(&self, name: &str) -> Rc<Machine> {
         assert!(self.find(name).is_none(), "there is a host of the name {name:?} already");
         let mut machines = self.machines.borrow_mut();
-        let machine = Rc::new(Machine::new(machines.len(), name));
+        let machine = Rc::new(Machine::new(machines.len(), name, &self.world.awake));
         machines.push(Rc::clone(&machine));
         machine
     }

@@ -4,8 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::RawFd;
+use std::rc::Rc;
 use std::sync::Arc;
 
+use super::awake::Awake;
 use super::bell::Ringer;
 use crate::reactor::{Readiness, Token};
 
@@ -14,6 +16,8 @@ const FIRST_FD: RawFd = 1 << 20;
 
 /// The descriptors of a host, from when it starts until it crashes.
 pub(super) struct Desk {
+    host: usize,
+    awake: Rc<Awake>,
     watched: RefCell<BTreeMap<RawFd, Token>>,
     /// Those whose peers have ended their side, so that whoever watches one later hears of it, too.
     hung_up: RefCell<BTreeSet<RawFd>>,
@@ -25,15 +29,17 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(limit: usize) -> Desk {
+    pub(super) fn new(host: usize, awake: &Rc<Awake>, limit: usize) -> Desk {
         Desk {
+            host,
+            awake: Rc::clone(awake),
             watched: RefCell::default(),
             hung_up: RefCell::default(),
             pending: RefCell::default(),
             open: RefCell::default(),
             limit: Cell::new(limit),
             is_dead: Cell::new(false),
-            ringer: Arc::default(),
+            ringer: Arc::new(Ringer::new(awake.has_rung())),
         }
     }
 
@@ -84,6 +90,7 @@ impl Desk {
             self.hung_up.borrow_mut().insert(fd);
         }
         self.pending.borrow_mut().push((fd, readiness));
+        self.awake.add(self.host);
     }
 
     pub(super) fn watch(&self, fd: RawFd, token: Token) -> io::Result<()> {
@@ -131,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_lowest_free_descriptor_is_taken_and_no_more_than_the_limit() {
-        let desk = Desk::new(3);
+        let desk = Desk::new(0, &Rc::default(), 3);
         let fds: Vec<RawFd> = (0..3).map(|_| desk.open().unwrap()).collect();
         assert_eq!(desk.open().unwrap_err().raw_os_error(), Some(libc::EMFILE));
         desk.close(fds[1]);
@@ -143,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_descriptor_that_was_closed_has_no_events_for_the_next_of_its_number() {
-        let desk = Desk::new(3);
+        let desk = Desk::new(0, &Rc::default(), 3);
         let fd = desk.open().unwrap();
         desk.tell(fd, Readiness::HANG_UP);
         desk.close(fd);

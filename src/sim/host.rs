@@ -157,6 +157,9 @@ impl Host {
         let builder = (self.settings.configure)(builder).selector(Box::new(selector)).network(network);
         let event_loop = builder.clock(Rc::new(SimClock(Rc::clone(world)))).build()?;
         self.cluster.links.bring_up(host);
+        let awake = Rc::clone(&world.awake);
+        event_loop.handle().core().executor.ready.alarm.set(move || awake.add(host));
+        world.awake.add(host);
 
         let panics: Rc<RefCell<Vec<String>>> = Rc::default();
         let heard = Rc::clone(&panics);
@@ -185,6 +188,7 @@ impl Host {
         self.cluster.links.take_down(self.machine.number);
         self.machine.crash();
         drop(program);
+        self.cluster.world.awake.add(self.machine.number);
     }
 
     /// When the loop next has something to do. `None` if it waits for others.
@@ -199,12 +203,16 @@ impl Host {
         Some(due.max(self.busy_until).max(world.now()))
     }
 
-    /// Whether it waits for a thread, for which time stands still.
+    /// Whether a task awaits the result of a thread.
     pub(super) fn awaits_thread(&self) -> bool {
-        let awaits = |program: &Program| {
-            program.event_loop.handle().core().threads.is_awaited() && !program.event_loop.is_ready()
-        };
-        self.program.as_ref().is_some_and(awaits) && !self.machine.desk().has_pending()
+        let awaits = |program: &Program| program.event_loop.handle().core().threads.is_awaited();
+        self.program.as_ref().is_some_and(awaits)
+    }
+
+    /// Whether it has nothing to do before a thread has a result, for which time stands still.
+    pub(super) fn only_awaits_thread(&self) -> bool {
+        let is_ready = |program: &Program| program.event_loop.is_ready();
+        self.awaits_thread() && !self.program.as_ref().is_some_and(is_ready) && !self.machine.desk().has_pending()
     }
 
     /// Takes a turn. `longest` is zero unless the loop waits for a thread.
@@ -215,6 +223,7 @@ impl Host {
         world.count_event();
         let _turned = program.event_loop.turn(longest);
         self.busy_until = world.now() + world.within(&world.setting(|faults| faults.turn_time.clone()));
+        world.awake.add(self.machine.number);
     }
 
     /// How the main future has ended. It is told once.

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 
+use super::awake::Awake;
 use super::desk::Desk;
 use super::inbox::Inbox;
 use super::listener::Backlog;
@@ -21,6 +22,7 @@ pub(super) struct Machine {
     pub(super) number: usize,
     pub(super) name: String,
     ips: [IpAddr; 2],
+    awake: Rc<Awake>,
     /// That of the running program. A host that starts again gets a new one.
     desk: RefCell<Rc<Desk>>,
     descriptor_limit: Cell<usize>,
@@ -30,14 +32,15 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn new(number: usize, name: &str) -> Machine {
+    pub(super) fn new(number: usize, name: &str, awake: &Rc<Awake>) -> Machine {
         let [.., high, low] = (number as u32 + 1).to_be_bytes();
         let number_in_v6 = number as u16 + 1;
         Machine {
             number,
             name: name.to_owned(),
             ips: [Ipv4Addr::new(10, 0, high, low).into(), Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, number_in_v6).into()],
-            desk: RefCell::new(Rc::new(Desk::new(DESCRIPTORS))),
+            awake: Rc::clone(awake),
+            desk: RefCell::new(Rc::new(Desk::new(number, awake, DESCRIPTORS))),
             descriptor_limit: Cell::new(DESCRIPTORS),
             listeners: RefCell::default(),
             inboxes: RefCell::default(),
@@ -65,7 +68,7 @@ impl Machine {
 
     /// The host crashes. Whatever the program holds ends without a word.
     pub(super) fn crash(&self) {
-        let desk = Rc::new(Desk::new(self.descriptor_limit.get()));
+        let desk = Rc::new(Desk::new(self.number, &self.awake, self.descriptor_limit.get()));
         self.desk.replace(desk).die();
         let (listeners, inboxes) = (self.listeners.take(), self.inboxes.take());
         drop((listeners, inboxes));
@@ -160,7 +163,7 @@ mod tests {
 
     #[test]
     fn who_listens_everywhere_hears_what_is_for_one_address_of_its_family() {
-        let machine = Machine::new(0, "a");
+        let machine = Machine::new(0, "a", &Rc::default());
         let backlog = Rc::new(Backlog::new(&machine.desk(), 1));
         machine.listen(&at("0.0.0.0:80"), &backlog).unwrap();
         assert!(machine.listener(&at("10.0.0.1:80")).is_none(), "it is bound, but does not listen");

@@ -12,6 +12,7 @@ use super::failure::{Failure, FailureKind};
 use super::faults::{Fault, Faults};
 use super::handle::{Request, SimHandle};
 use super::host::{Host, MainEnd, Outcome, Settings, Software};
+use super::schedule::Schedule;
 use crate::event_loop::Builder;
 use crate::introspection::LoopDump;
 use crate::net::port::Network;
@@ -44,6 +45,12 @@ const TIME_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// ```
 pub struct Sim {
     hosts: Vec<Host>,
+    /// When each takes its next turn, as it was when it was last asked.
+    schedule: Schedule,
+    /// Those with a task that awaits the result of a thread, as it was then.
+    await_threads: BTreeSet<usize>,
+    /// The hosts that were asked last. It is kept for its memory.
+    asked: Vec<usize>,
     handle: SimHandle,
     settings: Settings,
     time_limit: Duration,
@@ -65,6 +72,9 @@ impl Sim {
         let handle = SimHandle { cluster: Rc::new(Cluster::new(seed)), requests: Rc::default() };
         Sim {
             hosts: Vec::new(),
+            schedule: Schedule::default(),
+            await_threads: BTreeSet::new(),
+            asked: Vec::new(),
             handle,
             settings: Settings::default(),
             time_limit: TIME_LIMIT,
@@ -270,7 +280,8 @@ impl Sim {
     /// As [`run`](Sim::run), but for the deadlock.
     pub fn step(&mut self) -> Result<bool, Failure> {
         self.carry_out_requests();
-        if let Some(waiting) = self.hosts.iter().position(Host::awaits_thread) {
+        self.ask_awake();
+        if let Some(waiting) = self.only_awaits_thread() {
             self.hosts[waiting].turn(None);
             return self.look_at(waiting);
         }
@@ -296,32 +307,54 @@ impl Sim {
     }
 
     /// What comes next, and when. Of several turns at one time any may come first.
-    fn next(&self) -> Option<(Next, Duration)> {
-        let world = &self.cluster().world;
-        let action = world.next_action_at();
-        let mut first: Option<(usize, Duration)> = None;
-        let mut equals = 0;
-        for (number, host) in self.hosts.iter().enumerate() {
-            let Some(at) = host.next_turn() else { continue };
-            match first {
-                Some((_, earliest)) if at > earliest => {}
-                Some((_, earliest)) if at == earliest => {
-                    equals += 1;
-                    if world.below(equals) == 0 {
-                        first = Some((number, at));
-                    }
-                }
-                _ => {
-                    equals = 1;
-                    first = Some((number, at));
-                }
-            }
-        }
-        match (action, first) {
+    fn next(&mut self) -> Option<(Next, Duration)> {
+        self.ask_awake();
+        let action = self.cluster().world.next_action_at();
+        match (action, self.first_turn()) {
             (Some(action), Some((host, turn))) if turn < action => Some((Next::Turn(host), turn)),
             (Some(action), _) => Some((Next::Action, action)),
             (None, first) => first.map(|(host, turn)| (Next::Turn(host), turn)),
         }
+    }
+
+    /// Whose turn is first, and when.
+    fn first_turn(&mut self) -> Option<(usize, Duration)> {
+        loop {
+            let (host, at) = self.schedule.first()?;
+            // What it was to do may have been cancelled since.
+            self.ask(host);
+            if self.schedule.first() == Some((host, at)) {
+                return Some((host, at));
+            }
+        }
+    }
+
+    /// A host that does nothing before a thread has a result.
+    fn only_awaits_thread(&self) -> Option<usize> {
+        self.await_threads.iter().copied().find(|&host| self.hosts[host].only_awaits_thread())
+    }
+
+    /// Asks those hosts to which something has happened when their next turn is. All of them, if another thread has rung a
+    /// bell, or before it is said that nothing is left to happen.
+    fn ask_awake(&mut self) {
+        let awake = Rc::clone(&self.cluster().world.awake);
+        let is_over = self.schedule.first().is_none() && self.cluster().world.next_action_at().is_none();
+        if awake.take_rung() || is_over {
+            (0..self.hosts.len()).for_each(|host| awake.add(host));
+        }
+        let asked = awake.exchange(std::mem::take(&mut self.asked));
+        asked.iter().for_each(|&host| self.ask(host));
+        self.asked = asked;
+    }
+
+    fn ask(&mut self, number: usize) {
+        let Some(host) = self.hosts.get(number) else { return };
+        let world = &self.handle.cluster.world;
+        self.schedule.set(number, host.next_turn(), || world.below(usize::MAX));
+        match host.awaits_thread() {
+            true => self.await_threads.insert(number),
+            false => self.await_threads.remove(&number),
+        };
     }
 
     fn carry_out_requests(&mut self) {
@@ -344,12 +377,12 @@ impl Sim {
         if host.is_client && end.is_some() {
             self.clients_left -= 1;
         }
-        let name = self.hosts[number].machine.name.clone();
-        match panic.or(end) {
-            Some(MainEnd::Panicked(text)) => Err(self.failure(FailureKind::Panicked { host: name, text })),
-            Some(MainEnd::Failed(text)) => Err(self.failure(FailureKind::Failed { host: name, text })),
-            Some(MainEnd::Done) | None => Ok(true),
-        }
+        let kind = match panic.or(end) {
+            Some(MainEnd::Panicked(text)) => FailureKind::Panicked { host: host.machine.name.clone(), text },
+            Some(MainEnd::Failed(text)) => FailureKind::Failed { host: host.machine.name.clone(), text },
+            Some(MainEnd::Done) | None => return Ok(true),
+        };
+        Err(self.failure(kind))
     }
 
     /// What a host does. `None` if it is down.

@@ -3,9 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::agenda::Agenda;
+use super::awake::Awake;
 use super::decisions::{Decisions, Happened};
 use super::faults::{Fault, Faults};
 use super::random::{Random, mix};
@@ -46,6 +48,7 @@ pub(super) struct World {
     decisions: RefCell<Decisions>,
     digest: Cell<u64>,
     events: Cell<u64>,
+    pub(super) awake: Rc<Awake>,
 }
 
 impl World {
@@ -61,6 +64,7 @@ impl World {
             decisions: RefCell::new(Decisions::new(seed)),
             digest: Cell::new(seed),
             events: Cell::new(0),
+            awake: Rc::default(),
         }
     }
 

@@ -1,10 +1,12 @@
 //! A seed decides everything.
 
+use std::cell::RefCell;
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use waterwheel::sim::{Fault, Faults, Sim};
-use waterwheel::{open_connection, race, sleep, spawn};
+use waterwheel::{Promise, get_running_loop, open_connection, race, sleep, spawn};
 
 use crate::hosts::{a_moment, add_echo, pattern};
 
@@ -85,6 +87,35 @@ fn a_day_passes_without_waiting_and_whoever_only_yields_does_not_stop_the_time()
     });
     sim.run().unwrap();
     assert!(sim.handle().elapsed().as_secs() >= 60 * 60 * 24 - 1);
+}
+
+#[test]
+fn a_host_hears_at_once_of_what_another_one_does_to_its_loop_past_the_network() {
+    let mut sim = Sim::new(1);
+    let (told, asked) = (Promise::new(), Promise::new());
+    let (tells, answers) = (told.clone(), asked.clone());
+    let world = sim.handle();
+    let elapsed = move || world.elapsed().as_millis();
+    let times = elapsed.clone();
+    sim.client("sleeper", async move {
+        let _first = answers.set(get_running_loop());
+        told.wait().await;
+        assert_eq!(times(), 1000, "it was woken by a promise");
+        sleep(Duration::from_secs(3600)).await;
+    });
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    let hears = Rc::clone(&heard);
+    sim.client("other", async move {
+        sleep(Duration::from_secs(1)).await;
+        let _first = tells.set(());
+        let sleeper = asked.wait().await;
+        for (name, delay) in [("soon", 0), ("later", 500)] {
+            let (hears, elapsed) = (Rc::clone(&hears), elapsed.clone());
+            sleeper.call_later(Duration::from_millis(delay), move || hears.borrow_mut().push((name, elapsed())));
+        }
+    });
+    sim.run().unwrap();
+    assert_eq!(*heard.borrow(), [("soon", 1000), ("later", 1500)]);
 }
 
 #[test]

@@ -1,0 +1,68 @@
+//! Which hosts have to be asked anew when their next turn is, since something has happened to them.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The hosts to which something has happened since they were last asked. They come in the order in which it happened, which
+/// the seed decides.
+#[derive(Default)]
+pub(super) struct Awake {
+    listed: RefCell<Listed>,
+    /// Another thread has rung the bell of some host.
+    has_rung: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct Listed {
+    hosts: Vec<usize>,
+    /// Whether a host is among them, by its number.
+    is_listed: Vec<bool>,
+}
+
+impl Awake {
+    pub(super) fn add(&self, host: usize) {
+        let Listed { hosts, is_listed } = &mut *self.listed.borrow_mut();
+        if is_listed.len() <= host {
+            is_listed.resize(host + 1, false);
+        }
+        if !std::mem::replace(&mut is_listed[host], true) {
+            hosts.push(host);
+        }
+    }
+
+    /// Takes the hosts out. `before` is where they were the last time, whose memory is used again.
+    pub(super) fn exchange(&self, mut before: Vec<usize>) -> Vec<usize> {
+        let Listed { hosts, is_listed } = &mut *self.listed.borrow_mut();
+        before.clear();
+        hosts.iter().for_each(|&host| is_listed[host] = false);
+        std::mem::replace(hosts, before)
+    }
+
+    pub(super) fn has_rung(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.has_rung)
+    }
+
+    /// Whether a bell has rung since the last time that somebody asked.
+    pub(super) fn take_rung(&self) -> bool {
+        self.has_rung.load(Ordering::Relaxed) && self.has_rung.swap(false, Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_host_comes_once_in_the_order_in_which_it_was_added() {
+        let awake = Awake::default();
+        for host in [3, 0, 3, 2, 0] {
+            awake.add(host);
+        }
+        let first = awake.exchange(Vec::new());
+        assert_eq!(first, [3, 0, 2]);
+        awake.add(0);
+        assert_eq!(awake.exchange(first), [0]);
+        assert_eq!(awake.exchange(Vec::new()), [0; 0]);
+    }
+}
