@@ -274,8 +274,14 @@ impl Outcome for () {
 impl<E: fmt::Display> Outcome for Result<(), E> {
     fn failure(self) -> Option<Incident> {
         let error = self.err()?;
-        // Displaying the error and dropping it both run the user's code.
-        let incident = match catch_unwind(AssertUnwindSafe(move || error.to_string())) {
+        // Displaying the error and dropping it both run the user's code. The error is dropped while the text is still a
+        // variable: a text that was returned already would be leaked if that drop panics.
+        let show = move || {
+            let text = error.to_string();
+            drop(error);
+            text
+        };
+        let incident = match catch_unwind(AssertUnwindSafe(show)) {
             Ok(text) => Incident::new("The handler of a connection failed").with_error(io::Error::other(text)),
             Err(payload) => {
                 Incident::new("The handler of a connection failed, and its error panicked").with_panic(&payload)

@@ -150,10 +150,17 @@ mod tests {
 
     /// Each attempt takes so many milliseconds and then succeeds or fails; the story has its begin, end and drop.
     fn story(attempts: &[(u64, bool)], delay: Option<u64>) -> Vec<String> {
-        struct Note(Rc<RefCell<Vec<String>>>, usize);
+        /// Notes that an attempt was dropped before it was over.
+        struct Note {
+            words: Rc<RefCell<Vec<String>>>,
+            number: usize,
+            is_over: bool,
+        }
         impl Drop for Note {
             fn drop(&mut self) {
-                self.0.borrow_mut().push(format!("drop {}", self.1));
+                if !self.is_over {
+                    self.words.borrow_mut().push(format!("drop {}", self.number));
+                }
             }
         }
         let clock = Rc::new(ManualClock::new());
@@ -164,9 +171,9 @@ mod tests {
             let (words, clock) = (Rc::clone(&words), Rc::clone(&clock));
             async move {
                 words.borrow_mut().push(format!("{number} at {}", (clock.elapsed() - start).as_millis()));
-                let note = Note(words, number);
+                let mut note = Note { words, number, is_over: false };
                 sleep(Duration::from_millis(time)).await;
-                std::mem::forget(note);
+                note.is_over = true;
                 if wins { Ok(number) } else { Err(io::Error::other(number.to_string())) }
             }
         });

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 
 use waterwheel::network::Conduit;
 use waterwheel::{Connection, open_connection, spawn, yield_now};
@@ -84,19 +85,20 @@ impl Peer<'_> {
 
 fn much_goes_both_ways<S: Side>() {
     let _watchdog = watchdog();
-    let data: &'static [u8] = pattern(MUCH).leak();
+    let data = Rc::new(pattern(MUCH));
     let network = Dribbling::new(2);
     network.event_loop().run(async {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
         let listener = network.memory().listen(address);
         let ours: Connection = open_connection(address).await.expect("the peer listens").into();
         let end = listener.next();
-        let mut peer = Peer { end, random: Random::new(3), to_say: data, to_hear: data, has_ended: false, idle: 0 };
+        let mut peer = Peer { end, random: Random::new(3), to_say: &data, to_hear: &data, has_ended: false, idle: 0 };
         // Nobody reads while the first way is under way, so the peer is held back by the reader's limit.
+        let of_task = Rc::clone(&data);
         let tasks = spawn(async move {
             let mut side = S::over(ours);
-            side = send(side, data).await;
-            receive(side, data).await
+            side = send(side, &of_task).await;
+            receive(side, &of_task).await
         });
         while !tasks.is_finished() {
             peer.turn();
