@@ -1,12 +1,7 @@
-//! A network with one connection, whose every answer the target decides: no operating system, no time.
-//!
-//! It keeps the contract of the seam and no more: an event comes for each change, and others come for nothing; a receive
-//! that brings less than it had room for is followed by an event if there is more.
+//! The connection as the loop sees it: behind the crate's seams for a network, a conduit and a selector.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,198 +9,23 @@ use std::time::Duration;
 use waterwheel::network::{
     Acceptor, BindOptions, Conduit, Connected, DatagramConduit, DatagramOptions, Hints, Network, Pending,
 };
-use waterwheel::testing::ManualClock;
-use waterwheel::{Address, Bell, EventLoop, Events, LoopHandle, Readiness, Selector, Token};
+use waterwheel::{Address, Bell, Events, LoopHandle, Readiness, Selector, Token};
 
-/// Where a server of a target listens.
-pub(crate) const HERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+use super::HERE;
+use super::wire::{IncomingEnd, Wire};
 
 const CONNECTION: RawFd = 1 << 20;
 const LISTENER: RawFd = CONNECTION + 1;
 
-/// A loop on a network of its own, and the one connection there.
-pub(crate) struct World {
-    pub(crate) event_loop: EventLoop,
-    pub(crate) wire: Wire,
-    pub(crate) clock: Rc<ManualClock>,
-}
-
-impl World {
-    /// Any incident is a fault: the targets do nothing that should be reported.
-    pub(crate) fn new() -> World {
-        let (wire, clock) = (Wire::default(), Rc::new(ManualClock::new()));
-        let builder = EventLoop::builder().network(Rc::new(wire.clone())).selector(Box::new(wire.clone()));
-        let event_loop = builder.clock(clock.clone()).build().expect("nothing is asked of the system");
-        event_loop.handle().set_exception_handler(|incident| panic!("an incident: {incident}"));
-        World { event_loop, wire, clock }
-    }
-
-    pub(crate) fn turn(&mut self) {
-        let _turned = self.event_loop.turn(Some(Duration::ZERO));
-    }
-
-    /// Takes turns until nothing is to be done. The bound is far over what any script leaves to be done.
-    pub(crate) fn settle(&mut self) {
-        for _ in 0..10_000_000 {
-            self.turn();
-            if !self.event_loop.is_ready() && self.wire.has_no_events() {
-                return;
-            }
-        }
-        panic!("the loop spins, with {} bytes on their way to it", self.wire.unreceived());
-    }
-}
-
-/// The connection. Clones are one and the same.
-#[derive(Clone, Default)]
-pub(crate) struct Wire(Rc<State>);
-
-#[derive(Default)]
-struct State {
-    connection: Cell<Option<Token>>,
-    listener: Cell<Option<Token>>,
-    events: Cell<Readiness>,
-    /// A connection waits to be accepted.
-    is_calling: Cell<bool>,
-    /// What a look-up was asked for.
-    names: RefCell<Vec<String>>,
-    /// On their way to us.
-    incoming: RefCell<VecDeque<u8>>,
-    incoming_end: Cell<IncomingEnd>,
-    /// The most that one receive gives.
-    chop: Cell<usize>,
-    /// How many calls are interrupted from now on.
-    interrupts: Cell<u8>,
-    /// How many bytes can be sent.
-    room: Cell<usize>,
-    /// What the next send fails with. A failure is told once; then nothing can be sent.
-    failure: Cell<Option<ErrorKind>>,
-    cannot_send: Cell<bool>,
-    /// A send took less than all, and there was no event since.
-    is_blocked: Cell<bool>,
-    outgoing: RefCell<Vec<u8>>,
-    is_shut: Cell<bool>,
-    is_reset: Cell<bool>,
-    is_gone: Cell<bool>,
-    send_failed: Cell<bool>,
-}
-
-/// What stands behind the incoming bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum IncomingEnd {
-    #[default]
-    NotYet,
-    Ended,
-    Reset,
-    /// The reset was told, and is not told again.
-    ResetTold,
-}
-
-impl Wire {
-    pub(crate) fn comes(&self, bytes: Vec<u8>) {
-        self.0.incoming.borrow_mut().extend(bytes);
-        self.event(Readiness::READABLE);
-    }
-
-    pub(crate) fn ends(&self, end: IncomingEnd) {
-        self.0.incoming_end.set(end);
-        self.event(Readiness::READABLE.with(Readiness::HANG_UP));
-        if end == IncomingEnd::Reset {
-            self.fails(ErrorKind::ConnectionReset);
-        }
-    }
-
-    pub(crate) fn incoming_end(&self) -> IncomingEnd {
-        self.0.incoming_end.get()
-    }
-
-    /// Sends fail from now on.
-    pub(crate) fn fails(&self, kind: ErrorKind) {
-        self.0.failure.set(Some(kind));
-        self.event(Readiness::WRITABLE);
-    }
-
-    /// There is room for so many bytes more.
-    pub(crate) fn make_room(&self, room: usize) {
-        self.0.room.set(self.0.room.get().saturating_add(room));
-        if room > 0 && self.0.is_blocked.get() {
-            self.event(Readiness::WRITABLE);
-        }
-    }
-
-    pub(crate) fn chop(&self, most: usize) {
-        self.0.chop.set(most);
-    }
-
-    pub(crate) fn interrupt(&self, calls: u8) {
-        self.0.interrupts.set(calls);
-    }
-
-    pub(crate) fn event(&self, readiness: Readiness) {
-        self.0.events.set(self.0.events.get().with(readiness));
-    }
-
-    pub(crate) fn calls(&self) {
-        self.0.is_calling.set(true);
-    }
-
-    fn has_no_events(&self) -> bool {
-        self.0.events.get() == Readiness::NONE
-    }
-
-    /// How many bytes are on their way to us.
-    pub(crate) fn unreceived(&self) -> usize {
-        self.0.incoming.borrow().len()
-    }
-
-    /// Whether a send would be tried and would take something.
-    pub(crate) fn has_room(&self) -> bool {
-        self.0.room.get() > 0 && !self.0.is_blocked.get() && !self.0.send_failed.get()
-    }
-
-    pub(crate) fn sent(&self) -> std::cell::Ref<'_, Vec<u8>> {
-        self.0.outgoing.borrow()
-    }
-
-    /// What was sent, which is kept no longer.
-    pub(crate) fn take_sent(&self) -> Vec<u8> {
-        self.0.outgoing.take()
-    }
-
-    pub(crate) fn send_failed(&self) -> bool {
-        self.0.send_failed.get()
-    }
-
-    pub(crate) fn is_shut(&self) -> bool {
-        self.0.is_shut.get()
-    }
-
-    pub(crate) fn is_reset(&self) -> bool {
-        self.0.is_reset.get()
-    }
-
-    pub(crate) fn is_gone(&self) -> bool {
-        self.0.is_gone.get()
-    }
-
-    pub(crate) fn take_names(&self) -> Vec<String> {
-        self.0.names.take()
-    }
-
-    fn end(&self) -> Connected {
-        self.0.is_gone.set(false);
-        Connected::new(End(self.clone()))
-    }
-
-    fn is_interrupted(&self) -> bool {
-        let left = self.0.interrupts.get();
-        self.0.interrupts.set(left.saturating_sub(1));
-        left > 0
-    }
-}
-
 /// Our end. When it is dropped, the connection is closed.
 struct End(Wire);
+
+impl End {
+    fn of(wire: &Wire) -> Connected {
+        wire.0.is_gone.set(false);
+        Connected::new(End(wire.clone()))
+    }
+}
 
 impl Conduit for End {
     fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
@@ -308,7 +128,7 @@ impl Acceptor for Door {
     }
 
     fn accept(&self) -> io::Result<Connected> {
-        if self.0.0.is_calling.take() { Ok(self.0.end()) } else { Err(ErrorKind::WouldBlock.into()) }
+        if self.0.0.is_calling.take() { Ok(End::of(&self.0)) } else { Err(ErrorKind::WouldBlock.into()) }
     }
 
     fn sockname(&self) -> Option<Address> {
@@ -331,7 +151,7 @@ impl Network for Wire {
     }
 
     fn connect<'a>(&'a self, _: &'a LoopHandle, _: &'a Address, _: &'a [SocketAddr]) -> Pending<'a, Connected> {
-        answer(Ok(self.end()))
+        answer(Ok(End::of(self)))
     }
 
     fn bind<'a>(&'a self, _: &'a LoopHandle, _: &'a Address, _: BindOptions) -> Pending<'a, Box<dyn Acceptor>> {

@@ -1,0 +1,151 @@
+//! The one connection: what has come and gone through it, and what a target says of it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::rc::Rc;
+
+use waterwheel::{Readiness, Token};
+
+/// The connection. Clones are one and the same.
+#[derive(Clone, Default)]
+pub(crate) struct Wire(pub(super) Rc<State>);
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) connection: Cell<Option<Token>>,
+    pub(super) listener: Cell<Option<Token>>,
+    pub(super) events: Cell<Readiness>,
+    /// A connection waits to be accepted.
+    pub(super) is_calling: Cell<bool>,
+    /// What a look-up was asked for.
+    pub(super) names: RefCell<Vec<String>>,
+    /// On their way to us.
+    pub(super) incoming: RefCell<VecDeque<u8>>,
+    pub(super) incoming_end: Cell<IncomingEnd>,
+    /// The most that one receive gives.
+    pub(super) chop: Cell<usize>,
+    /// How many calls are interrupted from now on.
+    pub(super) interrupts: Cell<u8>,
+    /// How many bytes can be sent.
+    pub(super) room: Cell<usize>,
+    /// What the next send fails with. A failure is told once; then nothing can be sent.
+    pub(super) failure: Cell<Option<ErrorKind>>,
+    pub(super) cannot_send: Cell<bool>,
+    /// A send took less than all, and there was no event since.
+    pub(super) is_blocked: Cell<bool>,
+    pub(super) outgoing: RefCell<Vec<u8>>,
+    pub(super) is_shut: Cell<bool>,
+    pub(super) is_reset: Cell<bool>,
+    pub(super) is_gone: Cell<bool>,
+    pub(super) send_failed: Cell<bool>,
+}
+
+/// What stands behind the incoming bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum IncomingEnd {
+    #[default]
+    NotYet,
+    Ended,
+    Reset,
+    /// The reset was told, and is not told again.
+    ResetTold,
+}
+
+impl Wire {
+    pub(crate) fn comes(&self, bytes: Vec<u8>) {
+        self.0.incoming.borrow_mut().extend(bytes);
+        self.event(Readiness::READABLE);
+    }
+
+    pub(crate) fn ends(&self, end: IncomingEnd) {
+        self.0.incoming_end.set(end);
+        self.event(Readiness::READABLE.with(Readiness::HANG_UP));
+        if end == IncomingEnd::Reset {
+            self.fails(ErrorKind::ConnectionReset);
+        }
+    }
+
+    pub(crate) fn incoming_end(&self) -> IncomingEnd {
+        self.0.incoming_end.get()
+    }
+
+    /// Sends fail from now on.
+    pub(crate) fn fails(&self, kind: ErrorKind) {
+        self.0.failure.set(Some(kind));
+        self.event(Readiness::WRITABLE);
+    }
+
+    /// There is room for so many bytes more.
+    pub(crate) fn make_room(&self, room: usize) {
+        self.0.room.set(self.0.room.get().saturating_add(room));
+        if room > 0 && self.0.is_blocked.get() {
+            self.event(Readiness::WRITABLE);
+        }
+    }
+
+    pub(crate) fn chop(&self, most: usize) {
+        self.0.chop.set(most);
+    }
+
+    pub(crate) fn interrupt(&self, calls: u8) {
+        self.0.interrupts.set(calls);
+    }
+
+    pub(crate) fn event(&self, readiness: Readiness) {
+        self.0.events.set(self.0.events.get().with(readiness));
+    }
+
+    pub(crate) fn calls(&self) {
+        self.0.is_calling.set(true);
+    }
+
+    pub(super) fn has_no_events(&self) -> bool {
+        self.0.events.get() == Readiness::NONE
+    }
+
+    /// How many bytes are on their way to us.
+    pub(crate) fn unreceived(&self) -> usize {
+        self.0.incoming.borrow().len()
+    }
+
+    /// Whether a send would be tried and would take something.
+    pub(crate) fn has_room(&self) -> bool {
+        self.0.room.get() > 0 && !self.0.is_blocked.get() && !self.0.send_failed.get()
+    }
+
+    pub(crate) fn sent(&self) -> std::cell::Ref<'_, Vec<u8>> {
+        self.0.outgoing.borrow()
+    }
+
+    /// What was sent, which is kept no longer.
+    pub(crate) fn take_sent(&self) -> Vec<u8> {
+        self.0.outgoing.take()
+    }
+
+    pub(crate) fn send_failed(&self) -> bool {
+        self.0.send_failed.get()
+    }
+
+    pub(crate) fn is_shut(&self) -> bool {
+        self.0.is_shut.get()
+    }
+
+    pub(crate) fn is_reset(&self) -> bool {
+        self.0.is_reset.get()
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.is_gone.get()
+    }
+
+    pub(crate) fn take_names(&self) -> Vec<String> {
+        self.0.names.take()
+    }
+
+    pub(super) fn is_interrupted(&self) -> bool {
+        let left = self.0.interrupts.get();
+        self.0.interrupts.set(left.saturating_sub(1));
+        left > 0
+    }
+}
