@@ -32,7 +32,7 @@ fn exchange(world: &mut World, story: &Story) {
         peer.arrives(&world.wire, n);
         drop(peer);
         world.settle();
-        if world.wire.sent().is_empty() {
+        if !world.wire.is_unheard() {
             return;
         }
         story.peer.borrow_mut().hear(&world.wire, story.written.get());

@@ -61,8 +61,11 @@ impl Peer {
 
     /// Reads what we have sent.
     pub(super) fn hear(&mut self, wire: &Wire, written: usize) {
-        let sent = wire.take_sent();
-        let mut sent = sent.as_slice();
+        wire.hear(|sent| self.hear_bytes(sent, written));
+        self.pump();
+    }
+
+    fn hear_bytes(&mut self, mut sent: &[u8], written: usize) {
         while !sent.is_empty() && !self.has_failed {
             if self.engine.read_tls(&mut sent).expect("memory gives all") == 0 {
                 // It has been told of the end, and hears nothing behind it, such as an alert.
@@ -79,14 +82,14 @@ impl Peer {
             self.read += plain.len();
             assert!(self.read <= written);
         }
-        self.pump();
     }
 
     /// So many bytes arrive.
     pub(super) fn arrives(&mut self, wire: &Wire, n: usize) {
         if !self.has_ended {
             let n = n.min(self.on_the_way.len());
-            wire.comes(self.on_the_way.drain(..n).collect());
+            wire.comes(&self.on_the_way[..n]);
+            self.on_the_way.drain(..n);
         }
     }
 

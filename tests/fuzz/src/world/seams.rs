@@ -88,6 +88,7 @@ impl Conduit for End {
         assert!(offered > 0, "a send has something to send");
         let taken = offered.min(state.room.get());
         state.room.set(state.room.get() - taken);
+        state.sent.set(state.sent.get() + taken);
         let mut left = taken;
         for piece in pieces {
             let part = piece.len().min(left);

@@ -34,7 +34,9 @@ pub(super) struct State {
     pub(super) cannot_send: Cell<bool>,
     /// A send took less than all, and there was no event since.
     pub(super) is_blocked: Cell<bool>,
+    /// Sent, and not heard yet.
     pub(super) outgoing: RefCell<Vec<u8>>,
+    pub(super) sent: Cell<usize>,
     pub(super) is_shut: Cell<bool>,
     pub(super) is_reset: Cell<bool>,
     pub(super) is_gone: Cell<bool>,
@@ -53,7 +55,7 @@ pub(crate) enum IncomingEnd {
 }
 
 impl Wire {
-    pub(crate) fn comes(&self, bytes: Vec<u8>) {
+    pub(crate) fn comes(&self, bytes: &[u8]) {
         self.0.incoming.borrow_mut().extend(bytes);
         self.event(Readiness::READABLE);
     }
@@ -114,13 +116,22 @@ impl Wire {
         self.0.room.get() > 0 && !self.0.is_blocked.get() && !self.0.send_failed.get()
     }
 
-    pub(crate) fn sent(&self) -> std::cell::Ref<'_, Vec<u8>> {
-        self.0.outgoing.borrow()
+    /// How many bytes were sent since the beginning.
+    pub(crate) fn sent(&self) -> usize {
+        self.0.sent.get()
     }
 
-    /// What was sent, which is kept no longer.
-    pub(crate) fn take_sent(&self) -> Vec<u8> {
-        self.0.outgoing.take()
+    /// Whether something was sent that nobody has heard.
+    pub(crate) fn is_unheard(&self) -> bool {
+        !self.0.outgoing.borrow().is_empty()
+    }
+
+    /// Shows what was sent, which is kept no longer.
+    pub(crate) fn hear(&self, hear: impl FnOnce(&[u8])) {
+        let mut sent = self.0.outgoing.take();
+        hear(&sent);
+        sent.clear();
+        self.0.outgoing.replace(sent);
     }
 
     pub(crate) fn send_failed(&self) -> bool {
