@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::debug::{self, Debug};
 use super::last_step::LastStep;
-use super::{Clock, Core, EventLoop, Phase, SystemClock};
+use super::{Clock, Core, EventLoop, Phase, RemoteHandle, SystemClock};
 use super::{Counters, Descriptors, Pace, StepEnd, Watch};
 use crate::constants::{
     CLOSE_TIMEOUT, EVENTS_PER_POLL, HANDLES_PER_POLL, MOST_EVENTS_PER_POLL, MOST_THREADS, SLOW_CALLBACK,
@@ -249,11 +249,11 @@ impl Builder {
         executor.set_debug(self.debug.unwrap_or_else(debug::from_environment));
         let last_step = Arc::new(LastStep::new(&executor.polled));
         let core = Core {
+            remote: RemoteHandle::new(&executor.mailbox, &last_step),
             executor,
             reactor,
             timers: RefCell::new(Timers::new(now)),
             latest: Cell::new(now),
-            started: now,
             clock: self.clock,
             step: StepEnd::default(),
             phase: Cell::new(Phase::Idle),

@@ -99,7 +99,10 @@ impl Counters {
         if ran > 0 {
             let took = now.saturating_duration_since(since);
             self.stretch.longest.set(self.stretch.longest.get().max(took));
-            self.step_took(took / u32::try_from(ran).unwrap_or(u32::MAX));
+            // Its share of a stretch is the longest step only if the whole stretch is longer than that.
+            if took > self.stretch.longest_step.get() {
+                self.step_took(took / u32::try_from(ran).unwrap_or(u32::MAX));
+            }
         }
     }
 

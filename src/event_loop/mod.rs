@@ -53,6 +53,8 @@ use metrics::Counters;
 pub use metrics::Metrics;
 pub(crate) use metrics::{count_received, count_sent};
 use pace::Pace;
+#[cfg(feature = "hyper")]
+pub(crate) use running::with_running_loop;
 pub use running::{get_running_loop, try_get_running_loop};
 pub(crate) use schedule::Planned;
 pub use schedule::{RemoteHandle, TimerHandle};
@@ -106,13 +108,13 @@ pub struct LoopHandle {
 /// What a loop is made of.
 pub(crate) struct Core {
     pub(crate) executor: Rc<Executor>,
+    /// What other threads get.
+    remote: RemoteHandle,
     pub(crate) reactor: Reactor,
     timers: RefCell<Timers<Due>>,
     clock: Rc<dyn Clock>,
     /// The last time that was read from the clock. A timer that is due by then is due without another reading.
     latest: Cell<Instant>,
-    /// When the loop was made.
-    started: Instant,
     /// The transports that have bytes to send at the end of the current step.
     step: StepEnd,
     phase: Cell<Phase>,

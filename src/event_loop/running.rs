@@ -17,9 +17,18 @@ sync::thread_local! {
 /// Panics if no loop runs on this thread. [`try_get_running_loop`] returns `None` instead.
 #[track_caller]
 pub fn get_running_loop() -> LoopHandle {
-    try_get_running_loop().expect(
-        "no event loop is running on this thread: call this from a task or a callback of a loop, as inside waterwheel::run",
-    )
+    try_get_running_loop().expect(NO_LOOP)
+}
+
+const NO_LOOP: &str =
+    "no event loop is running on this thread: call this from a task or a callback of a loop, as inside waterwheel::run";
+
+/// Calls `look` with the loop that runs on this thread. `look` must not call user code. Panics if no loop runs.
+#[cfg(feature = "hyper")]
+#[inline]
+#[track_caller]
+pub(crate) fn with_running_loop<R>(look: impl FnOnce(&Rc<Core>) -> R) -> R {
+    RUNNING.with(|running| running.with(look)).expect(NO_LOOP)
 }
 
 /// The loop that runs on this thread, or `None` if none does.

@@ -150,8 +150,7 @@ impl LoopHandle {
     /// A handle for other threads.
     #[doc(alias = "call_soon_threadsafe")]
     pub fn remote(&self) -> RemoteHandle {
-        let core = self.core();
-        RemoteHandle { mailbox: Arc::clone(&core.executor.mailbox), last_step: Arc::clone(&core.last_step) }
+        self.core().remote()
     }
 }
 
@@ -205,12 +204,19 @@ impl fmt::Debug for TimerHandle {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct RemoteHandle {
+pub struct RemoteHandle(Arc<Remote>);
+
+/// What other threads can reach of a loop. It is shared as one, so that cloning a handle counts once.
+struct Remote {
     mailbox: Arc<Mailbox>,
     last_step: Arc<LastStep>,
 }
 
 impl RemoteHandle {
+    pub(super) fn new(mailbox: &Arc<Mailbox>, last_step: &Arc<LastStep>) -> RemoteHandle {
+        RemoteHandle(Arc::new(Remote { mailbox: Arc::clone(mailbox), last_step: Arc::clone(last_step) }))
+    }
+
     /// Runs `callback` on the loop's thread, in a turn, and wakes the loop if it sleeps. If the loop is closed, this
     /// drops the callback on this thread and returns false.
     ///
@@ -230,8 +236,8 @@ impl RemoteHandle {
     #[doc(alias = "call_soon_threadsafe")]
     #[track_caller]
     pub fn call_soon(&self, callback: impl FnOnce() + Send + 'static) -> bool {
-        let call = RemoteCall::new(callback);
-        let Some(executor) = of_this_thread(&self.mailbox) else { return self.mailbox.post(Letter::Call(call)) };
+        let (call, mailbox) = (RemoteCall::new(callback), &self.0.mailbox);
+        let Some(executor) = of_this_thread(mailbox) else { return mailbox.post(Letter::Call(call)) };
         executor.ready.push(Entry::Callback(call.into_callback()));
         true
     }
@@ -240,13 +246,13 @@ impl RemoteHandle {
 impl RemoteHandle {
     /// The step that is running. `None` if nobody runs the loop.
     pub(crate) fn stuck_step(&self) -> Option<Stuck> {
-        self.last_step.stuck()
+        self.0.last_step.stuck()
     }
 
     /// The loop, if it runs on this thread.
     pub(crate) fn as_running(&self) -> Option<LoopHandle> {
         let running = super::try_get_running_loop()?;
-        Arc::ptr_eq(&running.core().executor.mailbox, &self.mailbox).then_some(running)
+        Arc::ptr_eq(&running.core().remote.0, &self.0).then_some(running)
     }
 }
 
@@ -278,6 +284,12 @@ impl Core {
 
     pub(crate) fn stop(&self) {
         self.stopping.set(true);
+    }
+
+    /// What other threads get.
+    #[inline]
+    pub(crate) fn remote(&self) -> RemoteHandle {
+        self.remote.clone()
     }
 
     /// Reads the clock.
@@ -337,15 +349,6 @@ impl Core {
             Due::Wake(waiter) => Planned { left, wakes: waiter.task().cloned(), scheduled_at: None },
         };
         timers.left(self.latest.get()).into_iter().map(planned).collect()
-    }
-
-    /// Cancels a timer that wakes somebody. Returns who that is, unless it has fired.
-    #[cfg(feature = "hyper")]
-    pub(crate) fn take_timer_waiter(&self, key: TimerKey) -> Option<Waiter> {
-        match self.timers.borrow_mut().cancel(key)? {
-            Due::Wake(waiter) => Some(waiter),
-            Due::Call(_) => unreachable!("this timer wakes somebody"),
-        }
     }
 
     /// Cancels a timer. Returns what it would have done, for the caller to drop.

@@ -151,10 +151,12 @@ impl Core {
     }
 
     fn until_next_deadline(&self, longest: Option<Duration>) -> Option<Duration> {
-        let deadline = self.timers.borrow().next_deadline();
-        let Some(deadline) = deadline else { return longest.map(|longest| longest.min(LONGEST_WAIT)) };
-        let longest = longest.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
-        Some(deadline.saturating_duration_since(self.read_clock_in_turn()).min(longest))
+        let next = self.timers.borrow().next_since_base();
+        let Some(next) = next else { return longest.map(|longest| longest.min(LONGEST_WAIT)) };
+        let now = self.read_clock_in_turn();
+        let left = next.saturating_sub(self.timers.borrow().since_base(now));
+        let left = Duration::from_nanos(left.clamp(0, LONGEST_WAIT.as_nanos() as i64) as u64);
+        Some(longest.map_or(left, |longest| left.min(longest)))
     }
 
     #[cold]
@@ -179,10 +181,10 @@ impl Core {
         self.executor.set_time(self.milliseconds_until(self.now()));
     }
 
-    /// From when the loop was made.
+    /// From when the loop was made, as its timers count.
     fn milliseconds_until(&self, now: Instant) -> u64 {
-        let since = now.saturating_duration_since(self.started);
-        since.as_secs() * 1000 + u64::from(since.subsec_millis())
+        const NANOSECONDS: u64 = 1_000_000;
+        self.timers.borrow().since_base(now).max(0) as u64 / NANOSECONDS
     }
 
     /// Queues the timers that are due by the last reading of the clock. Between two polls of the selector that is only a
@@ -190,7 +192,7 @@ impl Core {
     fn collect_timers(&self) {
         let now = self.latest.get();
         let timers = self.timers.borrow();
-        if !timers.is_empty() && timers.is_any_due(now) {
+        if timers.is_any_due(now) {
             drop(timers);
             self.executor.ready.append(|entries| {
                 let before = entries.len();

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::errors::panic_text;
 use crate::executor::current;
-use crate::executor::{Executor, NO_SEAT, TaskNode};
+use crate::executor::{Executor, NO_SEAT, Reason, TaskNode, leave};
 use crate::report;
 
 /// Someone who waits, and can be woken once.
@@ -32,6 +32,21 @@ impl Waiter {
     pub(crate) fn of(cx: &Context<'_>) -> Waiter {
         let own = current::with(|executor| executor.own_waiter(cx));
         own.flatten().unwrap_or_else(|| Waiter::foreign(cx.waker()))
+    }
+
+    /// Whoever is polling now, which leaves the reason why it waits.
+    #[inline]
+    pub(crate) fn leaving(reason: Reason, cx: &Context<'_>) -> Waiter {
+        match current::with(|executor| executor.own_waiter(cx)).flatten() {
+            Some(Waiter::Task(node)) => {
+                node.leave(reason);
+                Waiter::Task(node)
+            }
+            _ => {
+                leave(reason);
+                Waiter::foreign(cx.waker())
+            }
+        }
     }
 
     /// Whether it is the task of this seat.

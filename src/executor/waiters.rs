@@ -107,11 +107,12 @@ impl Waiters {
     /// is kept in one of a few numbered places, until it is woken or another polls there. It cannot give up.
     ///
     /// Each place allocates at most twice, however often somebody waits there.
-    pub(crate) fn poll_kept<R>(
+    #[inline]
+    pub(crate) fn poll_kept<'a, R>(
         &self,
         place: usize,
         reason: Reason,
-        executor: Option<&Executor>,
+        executor: impl FnOnce() -> Option<&'a Executor>,
         cx: &Context<'_>,
         check: impl FnOnce() -> Option<R>,
     ) -> Poll<R> {
@@ -119,13 +120,19 @@ impl Waiters {
         if let Some(answer) = check() {
             return Poll::Ready(answer);
         }
+        self.keep(place, reason, executor(), cx);
+        Poll::Pending
+    }
+
+    /// Apart from the above, which is mostly ready.
+    #[inline(never)]
+    fn keep(&self, place: usize, reason: Reason, executor: Option<&Executor>, cx: &Context<'_>) {
         return_operation();
         leave(reason);
         let mut list = self.0.take().unwrap_or_default();
         let kept = Rc::clone(list.kept.get_or_insert_default());
         self.0.set(Some(list));
         kept[place].set(executor, cx);
-        Poll::Pending
     }
 
     /// Whether the task of this seat waits.
@@ -353,7 +360,9 @@ mod tests {
         let (waiters, woken) = (Waiters::default(), Woken::default());
         let keep = |place, number| {
             let waker = Waker::from(Arc::new(Bell(number, Arc::clone(&woken))));
-            assert!(waiters.poll_kept(place, REASON, None, &Context::from_waker(&waker), || None::<()>).is_pending());
+            assert!(
+                waiters.poll_kept(place, REASON, || None, &Context::from_waker(&waker), || None::<()>).is_pending()
+            );
         };
         keep(0, 10);
         keep(1, 11);
@@ -366,7 +375,10 @@ mod tests {
         waiters.wake_all_and_kept(None);
         waiters.wake_all_and_kept(None);
         assert_eq!(*woken.lock().unwrap(), [12, 11], "futures that are dropped take their wakers along");
-        assert_eq!(waiters.poll_kept(0, REASON, None, &Context::from_waker(Waker::noop()), || Some(1)), Poll::Ready(1));
+        assert_eq!(
+            waiters.poll_kept(0, REASON, || None, &Context::from_waker(Waker::noop()), || Some(1)),
+            Poll::Ready(1)
+        );
     }
 
     #[test]

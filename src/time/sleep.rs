@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::event_loop::{LoopHandle, get_running_loop};
-use crate::executor::{Awaited, Reason, Waiter, YieldOnce, leave, yield_once};
+use crate::executor::{Awaited, Reason, Waiter, YieldOnce, yield_once};
 use crate::timers::TimerKey;
 
 /// Waits for `duration`, never less.
@@ -115,8 +115,8 @@ impl Sleep {
         self.poll_because(Reason::new(awaited, self.at), cx)
     }
 
-    fn arm(&mut self, cx: &Context<'_>, event_loop: LoopHandle, deadline: Instant) -> Poll<()> {
-        self.state = match event_loop.core().wake_at(deadline, Waiter::of(cx)) {
+    fn arm(&mut self, event_loop: LoopHandle, deadline: Instant, waiter: Waiter) -> Poll<()> {
+        self.state = match event_loop.core().wake_at(deadline, waiter) {
             Some(key) => State::Armed(event_loop, key),
             None => State::Over,
         };
@@ -128,8 +128,7 @@ impl Sleep {
         match &mut self.state {
             State::Armed(event_loop, key) => {
                 if event_loop.core().is_armed(*key) {
-                    leave(reason);
-                    event_loop.core().set_timer_waiter(*key, Waiter::of(cx));
+                    event_loop.core().set_timer_waiter(*key, Waiter::leaving(reason, cx));
                     return Poll::Pending;
                 }
                 self.state = State::Over;
@@ -138,14 +137,12 @@ impl Sleep {
             State::For(duration) => {
                 let event_loop = get_running_loop();
                 let deadline = event_loop.core().deadline_after(*duration);
-                leave(reason);
-                self.arm(cx, event_loop, deadline)
+                self.arm(event_loop, deadline, Waiter::leaving(reason, cx))
             }
             State::Until(deadline) => {
                 let (event_loop, deadline) = (get_running_loop(), *deadline);
                 if deadline > event_loop.time() {
-                    leave(reason);
-                    return self.arm(cx, event_loop, deadline);
+                    return self.arm(event_loop, deadline, Waiter::leaving(reason, cx));
                 }
                 self.state = State::Yield(yield_once());
                 self.poll_because(reason, cx)

@@ -4,6 +4,7 @@
 //! enlists itself with the loop, and speaks to the protocol.
 
 use std::cell::Cell;
+use std::io::IoSlice;
 
 use super::{Backlog, Buffers, FlowChange, FlowControl};
 use crate::constants::{DEFAULT_HIGH_WATER, GATHER_LIMIT};
@@ -63,6 +64,22 @@ impl<const HIGH: usize> Gathering<HIGH> {
         len
     }
 
+    /// Keeps the bytes of all pieces. Returns how many are kept then, or `None` if that is nothing.
+    #[inline(always)]
+    pub(crate) fn push_parts(&self, parts: &[IoSlice<'_>], buffers: &Buffers) -> Option<usize> {
+        let mut backlog = match self.backlog.take() {
+            Some(backlog) => backlog,
+            None if parts.iter().all(|part| part.is_empty()) => return None,
+            None => buffers.take_backlog(),
+        };
+        for part in parts.iter().filter(|part| !part.is_empty()) {
+            backlog.push(part);
+        }
+        let len = backlog.len();
+        self.backlog.set(Some(backlog));
+        Some(len)
+    }
+
     /// Bytes were gathered, and `size` stand in the way of the next one. A pause is only decided after an attempt to
     /// send, unless there is no `room` below to attempt one.
     #[inline(always)]
@@ -92,9 +109,15 @@ impl<const HIGH: usize> Gathering<HIGH> {
         self.enlisted.set(false);
     }
 
+    /// Whether somebody sends at the end of this step.
+    #[inline]
+    pub(crate) fn is_enlisted(&self) -> bool {
+        self.enlisted.get()
+    }
+
     /// Whether this step's end has bytes to send.
     pub(crate) fn waits_for_step_end(&self) -> bool {
-        self.enlisted.get() && !self.is_empty()
+        self.is_enlisted() && !self.is_empty()
     }
 
     /// Takes out what is kept, to send from its front. What is left of it is [put back](Gathering::put_back).
@@ -133,6 +156,7 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Event {
         Write(usize),
+        WriteParts(Vec<usize>),
         /// The transport calls its protocol from the loop.
         OwnStep,
         StepEnds,
@@ -148,6 +172,7 @@ mod tests {
         let mark = || proptest::option::of(0_usize..300);
         prop_oneof![
             4 => (1_usize..200).prop_map(Event::Write),
+            2 => vec(0_usize..100, 0..4).prop_map(Event::WriteParts),
             1 => Just(Event::OwnStep),
             2 => Just(Event::StepEnds),
             3 => (0_usize..200).prop_map(Event::Takes),
@@ -213,6 +238,16 @@ mod tests {
                         let size = gathering.push(&data, &buffers);
                         prop_assert_eq!(size, twin.bytes.len());
                         prop_assert_eq!(gathering.grew(size, room), twin.after_write(room));
+                    }
+                    Event::WriteParts(lengths) => {
+                        let pieces: Vec<Vec<u8>> = lengths.iter().map(|n| vec![*n as u8; *n]).collect();
+                        twin.bytes.extend(pieces.iter().flatten());
+                        let parts: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+                        let size = gathering.push_parts(&parts, &buffers);
+                        prop_assert_eq!(size, Some(twin.bytes.len()).filter(|len| *len > 0));
+                        if let Some(size) = size {
+                            prop_assert_eq!(gathering.grew(size, room), twin.after_write(room));
+                        }
                     }
                     Event::OwnStep => {
                         gathering.own_step();

@@ -138,3 +138,19 @@ fn a_sleep_that_outlives_its_loop_never_ends_and_is_dropped_without_harm() {
     assert!(!is_over(&mut sleep));
     drop(sleep);
 }
+
+#[test]
+fn a_sleep_that_was_armed_and_goes_to_another_thread_wakes_whoever_polls_it_there() {
+    let (sender, receiver) = std::sync::mpsc::channel::<Pin<Box<dyn Sleep>>>();
+    let elsewhere = std::thread::spawn(move || {
+        let mut sleep = receiver.recv().unwrap();
+        waterwheel::run(poll_fn(|cx| sleep.as_mut().poll(cx)));
+        assert!(is_over(&mut sleep), "it stays over");
+    });
+    waterwheel::run(async {
+        let mut sleep = LoopTimer.sleep(SECOND / 1000);
+        assert!(!is_over(&mut sleep));
+        sender.send(sleep).unwrap();
+        waterwheel::to_thread(move || elsewhere.join().unwrap()).await.unwrap();
+    });
+}

@@ -43,6 +43,7 @@ pub(crate) struct StreamProtocol {
     /// Invariant: at most `MOST_LIMIT`.
     limit: Cell<usize>,
     /// The error of the connection. A writer is told of it. A reader is, too, unless the stream had ended well before.
+    /// Invariant: it is there exactly while [`Flags::FAILED`] is set.
     failure: Cell<Option<ConnectionError>>,
     state: State,
     /// Whether the last receive would have filled a small buffer, so that the next buffer should be large.
@@ -196,6 +197,7 @@ impl StreamProtocol {
 
     fn failed(&self, failure: Option<ConnectionError>) {
         if failure.is_some() {
+            self.state.set(Flags::FAILED);
             drop(self.failure.replace(failure));
         }
     }

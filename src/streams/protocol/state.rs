@@ -36,6 +36,8 @@ impl Flags {
     /// Somebody has waited for the writer to go on, or for the connection's end, since we were told to pause writing. It may
     /// have given up. Debug mode asks.
     pub(super) const DRAINED: Flags = Flags(512);
+    /// The connection has failed. The error is kept beside these flags.
+    pub(super) const FAILED: Flags = Flags(1024);
 }
 
 impl BitOr for Flags {
@@ -82,6 +84,7 @@ impl fmt::Debug for State {
             (Flags::EOF, "eof"),
             (Flags::WRITER_GONE, "writer gone"),
             (Flags::DRAINED, "drained"),
+            (Flags::FAILED, "failed"),
         ];
         f.debug_set().entries(names.iter().filter(|(flag, _)| self.any(*flag)).map(|(_, name)| name)).finish()
     }

@@ -42,8 +42,13 @@ impl StreamProtocol {
         self.state.set(Flags::RELEASED);
     }
 
-    #[cold]
+    #[inline]
     pub(in crate::streams) fn outcome(&self) -> io::Result<()> {
+        if self.has_failed() { self.outcome_of_failure() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn outcome_of_failure(&self) -> io::Result<()> {
         self.failure().map_or(Ok(()), |error| Err(error.to_io_error()))
     }
 
@@ -63,18 +68,25 @@ impl StreamProtocol {
         self.outcome()
     }
 
+    #[inline]
     fn has_failed(&self) -> bool {
-        self.failure().is_some()
+        self.state.any(Flags::FAILED)
     }
 
     /// As [`drain`](StreamProtocol::drain), but for a connection that is closing: that is ready at once.
     pub(in crate::streams) fn poll_drain(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.changed.poll_kept(DRAIN, Reason::polled(Awaited::Drain), self.executor(), cx, || {
-            if self.is_lost() || self.has_failed() {
-                return Some(self.outcome().and_then(|()| Err(connection_lost())));
-            }
-            self.or_waits((!self.state.any(Flags::WRITING_PAUSED)).then_some(Ok(())))
-        })
+        self.changed.poll_kept(
+            DRAIN,
+            Reason::polled(Awaited::Drain),
+            || self.executor(),
+            cx,
+            || {
+                if self.is_lost() || self.has_failed() {
+                    return Some(self.outcome().and_then(|()| Err(connection_lost())));
+                }
+                self.or_waits((!self.state.any(Flags::WRITING_PAUSED)).then_some(Ok(())))
+            },
+        )
     }
 
     /// Waits until the kernel has taken what earlier steps wrote to the transport.
@@ -83,7 +95,13 @@ impl StreamProtocol {
     }
 
     pub(in crate::streams) fn poll_flush(&self, transport: &dyn Transport, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.changed.poll_kept(FLUSH, Reason::polled(Awaited::Flush), self.executor(), cx, || self.flushed(transport))
+        self.changed.poll_kept(
+            FLUSH,
+            Reason::polled(Awaited::Flush),
+            || self.executor(),
+            cx,
+            || self.flushed(transport),
+        )
     }
 
     fn flushed(&self, transport: &dyn Transport) -> Option<io::Result<()>> {
@@ -98,7 +116,7 @@ impl StreamProtocol {
     }
 
     pub(in crate::streams) fn poll_closed(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.changed.poll_kept(CLOSED, Reason::polled(Awaited::WaitClosed), self.executor(), cx, || self.closed())
+        self.changed.poll_kept(CLOSED, Reason::polled(Awaited::WaitClosed), || self.executor(), cx, || self.closed())
     }
 
     fn closed(&self) -> Option<io::Result<()>> {

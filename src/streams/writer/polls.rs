@@ -100,18 +100,31 @@ impl StreamWriter {
     /// # .unwrap()
     /// ```
     pub fn poll_write_vectored(&self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let total: usize = parts.iter().map(|part| part.len()).sum();
-        if total >= DIRECT_WRITE_OF_PIECES {
-            ready!(self.poll_room(cx))?;
-            if let Some(n) = self.transport.write_some(parts) {
-                return Poll::Ready(Ok(n));
+        ready!(self.poll_room(cx))?;
+        let mut total = 0;
+        for part in parts {
+            total += part.len();
+            if total >= DIRECT_WRITE_OF_PIECES {
+                return self.poll_write_much(cx, parts);
             }
+        }
+        self.transport.writelines(parts);
+        Poll::Ready(Ok(total))
+    }
+
+    /// Writes as much of the pieces as the system takes now, or as many bytes at the front as one poll may have buffered.
+    #[inline(never)]
+    fn poll_write_much(&self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if let Some(n) = self.transport.write_some(parts) {
+            return Poll::Ready(Ok(n));
         }
         let (fit, n) = at_the_front(parts);
         if n == 0 {
+            // Already the first piece is too many bytes.
             let first = parts.iter().find(|part| !part.is_empty());
             return self.poll_write(cx, first.map_or(&[], |part| part));
         }
+        // The attempt may have found that the connection has failed.
         ready!(self.poll_room(cx))?;
         self.transport.writelines(&parts[..fit]);
         Poll::Ready(Ok(n))

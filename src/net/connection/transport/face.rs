@@ -7,7 +7,6 @@ use super::ConduitTransport;
 use super::writing::Writing;
 use crate::interface::{ExtraInfo, Protocol, Transport};
 use crate::net::connection::{Conduit, Ways, behind_trace, traced};
-use crate::reactor::Direction;
 use crate::transports::{Ending, Phase};
 
 impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
@@ -103,9 +102,7 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
     }
 
     fn pause_until_sent(&self) -> bool {
-        // While the kernel is full, what this step wrote stands behind what earlier steps wrote.
-        let from_earlier_steps = self.registration.wants(Direction::Write) || !self.has_gathered();
-        if self.gathering.is_empty() || !from_earlier_steps {
+        if self.goes_out_with_this_step() || self.gathering.is_empty() {
             return false;
         }
         if let Some(change) = self.gathering.flow().pause_until_sent() {

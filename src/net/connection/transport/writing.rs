@@ -63,12 +63,11 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     }
 
     pub(super) fn write_many(&self, parts: &[IoSlice<'_>]) {
-        let total: usize = parts.iter().map(|part| part.len()).sum();
-        if total >= DIRECT_WRITE_OF_PIECES && parts.len() <= MOST_PIECES && self.nothing_in_the_way() {
+        if self.nothing_in_the_way() && parts.len() <= MOST_PIECES && is_for_a_direct_write(parts) {
             return self.write_straight(parts);
         }
-        let size = parts.iter().filter(|part| !part.is_empty()).fold(0, |_, part| self.gather(part));
-        if size > 0 {
+        if let Some(size) = self.gathering.push_parts(parts, &self.event_loop.core().buffers) {
+            self.parting.written();
             self.grew(size);
         }
     }
@@ -288,6 +287,13 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         self.event_loop.core().take_in_bytes();
     }
 
+    /// Whether all that is kept, if anything is, goes out at the end of this step, as far as the kernel takes it. While it
+    /// is full, what this step wrote stands behind what earlier steps wrote.
+    pub(super) fn goes_out_with_this_step(&self) -> bool {
+        let kernel_is_full = self.registration.wants(Direction::Write) || !self.registration.is_ready(Direction::Write);
+        !kernel_is_full && self.gathering.is_enlisted()
+    }
+
     /// Whether this step wrote something that the kernel may take now.
     pub(super) fn has_gathered(&self) -> bool {
         self.registration.is_ready(Direction::Write) && self.gathering.waits_for_step_end()
@@ -302,6 +308,15 @@ impl<C: Conduit + 'static> Unsent for ConduitTransport<C> {
             self.send_outgoing();
         }
     }
+}
+
+/// Whether the pieces are so many bytes that a system call of their own costs less than copying them.
+fn is_for_a_direct_write(parts: &[IoSlice<'_>]) -> bool {
+    let mut total = 0;
+    parts.iter().any(|part| {
+        total += part.len();
+        total >= DIRECT_WRITE_OF_PIECES
+    })
 }
 
 /// Sends from the front of what is kept, as far as the kernel takes it.

@@ -5,21 +5,22 @@
 //! once: it must not hold memory or shorten the wait. Equal deadlines should come in the order in which they were
 //! armed.
 //!
-//! This is a heap with four children per node, beside a table with a slot for each timer. A slot has the timer's place
-//! in the heap, so a cancelled timer can be taken out of the middle. A new deadline is nearly always among the latest,
-//! so arming and cancelling it touch one or two nodes at the bottom. Taking out the first is expensive: the last node
-//! takes its place and sinks through all levels, and each node that moves up on the way has a slot elsewhere in memory,
-//! which must be written. So when a large part of all timers is due at once, they are sorted instead, which does not
-//! write their slots.
+//! A timer stands in one of two places. A deadline that is not before the latest one stands in a [`Line`], where arming,
+//! cancelling and firing cost next to nothing: the limits that a server sets for its requests all have one length, so they
+//! come in order. All others stand in a [`Heap`]. Beside these is a table with a slot for each timer, by which it is
+//! found. A crowd that is due at once is taken out of the heap together and sorted, which does not write the slots.
 
+mod heap;
+mod line;
+mod node;
+
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::slots::Slots;
-
-const CHILDREN: usize = 4;
-
-/// Room for this many timers is never freed.
-const KEPT: usize = 1024;
+use heap::Heap;
+use line::Line;
+use node::Node;
 
 /// This many timers have their slots in one vector, of at most half a megabyte. Finding a slot beyond it costs more.
 const NEAR: usize = 16 * 1024;
@@ -39,52 +40,60 @@ pub(crate) struct TimerKey {
 /// Armed timers, each with a `T` that says what happens when it is due.
 #[derive(Debug)]
 pub(crate) struct Timers<T> {
-    /// Invariant: no node is due before its parent, and `slots[node.slot].place` is the node's index.
-    heap: Vec<Node>,
+    /// Invariant: of each of its nodes, `slots[node.slot].place` is the index.
+    heap: Heap,
+    /// Invariant: of each of its timers, `slots[node.slot].place` is [`IN_LINE`].
+    line: Line,
     slots: Slots<Slot<T>, NEAR>,
     /// The number of the next timer, which is the order among equal deadlines. It wraps.
     next_number: u32,
     /// The time from which deadlines are counted.
     base: Instant,
-}
-
-/// What orders a timer. It has 16 bytes, so that the four children of a node fit a cache line.
-#[derive(Debug, Clone, Copy)]
-struct Node {
-    /// Nanoseconds after the base.
-    when: i64,
-    number: u32,
-    slot: u32,
-}
-
-impl Node {
-    /// Whether it is due earlier, or was armed earlier for the same time. The order of two timers for the same
-    /// nanosecond is lost if more than 2^31 others were armed between them.
-    #[inline]
-    fn is_before(&self, other: &Node) -> bool {
-        let age = self.number.wrapping_sub(other.number) as i32;
-        self.when < other.when || (self.when == other.when && age < 0)
-    }
+    /// What [`since_base`](Timers::since_base) was last asked for, and its answer. A turn asks several times for one time.
+    asked: Cell<(Instant, i64)>,
 }
 
 #[derive(Debug)]
 struct Slot<T> {
+    /// The index in the heap, or [`IN_LINE`].
     place: u32,
     number: u32,
     payload: T,
 }
 
+/// Instead of a place in the heap.
+const IN_LINE: u32 = u32::MAX;
+
 impl<T> Timers<T> {
     /// No timers. `base` is any time that is not long ago: deadlines up to 292 years before and after it can be told
     /// apart.
     pub(crate) fn new(base: Instant) -> Self {
-        Timers { heap: Vec::new(), slots: Slots::new(), next_number: 0, base }
+        Timers {
+            heap: Heap::default(),
+            line: Line::default(),
+            slots: Slots::new(),
+            next_number: 0,
+            base,
+            asked: Cell::new((base, 0)),
+        }
+    }
+
+    /// How many nanoseconds a time is after the base.
+    #[inline]
+    pub(crate) fn since_base(&self, time: Instant) -> i64 {
+        let (asked, answer) = self.asked.get();
+        if asked == time {
+            return answer;
+        }
+        let answer = self.count_from_base(time);
+        self.asked.set((time, answer));
+        answer
     }
 
     #[inline]
-    fn since_base(&self, time: Instant) -> i64 {
+    fn count_from_base(&self, time: Instant) -> i64 {
         match time.checked_duration_since(self.base) {
-            Some(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+            Some(after) => nanoseconds(after),
             None => self.before_base(time),
         }
     }
@@ -92,45 +101,67 @@ impl<T> Timers<T> {
     #[cold]
     fn before_base(&self, time: Instant) -> i64 {
         let before = self.base.saturating_duration_since(time);
-        i64::try_from(before.as_nanos()).map_or(i64::MIN, |before| -before)
+        -nanoseconds(before)
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.heap.len()
+        self.heap.len() + self.line.len()
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.first().is_none()
     }
 
     /// Arms a timer.
+    #[inline]
     pub(crate) fn arm(&mut self, when: Instant, payload: T) -> TimerKey {
-        let place = self.heap.len();
-        let number = self.next_number;
-        self.next_number = number.wrapping_add(1);
-        let when = self.since_base(when);
-        let slot = self.slots.insert(Slot { place: place as u32, number, payload });
-        self.heap.push(Node { when, number, slot });
-        self.rise(place);
+        let (when, number) = (self.count_from_base(when), self.take_number());
+        let slot = self.slots.insert(Slot { place: IN_LINE, number, payload });
+        let node = Node { when, number, slot };
+        if !self.line.add(node) {
+            self.arm_out_of_line(node);
+        }
         TimerKey { slot, number }
     }
 
+    #[inline(never)]
+    fn arm_out_of_line(&mut self, node: Node) {
+        if !self.line.is_unsuited() {
+            return self.heap.push(node, &mut put(&mut self.slots));
+        }
+        for node in self.line.dissolve() {
+            if is_in_line(&self.slots, &node) {
+                self.heap.push(node, &mut put(&mut self.slots));
+            }
+        }
+        self.line.add(node);
+    }
+
     /// Takes a timer out and returns its payload, for the caller to drop. `None` if it has fired or was cancelled.
+    #[inline]
     pub(crate) fn cancel(&mut self, key: TimerKey) -> Option<T> {
         let place = self.place_of(key)?;
-        Some(self.take(place))
+        if place != IN_LINE {
+            return Some(self.take_from_heap(place as usize));
+        }
+        let payload = self.remove_slot(key.slot);
+        self.line.one_was_cancelled(|node| is_in_line(&self.slots, node));
+        Some(payload)
     }
 
     /// Moves a timer to another time, behind those that were armed for that time before. Returns whether it is armed.
     pub(crate) fn reschedule(&mut self, key: TimerKey, when: Instant) -> bool {
         let Some(place) = self.place_of(key) else { return false };
-        let when = self.since_base(when);
-        let number = self.next_number;
-        self.next_number = number.wrapping_add(1);
-        self.heap[place] = Node { when, number, slot: key.slot };
-        if !self.rise(place) {
-            self.sink(place);
+        // From now on it stands in the heap: only there may a node have another number than its slot.
+        let node = Node { when: self.count_from_base(when), number: self.take_number(), slot: key.slot };
+        if place == IN_LINE {
+            self.heap.push(node, &mut put(&mut self.slots));
+            self.line.one_was_cancelled(|node| is_in_line(&self.slots, node));
+        } else {
+            self.heap.take(place as usize, &mut put(&mut self.slots));
+            self.heap.push(node, &mut put(&mut self.slots));
         }
         true
     }
@@ -149,25 +180,32 @@ impl<T> Timers<T> {
 
     /// How long it is from `now` to each deadline, in order, and what happens then.
     pub(crate) fn left(&self, now: Instant) -> Vec<(Duration, &T)> {
-        let mut nodes = self.heap.clone();
+        let in_line = self.line.nodes(|node| is_in_line(&self.slots, node));
+        let mut nodes: Vec<&Node> = self.heap.nodes().iter().chain(in_line).collect();
         nodes.sort_by_key(|node| node.when);
         let now = self.since_base(now);
         let left = |node: &Node| Duration::from_nanos(node.when.saturating_sub(now).max(0) as u64);
-        nodes.iter().map(|node| (left(node), &self.slots[node.slot].payload)).collect()
+        nodes.into_iter().map(|node| (left(node), &self.slots[node.slot].payload)).collect()
     }
 
     /// The earliest deadline.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let first = self.heap.first()?;
+        let first = self.first()?;
         let distance = Duration::from_nanos(first.when.unsigned_abs());
         let deadline = if first.when < 0 { self.base.checked_sub(distance) } else { self.base.checked_add(distance) };
         Some(deadline.unwrap_or(self.base))
     }
 
+    /// The earliest deadline, in nanoseconds after the base.
+    #[inline]
+    pub(crate) fn next_since_base(&self) -> Option<i64> {
+        self.first().map(|first| first.when)
+    }
+
     /// Whether a timer is due by `now`.
     #[inline]
     pub(crate) fn is_any_due(&self, now: Instant) -> bool {
-        self.is_first_due(self.since_base(now))
+        self.first().is_some_and(|first| first.when <= self.since_base(now))
     }
 
     /// Takes out all timers that are due by `now`, in order.
@@ -182,134 +220,98 @@ impl<T> Timers<T> {
 
     #[inline(never)]
     fn take_until<E: From<T>>(&mut self, time: i64, into: &mut Vec<E>) {
-        let mut singly = self.len() / SHARE + FEW;
-        while self.is_first_due(time) {
-            if singly == 0 {
+        let mut singly = self.heap.len() / SHARE + FEW;
+        while let Some(Node { slot, .. }) = self.first_until(time).copied() {
+            let place = self.slots[slot].place;
+            if place == IN_LINE {
+                into.push(self.take_first_of_line().into());
+            } else if singly > 0 {
+                singly -= 1;
+                into.push(self.take_from_heap(place as usize).into());
+            } else {
                 return self.take_sorted(time, into);
             }
-            singly -= 1;
-            into.push(self.take(0).into());
         }
     }
 
     fn take_sorted<E: From<T>>(&mut self, time: i64, into: &mut Vec<E>) {
-        let due = self.extract_until(time);
-        into.extend(due.into_iter().map(|node| E::from(self.remove_slot(node.slot))));
-        self.give_memory_back();
-    }
-
-    #[inline]
-    fn is_first_due(&self, time: i64) -> bool {
-        self.heap.first().is_some_and(|first| first.when <= time)
-    }
-
-    /// Takes the nodes that are due out of the heap and sorts them. Their slots stay.
-    fn extract_until(&mut self, time: i64) -> Vec<Node> {
         let mut due = Vec::new();
-        self.heap.retain(|node| {
-            let is_due = node.when <= time;
-            if is_due {
-                due.push(*node);
-            }
-            !is_due
-        });
-        self.order_anew();
+        self.heap.take_until(time, &mut due, &mut put(&mut self.slots));
+        while let Some(node) = self.line.first().copied().filter(|first| first.when <= time) {
+            due.push(node);
+            self.line.take_first(|node| is_in_line(&self.slots, node));
+        }
         // By age and not by number, since numbers wrap, and sorting needs a total order.
         let youngest = self.next_number;
         due.sort_unstable_by_key(|node| (node.when, node.number.wrapping_sub(youngest)));
-        due
+        into.extend(due.into_iter().map(|node| E::from(self.remove_slot(node.slot))));
     }
 
-    /// Makes a heap of the nodes, whatever order they have.
-    fn order_anew(&mut self) {
-        for place in 0..self.heap.len() {
-            self.put(place, self.heap[place]);
-        }
-        for place in (0..self.heap.len().div_ceil(CHILDREN)).rev() {
-            self.sink(place);
+    /// The timer that is due first.
+    #[inline]
+    fn first(&self) -> Option<&Node> {
+        match (self.line.first(), self.heap.first()) {
+            (Some(line), Some(heap)) => Some(if heap.is_before(line) { heap } else { line }),
+            (line, heap) => line.or(heap),
         }
     }
 
-    fn place_of(&self, key: TimerKey) -> Option<usize> {
+    /// The timer that is due first, if it is by `time`.
+    #[inline]
+    fn first_until(&self, time: i64) -> Option<&Node> {
+        self.first().filter(|first| first.when <= time)
+    }
+
+    #[inline]
+    fn take_number(&mut self) -> u32 {
+        let number = self.next_number;
+        self.next_number = number.wrapping_add(1);
+        number
+    }
+
+    #[inline]
+    fn place_of(&self, key: TimerKey) -> Option<u32> {
         let slot = self.slots.get(key.slot)?;
-        (slot.number == key.number).then_some(slot.place as usize)
+        (slot.number == key.number).then_some(slot.place)
     }
 
-    fn take(&mut self, place: usize) -> T {
-        let node = self.heap.swap_remove(place);
-        // The last node has moved here. It may belong further up, if it comes from another branch, or further down.
-        if place < self.heap.len() && !self.rise(place) {
-            self.sink(place);
-        }
-        let payload = self.remove_slot(node.slot);
-        self.give_memory_back();
-        payload
+    fn take_from_heap(&mut self, place: usize) -> T {
+        let node = self.heap.take(place, &mut put(&mut self.slots));
+        self.remove_slot(node.slot)
     }
 
+    fn take_first_of_line(&mut self) -> T {
+        let node = self.line.take_first(|node| is_in_line(&self.slots, node));
+        self.remove_slot(node.expect("the line has a first timer").slot)
+    }
+
+    #[inline]
     fn remove_slot(&mut self, slot: u32) -> T {
-        self.slots.remove(slot).expect("every node has a slot").payload
+        self.slots.remove(slot).expect("every timer has a slot").payload
     }
+}
 
-    #[inline]
-    fn give_memory_back(&mut self) {
-        if self.heap.len() * 4 < self.heap.capacity() && self.heap.capacity() > KEPT {
-            self.heap.shrink_to(self.heap.len() * 2);
-        }
+/// At most what a number can have. It takes no numbers of 128 bits, as those of the standard library do.
+#[inline]
+fn nanoseconds(duration: Duration) -> i64 {
+    const SECOND: u64 = 1_000_000_000;
+    const MOST: u64 = i64::MAX as u64 / SECOND - 1;
+    if duration.as_secs() > MOST {
+        return i64::MAX;
     }
+    (duration.as_secs() * SECOND + u64::from(duration.subsec_nanos())) as i64
+}
 
-    /// Moves a node up to where it belongs. Returns whether it moved. Its slot is written only then.
-    fn rise(&mut self, start: usize) -> bool {
-        let node = self.heap[start];
-        let mut place = start;
-        while place > 0 {
-            let parent = (place - 1) / CHILDREN;
-            if !node.is_before(&self.heap[parent]) {
-                break;
-            }
-            self.put(place, self.heap[parent]);
-            place = parent;
-        }
-        if place != start {
-            self.put(place, node);
-        }
-        place != start
-    }
+/// Whether a node of the line still stands for a timer, and is not a hole.
+#[inline]
+fn is_in_line<T>(slots: &Slots<Slot<T>, NEAR>, node: &Node) -> bool {
+    slots.get(node.slot).is_some_and(|slot| slot.number == node.number && slot.place == IN_LINE)
+}
 
-    /// Moves a node down to where it belongs, and writes its place to its slot in any case.
-    fn sink(&mut self, mut place: usize) {
-        let node = self.heap[place];
-        while let Some((least, child)) = self.least_child(place) {
-            if !child.is_before(&node) {
-                break;
-            }
-            self.put(place, child);
-            place = least;
-        }
-        self.put(place, node);
-    }
-
-    /// The earliest of a node's children, with its place. Nearly all nodes with children have all four.
-    #[inline]
-    fn least_child(&self, place: usize) -> Option<(usize, Node)> {
-        let first = place * CHILDREN + 1;
-        let children = self.heap.get(first..)?;
-        if let Some(children) = children.first_chunk::<CHILDREN>() {
-            let (mut least, mut earliest) = (0, children[0]);
-            for (at, child) in children.iter().enumerate().skip(1) {
-                if child.is_before(&earliest) {
-                    (least, earliest) = (at, *child);
-                }
-            }
-            return Some((first + least, earliest));
-        }
-        let earlier = |one: (usize, Node), other: (usize, Node)| if other.1.is_before(&one.1) { other } else { one };
-        children.iter().copied().enumerate().map(|(at, child)| (first + at, child)).reduce(earlier)
-    }
-
-    fn put(&mut self, place: usize, node: Node) {
-        self.heap[place] = node;
-        self.slots[node.slot].place = place as u32;
-    }
+/// Notes in the slots where the heap has put their nodes.
+#[inline]
+fn put<T>(slots: &mut Slots<Slot<T>, NEAR>) -> impl FnMut(u32, usize) {
+    |slot, place| slots[slot].place = place as u32
 }
 
 #[cfg(test)]
@@ -317,6 +319,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
+    use super::node::KEPT;
     use super::*;
 
     fn take_due(timers: &mut Timers<u32>, now: Instant) -> Vec<u32> {
@@ -411,12 +414,48 @@ mod tests {
     fn mass_cancelling_gives_the_memory_back() {
         let base = Instant::now();
         let mut timers = Timers::new(base);
-        let keys: Vec<_> = (0..100_000).map(|n| timers.arm(base + Duration::from_secs(n), ())).collect();
-        for key in keys {
-            timers.cancel(key);
+        for step in [1, -1] {
+            let deadline = |n| base + Duration::from_secs((200_000 + n * step) as u64);
+            let keys: Vec<_> = (0..100_000).map(|n| timers.arm(deadline(n), ())).collect();
+            for key in keys {
+                timers.cancel(key);
+            }
+            assert_eq!(timers.len(), 0);
+            assert!(timers.heap.capacity() <= KEPT);
         }
-        assert_eq!(timers.len(), 0);
-        assert!(timers.heap.capacity() <= KEPT && timers.slots.is_empty());
+        assert!(timers.line.capacity() <= KEPT && timers.slots.is_empty());
+    }
+
+    #[test]
+    fn deadlines_in_the_order_of_arming_stand_in_line_and_one_far_away_is_no_obstacle_for_long() {
+        let base = Instant::now();
+        let mut timers = Timers::new(base);
+        timers.arm(base + Duration::from_secs(1_000_000), 0);
+        for number in 1..=100 {
+            timers.arm(base + Duration::from_secs(number), number);
+        }
+        assert_eq!((timers.heap.len(), timers.line.len()), (2, 99));
+        // One that is earlier now and then does not spoil it.
+        for number in 0..100 {
+            timers.arm(base + Duration::from_millis(number), number);
+            timers.arm(base + Duration::from_secs(100 + number), number);
+        }
+        assert_eq!((timers.heap.len(), timers.line.len()), (102, 199));
+    }
+
+    #[test]
+    fn timers_that_come_and_go_behind_one_that_stays_need_no_more_memory_than_a_few() {
+        let base = Instant::now();
+        let mut timers = Timers::new(base);
+        let stays = timers.arm(base, 0);
+        for number in 1..100_000 {
+            let goes = timers.arm(base + Duration::from_millis(number), number);
+            assert_eq!(timers.cancel(goes), Some(number));
+        }
+        assert!(timers.line.capacity() <= 8, "{}", timers.line.capacity());
+        assert_eq!(timers.left(base).len(), 1);
+        assert_eq!(timers.cancel(stays), Some(0));
+        assert!(timers.is_empty());
     }
 
     /// The naive twin is an ordered map from (deadline, order of arming) to name.
@@ -433,10 +472,14 @@ mod tests {
         let mut timers = Timers::new(base);
         let mut twin = BTreeMap::new();
         let mut keys = Vec::new();
-        for name in 0..20_000_u32 {
+        let mut in_line = 0;
+        for name in 0..40_000_u32 {
+            // Half of the time most deadlines come in order.
+            let in_order = name / 1_000 % 2 == 0;
             match random(5) {
                 0 | 1 => {
-                    let when = base + Duration::from_millis(random(1_000));
+                    let after = if in_order && random(10) > 0 { u64::from(name % 1_000) } else { random(1_000) };
+                    let when = base + Duration::from_millis(after);
                     keys.push((timers.arm(when, name), when, name, name));
                     twin.insert((when, name), name);
                 }
@@ -465,6 +508,8 @@ mod tests {
             }
             assert_eq!(timers.len(), twin.len());
             assert_eq!(timers.next_deadline(), twin.keys().next().map(|&(when, _)| when));
+            in_line = in_line.max(timers.line.len());
         }
+        assert!(in_line > 20, "at most {in_line} timers stood in line");
     }
 }
