@@ -10,7 +10,8 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 use waterwheel::testing::ManualClock;
 use waterwheel::{
-    EventLoop, LoopHandle, Promise, Server, StreamReader, StreamWriter, get_running_loop, open_connection, sleep, yield_now,
+    EventLoop, LoopHandle, Promise, Server, StreamReader, StreamWriter, get_running_loop, open_connection, sleep,
+    yield_now,
 };
 
 use super::{MIB, start};
