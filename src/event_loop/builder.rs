@@ -254,6 +254,7 @@ impl Builder {
             reactor,
             timers: RefCell::new(Timers::new(now)),
             latest: Cell::new(now),
+            started: now,
             clock: self.clock,
             step: StepEnd::default(),
             phase: Cell::new(Phase::Idle),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Clock, SystemClock};
-use crate::executor::{Polled, Running};
+use crate::executor::{Polled, Running, milliseconds};
 use crate::trace::Name;
 
 /// What runs now, and since when.
@@ -18,7 +18,8 @@ use crate::trace::Name;
 pub(crate) struct LastStep {
     polled: Arc<Polled>,
     started: Instant,
-    /// The batch that runs began so many milliseconds after the loop was made, and one more. It is 0 between two batches.
+    /// One more than the number of the last step before the batch that runs, which says when that began. It is 0 between two
+    /// batches.
     batch: AtomicU64,
     watched: Mutex<Option<(Name, Instant)>>,
 }
@@ -41,10 +42,10 @@ impl LastStep {
         }
     }
 
-    /// A batch begins, so many milliseconds after the loop was made by its last look at its clock.
+    /// A batch begins after this step.
     #[inline]
-    pub(super) fn batch_begins(&self, at: u64) {
-        self.batch.store(at + 1, Ordering::Relaxed);
+    pub(super) fn batch_begins(&self, after: u64) {
+        self.batch.store(after + 1, Ordering::Relaxed);
     }
 
     #[inline]
@@ -69,8 +70,8 @@ impl LastStep {
             let running_for = now.saturating_duration_since(since);
             return Some(Stuck { what: name.to_string(), at: name.location(), running_for });
         }
-        let milliseconds = self.batch.load(Ordering::Relaxed).checked_sub(1)?;
-        let since = self.started + Duration::from_millis(milliseconds);
+        let step = self.batch.load(Ordering::Relaxed).checked_sub(1)?;
+        let since = self.started + Duration::from_millis(milliseconds(step));
         let (what, at) = match self.polled.running() {
             Some(Running::Task(line)) => ("a task", Some(line)),
             Some(Running::Main(line)) => ("the main future", Some(line)),

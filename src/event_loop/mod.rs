@@ -115,6 +115,8 @@ pub(crate) struct Core {
     clock: Rc<dyn Clock>,
     /// The last time that was read from the clock. A timer that is due by then is due without another reading.
     latest: Cell<Instant>,
+    /// When the loop was made.
+    started: Instant,
     /// The transports that have bytes to send at the end of the current step.
     step: StepEnd,
     phase: Cell<Phase>,

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use super::{Core, Incident};
 use crate::constants::{LETTERS_PER_TURN, LONGEST_WAIT, SPARE_ENTRIES};
 use crate::errors::panic_text;
-use crate::executor::{Entry, LentWaker, Letter, Payload, TaskNode, milliseconds};
+use crate::executor::{Entry, LentWaker, Letter, Payload, TaskNode};
 use crate::handle::Runnable;
 use crate::reactor::{Direction, Readiness, Source};
 
@@ -94,7 +94,7 @@ impl Core {
         if watched {
             self.watch_batch(batch);
         }
-        self.last_step.batch_begins(milliseconds(self.executor.step()));
+        self.last_step.batch_begins(self.executor.step());
         // A batch that is watched runs handle by handle.
         loop {
             self.run_batch(batch, lent, main);
@@ -151,12 +151,11 @@ impl Core {
     }
 
     fn until_next_deadline(&self, longest: Option<Duration>) -> Option<Duration> {
-        let next = self.timers.borrow().next_since_base();
-        let Some(next) = next else { return longest.map(|longest| longest.min(LONGEST_WAIT)) };
-        let now = self.read_clock_in_turn();
-        let left = next.saturating_sub(self.timers.borrow().since_base(now));
-        let left = Duration::from_nanos(left.clamp(0, LONGEST_WAIT.as_nanos() as i64) as u64);
-        Some(longest.map_or(left, |longest| left.min(longest)))
+        if self.timers.borrow().is_empty() {
+            return longest.map(|longest| longest.min(LONGEST_WAIT));
+        }
+        let left = self.timers.borrow().until_next(self.read_clock_in_turn());
+        Some(left.min(longest.unwrap_or(LONGEST_WAIT)).min(LONGEST_WAIT))
     }
 
     #[cold]
@@ -181,27 +180,30 @@ impl Core {
         self.executor.set_time(self.milliseconds_until(self.now()));
     }
 
-    /// From when the loop was made, as its timers count.
+    /// From when the loop was made.
     fn milliseconds_until(&self, now: Instant) -> u64 {
-        const NANOSECONDS: u64 = 1_000_000;
-        self.timers.borrow().since_base(now).max(0) as u64 / NANOSECONDS
+        let since = now.saturating_duration_since(self.started);
+        since.as_secs() * 1000 + u64::from(since.subsec_millis())
     }
 
     /// Queues the timers that are due by the last reading of the clock. Between two polls of the selector that is only a
     /// timer without any delay.
     fn collect_timers(&self) {
-        let now = self.latest.get();
         let timers = self.timers.borrow();
-        if timers.is_any_due(now) {
+        if !timers.is_empty() && timers.is_any_due(self.latest.get()) {
             drop(timers);
-            self.executor.ready.append(|entries| {
-                let before = entries.len();
-                self.timers.borrow_mut().take_due(now, entries);
-                let fired = &entries[before..];
-                self.counters.timers_fired.add(fired.len());
-                self.counters.timers_woke.add(fired.iter().filter(|entry| matches!(entry, Entry::Wake(_))).count());
-            });
+            self.take_due_timers();
         }
+    }
+
+    fn take_due_timers(&self) {
+        self.executor.ready.append(|entries| {
+            let before = entries.len();
+            self.timers.borrow_mut().take_due(self.latest.get(), entries);
+            let fired = &entries[before..];
+            self.counters.timers_fired.add(fired.len());
+            self.counters.timers_woke.add(fired.iter().filter(|entry| matches!(entry, Entry::Wake(_))).count());
+        });
     }
 
     /// Moves exactly what is ready now into the batch.

@@ -80,7 +80,7 @@ impl<T> Timers<T> {
 
     /// How many nanoseconds a time is after the base.
     #[inline]
-    pub(crate) fn since_base(&self, time: Instant) -> i64 {
+    fn since_base(&self, time: Instant) -> i64 {
         let (asked, answer) = self.asked.get();
         if asked == time {
             return answer;
@@ -111,7 +111,7 @@ impl<T> Timers<T> {
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.first().is_none()
+        self.slots.is_empty()
     }
 
     /// Arms a timer.
@@ -196,10 +196,11 @@ impl<T> Timers<T> {
         Some(deadline.unwrap_or(self.base))
     }
 
-    /// The earliest deadline, in nanoseconds after the base.
+    /// How long it is from `now` to the earliest deadline. There must be one.
     #[inline]
-    pub(crate) fn next_since_base(&self) -> Option<i64> {
-        self.first().map(|first| first.when)
+    pub(crate) fn until_next(&self, now: Instant) -> Duration {
+        let first = self.first().expect("a timer is armed");
+        Duration::from_nanos(first.when.saturating_sub(self.since_base(now)).max(0) as u64)
     }
 
     /// Whether a timer is due by `now`.
