@@ -12,8 +12,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# The sanitizer is not stable, but is part of the stable compiler. The standard library is not built with it: what is
-# allocated there is tracked nevertheless, and only accesses of its own, in code that is not generic, are not checked.
+# The sanitizer is not stable, but is part of the stable compiler. The standard library is not rebuilt with it: its blocks are
+# tracked nevertheless, but what its compiled code reads and writes is not checked.
 export RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address
 # Names of functions are enough to find a leak, and the folder stays small without lines.
 export CARGO_TARGET_DIR=target/address CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
