@@ -1,9 +1,6 @@
 #!/usr/bin/env bash
 # Test programs under valgrind: no block is lost when a program ends, and nothing depends on memory that was never written.
-# Needs valgrind.
-#
-#     tests/valgrind.sh        # what .ci/run runs: programs that take a minute at most, two at a time
-#     tests/valgrind.sh all    # all that can run there, in about a quarter of an hour
+# Two run at a time. Needs valgrind.
 #
 # Left out are the programs that TLS or other processes are the subject of (`adapters`, `conformance`, `processes`,
 # `programs`, `tls`), and tests by name: with `tls` in it, since valgrind takes what the cipher's machine code writes for
@@ -12,8 +9,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-programs=(event_loop tasks debug_mode datagrams_and_pipes)
-[[ ${1:-} != all ]] || programs+=(lib streams connections sim)
+# What takes longest first.
+programs=(lib streams connections sim event_loop tasks debug_mode datagrams_and_pipes)
 
 # Without backtraces, whose symbol tables are tens of megabytes that stay. And few cases of what is tried at random.
 export RUST_BACKTRACE=0 PROPTEST_CASES=4
