@@ -2,10 +2,11 @@
 # Test programs under valgrind: no block is lost when a program ends, and nothing depends on memory that was never written.
 # Two run at a time. Needs valgrind.
 #
-# Left out are the programs that TLS or other processes are the subject of (`adapters`, `conformance`, `processes`,
-# `programs`, `tls`), and tests by name: with `tls` in it, since valgrind takes what the cipher's machine code writes for
-# never written, and one that moves 200 megabytes and would not end in its time. A test that runs itself in a process of its
-# own runs there without valgrind, which follows no children; those that drop busy loops run within it.
+# Left out are `tls`, and tests with that in their names: valgrind takes what the cipher's machine code writes for never
+# written. `programs` and `processes` are about other processes, `allocations` and `thread_ends` about how memory and threads are
+# counted; `adapters` and `conformance` move or replay more than there is time for; so does one test that moves 200 megabytes.
+# A test that runs itself in a process of its own runs there without valgrind, which follows no children; those of law 6, which
+# drop busy loops, run within it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
