@@ -170,10 +170,11 @@ async fn read_once(plan: &Plan, reader: &mut StreamReader, from: &Direction) -> 
         // Much in one step, if it has come.
         8 if dice.once_in(3) => {
             for _ in 0..dice.below(2000) {
-                let byte = reader.read(1).await?;
+                let mut byte = [0];
+                let n = reader.read_into(&mut byte).await?;
                 plan.wires.completed();
-                from.receive(&byte);
-                if byte.is_empty() {
+                from.receive(&byte[..n]);
+                if n == 0 {
                     return Ok(false);
                 }
             }
