@@ -10,6 +10,7 @@ use std::str::FromStr;
 use super::decisions::Happened;
 use super::run::Sim;
 use super::shrink::smallest;
+use super::silence::Silence;
 use crate::errors::panic_text;
 
 /// How often a failing test is run again to find the faults that it needs.
@@ -22,7 +23,7 @@ const LISTED: usize = 40;
 /// needs, and a command that runs it again.
 ///
 /// The test has failed if it returns an error or panics. The faults that it needs are found by leaving out others, for
-/// which it is run again up to 300 times.
+/// which it is run again up to 300 times. Those runs print no panics of this thread.
 ///
 /// The environment changes what is run: `WATERWHEEL_SEED=7` that seed alone, `WATERWHEEL_FAULTS=12,40` with no other
 /// faults than these, and `WATERWHEEL_SEEDS=1000000` so many seeds instead of those of the range. With
@@ -99,9 +100,12 @@ impl Run {
 
 fn report<E: Display>(test: &impl Fn(&mut Sim) -> Result<(), E>, seed: u64, failed: Run) -> String {
     let happened = failed.script.len();
+    // The first run has printed its panics, and those of the others say the same again, some hundred times.
+    let silence = Silence::begin();
     let needed = smallest(&failed.numbers(), TRIES, |some| Run::of(test, seed, Some(some)).is_err());
     // What is said is what the command below shows.
     let failed = Run::of(test, seed, Some(&needed)).err().unwrap_or(failed);
+    drop(silence);
     let mut text = format!("seed {seed} fails: {}\n", failed.error);
     let _ = match needed.len() {
         0 => writeln!(text, "\nIt fails without any fault."),

@@ -93,6 +93,7 @@ mod run;
 mod schedule;
 mod selector;
 mod shrink;
+mod silence;
 mod world;
 
 pub use check::check;

@@ -1,8 +1,11 @@
 //! Many seeds, and what is said of one that fails.
 
 use std::cell::Cell;
+use std::env;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+use std::thread;
 
 use waterwheel::sim::{Faults, Sim, check};
 use waterwheel::{StreamReader, StreamWriter, open_connection, start_server};
@@ -56,4 +59,45 @@ fn a_fault_in_the_program_is_found_and_what_it_needs_is_said() {
     assert!(text.contains("was short (number "), "{text}");
     let name = "cargo test checks::a_fault_in_the_program_is_found_and_what_it_needs_is_said";
     assert!(text.contains("Run it again:  WATERWHEEL_SEED=") && text.contains(name), "{text}");
+}
+
+/// What a test of this file prints to the standard error, in a process of its own.
+fn printed_by(test: &str) -> String {
+    let mut command = Command::new(env::current_exe().expect("a test knows its own path"));
+    command
+        .args(["--exact", &format!("checks::{test}"), "--nocapture", "--include-ignored"])
+        .env("RUST_BACKTRACE", "0");
+    let output = command.output().expect("a test program can be run");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{printed}");
+    printed
+}
+
+#[test]
+fn a_failure_prints_its_panic_once_and_not_for_each_run_that_shrinks_it() {
+    let printed = printed_by("a_fault_in_the_program_is_found_and_what_it_needs_is_said");
+    // The failure, and what `check` says of it.
+    assert_eq!(printed.matches("panicked at").count(), 2, "{printed}");
+}
+
+#[test]
+#[ignore = "the test below runs it, and looks at what it prints"]
+fn fails_while_another_thread_panics_in_each_run() {
+    let runs = Cell::new(0);
+    let fails = catch_unwind(AssertUnwindSafe(|| {
+        check(0..1, |sim| {
+            runs.set(runs.get() + 1);
+            assert!(thread::spawn(|| panic!("another thread")).join().is_err());
+            line_protocol(sim)
+        });
+    }));
+    assert!(fails.is_err());
+    eprintln!("{} runs", runs.get());
+}
+
+#[test]
+fn what_panics_on_another_thread_is_printed_while_a_failure_is_shrunk() {
+    let printed = printed_by("fails_while_another_thread_panics_in_each_run");
+    let of_others = printed.matches("another thread").count();
+    assert!(of_others > 2 && printed.contains(&format!("{of_others} runs")), "{printed}");
 }
