@@ -64,8 +64,8 @@
 //! each run. [`SimHandle::random`] and [`LoopHandle::time`](crate::LoopHandle::time) are the simulation's. TLS is decided by
 //! the seed as far as its messages have one length; signatures of ECDSA keys do not, those of Ed25519 keys do.
 //!
-//! One core does some millions of small events in a second, as many with a hundred hosts as with two: an event costs only
-//! what it changes (`cargo bench --manifest-path benches/micro/Cargo.toml --bench parts -- simulation`).
+//! One core does one to three million small events in a second. An event costs only what it changes, so a hundred hosts are
+//! hardly slower than two (`cargo bench --manifest-path benches/micro/Cargo.toml --bench parts -- simulation`).
 
 mod agenda;
 mod awake;

@@ -1,9 +1,10 @@
 //! What the parts cost, each alone: tasks and wakes, callbacks, timers, the buffer of a stream reader, a transport's
-//! switches and marks. Some seconds in all; a word picks the benches that have it in their name:
+//! switches and marks, the simulation. Some seconds in all; a word picks the benches that have it in their name:
 //!
 //!     cargo bench --manifest-path benches/micro/Cargo.toml --bench parts -- yield
 
 mod callbacks;
+mod simulation;
 mod streams;
 mod tasks;
 mod timers;
