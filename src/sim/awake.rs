@@ -1,16 +1,16 @@
 //! Which hosts have to be asked anew when their next turn is, since something has happened to them.
 
 use std::cell::RefCell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::bell::AnyBell;
 
 /// The hosts to which something has happened since they were last asked. They come in the order in which it happened, which
 /// the seed decides.
 #[derive(Default)]
 pub(super) struct Awake {
     listed: RefCell<Listed>,
-    /// Another thread has rung the bell of some host.
-    has_rung: Arc<AtomicBool>,
+    /// It rings with the bell of any host, which other threads do.
+    pub(super) any_bell: AnyBell,
 }
 
 #[derive(Default)]
@@ -37,15 +37,6 @@ impl Awake {
         before.clear();
         hosts.iter().for_each(|&host| is_listed[host] = false);
         std::mem::replace(hosts, before)
-    }
-
-    pub(super) fn has_rung(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.has_rung)
-    }
-
-    /// Whether a bell has rung since the last time that somebody asked.
-    pub(super) fn take_rung(&self) -> bool {
-        self.has_rung.load(Ordering::Relaxed) && self.has_rung.swap(false, Ordering::Acquire)
     }
 }
 

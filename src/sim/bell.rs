@@ -12,11 +12,26 @@ pub(super) struct Ringer {
     has_rung: Mutex<bool>,
     rings: Condvar,
     /// Set when any of the bells rings: see [`Awake`](super::awake::Awake).
-    any: Arc<AtomicBool>,
+    any: AnyBell,
+}
+
+/// Whether any bell of a simulation has rung.
+#[derive(Clone, Default)]
+pub(super) struct AnyBell(Arc<AtomicBool>);
+
+impl AnyBell {
+    fn ring(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether one has rung since the last time that somebody asked.
+    pub(super) fn take(&self) -> bool {
+        self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Acquire)
+    }
 }
 
 impl Ringer {
-    pub(super) fn new(any: Arc<AtomicBool>) -> Ringer {
+    pub(super) fn new(any: AnyBell) -> Ringer {
         Ringer { has_rung: Mutex::default(), rings: Condvar::default(), any }
     }
 
@@ -39,7 +54,7 @@ pub(super) struct SimBell(pub(super) Arc<Ringer>);
 impl Bell for SimBell {
     fn ring(&self) -> io::Result<()> {
         *self.0.has_rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.0.any.store(true, Ordering::Release);
+        self.0.any.ring();
         self.0.rings.notify_one();
         Ok(())
     }

@@ -39,7 +39,7 @@ impl Desk {
             open: RefCell::default(),
             limit: Cell::new(limit),
             is_dead: Cell::new(false),
-            ringer: Arc::new(Ringer::new(awake.has_rung())),
+            ringer: Arc::new(Ringer::new(awake.any_bell.clone())),
         }
     }
 

@@ -11,8 +11,9 @@ use std::time::Duration;
 use super::cluster::Cluster;
 use super::end::End;
 use super::faults::Faults;
-use super::line::{Kind, Line, Side};
+use super::line::{Kind, Line};
 use super::links::Way;
+use super::side::Side;
 use crate::net::port::Ways;
 
 /// What a task has asked for that cannot be done while it runs.

@@ -4,8 +4,6 @@
 //! a side that is closed is answered by a reset. A segment that cannot pass is held back until it can, as TCP sends it
 //! again and again; if that takes too long, the sender's side fails.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read};
 use std::os::fd::RawFd;
 use std::rc::Rc;
@@ -14,6 +12,7 @@ use std::time::Duration;
 use super::desk::Desk;
 use super::faults::Fault;
 use super::links::{Links, Way};
+use super::side::{Parcel, Sending, Side};
 use super::world::{Note, World};
 use crate::reactor::Readiness;
 
@@ -42,82 +41,6 @@ pub(super) struct Line {
 
 /// One of the two sides: 0 or 1.
 pub(super) type Which = usize;
-
-/// What the network knows of one side.
-pub(super) struct Side {
-    host: usize,
-    desk: Rc<Desk>,
-    /// `None` while the connection waits to be accepted.
-    fd: Cell<Option<RawFd>>,
-    /// What is on its way to here. Invariant: `flying` is the number of its bytes.
-    parcels: RefCell<VecDeque<Parcel>>,
-    flying: Cell<usize>,
-    /// What has arrived and is unread.
-    arrived: RefCell<VecDeque<u8>>,
-    /// The end has come behind all bytes, or the connection has failed.
-    has_end_come: Cell<bool>,
-    has_ended_in_order: Cell<bool>,
-    /// Told once, by the next operation. If the end has come in order before, only sending tells it.
-    error: Cell<Option<ErrorKind>>,
-    sending: Cell<Sending>,
-    is_closed: Cell<bool>,
-    /// Something could not be sent for want of room.
-    wants_room: Cell<bool>,
-    /// When the last segment to here has passed the narrowest place, and when it arrives.
-    passed_at: Cell<Duration>,
-    arrives_at: Cell<Duration>,
-    /// Since when the first parcel to here cannot pass.
-    stalled_since: Cell<Option<Duration>>,
-}
-
-/// Whether a side may send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sending {
-    Open,
-    /// It has ended its direction.
-    Ended,
-    /// The connection has failed.
-    Failed,
-}
-
-enum Parcel {
-    Bytes(Vec<u8>),
-    End,
-    Reset,
-}
-
-impl Side {
-    pub(super) fn new(host: usize, desk: &Rc<Desk>, fd: Option<RawFd>) -> Side {
-        Side {
-            host,
-            desk: Rc::clone(desk),
-            fd: Cell::new(fd),
-            parcels: RefCell::default(),
-            flying: Cell::default(),
-            arrived: RefCell::default(),
-            has_end_come: Cell::default(),
-            has_ended_in_order: Cell::default(),
-            error: Cell::default(),
-            sending: Cell::new(Sending::Open),
-            is_closed: Cell::default(),
-            wants_room: Cell::default(),
-            passed_at: Cell::default(),
-            arrives_at: Cell::default(),
-            stalled_since: Cell::default(),
-        }
-    }
-
-    fn tell(&self, readiness: Readiness) {
-        if let Some(fd) = self.fd.get().filter(|_| !self.is_closed.get()) {
-            self.desk.tell(fd, readiness);
-        }
-    }
-
-    /// How much of a direction's room is taken.
-    fn held(&self) -> usize {
-        self.flying.get() + self.arrived.borrow().len()
-    }
-}
 
 impl Line {
     pub(super) fn new(world: &Rc<World>, links: &Rc<Links>, kind: Kind, sides: [Side; 2]) -> Rc<Line> {

@@ -93,6 +93,7 @@ mod run;
 mod schedule;
 mod selector;
 mod shrink;
+mod side;
 mod silence;
 mod world;
 

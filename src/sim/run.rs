@@ -339,7 +339,7 @@ impl Sim {
     fn ask_awake(&mut self) {
         let awake = Rc::clone(&self.cluster().world.awake);
         let is_over = self.schedule.first().is_none() && self.cluster().world.next_action_at().is_none();
-        if awake.take_rung() || is_over {
+        if awake.any_bell.take() || is_over {
             (0..self.hosts.len()).for_each(|host| awake.add(host));
         }
         let asked = awake.exchange(std::mem::take(&mut self.asked));
