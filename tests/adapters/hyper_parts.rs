@@ -1,0 +1,95 @@
+//! What the tests of hyper have in common.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::ready;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::service::{HttpService, service_fn};
+use hyper::{Request, Response, client, server};
+use waterwheel::{Connection, LoopExecutor, LoopTimer, Task, spawn};
+
+/// A body whose pieces a test sends when it wants to.
+pub(crate) type Pieces = async_channel::Sender<Result<Frame<Bytes>, Infallible>>;
+pub(crate) type InPieces = StreamBody<Pin<Box<async_channel::Receiver<Result<Frame<Bytes>, Infallible>>>>>;
+
+pub(crate) fn in_pieces() -> (Pieces, InPieces) {
+    let (pieces, body) = async_channel::unbounded();
+    (pieces, StreamBody::new(Box::pin(body)))
+}
+
+pub(crate) async fn piece(pieces: &Pieces, text: &'static str) {
+    pieces.send(Ok(Frame::data(Bytes::from(text)))).await.expect("somebody sends the body");
+}
+
+pub(crate) fn http1() -> server::conn::http1::Builder {
+    let mut builder = server::conn::http1::Builder::new();
+    builder.timer(LoopTimer);
+    builder
+}
+
+pub(crate) fn http2() -> server::conn::http2::Builder<LoopExecutor> {
+    let mut builder = server::conn::http2::Builder::new(LoopExecutor);
+    builder.timer(LoopTimer);
+    builder
+}
+
+/// A service that answers with what the request has brought.
+pub(crate) fn echo() -> impl HttpService<Incoming, ResBody = Full<Bytes>, Error = hyper::Error, Future: 'static> {
+    service_fn(async |request: Request<Incoming>| {
+        Ok(Response::new(Full::new(request.into_body().collect().await?.to_bytes())))
+    })
+}
+
+/// A service for one request, which it answers with a body that comes later.
+pub(crate) fn answer_once(
+    body: InPieces,
+) -> impl HttpService<Incoming, ResBody = InPieces, Error = hyper::Error, Future: 'static> {
+    let body = Cell::new(Some(body));
+    service_fn(move |_: Request<Incoming>| ready(Ok(Response::new(body.take().expect("there is one request")))))
+}
+
+pub(crate) fn request<B>(path: &str, body: B) -> Request<B> {
+    Request::post(path).header("host", "test").body(body).expect("a good request")
+}
+
+pub(crate) fn get(path: &str) -> Request<Empty<Bytes>> {
+    Request::get(path).header("host", "test").body(Empty::new()).expect("a good request")
+}
+
+pub(crate) async fn text_of(response: Response<Incoming>) -> hyper::Result<String> {
+    let body = response.into_body().collect().await?.to_bytes();
+    Ok(String::from_utf8(body.to_vec()).expect("text"))
+}
+
+/// The next bytes of a body, as many as `expected` has, which they have to be.
+pub(crate) async fn expect_next(body: &mut Incoming, expected: &str) {
+    let mut got = Vec::new();
+    while got.len() < expected.len() {
+        let frame = body.frame().await.expect("more comes").expect("the connection is well");
+        got.extend_from_slice(&frame.into_data().expect("data"));
+    }
+    assert_eq!(String::from_utf8_lossy(&got), expected);
+}
+
+/// A client of HTTP/1, and the task that drives its connection.
+pub(crate) async fn client1<B>(connection: Connection) -> (client::conn::http1::SendRequest<B>, Task<hyper::Result<()>>)
+where
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
+{
+    let (sender, connection) = client::conn::http1::handshake(connection).await.expect("there is no handshake");
+    (sender, spawn(connection))
+}
+
+/// A client of HTTP/2, and the task that drives its connection.
+pub(crate) async fn client2<B>(connection: Connection) -> (client::conn::http2::SendRequest<B>, Task<hyper::Result<()>>)
+where
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static,
+{
+    let mut builder = client::conn::http2::Builder::new(LoopExecutor);
+    let (sender, connection) = builder.timer(LoopTimer).handshake(connection).await.expect("the server speaks it");
+    (sender, spawn(connection))
+}
