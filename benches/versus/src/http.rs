@@ -2,6 +2,8 @@
 
 pub(crate) mod load;
 mod streams;
+#[cfg(feature = "monoio")]
+mod with_monoio;
 #[cfg(feature = "smol")]
 mod with_smol;
 mod with_tokio;
@@ -31,6 +33,10 @@ pub(crate) fn serve(peer: &str, version: &str) {
         "tokio" => with_tokio::spawned(version),
         "tokio-local" => with_tokio::spawned_locally(version),
         "waterwheel" => with_waterwheel::serve(version),
+        #[cfg(feature = "monoio")]
+        "monoio-epoll" => with_monoio::epoll(version),
+        #[cfg(feature = "monoio")]
+        "monoio-uring" => with_monoio::uring(version),
         #[cfg(feature = "smol")]
         "smol" => with_smol::serve(version),
         _ => panic!("{peer} has no server by hyper"),
