@@ -97,8 +97,7 @@ fn idle_connection() -> f64 {
         };
         let server = start_server(handler, "127.0.0.1:0").await.expect("a server");
         let address = server.local_addrs()[0];
-        // The first connection pays for what all share, and the first timers for what the waits below need.
-        let _ = timeout(Duration::from_millis(1), sleep(Duration::from_secs(1))).await;
+        // The first connection pays for what all share.
         let (first, echoed) = client(address, 1, 1);
         wait_for(&echoed).await;
         let before = counting::live_bytes();
