@@ -123,6 +123,9 @@ impl DatagramConduit for Datagrams {
     }
 
     fn send_to(&self, data: &[u8], to: Option<&Address>) -> io::Result<()> {
+        if self.inbox.is_dead() {
+            return Err(ErrorKind::NotConnected.into());
+        }
         if let Some(kind) = self.inbox.take_error() {
             return Err(kind.into());
         }

@@ -32,6 +32,11 @@ impl Inbox {
         self.fd
     }
 
+    /// Whether its host has crashed.
+    pub(super) fn is_dead(&self) -> bool {
+        self.desk.is_dead()
+    }
+
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         self.bytes.get() + bytes <= ROOM
     }

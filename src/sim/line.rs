@@ -105,6 +105,10 @@ impl Line {
 
     pub(super) fn send(self: &Rc<Self>, which: Which, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         let (side, peer) = (&self.sides[which], &self.sides[1 - which]);
+        if side.desk.is_dead() {
+            // What is dropped with its host may still try to say farewell.
+            return Err(ErrorKind::NotConnected.into());
+        }
         if let Some(kind) = side.error.take() {
             return Err(kind.into());
         }
@@ -154,6 +158,7 @@ impl Line {
     pub(super) fn end(self: &Rc<Self>, which: Which) -> io::Result<()> {
         let side = &self.sides[which];
         match side.sending.get() {
+            _ if side.desk.is_dead() => Err(ErrorKind::NotConnected.into()),
             Sending::Open => {
                 side.sending.set(Sending::Ended);
                 self.dispatch(1 - which, Parcel::End);

@@ -82,6 +82,13 @@ fn random_programs_that_start_tls_lose_nothing() {
     check(0..SEEDS / 2, secure::upgraded);
 }
 
+/// Here a TLS session that was dropped with its host still sent its end.
+#[cfg(feature = "tls")]
+#[test]
+fn what_is_dropped_with_a_host_that_crashed_says_nothing() {
+    secure::upgraded(&mut Sim::new(12_098)).expect("it goes well");
+}
+
 #[cfg(feature = "tls")]
 #[test]
 fn a_seed_over_tls_takes_one_course() {
