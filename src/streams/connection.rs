@@ -31,6 +31,9 @@ use crate::task::yield_now;
 /// earlier steps wrote. Closing, or shutting down, is [`StreamWriter::poll_shutdown`]: what was written is sent, then the
 /// end. With TLS that ends both directions, since one cannot end alone.
 ///
+/// hyper hands a connection of HTTP/1 over to another protocol by its `without_shutdown`, which gives the connection and the
+/// bytes that have come already. Its `with_upgrades` asks for a connection that is `Send`, which none is.
+///
 /// Dropping it drops both halves, which closes the connection in order: what was written is sent.
 ///
 /// # Examples
