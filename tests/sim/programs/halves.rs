@@ -128,15 +128,19 @@ async fn read_once(plan: &Plan, reader: &mut StreamReader, from: &Direction) -> 
             let _asking = from.ask(size);
             received(reader.readexactly(size).await, from)
         }
-        3 => match reader.readuntil(&from.soon(dice.size(), 1 + dice.below(4))[..]).await {
-            // What is over the limit can still be read.
-            Err(ReadError::LimitOverrun { .. }) => {
-                let data = reader.read(dice.size()).await?;
-                from.receive(&data);
-                Ok(true)
+        3 => {
+            let separator = from.soon(dice.size(), 1 + dice.below(4));
+            let _asking = from.ask_until(separator.len());
+            match reader.readuntil(&separator[..]).await {
+                // What is over the limit can still be read.
+                Err(ReadError::LimitOverrun { .. }) => {
+                    let data = reader.read(dice.size()).await?;
+                    from.receive(&data);
+                    Ok(true)
+                }
+                outcome => received(outcome, from),
             }
-            outcome => received(outcome, from),
-        },
+        }
         4 => {
             let data = reader.fill_buf().await?;
             let taken = if data.is_empty() { 0 } else { dice.below(data.len() + 1) };

@@ -108,6 +108,12 @@ impl Direction {
         Asking(self)
     }
 
+    /// The receiver asks for all up to a separator of this length, of which its reader may see all but one byte behind as many
+    /// as its limit.
+    pub(super) fn ask_until(&self, separator: usize) -> Asking<'_> {
+        self.ask(self.limit.get().unwrap_or(0) + separator)
+    }
+
     /// The receiver's host has received something from the network, from which so much had come before. It may do so only
     /// while its reader holds no more than twice the limit, or what it was asked for.
     pub(super) fn has_come(&self, before: usize) {
