@@ -115,6 +115,35 @@ fn the_protocol_is_told_of_data_and_of_each_end() {
     });
 }
 
+/// Blocks the loop until a child has ended, which nobody has waited for.
+fn block_until_ended(pid: u32) {
+    let has_ended = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") Z ");
+    for _ in 0..10_000 {
+        if has_ended() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    panic!("the child never ended");
+}
+
+#[test]
+fn what_came_while_the_loop_was_busy_is_told_in_order_and_the_end_once() {
+    run(async {
+        for line in ["true", "echo x", "echo y >&2", "echo x; echo y >&2", "exec <&-; echo x", "exec 2>&-; echo x"] {
+            let (transport, protocol) = start(shell(line)).await;
+            // What it wrote, the ends of its pipes and its own end are all there when the loop looks next.
+            block_until_ended(transport.get_pid());
+            protocol.lost.wait().await;
+            turns(3).await;
+            let events = events_of(&protocol);
+            let ends = events.iter().filter(|event| !event.starts_with("Std")).collect::<Vec<_>>();
+            assert_eq!(ends, ["made", "exited", "lost"], "{line}: {events:?}");
+            assert_eq!(events.iter().filter(|event| event.ends_with(" lost")).count(), 3, "{line}: {events:?}");
+        }
+    });
+}
+
 #[test]
 fn a_child_without_pipes_is_told_of_its_exit_only() {
     run(async {

@@ -42,6 +42,7 @@ impl Reporter {
     pub(super) async fn until_exited(self: Rc<Self>) {
         // What it says is asked for when the protocol is told.
         let _ = self.transport.child().ended().wait().await;
+        self.transport.child_has_exited();
         let reporter = Rc::clone(&self);
         self.event_loop.call_soon(move || reporter.protocol.process_exited());
         self.finish_if_over();
@@ -54,7 +55,8 @@ impl Reporter {
         self.protocol.pipe_connection_lost(pipe, error);
     }
 
-    /// The last thing that could happen has happened. Each happens once, so this is true once.
+    /// Each pipe that is lost, and the exit of the child, comes here once, when the protocol is about to be told. After the
+    /// last of them it is told the end.
     fn finish_if_over(self: &Rc<Self>) {
         if self.transport.is_over() {
             let reporter = Rc::clone(self);

@@ -14,12 +14,15 @@ pub(super) struct ChildTransport {
     child: Rc<Child>,
     /// By the number that they have in the child. `None` where there is no pipe, and once it is lost.
     pipes: [Cell<Option<Rc<dyn Transport>>>; 3],
+    /// The protocol was told that the child has exited, or is about to be. The child may have ended a turn before.
+    has_exited: Cell<bool>,
     closing: Cell<bool>,
 }
 
 impl ChildTransport {
     pub(super) fn new(child: Rc<Child>) -> Rc<ChildTransport> {
-        Rc::new(ChildTransport { child, pipes: Default::default(), closing: Cell::new(false) })
+        let (has_exited, closing) = (Cell::new(false), Cell::new(false));
+        Rc::new(ChildTransport { child, pipes: Default::default(), has_exited, closing })
     }
 
     pub(super) fn child(&self) -> &Rc<Child> {
@@ -34,9 +37,13 @@ impl ChildTransport {
         drop(self.pipes[pipe as usize].take());
     }
 
-    /// Whether nothing more can happen to the child.
+    pub(super) fn child_has_exited(&self) {
+        self.has_exited.set(true);
+    }
+
+    /// Whether nothing more can happen that the protocol is told of before its end.
     pub(super) fn is_over(&self) -> bool {
-        self.child.ended().is_set() && self.pipes().next().is_none()
+        self.has_exited.get() && self.pipes().next().is_none()
     }
 
     fn pipe(&self, number: usize) -> Option<Rc<dyn Transport>> {
