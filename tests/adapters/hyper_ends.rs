@@ -2,19 +2,19 @@
 //! said.
 
 use std::error::Error;
-use std::future::poll_fn;
-use std::pin::pin;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
-use hyper::service::{HttpService, service_fn};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper::{Request, Response};
-use waterwheel::{Connection, spawn};
+use waterwheel::spawn;
 
 use crate::common::running::turns;
 use crate::ends::over_each;
-use crate::hyper_parts::{answer_once, client1, echo, expect_next, get, http1, in_pieces, piece, text_of};
+use crate::hyper_parts::{
+    answer_once, client1, echo, expect_next, get, http1, in_pieces, piece, serve_until_told, text_of,
+};
 
 #[test]
 fn a_client_uses_one_connection_again_until_the_server_ends_it_behind_an_answer() {
@@ -55,33 +55,14 @@ fn without_keep_alive_the_end_follows_the_first_answer() {
     });
 }
 
-/// Serves a connection, and shuts it down when it is told to.
-async fn serve_until_told<S, B>(
-    connection: hyper::server::conn::http1::Connection<Connection, S>,
-    told: async_channel::Receiver<()>,
-) -> hyper::Result<()>
-where
-    S: HttpService<Incoming, ResBody = B, Error: Into<Box<dyn Error + Send + Sync>>>,
-    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
-{
-    let (mut connection, mut told) = (pin!(connection), pin!(told.recv()));
-    let mut is_told = false;
-    poll_fn(|cx| {
-        if !is_told && told.as_mut().poll(cx).is_ready() {
-            is_told = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        connection.as_mut().poll(cx)
-    })
-    .await
-}
-
 #[test]
 fn a_server_that_is_shut_down_in_the_middle_of_an_answer_ends_behind_it() {
     over_each(async |over, ours, theirs| {
         let (pieces, body) = in_pieces();
         let (tell, told) = async_channel::unbounded();
-        let serves = spawn(serve_until_told(http1().serve_connection(theirs, answer_once(body)), told));
+        let serves = spawn(serve_until_told(http1().serve_connection(theirs, answer_once(body)), told, |on| {
+            on.graceful_shutdown()
+        }));
         let (mut sender, connects) = client1(ours).await;
         piece(&pieces, "half, ").await;
         let mut body = sender.send_request(get("/")).await.unwrap().into_body();
@@ -103,7 +84,8 @@ fn a_server_that_is_shut_down_in_the_middle_of_an_answer_ends_behind_it() {
 fn a_server_that_is_shut_down_before_the_first_request_ends_at_once() {
     over_each(async |over, mut ours, theirs| {
         let (tell, told) = async_channel::unbounded();
-        let serves = spawn(serve_until_told(http1().serve_connection(theirs, echo()), told));
+        let serves =
+            spawn(serve_until_told(http1().serve_connection(theirs, echo()), told, |on| on.graceful_shutdown()));
         turns(5).await;
         assert!(!serves.is_finished(), "over {over:?}");
         tell.send(()).await.unwrap();

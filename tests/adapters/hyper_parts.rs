@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::ready;
-use std::pin::Pin;
+use std::future::{poll_fn, ready};
+use std::pin::{Pin, pin};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
@@ -23,6 +23,24 @@ pub(crate) fn in_pieces() -> (Pieces, InPieces) {
 
 pub(crate) async fn piece(pieces: &Pieces, text: &'static str) {
     pieces.send(Ok(Frame::data(Bytes::from(text)))).await.expect("somebody sends the body");
+}
+
+/// Serves a connection, and shuts it down when it is told to.
+pub(crate) async fn serve_until_told<C: Future>(
+    connection: C,
+    told: async_channel::Receiver<()>,
+    shut_down: impl Fn(Pin<&mut C>),
+) -> C::Output {
+    let (mut connection, mut told) = (pin!(connection), pin!(told.recv()));
+    let mut is_told = false;
+    poll_fn(|cx| {
+        if !is_told && told.as_mut().poll(cx).is_ready() {
+            is_told = true;
+            shut_down(connection.as_mut());
+        }
+        connection.as_mut().poll(cx)
+    })
+    .await
 }
 
 pub(crate) fn http1() -> server::conn::http1::Builder {

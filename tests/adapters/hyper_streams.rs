@@ -2,8 +2,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::{pending, poll_fn};
-use std::pin::pin;
+use std::future::pending;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -16,7 +15,9 @@ use waterwheel::spawn;
 use crate::common::bytes::pattern;
 use crate::common::running::turns;
 use crate::ends::over_each;
-use crate::hyper_parts::{answer_once, client2, expect_next, get, http2, in_pieces, piece, request, text_of};
+use crate::hyper_parts::{
+    answer_once, client2, expect_next, get, http2, in_pieces, piece, request, serve_until_told, text_of,
+};
 
 /// Counts itself while it is there.
 struct Counted(Rc<Cell<usize>>);
@@ -135,18 +136,7 @@ fn a_server_that_is_shut_down_finishes_what_was_asked_and_takes_no_more() {
         let (pieces, body) = in_pieces();
         let (tell, told) = async_channel::unbounded::<()>();
         let connection = http2().serve_connection(theirs, answer_once(body));
-        let serves = spawn(async move {
-            let (mut connection, mut told) = (pin!(connection), pin!(told.recv()));
-            let mut is_told = false;
-            poll_fn(|cx| {
-                if !is_told && told.as_mut().poll(cx).is_ready() {
-                    is_told = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                connection.as_mut().poll(cx)
-            })
-            .await
-        });
+        let serves = spawn(serve_until_told(connection, told, |on| on.graceful_shutdown()));
         let (mut sender, connects) = client2(ours).await;
         piece(&pieces, "half, ").await;
         let mut body = sender.send_request(get("/")).await.unwrap().into_body();
