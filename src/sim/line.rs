@@ -51,7 +51,7 @@ impl Line {
     pub(super) fn set_fd(&self, which: Which, fd: RawFd) {
         let side = &self.sides[which];
         side.fd.set(Some(fd));
-        if side.has_end_come.get() {
+        if side.has_ended.get() || side.has_failed() {
             side.tell(everything());
         }
     }
@@ -68,12 +68,12 @@ impl Line {
         let side = &self.sides[which];
         let there = side.arrived.borrow().len();
         if there == 0 {
-            if side.has_ended_in_order.get() {
+            if side.has_ended.get() {
                 return Ok(0);
             }
             return match side.error.take() {
                 Some(kind) => Err(kind.into()),
-                None if side.has_end_come.get() => Ok(0),
+                None if side.has_failed() => Ok(0),
                 None => Err(ErrorKind::WouldBlock.into()),
             };
         }
@@ -246,8 +246,7 @@ impl Line {
             }
             Some(Parcel::End) => {
                 self.world.note(Note::End, side.host, 0);
-                side.has_end_come.set(true);
-                side.has_ended_in_order.set(true);
+                side.has_ended.set(true);
                 side.tell(Readiness::READABLE.with(Readiness::HANG_UP));
             }
             Some(Parcel::Reset) => self.fail(to, ErrorKind::ConnectionReset),
@@ -256,7 +255,7 @@ impl Line {
 
     /// Bytes came to a side that is closed.
     fn answer_by_reset(self: &Rc<Self>, closed: Which) {
-        if self.kind == Kind::Inet && self.sides[1 - closed].sending.get() != Sending::Failed {
+        if self.kind == Kind::Inet && !self.sides[1 - closed].has_failed() {
             self.dispatch(1 - closed, Parcel::Reset);
         }
     }
@@ -282,15 +281,14 @@ impl Line {
     /// The connection has failed for a side: the next operation says so. What has arrived can still be received.
     fn fail(&self, which: Which, kind: ErrorKind) {
         let side = &self.sides[which];
-        if side.is_closed.get() || side.sending.get() == Sending::Failed {
+        if side.is_closed.get() || side.has_failed() {
             return;
         }
         self.world.note(Note::Failure, side.host, 0);
         // As on Linux: a reset that comes behind the end is only news to who sends.
         let kind =
-            if side.has_end_come.get() && kind == ErrorKind::ConnectionReset { ErrorKind::BrokenPipe } else { kind };
+            if side.has_ended.get() && kind == ErrorKind::ConnectionReset { ErrorKind::BrokenPipe } else { kind };
         side.sending.set(Sending::Failed);
-        side.has_end_come.set(true);
         side.error.set(Some(kind));
         side.tell(everything());
     }

@@ -21,10 +21,9 @@ pub(super) struct Side {
     pub(super) flying: Cell<usize>,
     /// What has arrived and is unread.
     pub(super) arrived: RefCell<VecDeque<u8>>,
-    /// The end has come behind all bytes, or the connection has failed.
-    pub(super) has_end_come: Cell<bool>,
-    pub(super) has_ended_in_order: Cell<bool>,
-    /// Told once, by the next operation. If the end has come in order before, only sending tells it.
+    /// The end has come, behind all bytes.
+    pub(super) has_ended: Cell<bool>,
+    /// Told once, by the next operation. If the end has come before, only sending tells it.
     pub(super) error: Cell<Option<ErrorKind>>,
     pub(super) sending: Cell<Sending>,
     pub(super) is_closed: Cell<bool>,
@@ -62,8 +61,7 @@ impl Side {
             parcels: RefCell::default(),
             flying: Cell::default(),
             arrived: RefCell::default(),
-            has_end_come: Cell::default(),
-            has_ended_in_order: Cell::default(),
+            has_ended: Cell::default(),
             error: Cell::default(),
             sending: Cell::new(Sending::Open),
             is_closed: Cell::default(),
@@ -72,6 +70,11 @@ impl Side {
             arrives_at: Cell::default(),
             stalled_since: Cell::default(),
         }
+    }
+
+    /// Whether the connection has failed for this side.
+    pub(super) fn has_failed(&self) -> bool {
+        self.sending.get() == Sending::Failed
     }
 
     pub(super) fn tell(&self, readiness: Readiness) {
