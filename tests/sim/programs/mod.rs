@@ -85,7 +85,7 @@ fn random_programs_that_start_tls_lose_nothing() {
 /// Here a TLS session that was dropped with its host still sent its end.
 #[cfg(feature = "tls")]
 #[test]
-fn what_is_dropped_with_a_host_that_crashed_says_nothing() {
+fn what_is_dropped_with_a_host_that_crashed_says_nothing_over_tls() {
     secure::upgraded(&mut Sim::new(12_098)).expect("it goes well");
 }
 
