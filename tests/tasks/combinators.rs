@@ -143,7 +143,7 @@ fn select_drops_the_loser_and_leaves_its_source_usable() {
 
 #[test]
 fn a_future_that_moves_to_another_task_while_it_waits_wakes_that_one() {
-    run(async {
+    jumping::run(async {
         let promise = Promise::new();
         let waiting = promise.clone();
         let mut wait: Pin<Box<dyn Future<Output = u32>>> = Box::pin(async move { waiting.wait().await });
