@@ -63,8 +63,9 @@ impl Who {
         self.0 as u32
     }
 
-    pub(super) fn line(self) -> &'static Location<'static> {
-        Place::numbered(((self.0 & !MAIN) >> 32) as u32).line()
+    pub(super) fn line(self) -> Option<&'static Location<'static>> {
+        let number = ((self.0 & !MAIN) >> 32) as u32;
+        (number > 0).then(|| Place::numbered(number).line())
     }
 }
 
@@ -109,14 +110,13 @@ impl Polled {
 
     /// What runs. `None` between two steps, and while a source is called.
     pub(crate) fn running(&self) -> Option<Running> {
+        // A loop that goes on meanwhile may have a waker here already, and still nobody.
         let who = self.who();
+        let line = who.line()?;
         if self.is_polling() {
-            let is_main = who.0 & MAIN != 0;
-            Some(if is_main { Running::Main(who.line()) } else { Running::Task(who.line()) })
-        } else if who.seat() == NO_SEAT && who != Who::nobody_at(NO_SEAT) {
-            Some(Running::Callback(who.line()))
+            Some(if who.0 & MAIN != 0 { Running::Main(line) } else { Running::Task(line) })
         } else {
-            None
+            (who.seat() == NO_SEAT).then_some(Running::Callback(line))
         }
     }
 
@@ -133,5 +133,26 @@ impl Drop for Polling<'_> {
     #[inline]
     fn drop(&mut self) {
         self.0.waker.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_thread_is_told_a_task_or_a_callback_and_nothing_in_between() {
+        let (polled, here) = (Polled::none(), Location::caller());
+        assert_eq!(polled.running(), None);
+        polled.callback_begins(here);
+        assert_eq!(polled.running(), Some(Running::Callback(here)));
+        polled.callback_ended();
+        assert_eq!(polled.running(), None);
+        for (who, running) in [(Who::task(3, here), Running::Task(here)), (Who::main(0, here), Running::Main(here))] {
+            polled.during(who, Waker::noop(), |_| assert_eq!(polled.running(), Some(running)));
+            assert_eq!(polled.running(), None);
+        }
+        // As whoever looks between the two stores that begin a poll sees it.
+        polled.during(Who::nobody_at(NO_SEAT), Waker::noop(), |_| assert_eq!(polled.running(), None));
     }
 }

@@ -89,7 +89,7 @@ impl Record {
     }
 
     pub(crate) fn spawned_at(&self) -> &'static Location<'static> {
-        self.who.get().line()
+        self.who.get().line().expect("a task has been spawned somewhere")
     }
 
     pub(crate) fn reason(&self) -> Option<Reason> {
