@@ -86,12 +86,18 @@ impl Process {
     pub(crate) fn finish(mut self) -> (ExitStatus, Vec<String>, String) {
         drop(self.child.stdin.take());
         let lines = std::iter::from_fn(|| self.line()).collect();
+        (self.ended(), lines, self.errors())
+    }
+
+    /// Waits until it has ended and all of its errors are read.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         let mut status = None;
         until("a program ends and all it said is read", || {
             status = self.child.try_wait().expect("it is our child");
             status.is_some() && self.collector.is_finished()
         });
-        (status.expect("it has ended"), lines, self.errors())
+        status.expect("it has ended")
     }
 
     /// Kills it and waits for its end.
