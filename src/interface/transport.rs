@@ -82,8 +82,11 @@ pub trait Transport {
     fn writelines(&self, parts: &[IoSlice<'_>]);
 
     /// Hands bytes to the system now, as far as it takes them, and keeps none of them. Returns how many went: at least one.
+    /// It serves who has much to write and can offer the rest again, and so need not have it copied.
+    ///
     /// `None` if none can go now, or if this transport cannot do that; then [`writelines`](Transport::writelines) keeps
-    /// them. It serves who has much to write and can offer the rest again, and so need not have it copied.
+    /// them. If that is because the system took no more of what was offered in this way before, the protocol has been told
+    /// to [pause](Protocol::pause_writing), and will be told to resume when the system takes some.
     fn write_some(&self, parts: &[IoSlice<'_>]) -> Option<usize> {
         let _ = parts;
         None

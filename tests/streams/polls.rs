@@ -120,16 +120,16 @@ fn a_dropped_drain_takes_its_own_waker_along_and_none_that_a_poll_has_left() {
     });
 }
 
-#[test]
-fn polled_writes_wait_for_the_peer_and_keep_no_more_than_the_mark_and_one_piece() {
-    run(async {
+/// Writes 20 MiB in pieces of a size to a peer that reads when nothing more goes. Returns the most that was kept on the way.
+fn most_kept_of_polled_writes(size: usize, pieces: usize) -> usize {
+    run(async move {
         let (_reader, writer, peer) = streams(1024).await;
         let data = pattern(20 << 20);
         let total = data.len();
         let task = spawn(async move {
             let (mut rest, mut most) = (&data[..], 0);
             while !rest.is_empty() {
-                let parts = rest.chunks(100_000).take(5).map(IoSlice::new).collect::<Vec<_>>();
+                let parts = rest.chunks(size).take(pieces).map(IoSlice::new).collect::<Vec<_>>();
                 rest = &rest[poll_fn(|cx| writer.poll_write_vectored(cx, &parts)).await.unwrap()..];
                 most = most.max(writer.transport().get_write_buffer_size());
             }
@@ -137,12 +137,48 @@ fn polled_writes_wait_for_the_peer_and_keep_no_more_than_the_mark_and_one_piece(
             (writer, data, most)
         });
         settle().await;
-        assert!(!task.is_finished());
+        assert!(!task.is_finished(), "the writer has to wait");
         let came = read_exactly(&peer, total).await;
         let (_writer, data, most) = task.await.unwrap();
         assert!(came == data);
-        assert!(most > 64 * 1024, "the writer had to wait");
-        assert!(most <= 64 * 1024 + 256 * 1024, "{most} bytes were kept");
+        most
+    })
+}
+
+#[test]
+fn of_little_that_is_written_no_more_is_kept_than_the_mark_and_one_piece() {
+    let most = most_kept_of_polled_writes(20_000, 1);
+    assert!(most > 64 * 1024 && most <= 64 * 1024 + 20_000, "{most} bytes were kept");
+}
+
+#[test]
+fn of_much_that_is_written_nothing_is_kept_and_the_writer_waits_for_the_kernel() {
+    assert_eq!(most_kept_of_polled_writes(100_000, 5), 0);
+    assert_eq!(most_kept_of_polled_writes(20 << 20, 1), 0);
+}
+
+#[test]
+fn who_offers_much_to_a_full_kernel_is_woken_when_it_takes_more() {
+    run(async {
+        let (_reader, writer, peer) = streams(1024).await;
+        let (poller, much) = (Poller::new(), vec![7; 16 << 20]);
+        let Poll::Ready(Ok(sent)) = poller.poll(|cx| writer.poll_write(cx, &much)) else { panic!("it takes some") };
+        assert!(sent < much.len());
+        for _ in 0..2 {
+            assert!(poller.poll(|cx| writer.poll_write(cx, &much)).is_pending());
+            assert!(poller.poll(|cx| writer.poll_write(cx, b"a little")).is_pending());
+            assert!(poller.poll(|cx| writer.poll_drain(cx)).is_pending());
+            settle().await;
+        }
+        assert_eq!((writer.transport().get_write_buffer_size(), poller.woken()), (0, 0));
+        assert!(matches!(poller.poll(|cx| writer.poll_flush(cx)), Poll::Ready(Ok(()))), "nothing is kept here");
+
+        // What is written without asking stands behind what the kernel has.
+        writer.write(b"the tail");
+        assert!(read_exactly(&peer, sent).await.iter().all(|&byte| byte == 7));
+        until("it is woken", || poller.woken() > 0).await;
+        assert_eq!(read_exactly(&peer, 8).await, b"the tail");
+        assert!(matches!(poller.poll(|cx| writer.poll_write(cx, &much)), Poll::Ready(Ok(_))));
     });
 }
 

@@ -39,7 +39,8 @@ impl StreamWriter {
 
     /// Writes bytes once the peer has caught up, as [`poll_drain`](StreamWriter::poll_drain) followed by
     /// [`write`](StreamWriter::write) does. Returns how many: all, if they are under 32 KiB. Of more it takes what the
-    /// system takes now, or at most 256 KiB, so that no one who writes much at once has all of it buffered here.
+    /// system takes now, and waits until that is something, so that nothing of it is buffered here. Where there is a layer
+    /// between, as with TLS, it takes 256 KiB at most.
     ///
     /// What one step writes is handed to the kernel when the step ends, in one system call, by however many calls of
     /// this it was written. It is sent even if nobody polls again.
@@ -67,13 +68,10 @@ impl StreamWriter {
     pub fn poll_write(&self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_room(cx))?;
         if data.len() >= DIRECT_WRITE_OF_PIECES {
-            if let Some(n) = self.transport.write_some(&[IoSlice::new(data)]) {
-                return Poll::Ready(Ok(n));
-            }
+            return self.poll_write_much(cx, &[IoSlice::new(data)]);
         }
-        let n = data.len().min(MOST_PER_POLL_WRITE);
-        self.transport.write(&data[..n]);
-        Poll::Ready(Ok(n))
+        self.transport.write(data);
+        Poll::Ready(Ok(data.len()))
     }
 
     /// As [`poll_write`](StreamWriter::poll_write), for several pieces in order, of which those at the front are written if
@@ -112,22 +110,25 @@ impl StreamWriter {
         Poll::Ready(Ok(total))
     }
 
-    /// Writes as much of the pieces as the system takes now, or as many bytes at the front as one poll may have buffered.
+    /// Writes as much of the pieces as the system takes now, and waits while that is nothing. Where a transport cannot say
+    /// that, as many bytes at the front are buffered as one poll may have.
     #[inline(never)]
     fn poll_write_much(&self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         if let Some(n) = self.transport.write_some(parts) {
             return Poll::Ready(Ok(n));
         }
-        let (fit, n) = at_the_front(parts);
-        if n == 0 {
-            // Already the first piece is too many bytes.
-            let first = parts.iter().find(|part| !part.is_empty());
-            return self.poll_write(cx, first.map_or(&[], |part| part));
-        }
-        // The attempt may have found that the connection has failed.
+        // The attempt may have found that the system is full, or that the connection has failed.
         ready!(self.poll_room(cx))?;
-        self.transport.writelines(&parts[..fit]);
-        Poll::Ready(Ok(n))
+        let (fit, n) = at_the_front(parts);
+        if n > 0 {
+            self.transport.writelines(&parts[..fit]);
+            return Poll::Ready(Ok(n));
+        }
+        // Already the first piece is too many bytes.
+        let first = parts.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| part);
+        let front = &first[..first.len().min(MOST_PER_POLL_WRITE)];
+        self.transport.write(front);
+        Poll::Ready(Ok(front.len()))
     }
 
     /// The poll method behind [`flush`](StreamWriter::flush): ready when the kernel has taken what earlier steps wrote.

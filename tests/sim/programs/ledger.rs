@@ -75,22 +75,26 @@ impl Direction {
         })
     }
 
-    /// The next bytes to write.
+    /// The next bytes to write, which are written.
     pub(super) fn write(&self, length: usize) -> Vec<u8> {
-        let from = self.written.get();
-        self.written.set(from + length);
-        self.copied(from, length)
+        let bytes = self.next(length);
+        self.wrote(length);
+        bytes
+    }
+
+    /// The next bytes to write, of which as many are written as [`wrote`](Direction::wrote) is told.
+    pub(super) fn next(&self, length: usize) -> Vec<u8> {
+        self.copied(self.written.get(), length)
+    }
+
+    pub(super) fn wrote(&self, length: usize) {
+        self.written.set(self.written.get() + length);
     }
 
     fn copied(&self, position: usize, length: usize) -> Vec<u8> {
         let mut copied = Vec::with_capacity(length);
         self.bytes(position, length).for_each(|part| copied.extend_from_slice(part));
         copied
-    }
-
-    /// The last of what was to be written was not.
-    pub(super) fn take_back(&self, length: usize) {
-        self.written.set(self.written.get() - length);
     }
 
     /// Bytes that stand there soon, if so many come.

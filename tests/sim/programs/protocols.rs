@@ -120,6 +120,8 @@ struct Peer {
     transport: OnceCell<Rc<dyn Transport>>,
     life: Cell<Life>,
     is_writing_paused: Cell<bool>,
+    /// What it offered was not taken at all, and it is told to resume when there is room.
+    was_refused: Cell<bool>,
     operations: Cell<usize>,
     lost: Promise<()>,
 }
@@ -142,6 +144,7 @@ impl Peer {
             transport: OnceCell::new(),
             life: Cell::new(Life::New),
             is_writing_paused: Cell::new(false),
+            was_refused: Cell::new(false),
             operations: Cell::new(0),
             lost: Promise::new(),
         })
@@ -176,7 +179,8 @@ impl Peer {
         let (Some(pair), Some(to)) = (self.pair.get(), self.outgoing()) else { return };
         let (dice, transport) = (&pair.dice, self.transport());
         let waits_for_nothing = self.is_writing_paused.get() && transport.get_write_buffer_size() == 0;
-        assert!(!waits_for_nothing || transport.is_closing(), "writing is paused though all is sent");
+        let waits_for_room = self.was_refused.get() || transport.is_closing();
+        assert!(!waits_for_nothing || waits_for_room, "writing is paused though all is sent");
         self.operations.set(self.operations.get() + 1);
         if self.operations.get() > OPERATIONS || dice.once_in(40) {
             self.incoming().expect("it has both").stop_hearing();
@@ -199,9 +203,13 @@ impl Peer {
                 transport.writelines(&pieces);
             }
             5 if may_write && dice.once_in(2) => {
-                let bytes = to.write(dice.size());
-                let sent = transport.write_some(&[IoSlice::new(&bytes)]).unwrap_or(0);
-                to.take_back(bytes.len() - sent);
+                let bytes = to.next(dice.size());
+                // It may be told to pause from inside of the call.
+                self.was_refused.set(true);
+                if let Some(sent) = transport.write_some(&[IoSlice::new(&bytes)]) {
+                    to.wrote(sent);
+                }
+                self.was_refused.set(self.is_writing_paused.get());
             }
             5 => transport.pause_reading(),
             6 | 7 => transport.resume_reading(),
@@ -271,6 +279,7 @@ impl Protocol for Peer {
     fn resume_writing(&self) {
         self.is_alive("resume_writing");
         assert!(self.is_writing_paused.replace(false), "writing was resumed and was not paused");
+        self.was_refused.set(false);
         self.react();
     }
 

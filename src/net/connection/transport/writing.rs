@@ -75,7 +75,12 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     /// Hands bytes to the kernel now, as far as it takes them, and keeps none. Returns how many went, or `None` if none can
     /// go now.
     pub(super) fn write_some_now(&self, parts: &[IoSlice<'_>]) -> Option<usize> {
-        if !self.accepts_writes() || parts.len() > MOST_PIECES || !self.nothing_in_the_way() {
+        if !self.accepts_writes() || parts.len() > MOST_PIECES || !self.gathering.is_empty() {
+            return None;
+        }
+        if !self.registration.is_ready(Direction::Write) {
+            self.want(Direction::Write);
+            self.pause_until_there_is_room();
             return None;
         }
         count_system_call();
@@ -91,10 +96,19 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
             self.kernel_is_full(0);
         }
         if sent == 0 {
+            self.pause_until_there_is_room();
             return None;
         }
         self.parting.written();
         Some(sent)
+    }
+
+    /// The kernel is full, and nothing is kept: who would write more has to wait, and is told when the kernel takes some.
+    #[cold]
+    fn pause_until_there_is_room(&self) {
+        if let Some(change) = self.gathering.flow().pause_until_sent() {
+            self.tell(change);
+        }
     }
 
     fn nothing_in_the_way(&self) -> bool {

@@ -122,6 +122,8 @@ impl Story {
             if let Some(sent) = transport.write_some(&[IoSlice::new(&bytes)]) {
                 assert!((1..=n).contains(&sent));
                 self.written.set(before + sent);
+            } else if transport.get_write_buffer_size() == 0 && !transport.is_closing() {
+                assert!(self.course.writing_paused(), "who is refused is told when there is room");
             }
         });
     }
