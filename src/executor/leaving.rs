@@ -5,7 +5,7 @@
 //! that, not which of its parts waits.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -15,15 +15,15 @@ use pin_project_lite::pin_project;
 
 use crate::executor::reason::{Awaited, Reason};
 use crate::executor::{TaskNode, current};
-use crate::slots::shrink_map;
 
 /// So many reasons of a task are kept besides its last. A task that waits for more at once, such as one that joins a
 /// thousand futures in one step, must not pay for each of them.
 const MOST_EARLIER: usize = 7;
 
-/// The reasons before the last, of tasks that wait for several things at once, by seat.
+/// The reasons before the last, of tasks that wait for several things at once, by seat. A tree, since a hash of each seat
+/// that is looked up would take longer than the rest of such a wait.
 #[derive(Default)]
-pub(super) struct EarlierReasons(RefCell<HashMap<u32, Vec<Reason>>>);
+pub(super) struct EarlierReasons(RefCell<BTreeMap<u32, Vec<Reason>>>);
 
 impl EarlierReasons {
     fn push(&self, seat: u32, reason: Reason) {
@@ -57,9 +57,7 @@ impl EarlierReasons {
     /// The task of this seat is over.
     pub(super) fn remove(&self, seat: u32) {
         if !self.0.borrow().is_empty() {
-            let mut reasons = self.0.borrow_mut();
-            reasons.remove(&seat);
-            shrink_map(&mut reasons);
+            self.0.borrow_mut().remove(&seat);
         }
     }
 
