@@ -2,16 +2,17 @@
 //!
 //! | error | who gets it |
 //! | --- | --- |
-//! | [`std::io::Error`] | whoever awaits a connection, a server, a drain or plain reads |
-//! | [`ReadError`] | readers of lines, separators and exact counts |
-//! | [`ConnectionError`] | a protocol's `connection_lost`; the streams turn it into `io::Error` |
-//! | [`JoinError`] | whoever awaits a [`Task`](crate::Task) |
-//! | [`TimedOut`] | whoever awaits a [`timeout`](crate::timeout()) |
+//! | [`std::io::Error`] | callers who await a connection, a server, a drain or a plain read |
+//! | [`ReadError`] | callers who read a line, up to a separator, or an exact count |
+//! | [`ConnectionError`] | a protocol's `connection_lost`; streams convert it into an `io::Error` |
+//! | [`JoinError`] | callers who await a [`Task`](crate::Task) |
+//! | [`TimedOut`] | callers who await a [`timeout`](crate::timeout()) |
 //!
-//! `LookUpError`, `ConnectError` and `TlsError` are inside an `io::Error`, for looking up names, connecting and TLS.
+//! `LookUpError`, `ConnectError` and `TlsError` are found inside an `io::Error`, after a failed look-up, connect or
+//! TLS session.
 //!
-//! Each is small, `#[non_exhaustive]` where it may grow, and converts into `io::Error`, so that `?` works in a
-//! function that returns `io::Result`.
+//! Each error type is small, `#[non_exhaustive]` where it may grow, and converts into `io::Error`, so that `?` works
+//! in a function that returns `io::Result`.
 
 use std::any::Any;
 use std::error::Error;
@@ -19,7 +20,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Why a read of a line, of a separator or of an exact count gave no result.
+/// Why a read of a line, up to a separator, or of an exact count failed.
 ///
 /// # Examples
 ///
@@ -52,22 +53,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The stream ended first. The bytes that were there are in `partial`, and are gone from the reader.
+    /// The stream ended first. The bytes received before the end have moved from the reader to `partial`.
     #[doc(alias = "IncompleteReadError")]
     IncompleteRead {
-        /// What could be read before the end of the stream.
+        /// The bytes that were read before the end of the stream.
         partial: Vec<u8>,
-        /// How many bytes were asked for; `None` where a separator was.
+        /// How many bytes were requested; `None` if the read was for a separator.
         expected: Option<usize>,
     },
-    /// There was no separator within the reader's limit. After `readuntil` the bytes are still in the reader;
-    /// `readline` has thrown away what had come of the line.
+    /// There was no separator within the reader's limit. `readuntil` leaves the bytes in the reader; `readline` has
+    /// discarded what was received of the line.
     #[doc(alias = "LimitOverrunError")]
     LimitOverrun {
-        /// How many bytes may be thrown away without cutting a separator in two.
+        /// How many bytes may be discarded without cutting a separator in two.
         consumed: usize,
     },
-    /// The connection failed. Whatever was received before has been read already.
+    /// The connection failed. Everything received before the failure has already been read.
     Io(io::Error),
 }
 
@@ -119,7 +120,7 @@ impl From<ReadError> for io::Error {
     }
 }
 
-/// Why a connection was lost. Cheap to clone: the protocol, every waiting reader and every drain get the same one.
+/// Why a connection was lost. Cheap to clone: the protocol, every waiting reader and every drain get the same error.
 ///
 /// # Examples
 ///
@@ -127,12 +128,12 @@ impl From<ReadError> for io::Error {
 /// use std::io::{self, ErrorKind};
 /// use waterwheel::ConnectionError;
 ///
-/// /// What a protocol says of it, in `connection_lost`.
+/// /// How a protocol describes the error in `connection_lost`.
 /// fn describe(error: &ConnectionError) -> String {
 ///     match (error.kind(), error.raw_os_error()) {
 ///         (ErrorKind::ConnectionReset, _) => "the peer has given up".to_owned(),
 ///         (_, Some(number)) => format!("error {number} of the system"),
-///         // What the code above the sockets failed with is inside, to be downcast.
+///         // An error of the code above the sockets is inside, and can be downcast.
 ///         _ => match error.get_ref().and_then(|inner| inner.downcast_ref::<std::num::ParseIntError>()) {
 ///             Some(bad) => format!("not a number: {bad}"),
 ///             None => error.to_string(),
@@ -146,7 +147,7 @@ impl From<ReadError> for io::Error {
 /// let bad = "x".parse::<u16>().unwrap_err();
 /// assert_eq!(describe(&io::Error::other(bad).into()), "not a number: invalid digit found in string");
 ///
-/// // Each of those who wait for a connection gets an `io::Error` of its own, though there is one error only.
+/// // Each task that waits for the connection gets its own `io::Error`, though there is only one error.
 /// let lost = ConnectionError::from(io::Error::from(ErrorKind::TimedOut));
 /// let (one, other) = (lost.to_io_error(), lost.to_io_error());
 /// assert_eq!((one.kind(), other.kind()), (ErrorKind::TimedOut, ErrorKind::TimedOut));
@@ -160,17 +161,18 @@ impl ConnectionError {
         self.0.kind()
     }
 
-    /// The number that the operating system gave, if it was the operating system.
+    /// The error number of the operating system, if the error came from there.
     pub fn raw_os_error(&self) -> Option<i32> {
         self.0.raw_os_error()
     }
 
-    /// The error inside, if it was not the operating system's; as [`io::Error::get_ref`].
+    /// The inner error, if there is one, as in [`io::Error::get_ref`].
     pub fn get_ref(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.0.get_ref()
     }
 
-    /// An I/O error that says the same: with the system's number where there is one, else with this as its source.
+    /// An equivalent I/O error: with the system's error number if there is one, otherwise wrapping a clone of this
+    /// error.
     pub fn to_io_error(&self) -> io::Error {
         match self.raw_os_error() {
             Some(number) => io::Error::from_raw_os_error(number),
@@ -191,7 +193,7 @@ impl From<ConnectionError> for io::Error {
     }
 }
 
-/// The text is included, since this is what is printed when `main` returns the error.
+/// Includes the text, since this is what is printed when `main` returns the error.
 impl fmt::Debug for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ConnectionError({:?}: {self})", self.kind())
@@ -210,7 +212,7 @@ impl Error for ConnectionError {
     }
 }
 
-/// Why awaiting a task gave no result.
+/// Why a task has no result.
 ///
 /// # Examples
 ///
@@ -232,9 +234,9 @@ pub enum JoinError {
     /// The task was cancelled, or its loop closed, before it finished.
     #[doc(alias = "CancelledError")]
     Cancelled,
-    /// The task panicked with this.
+    /// The task panicked with this payload.
     Panicked(PanicPayload),
-    /// Work for [`to_thread`](crate::to_thread) did not begin, since no thread could be had for it.
+    /// Work for [`to_thread`](crate::to_thread) did not begin, since no thread could be started for it.
     NoThread(io::Error),
 }
 
@@ -249,7 +251,7 @@ impl JoinError {
         matches!(self, JoinError::Panicked(_))
     }
 
-    /// What the task panicked with, for [`std::panic::resume_unwind`].
+    /// The payload of the panic, for [`std::panic::resume_unwind`].
     ///
     /// # Panics
     ///
@@ -349,8 +351,8 @@ impl From<JoinError> for io::Error {
     }
 }
 
-/// A [`timeout`](crate::timeout()) ran out. It is a type of its own, so that it is never mistaken for a connection
-/// that the operating system timed out.
+/// A [`timeout`](crate::timeout()) ran out. It has its own type, so that it cannot be mistaken for a connection that
+/// the operating system timed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "TimeoutError")]
@@ -370,7 +372,7 @@ impl From<TimedOut> for io::Error {
     }
 }
 
-/// The text of a panic, where its payload is one of the two kinds that `panic!` makes.
+/// The text of a panic, if its payload is one of the two types that `panic!` creates.
 pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
     if let Some(text) = payload.downcast_ref::<&'static str>() {
         text
@@ -391,8 +393,8 @@ pub(crate) fn buffer_without_room() -> ConnectionError {
     io::Error::new(io::ErrorKind::InvalidInput, "get_buffer() gave a buffer without room").into()
 }
 
-/// The error of one type in another error: itself, or inside an `io::Error`, a [`ConnectionError`] or a [`ReadError`],
-/// however they are nested.
+/// Finds an error of type `E` in `error`: `error` itself, or one inside an `io::Error`, a [`ConnectionError`] or a
+/// [`ReadError`], however deeply nested.
 pub(crate) fn find_in<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -412,7 +414,7 @@ pub(crate) fn find_in<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) 
     None
 }
 
-/// The error of every operation on a loop that was dropped.
+/// The error of every operation on a closed loop.
 pub(crate) fn loop_is_closed() -> io::Error {
     io::Error::other("the event loop is closed")
 }

@@ -1,4 +1,4 @@
-//! A callback that was scheduled, and can be cancelled before it runs.
+//! A scheduled callback, which can be cancelled before it runs.
 
 use std::cell::Cell;
 use std::fmt;
@@ -19,8 +19,8 @@ pub(crate) trait Runnable {
     fn location(&self) -> &'static Location<'static>;
 }
 
-/// A scheduled closure. The queue and the [`Handle`] share it. Running or cancelling it, whichever comes first, takes
-/// the closure out.
+/// A scheduled closure. The queue and the [`Handle`] share it. Running or cancelling the callback, whichever comes
+/// first, takes the closure out.
 pub(crate) struct Callback<F> {
     closure: Cell<Option<F>>,
     cancelled: Cell<bool>,
@@ -50,7 +50,7 @@ impl RemoteCall {
         RemoteCall { closure: Box::new(closure), sent_from: Location::caller() }
     }
 
-    /// Makes a callback of it on the loop's thread.
+    /// Turns the call into a callback on the loop's thread.
     pub(crate) fn into_callback(self) -> Rc<dyn Runnable> {
         Callback::scheduled_at(self.closure, self.sent_from)
     }
@@ -90,7 +90,7 @@ impl Handle {
         Handle(callback)
     }
 
-    /// Cancels the callback: it is dropped now and will not run. After it ran, this does nothing.
+    /// Cancels the callback: it is dropped now and will not run. If it has already run, this does nothing.
     pub fn cancel(&self) {
         self.0.cancel();
     }

@@ -1,6 +1,6 @@
-//! A single-threaded event loop with streams, layered as Python's asyncio is: loop, transport, protocol, stream.
+//! A single-threaded event loop with streams, layered like Python's asyncio: loop, transport, protocol, stream.
 //!
-//! An echo server is a coroutine per connection:
+//! An echo server with one coroutine per connection:
 //!
 //! ```no_run
 //! use waterwheel::{StreamReader, StreamWriter, start_server};
@@ -24,59 +24,64 @@
 //! | you write | you use | what it is |
 //! | --- | --- | --- |
 //! | coroutines | [`open_connection`], [`start_server`], [`open_read_pipe`], [`open_write_pipe`], [`StreamReader`], [`StreamWriter`] | streams: awaiting bytes |
-//! | callbacks on a connection | [`Protocol`], [`Transport`], [`LoopHandle::create_connection`], [`LoopHandle::create_server`] | the waist: bytes are pushed |
-//! | callbacks on datagrams or pipes | [`LoopHandle::create_datagram_endpoint`], [`LoopHandle::connect_read_pipe`], [`LoopHandle::connect_write_pipe`] | the same waist for datagrams and pipes |
-//! | callbacks on a descriptor of your own | [`LoopHandle::add_reader`], [`LoopHandle::readable`] | the loop says when, you read |
+//! | callbacks on a connection | [`Protocol`], [`Transport`], [`LoopHandle::create_connection`], [`LoopHandle::create_server`] | bytes are pushed to you |
+//! | callbacks on datagrams or pipes | [`LoopHandle::create_datagram_endpoint`], [`LoopHandle::connect_read_pipe`], [`LoopHandle::connect_write_pipe`] | the same for datagrams and pipes |
+//! | callbacks on a descriptor of your own | [`LoopHandle::add_reader`], [`LoopHandle::readable`] | the loop says when it is ready, and you read |
 //! | callbacks and timers | [`LoopHandle::call_soon`], [`LoopHandle::call_later`] | the loop itself |
-//! | a loop of another kind around it | [`EventLoop::turn`] | one turn at a time, from outside |
+//! | another kind of loop around this one | [`EventLoop::turn`] | one turn at a time, driven from outside |
 //! | tasks | [`spawn`], [`Task`], [`sleep()`], [`timeout()`], [`timeout_at`], [`yield_now`] | coroutines on the loop |
-//! | both | [`Promise`] | a callback sets it, a coroutine awaits it |
+//! | both callbacks and coroutines | [`Promise`] | a callback sets it, a coroutine awaits it |
 //!
-//! A stream is a protocol, and uses its transport only through the public traits; a task is stepped by the same queue
-//! that runs callbacks. For speed, streams also use the loop's own buffers and its way of waking tasks, which are
-//! private.
+//! A stream is a protocol that uses its transport only through the public traits, and tasks run from the same queue
+//! as callbacks. For speed, streams also use two private parts of the loop: its buffers and its way of waking tasks.
 //!
-//! Short answers to what programs need first are [`recipes`].
+//! [`recipes`] has short answers to the first questions of most programs.
 //!
 //! # What to know
 //!
-//! * **One thread.** A loop, its handle, tasks and streams stay on their thread, so handlers share state by `Rc` and
-//!   `Cell`. A [`RemoteHandle`] and wakers reach the loop from other threads. A loop per thread uses several cores.
-//! * **Writes of one step are one system call.** A *step* is one callback, or one poll of a task. What it writes is
-//!   gathered, and handed to the kernel when it ends, before anything else runs. So the plain loop of `readline`,
-//!   `write` and `drain` answers all the lines that came together with one send.
-//! * **Backpressure.** [`write`](StreamWriter::write) never waits; [`drain`](StreamWriter::drain) waits while the peer
-//!   is behind by more than 64 KiB. Above twice its limit a reader receives no more, which holds the peer back.
-//! * **Every wait is cancel-safe.** Drop any future of this crate where it waits, as [`timeout()`] does: no byte is
-//!   lost, and the object can be used again.
+//! * **One thread.** A loop, its handle, its tasks and its streams stay on one thread, so handlers share state
+//!   through `Rc` and `Cell`. Other threads reach the loop through a [`RemoteHandle`] or a waker. To use several
+//!   cores, run one loop per thread.
+//! * **The writes of one step are one system call.** A *step* is one callback or one poll of a task. Everything it
+//!   writes is gathered, and handed to the kernel when the step ends, before anything else runs. A plain loop of
+//!   `readline`, `write` and `drain` therefore answers all lines that arrived together with one send.
+//! * **Backpressure.** [`write`](StreamWriter::write) never waits; [`drain`](StreamWriter::drain) waits while the
+//!   peer is more than 64 KiB behind. A reader that holds more than twice its limit stops receiving, which holds the
+//!   peer back.
+//! * **Every wait is cancel-safe.** Any future of this crate may be dropped while it waits, as [`timeout()`] does: no
+//!   byte is lost, and the object can be used again.
 //! * **Errors** are `io::Error`, or a small type that converts into it. An error that nobody awaits becomes an
-//!   [`Incident`], which goes to the handler of [`LoopHandle::set_exception_handler`]. Without a handler it is logged,
-//!   and while the program has installed no logger, it is printed on standard error.
-//! * **What hangs or is slow** is told by [`LoopHandle::dump_tasks`], by [debug mode](LoopHandle::set_debug), for which
-//!   `WATERWHEEL_DEBUG=1` in the environment is enough, by [`LoopHandle::metrics`], and by a [trace](Builder::trace).
-//! * **Panics** of a callback, a protocol or a task are reported, and end only that one. The loop goes on.
-//! * **Signals** come with the feature `signals`: `add_signal_handler` of the loop, `ctrl_c()`, and a stream of signals.
-//!   [`Server::serve_until`] serves until something is ready, such as `ctrl_c()`, and then ends in order.
-//! * **Child processes** come with the feature `process`: `create_subprocess_exec` gives one with its standard streams as
-//!   streams, and `subprocess_exec` of the loop one whose events go to a protocol.
-//! * **TLS** comes with the feature `tls`: `.tls(..)` on whatever connects or serves, and `start_tls` in the middle.
-//! * **Traits of other crates** come with a feature each: `futures-io`, `tokio-io` and `hyper` on readers, writers and
-//!   [`Connection`]s, with what hyper needs of a runtime besides; `futures-core` for streams of lines, of connections, of
-//!   ticks and of signals. What one step writes through them is one system call, too, and closing through them is ours.
+//!   [`Incident`], which goes to the handler set by [`LoopHandle::set_exception_handler`]. Without a handler it is
+//!   logged or, if the program has installed no logger, printed to standard error.
+//! * **To find what hangs or is slow**, use [`LoopHandle::dump_tasks`], [debug mode](LoopHandle::set_debug), which
+//!   `WATERWHEEL_DEBUG=1` in the environment switches on, [`LoopHandle::metrics`], or a [trace](Builder::trace).
+//! * **A panic** in a callback, a protocol or a task is reported and ends only that callback, protocol or task. The
+//!   loop goes on.
+//! * **Signals** come with the feature `signals`: the loop's `add_signal_handler`, `ctrl_c()`, and a stream of
+//!   signals. [`Server::serve_until`] serves until a future such as `ctrl_c()` is ready, and then shuts down
+//!   gracefully.
+//! * **Child processes** come with the feature `process`: `create_subprocess_exec` starts one with its standard
+//!   streams as waterwheel streams, and the loop's `subprocess_exec` one whose events go to a protocol.
+//! * **TLS** comes with the feature `tls`: `.tls(..)` on everything that connects or serves, and `start_tls` for a
+//!   connection that is already open.
+//! * **Traits of other crates** come with one feature each: `futures-io`, `tokio-io` and `hyper` for readers, writers
+//!   and [`Connection`]s, with the executor and the timer that hyper needs; `futures-core` for streams of lines,
+//!   connections, ticks and signals. The writes of one step are one system call through these traits, too, and
+//!   closing through them works as it does without them.
 //!
 //! Channels and locks of `futures`, `async-channel` or `tokio::sync` work here, since a waker may be used from any
-//! thread. The chapter [`synchronization`] shows the crate that serves for each of asyncio's primitives.
+//! thread. The chapter [`synchronization`] shows which crate to use for each of asyncio's primitives.
 //!
 //! # Coming from asyncio
 //!
-//! Names are asyncio's where Rust allows; searching these pages for an asyncio name finds what it is called here, and
-//! [`coming_from::asyncio`] has all of them in tables. Keyword arguments are methods: `open_connection(host, port, limit=n)`
-//! is `open_connection((host, port)).limit(n).await`. Cancelling a task drops its future where it waits, where asyncio
-//! raises an exception. `ARCHITECTURE.md` has the list of what differs on purpose.
+//! Names are asyncio's where Rust allows. Searching these pages for an asyncio name finds its counterpart here, and
+//! [`coming_from::asyncio`] has all of them in tables. Keyword arguments are methods: `open_connection(host, port,
+//! limit=n)` is `open_connection((host, port)).limit(n).await`. Cancelling a task drops its future where it waits,
+//! whereas asyncio raises an exception there. `ARCHITECTURE.md` lists the intentional differences.
 //!
 //! # Coming from tokio
 //!
-//! [`coming_from::tokio`] has what each of its names is here.
+//! [`coming_from::tokio`] has the counterpart of each of tokio's names.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

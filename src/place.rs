@@ -1,7 +1,7 @@
-//! Lines of the source as numbers.
+//! Numbers for lines of source code.
 //!
-//! Another thread may ask which step runs, at any time. An address could be told to it by one atomic store, but safe code
-//! cannot make a reference of that again. A number it can look up here.
+//! Another thread may ask at any time which step is running. The loop could publish an address with one atomic store,
+//! but safe code cannot turn an address back into a reference. A number can be looked up here.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -9,11 +9,12 @@ use std::panic::Location;
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A line of the source. There are as many as the program has places that spawn or schedule. The first has the number 1.
+/// A line of source code that spawns or schedules. The program has a limited number of such lines. The first has the
+/// number 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place(u32);
 
-/// The lines that have a number, of all threads.
+/// The numbered lines of all threads.
 #[derive(Default)]
 struct Places {
     numbers: HashMap<&'static Location<'static>, Place>,
@@ -22,7 +23,8 @@ struct Places {
 
 static PLACES: Mutex<Option<Places>> = Mutex::new(None);
 
-/// How many places a thread finds without the table. A program that spawns from more places takes a lock here and there.
+/// How many places a thread remembers, and so finds without locking the table. A program that spawns from more places
+/// locks it now and then.
 const REMEMBERED: usize = 16;
 
 thread_local! {
@@ -31,7 +33,7 @@ thread_local! {
 }
 
 impl Place {
-    /// The number of a line. Asking again costs a few instructions.
+    /// The number of a line. Asking for the same line again costs a few instructions.
     #[inline]
     pub(crate) fn of(line: &'static Location<'static>) -> Place {
         LATEST.with(|latest| {

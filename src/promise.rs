@@ -7,10 +7,10 @@ use std::rc::Rc;
 
 use crate::executor::{Awaited, Reason, Waiters};
 
-/// A value that comes later. Clones are the same promise. It can be set once, by anyone, and any number may await it;
-/// each of them gets a clone of the value.
+/// A value that comes later. A clone is the same promise. It can be set once, through any clone, and any number of
+/// tasks may await it; each gets a clone of the value.
 ///
-/// It connects callbacks to coroutines: a callback sets it, and a coroutine awaits it.
+/// A promise connects callbacks to coroutines: a callback sets it, and a coroutine awaits it.
 ///
 /// ```
 /// use waterwheel::{Promise, get_running_loop};
@@ -42,11 +42,11 @@ impl<T> Promise<T> {
         Promise { state: Rc::new(State { value: OnceCell::new(), waiters: Waiters::default() }) }
     }
 
-    /// Sets the value. Those who wait run in the next turn, never inside this call.
+    /// Sets the value. Waiting tasks run in the next turn, never inside this call.
     ///
     /// # Errors
     ///
-    /// If the promise was set before, the error is `value`.
+    /// Returns `value` as the error if the promise was already set.
     #[doc(alias = "set_result")]
     pub fn set(&self, value: T) -> Result<(), T> {
         self.state.value.set(value)?;
@@ -72,7 +72,7 @@ impl<T: Clone> Promise<T> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses nothing, and does not affect anyone else.
+    /// Dropping the future loses nothing and does not affect other waiting tasks.
     #[track_caller]
     pub fn wait(&self) -> impl Future<Output = T> {
         let reason = Reason::new(Awaited::Promise, Location::caller());

@@ -1,4 +1,4 @@
-//! Short answers to what programs need first. Each is a whole piece of code that compiles.
+//! Short answers to the first questions of most programs. Each comes with complete code that compiles.
 //!
 //! * [Say what happens, by a logger](#say-what-happens-by-a-logger)
 //! * [Connect with a time limit](#connect-with-a-time-limit)
@@ -17,8 +17,9 @@
 //!
 //! # Say what happens, by a logger
 //!
-//! What nobody awaits, such as the panic of a handler, goes to the logger of the crate `log` that the program has
-//! installed, and to standard error while it has none. `env_logger` shows it if `RUST_LOG=waterwheel=debug` is set:
+//! An error that nobody awaits, such as the panic of a handler, goes to the `log` logger that the program has
+//! installed, or to standard error if it has none. `env_logger` shows these errors if `RUST_LOG=waterwheel=debug` is
+//! set:
 //!
 //! ```
 //! env_logger::init();
@@ -27,8 +28,8 @@
 //!
 //! # Connect with a time limit
 //!
-//! A [`timeout`](crate::timeout()) goes around anything that can be awaited, and drops it when the time is over. Its error
-//! converts into an `io::Error` of the kind `TimedOut`.
+//! A [`timeout`](crate::timeout()) wraps any future, and drops it when the time is over. Its error converts into an
+//! `io::Error` of the kind `TimedOut`.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -42,8 +43,8 @@
 //!
 //! # Share state between the handlers of a server
 //!
-//! All handlers run on the loop's thread, one at a time, and another runs only where this one awaits. So an `Rc` with a
-//! `Cell` or a `RefCell` is enough. Do not hold a borrow of a `RefCell` across an await.
+//! All handlers run on the loop's thread, one at a time, and another handler runs only where the current one awaits.
+//! So an `Rc` with a `Cell` or a `RefCell` is enough. Do not hold a borrow of a `RefCell` across an await.
 //!
 //! ```
 //! use std::cell::Cell;
@@ -68,9 +69,9 @@
 //!
 //! # Find out why a program hangs
 //!
-//! Start it with `WATERWHEEL_DEBUG=1`. What is mostly a fault is reported with its line; [`set_debug`](crate::LoopHandle::set_debug)
-//! has the list. With the feature `signals`, `kill -QUIT` prints what each task waits for. A test has a limit, and says what
-//! hung:
+//! Start it with `WATERWHEEL_DEBUG=1`. Likely faults are then reported with their line of code;
+//! [`set_debug`](crate::LoopHandle::set_debug) lists them. With the feature `signals`, `kill -QUIT` prints what each
+//! task waits for. A test can run with a time limit, and its error says what hung:
 //!
 //! ```
 //! use std::time::Duration;
@@ -85,7 +86,7 @@
 //!
 //! # Limit the number of connections
 //!
-//! A count in a `Cell`, and a guard that takes itself off the count when the handler ends, however it ends:
+//! Keep a count in a `Cell`, with a guard that decrements it when the handler ends, however it ends:
 //!
 //! ```
 //! use std::cell::Cell;
@@ -130,7 +131,7 @@
 //!
 //! # Close connections that are idle
 //!
-//! A read that is dropped by a timeout loses nothing. When the handler ends, the connection is closed.
+//! A read that a timeout drops loses no data. When the handler ends, the connection is closed.
 //!
 //! ```
 //! use std::time::Duration;
@@ -149,7 +150,7 @@
 //!
 //! # Stop in order at Ctrl-C
 //!
-//! With the feature `signals`. The listener closes at once; clients have ten seconds to finish.
+//! This needs the feature `signals`. The listener closes at once; clients have ten seconds to finish.
 //!
 //! ```no_run
 //! # #[cfg(feature = "signals")]
@@ -167,7 +168,7 @@
 //!
 //! # Run work that would block the loop
 //!
-//! Files, long calculations and libraries that block go to a thread:
+//! Run file access, long calculations and blocking libraries on a thread:
 //!
 //! ```
 //! # waterwheel::run(async {
@@ -192,8 +193,9 @@
 //!
 //! # Do several things at once, and stop at the first failure
 //!
-//! [`gather`](crate::gather) waits for all; [`try_gather`](crate::try_gather) cancels the rest at the first error;
-//! a [`TaskGroup`](crate::TaskGroup) takes more tasks as it goes on; [`race`](crate::race) gives the first of several.
+//! [`gather`](crate::gather) waits for all futures; [`try_gather`](crate::try_gather) cancels the rest at the first
+//! error; a [`TaskGroup`](crate::TaskGroup) accepts more tasks while it runs; [`race`](crate::race) returns the first
+//! result.
 //!
 //! ```
 //! use std::io;
@@ -212,8 +214,8 @@
 //!
 //! # Have another thread call the loop
 //!
-//! A [`RemoteHandle`](crate::RemoteHandle) may go to any thread. What it spawns runs on the loop, and may use what is not
-//! `Send` there.
+//! A [`RemoteHandle`](crate::RemoteHandle) may be sent to any thread. The tasks that it spawns run on the loop, where
+//! they may use values that are not `Send`.
 //!
 //! ```
 //! # waterwheel::run(async {
@@ -228,7 +230,7 @@
 //!
 //! # Use TLS
 //!
-//! With the feature `tls`, two lines:
+//! With the feature `tls`, this takes two lines:
 //!
 //! ```no_run
 //! # #[cfg(feature = "tls")]
@@ -261,8 +263,8 @@
 //!
 //! # Test with a clock that does not wait
 //!
-//! Code that waits for an hour is tested in no time: [`ManualClock`](crate::testing::ManualClock) jumps to the next deadline
-//! when nothing else is left to do.
+//! Code that waits for an hour can be tested in an instant: [`ManualClock`](crate::testing::ManualClock) jumps to the
+//! next deadline when there is nothing else to do.
 //!
 //! ```
 //! use std::rc::Rc;
@@ -279,7 +281,7 @@
 //!
 //! # Test a protocol of lines without a socket
 //!
-//! A reader can be fed by hand:
+//! A test can feed a reader directly:
 //!
 //! ```
 //! use waterwheel::StreamReader;

@@ -1,8 +1,8 @@
-//! A table whose entries keep their keys while others come and go, and which frees the memory that a burst needed.
+//! A table whose entries keep their keys while others come and go, and which frees the memory of a burst.
 //!
-//! A plain vector cannot shrink below its last entry: one entry with a long life behind a million short ones keeps the
-//! memory of all. So only the first entries are in a vector, which most tables never outgrow. The others are in pieces
-//! of a few slots each. A piece without entries is freed, and only the pointer to it stays.
+//! A plain vector cannot shrink below its last entry: one long-lived entry behind a million short-lived ones keeps
+//! the memory of all. So only the first entries are in a vector, which most tables never outgrow. The others are in
+//! pieces of a few slots each. An empty piece is freed, and only the pointer to it stays.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,18 +11,18 @@ use std::ops::{Index, IndexMut};
 /// How many slots a piece has, which is the number of bits in its mask.
 const PIECE: u32 = u64::BITS;
 
-/// Room for this many entries of a map or of an empty table is not freed.
+/// A map or an empty table may keep capacity for this many entries.
 const KEPT: usize = 1024;
 
-/// The list of pieces keeps room for this many when the last entry is removed.
+/// The list of pieces may keep capacity for this many when the last entry is removed.
 const KEPT_PIECES: usize = KEPT / PIECE as usize;
 
-/// Entries by key. A key is used again after its entry was removed. The first `NEAR` entries are in one vector, which
-/// never shrinks while there is an entry.
+/// Entries by key. A key is reused after its entry is removed. The first `NEAR` entries are in one vector, which does
+/// not shrink while the table has an entry.
 #[derive(Debug)]
 pub(crate) struct Slots<T, const NEAR: usize = KEPT> {
     near: Vec<Option<T>>,
-    /// The free keys of that vector.
+    /// The free keys of `near`.
     free: Vec<u32>,
     /// The entries with keys from `NEAR` on.
     far: Pieces<T>,
@@ -58,7 +58,7 @@ impl<T, const NEAR: usize> Slots<T, NEAR> {
             self.near.push(Some(make(key)));
             return key;
         }
-        // The vector is full, so the keys of the pieces begin at its length.
+        // `near` is full, so the keys of the pieces begin at its length.
         key + self.far.insert_with(|far| make(key + far))
     }
 
@@ -133,13 +133,13 @@ impl<T, const NEAR: usize> IndexMut<u32> for Slots<T, NEAR> {
     }
 }
 
-/// Slots in pieces that are made when they are needed and freed when they are empty.
+/// Slots in pieces that are allocated when they are needed and freed when they are empty.
 #[derive(Debug)]
 struct Pieces<T> {
-    /// Invariant: a piece without entries has memory only if it is the next to be filled, which is the last of `open`.
+    /// Invariant: an empty piece has memory only if it is the next to be filled, which is the last of `open`.
     pieces: Vec<Option<Box<Piece<T>>>>,
     /// The numbers of all pieces that are not full, each once, including the freed ones. The last is filled first, so
-    /// that the others become empty.
+    /// that the others can become empty.
     open: Vec<u32>,
     len: usize,
 }
@@ -221,7 +221,7 @@ impl<T> Pieces<T> {
         Some(entry)
     }
 
-    /// Called when a full piece gets a free slot, or a piece has no entries any more.
+    /// Called when a full piece gets a free slot, or when a piece becomes empty.
     #[cold]
     fn give_memory_back(&mut self, number: u32, was_full: bool) {
         if self.len == 0 && self.pieces.len() > KEPT_PIECES {
@@ -237,8 +237,8 @@ impl<T> Pieces<T> {
         }
     }
 
-    /// Frees a piece that is empty and not the next to be filled. That one stays, since it might otherwise be freed and
-    /// made again in turn.
+    /// Frees a piece if it is empty. Not to be called for the piece that is filled next, which might otherwise be
+    /// freed and allocated again and again.
     fn free_if_empty(&mut self, number: u32) {
         let place = &mut self.pieces[number as usize];
         if place.as_ref().is_some_and(|piece| piece.is_empty()) {
@@ -247,7 +247,7 @@ impl<T> Pieces<T> {
     }
 }
 
-/// Frees memory of a map that was much fuller before. To be called when an entry was removed.
+/// Frees memory of a map that was once much fuller. To be called after an entry is removed.
 pub(crate) fn shrink_map<K: Hash + Eq, V>(map: &mut HashMap<K, V>) {
     if map.capacity() > KEPT && map.len() * 4 < map.capacity() {
         map.shrink_to(map.len() * 2);
@@ -258,7 +258,7 @@ pub(crate) fn shrink_map<K: Hash + Eq, V>(map: &mut HashMap<K, V>) {
 mod tests {
     use super::*;
 
-    /// How many slots there is memory for, beside those of the vector.
+    /// How many slots there is memory for, not counting those of `near`.
     fn far_room<T, const NEAR: usize>(slots: &Slots<T, NEAR>) -> usize {
         slots.far.pieces.iter().flatten().count() * PIECE as usize
     }
@@ -301,7 +301,7 @@ mod tests {
         assert_eq!((slots.len(), far_room(&slots)), (127, 128));
     }
 
-    /// The naive twin is a map. Beside it, at most one piece may be empty.
+    /// The naive twin is a map. In addition, at most one piece may be empty.
     #[test]
     fn any_sequence_agrees_with_a_map() {
         let mut seed = 0x2545_f491_4f6c_dd1d_u64;

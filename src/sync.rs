@@ -1,7 +1,8 @@
-//! What threads share, in one place: std's primitives, as the executor, the threads and remote tasks use them.
+//! The primitives of std by which threads share state: the executor, the thread pool and remote tasks import them
+//! from here.
 //!
-//! Those import them from here, so that the model checker of `tests/loom` can put its own in their place and try every
-//! order in which threads may meet.
+//! That lets the model checker of `tests/loom` substitute its own primitives and try every interleaving of the
+//! threads.
 
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
 pub(crate) use std::{thread, thread_local};

@@ -1,26 +1,26 @@
-//! Queues, locks and events: asyncio's synchronization primitives by name, and the crate that serves for each.
+//! Queues, locks and events: asyncio's synchronization primitives by name, and which crate to use for each.
 //!
-//! This module has no items, since waterwheel has no primitives of its own. A future that is woken by its waker runs on
-//! any loop, so those of other crates run here unchanged, and a program that moves to another runtime keeps them.
-//! Every example below is a test of this crate.
+//! This module has no items, since waterwheel has no synchronization primitives of its own. Futures that rely only on
+//! their waker run on any executor, so the primitives of other crates work here unchanged, and a program that moves
+//! to another runtime keeps them. Every example below is tested.
 //!
 //! | asyncio | here |
 //! | --- | --- |
 //! | [`Queue`](#queue) | `async_channel`, or `tokio::sync::mpsc`, or `futures::channel::mpsc` |
 //! | [`Event`](#event) | [`Promise<()>`](crate::Promise) if it is set once; `event_listener::Event` and a flag otherwise |
-//! | [`Lock`](#lock) | none, where no await is between; `async_lock::Mutex`, or `tokio::sync::Mutex` |
+//! | [`Lock`](#lock) | none, if there is no await in between; `async_lock::Mutex`, or `tokio::sync::Mutex` |
 //! | [`Semaphore`](#semaphore), `BoundedSemaphore` | `async_lock::Semaphore`, or `tokio::sync::Semaphore` |
-//! | [`Condition`](#condition) | `event_listener::Event` and the state that it is about |
+//! | [`Condition`](#condition) | `event_listener::Event` beside the state |
 //! | [`Barrier`](#barrier) | `async_lock::Barrier`, or `tokio::sync::Barrier` |
 //!
-//! All of a loop's tasks run on one thread, and another task runs only where this one awaits. State in an `Rc<Cell<_>>`
-//! or `Rc<RefCell<_>>` therefore needs no lock, unless it must stay as it is across an await.
+//! All tasks of a loop run on one thread, and other tasks run only where the current one awaits. State in an
+//! `Rc<Cell<_>>` or `Rc<RefCell<_>>` therefore needs no lock, unless it must not change across an await.
 //!
 //! # Queue
 //!
-//! A bounded channel holds the producer back, as `Queue(maxsize=n)` does, and each item goes to one consumer. Dropping
-//! the last sender is `shutdown()`: the consumers get what is left, and then an error. Instead of `task_done` and
-//! `join`, await the consumers.
+//! A bounded channel holds the producer back, as `Queue(maxsize=n)` does, and each item goes to one consumer.
+//! Dropping the last sender is `shutdown()`: the consumers get the remaining items, and then an error. Instead of
+//! `task_done` and `join`, await the consumers.
 //!
 //! ```
 //! # waterwheel::run(async {
@@ -44,7 +44,7 @@
 //! # });
 //! ```
 //!
-//! The others differ in their names, and in that there is one consumer:
+//! The other two have different names and allow only one consumer:
 //!
 //! ```
 //! # waterwheel::run(async {
@@ -80,9 +80,9 @@
 //! # });
 //! ```
 //!
-//! One that is also cleared is a flag, and something that tells of its changes. The listener is made before the flag is
-//! looked at, so that no change can fall in between. A flag that is set and cleared again in one step lets nobody
-//! through; asyncio's `Event` lets those through who waited already.
+//! An event that is also cleared is a flag with a notification of its changes. The listener is made before the flag
+//! is checked, so that no change can be missed in between. A flag that is set and cleared again in one step lets no
+//! task through; asyncio's `Event` lets through the tasks that were already waiting.
 //!
 //! ```
 //! use event_listener::Event;
@@ -130,7 +130,8 @@
 //!
 //! # Lock
 //!
-//! Only where a task awaits while it holds the state, and no other may see it meanwhile:
+//! A lock is needed only where a task awaits while it works on the state and no other task may see the state
+//! meanwhile:
 //!
 //! ```
 //! # waterwheel::run(async {
@@ -154,8 +155,8 @@
 //!
 //! # Semaphore
 //!
-//! A permit is given back when its guard is dropped, so it cannot be released once too often, which is what
-//! `BoundedSemaphore` watches in asyncio.
+//! A permit is given back when its guard is dropped, so it cannot be released once too often, which asyncio's
+//! `BoundedSemaphore` checks for.
 //!
 //! ```
 //! # waterwheel::run(async {
@@ -181,7 +182,8 @@
 //!
 //! # Condition
 //!
-//! `Condition.wait_for(predicate)` is a loop around a listener, as under [Event](#event). The state needs no lock.
+//! `Condition.wait_for(predicate)` is a loop around a listener, as in the section [Event](#event). The state needs no
+//! lock.
 //!
 //! ```
 //! # waterwheel::run(async {

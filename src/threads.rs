@@ -1,8 +1,8 @@
-//! A small pool of threads, for what can only block: looking up names, and the user's own work.
+//! A small pool of threads for work that can only block: looking up names, and the user's own work.
 //!
-//! No thread is started before there is work for it. A thread that has no work for a while ends. When the loop closes,
-//! idle threads end at once and busy ones after their job, which nobody waits for. Results come back by the waker of
-//! whoever awaits them, and so through the mailbox.
+//! No thread is started before there is work for it. A thread that has no work for a while ends. When the loop
+//! closes, idle threads end at once and busy ones after their job, without anything waiting for them. A result wakes
+//! the task that awaits it, and so comes back through the mailbox.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -27,7 +27,7 @@ type Origin = &'static Location<'static>;
 /// The threads of one loop.
 pub(crate) struct Threads {
     shared: Arc<Shared>,
-    /// How many results are awaited. Meanwhile a clock that jumps stands still.
+    /// How many results are awaited. While there are any, a clock that jumps stands still.
     awaited: Rc<Cell<usize>>,
 }
 
@@ -41,13 +41,13 @@ struct Shared {
 
 struct State {
     waiting: VecDeque<Job>,
-    /// Where the jobs were started that run now. Those are as many as there are busy threads. The others look for work, or
-    /// are about to.
+    /// Where each running job was started. There is one for each busy thread. The other threads look for work, or are
+    /// about to.
     running: Slab<Origin>,
     /// Invariant: `running.len() + sleeping <= threads <= limit`.
     threads: usize,
-    /// How many threads wait on [`Shared::work`], or were just woken by it. Those that neither run a job nor sleep look
-    /// for work, and need no notice of it.
+    /// How many threads wait on [`Shared::work`], or were just woken by it. Threads that neither run a job nor sleep
+    /// look for work, and need not be notified of it.
     sleeping: usize,
     limit: usize,
     /// How many threads were ever started, for their names.
@@ -56,7 +56,7 @@ struct State {
 }
 
 impl State {
-    /// Where each job was started that is not done, and whether it runs: first those that do.
+    /// Where each unfinished job was started, and whether it is running. Running jobs come first.
     fn jobs(&self) -> Vec<(Origin, bool)> {
         let running = self.running.iter().map(|(_, origin)| (*origin, true));
         running.chain(self.waiting.iter().map(|job| (job.origin, false))).collect()
@@ -65,25 +65,25 @@ impl State {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Work is taken.
+    /// The pool accepts work.
     Open,
-    /// No more work is taken. What was taken before is still done.
+    /// The pool accepts no more work. Work accepted before is still done.
     ShuttingDown,
-    /// Work that has not begun is forgotten.
+    /// The pool is closed. Work that has not begun is dropped.
     Closed,
 }
 
 struct Job {
-    /// Returns who is to be woken, once the thread is free again.
+    /// Returns the waker to call once the thread is free again.
     work: Box<dyn FnOnce() -> Option<Waker> + Send>,
     origin: Origin,
 }
 
 /// Why a job gave no result.
 pub(crate) enum JobError {
-    /// No thread could be had for it.
+    /// No thread could be started for it.
     NoThread(io::Error),
-    /// It panicked with this.
+    /// It panicked with this payload.
     Panicked(Box<dyn Any + Send>),
 }
 
@@ -102,8 +102,8 @@ impl Threads {
         Threads { shared: Arc::new(shared), awaited: Rc::default() }
     }
 
-    /// Runs `work` on a thread and gives what it returns. Dropping the future forgets work that has not begun; what has
-    /// begun runs to its end, and its result is dropped there.
+    /// Runs `work` on a thread and returns its result. If the future is dropped, work that has not begun does not
+    /// run; work that has begun runs to its end, and its result is dropped on its thread.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -129,7 +129,7 @@ impl Threads {
             let looking = idle - state.sleeping;
             let is_missed = state.waiting.len() > looking && state.sleeping > 0;
             drop(state);
-            // A thread that is woken under the lock has to wait for it.
+            // The lock is released first, since a thread that is woken under it would have to wait for it.
             if is_missed {
                 self.shared.work.notify_one();
             }
@@ -145,7 +145,7 @@ impl Threads {
         let error = io::Error::new(error.kind(), format!("no thread could be had: {error}"));
         let mut state = lock(&self.shared.state);
         state.threads -= 1;
-        // Other threads will do the job. If there are none, nobody will.
+        // Other threads will do the job. If there are none, the job is taken back.
         if state.threads > 0 {
             return Ok(());
         }
@@ -155,21 +155,21 @@ impl Threads {
         Err(error)
     }
 
-    /// Whether somebody awaits the result of a job.
+    /// Whether the result of any job is awaited.
     pub(crate) fn is_awaited(&self) -> bool {
         self.awaited.get() > 0
     }
 
-    /// Where each job was started that is not done, and whether it runs: first those that do.
+    /// Where each unfinished job was started, and whether it is running. Running jobs come first.
     pub(crate) fn jobs(&self) -> Vec<(Origin, bool)> {
         lock(&self.shared.state).jobs()
     }
 
-    /// Takes no more work, and waits until all that was taken is done, which blocks this thread.
+    /// Accepts no more work, and blocks this thread until all accepted work is done.
     ///
     /// # Errors
     ///
-    /// If that takes longer than `timeout`: where the jobs were started that are not done.
+    /// If that takes longer than `timeout`, the error says where each unfinished job was started.
     pub(crate) fn shut_down(&self, timeout: Duration) -> Result<(), Vec<Origin>> {
         let mut state = lock(&self.shared.state);
         state.phase = Phase::ShuttingDown;
@@ -181,7 +181,7 @@ impl Threads {
         if left.is_empty() { Ok(()) } else { Err(left) }
     }
 
-    /// Idle threads end, and work that has not begun is forgotten.
+    /// Ends idle threads, and drops work that has not begun.
     pub(crate) fn close(&self) {
         let mut state = lock(&self.shared.state);
         state.phase = Phase::Closed;
@@ -201,7 +201,7 @@ impl Drop for Threads {
 impl Shared {
     fn work_until_idle(&self) {
         while let Some((job, place)) = self.next_job() {
-            // A result that nobody wants any more is dropped by the job, which is the user's code.
+            // The job drops a result that is no longer wanted. That is user code, which may panic.
             let waker = catch_unwind(AssertUnwindSafe(job.work)).unwrap_or_default();
             let mut state = lock(&self.state);
             state.running.remove(place);
@@ -209,7 +209,7 @@ impl Shared {
                 self.done.notify_all();
             }
             drop(state);
-            // Whoever awaits the result finds this thread free for the next job.
+            // The task that awaits the result is woken only now, when this thread is free for the next job.
             if let Some(waker) = waker {
                 waker.wake();
             }
@@ -231,7 +231,7 @@ impl Shared {
                 state.threads -= 1;
                 return None;
             }
-            // To wake a thread that sleeps takes longer than to look a few times for a job that follows at once.
+            // Waking a sleeping thread takes longer than looking a few times for a job that follows at once.
             if looks > 0 {
                 looks -= 1;
                 drop(state);
@@ -251,7 +251,7 @@ impl Shared {
     }
 }
 
-/// Where a result is left for whoever awaits it.
+/// Where a job leaves its result for the future.
 struct ResultSlot<T> {
     state: Mutex<ResultState<T>>,
 }
@@ -261,7 +261,7 @@ struct ResultState<T> {
     waker: Option<Waker>,
 }
 
-/// Does the work, unless nobody wants its result any more. Returns who awaits it.
+/// Does the work, unless its future was dropped. Returns the waker of the task that awaits the result.
 fn work_for<T>(wanted: &Weak<ResultSlot<T>>, work: impl FnOnce() -> T) -> Option<Waker> {
     if wanted.strong_count() == 0 {
         return None;
@@ -276,7 +276,7 @@ fn work_for<T>(wanted: &Weak<ResultSlot<T>>, work: impl FnOnce() -> T) -> Option
 /// The future of [`Threads::run`].
 pub(crate) struct Working<T> {
     slot: Arc<ResultSlot<T>>,
-    /// There once this waits, and until it has its result.
+    /// Set from the first poll that has to wait until there is a result.
     awaited: Option<Awaited>,
     count: Rc<Cell<usize>>,
 }
