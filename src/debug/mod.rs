@@ -1,4 +1,4 @@
-//! Debug mode, as a program switches it on and off.
+//! Switching debug mode on and off.
 
 #[cfg(feature = "signals")]
 mod quit;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::event_loop::LoopHandle;
 
-/// A run begins. If the loop is in debug mode, SIGQUIT prints what it does from now on.
+/// A run begins. If the loop is in debug mode, SIGQUIT prints a dump from now on.
 pub(crate) fn begin_run(event_loop: &LoopHandle) {
     #[cfg(feature = "signals")]
     if event_loop.get_debug() {
@@ -18,34 +18,34 @@ pub(crate) fn begin_run(event_loop: &LoopHandle) {
 }
 
 impl LoopHandle {
-    /// Switches debug mode on or off, from the next turn on. [`Builder::debug`](crate::Builder::debug) has a loop begin with
-    /// it, and the variable `WATERWHEEL_DEBUG=1` of the environment has every loop of a program that does not say
-    /// otherwise.
+    /// Switches debug mode on or off, from the next turn on. [`Builder::debug`](crate::Builder::debug) creates a loop
+    /// with it switched on, and the environment variable `WATERWHEEL_DEBUG=1` switches it on for every loop whose
+    /// builder does not say otherwise.
     ///
-    /// In debug mode a loop looks out for what is mostly a fault of the program. It tells each as an
-    /// [`Incident`](crate::Incident), which goes to the exception handler, or to the log:
+    /// In debug mode a loop looks for likely faults of the program. It reports each as an
+    /// [`Incident`](crate::Incident), which goes to the exception handler or to the log:
     ///
-    /// | message | what happened | what mends it |
+    /// | message | what happened | remedy |
     /// | --- | --- | --- |
     /// | A step took too long | a callback, or a step of a task, ran for [100 ms](LoopHandle::set_slow_callback_duration) or longer; nothing else could run meanwhile | [`to_thread`](crate::to_thread), or a [`yield_now`](crate::yield_now()) in between |
-    /// | A timer was late | by as long: a step before it was slow, or many were ready at once | the same |
-    /// | A task failed, and nobody took its error | its future returned an `Err`, and its [`Task`](crate::Task) was dropped without being awaited | await the task, or tell of the error in it |
-    /// | A task is woken again and again, though it is over | 100 times: somebody has kept its waker. (A task that is not over is polled in the turn after it is woken.) | drop the waker with the future that left it |
-    /// | A builder was made, and never awaited, so it did nothing | as by `let _ = open_connection(..)`, or by an error between making and awaiting it | await it, and do what may fail before it is made |
-    /// | A writer stays over its high mark, and nobody drains it | for 100 turns, after a [`write`](crate::StreamWriter::write) of the line that it names; the peer does not keep up | [`drain`](crate::StreamWriter::drain) after writing |
-    /// | A writer was dropped over its high mark, and nobody had drained it | a handler, or another task, has ended so. Dropping a writer is how its side is closed, and no fault; but what is left here is given up if the peer takes none of it for [30 seconds](crate::Builder::close_timeout), and only a reader that is still there hears of that | `drain`, or [`close`](crate::StreamWriter::close) and [`wait_closed`](crate::StreamWriter::wait_closed) |
+    /// | A timer was late | by as long: a step before it was slow, or many steps were ready at once | the same |
+    /// | A task failed, and nobody took its error | its future returned an `Err`, and its [`Task`](crate::Task) was dropped without being awaited | await the task, or report the error inside it |
+    /// | A task is woken again and again, though it is over | 100 times: its waker was kept somewhere. (A task that is not over is polled in the turn after it is woken.) | drop the waker together with the future that registered it |
+    /// | A builder was made, and never awaited, so it did nothing | for example in `let _ = open_connection(..)`, or because of an error between making and awaiting it | await it, and do what may fail before making it |
+    /// | A writer stays over its high mark, and nobody drains it | for 100 turns after a [`write`](crate::StreamWriter::write) on the reported line; the peer does not keep up | [`drain`](crate::StreamWriter::drain) after writing |
+    /// | A writer was dropped over its high mark, and nobody had drained it | a handler or another task has ended with bytes unsent. Dropping a writer closes its side and is no fault in itself; but these bytes are given up if the peer takes none of them for [30 seconds](crate::Builder::close_timeout), and only a reader that still exists gets an error | `drain`, or [`close`](crate::StreamWriter::close) and [`wait_closed`](crate::StreamWriter::wait_closed) |
     ///
     /// Times are those of the loop's [clock](crate::Builder::clock).
     ///
-    /// A step is timed in debug mode, so [`dump_tasks`](LoopHandle::dump_tasks) knows the longest poll of each task, and
-    /// [`RemoteHandle::dump`](crate::RemoteHandle::dump) says of a loop that does not answer which step is running. Each
-    /// step costs a few readings of the clock and a few allocations more. A loop that is not in debug mode asks once in a
-    /// turn, and pays nothing else. Which line writes is known of writers that were made in debug mode only.
+    /// Steps are timed in debug mode, so [`dump_tasks`](LoopHandle::dump_tasks) knows the longest poll of each task,
+    /// and [`RemoteHandle::dump`](crate::RemoteHandle::dump) says which step is running in a loop that does not
+    /// answer. Each step costs a few clock readings and a few allocations more. A loop that is not in debug mode pays
+    /// only for one check per turn. The line that wrote is known only for writers that were created in debug mode.
     ///
-    /// With the feature `signals`, SIGQUIT (`Ctrl-\`) prints a dump on standard error, and the program goes on. That is so
-    /// from the first [`run`](crate::EventLoop::run) or [`run_forever`](crate::EventLoop::run_forever) in debug mode until it
-    /// is switched off or the loop is closed. A thread waits for the signal meanwhile, so a loop that has been stuck for a
-    /// second is told of as well: which step it is in.
+    /// With the feature `signals`, SIGQUIT (`Ctrl-\`) prints a dump to standard error, and the program goes on. This
+    /// works from the first [`run`](crate::EventLoop::run) or [`run_forever`](crate::EventLoop::run_forever) in debug
+    /// mode until debug mode is switched off or the loop is closed. The signal is handled on a thread of its own: if
+    /// the loop has not answered for a second, the step that it is stuck in is printed instead.
     ///
     /// ```
     /// use std::cell::RefCell;
@@ -89,8 +89,8 @@ impl LoopHandle {
         self.core().executor.is_debugged()
     }
 
-    /// Sets from how long on [debug mode](LoopHandle::set_debug) reports a step, and how late a timer may be before it is
-    /// reported. Zero reports every step.
+    /// Sets how long a step may take, and how late a timer may be, before [debug mode](LoopHandle::set_debug) reports
+    /// it. Zero reports every step.
     ///
     /// ```
     /// use std::time::Duration;
@@ -104,7 +104,7 @@ impl LoopHandle {
         self.core().set_slow_callback_duration(most);
     }
 
-    /// From how long on [debug mode](LoopHandle::set_debug) reports a step.
+    /// How long a step may take before [debug mode](LoopHandle::set_debug) reports it.
     pub fn slow_callback_duration(&self) -> Duration {
         self.core().slow_callback_duration()
     }

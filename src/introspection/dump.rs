@@ -1,26 +1,26 @@
-//! What a dump holds.
+//! The contents of a dump.
 
 use std::panic::Location;
 use std::time::Duration;
 
 use crate::task::TaskId;
 
-/// What a loop was doing when [`dump_tasks`](crate::LoopHandle::dump_tasks) was called. `{}` prints it as a text for
-/// people, with the tasks as a tree.
+/// What a loop was doing when [`dump_tasks`](crate::LoopHandle::dump_tasks) was called. `{}` prints it for human
+/// readers, with the tasks as a tree.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LoopDump {
-    /// Whether steps are timed: in [debug mode](crate::LoopHandle::set_debug), and while a
+    /// Whether steps are timed, as they are in [debug mode](crate::LoopHandle::set_debug) and while a
     /// [trace](crate::Builder::trace) is written. Otherwise the longest poll of a task is not known.
     pub times_steps: bool,
-    /// The tasks that are not over, the main future among them, in the order in which they were spawned.
+    /// The unfinished tasks, including the main future, in the order in which they were spawned.
     pub tasks: Vec<TaskDump>,
     /// The timers, the next one first.
     pub timers: Vec<TimerDump>,
-    /// What is watched for events: connections with their states and buffers, listeners, descriptors of the user's own. A
-    /// line each.
+    /// What is watched for events: connections with their states and buffers, listeners, and the user's own
+    /// descriptors. One line each.
     pub sources: Vec<String>,
-    /// Work on threads: what runs, then what waits for a thread.
+    /// Work on threads: first the running jobs, then those that wait for a thread.
     pub jobs: Vec<JobDump>,
 }
 
@@ -28,36 +28,36 @@ pub struct LoopDump {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TaskDump {
-    /// Who it is.
+    /// Its id.
     pub id: TaskId,
     /// Its name, as [`Task::name`](crate::Task::name) gives it.
     pub name: String,
-    /// The task that spawned it, which may be over. `None` if a callback did, or if it is a main future.
+    /// The task that spawned it, which may have finished. `None` if a callback spawned it, or if it is a main future.
     pub parent: Option<TaskId>,
-    /// Whether it is the future that the loop was run with.
+    /// Whether it is the main future, which the loop was run with.
     pub is_main: bool,
     /// The line that spawned it, or that ran the loop.
     pub spawned_at: &'static Location<'static>,
     /// How long ago it was spawned.
     pub age: Duration,
-    /// How often it was polled.
+    /// How many times it was polled.
     pub polls: u32,
-    /// How long its longest poll took, of those that were timed. `None` if none was; see [`LoopDump::times_steps`].
+    /// How long its longest timed poll took. `None` if none was timed; see [`LoopDump::times_steps`].
     pub longest_poll: Option<Duration>,
-    /// Whether it waits.
+    /// Whether it is running, ready or waiting.
     pub state: TaskState,
     /// What it waits for. Empty for a task that waits for something outside of this crate, such as a channel or a lock.
     pub waits: Vec<WaitDump>,
 }
 
-/// What a task does.
+/// What a task is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskState {
     /// It is being polled: it called for the dump.
     Running,
     /// Its next step is in the queue.
     Ready,
-    /// It waits, for so long.
+    /// It has been waiting for this long.
     Waiting(Duration),
 }
 
@@ -65,11 +65,11 @@ pub enum TaskState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WaitDump {
-    /// The function that waits, such as `readline`, or what is waited for, such as `a promise`.
+    /// The function that waits, such as `readline`, or the thing that is waited for, such as `a promise`.
     pub what: String,
     /// The line that called it. `None` for a poll method, and for a task that is awaited.
     pub at: Option<&'static Location<'static>>,
-    /// How that stands, such as `40 bytes unread`.
+    /// The state of the thing that is waited for, such as `40 bytes unread`.
     pub detail: Option<String>,
 }
 
@@ -77,9 +77,9 @@ pub struct WaitDump {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TimerDump {
-    /// The time that is left. Zero if it is due.
+    /// The time left. Zero if the timer is due.
     pub left: Duration,
-    /// What it does: the task that it wakes, or the line that scheduled a callback.
+    /// What it does: which task it wakes, or which line scheduled its callback.
     pub what: String,
 }
 
@@ -89,6 +89,6 @@ pub struct TimerDump {
 pub struct JobDump {
     /// The line that started it.
     pub started_at: &'static Location<'static>,
-    /// Whether a thread does it now. Otherwise it waits for one.
+    /// Whether a thread is running it. Otherwise it waits for a thread.
     pub is_running: bool,
 }

@@ -1,4 +1,4 @@
-//! A run with a limit, whose end says what hung.
+//! A run with a time limit, whose error says what hung.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -14,14 +14,15 @@ use super::LoopDump;
 use crate::event_loop::EventLoop;
 
 impl EventLoop {
-    /// Runs until `main` is done, as [`run`](EventLoop::run) does, but for at most `limit`. Serves tests, and programs that
-    /// must end: where they hang, the error says which task waits for what.
+    /// Runs until `main` is done, as [`run`](EventLoop::run) does, but for at most `limit`. This is for tests, and
+    /// for programs that must end: if they hang, the error says which task waits for what.
     ///
-    /// The limit is kept between two steps. A step that blocks the thread is not interrupted.
+    /// The limit is checked between steps. A step that blocks the thread is not interrupted.
     ///
     /// # Errors
     ///
-    /// If the time is over first. `main` is dropped then; the other tasks keep their state, as after `run`.
+    /// Returns [`Hung`] if the time is over before `main` is done. `main` is dropped then; the other tasks keep their
+    /// state, as after `run`.
     ///
     /// # Panics
     ///
@@ -43,7 +44,7 @@ impl EventLoop {
     #[track_caller]
     pub fn run_within<F: IntoFuture>(&mut self, limit: Duration, main: F) -> Result<F::Output, Hung> {
         let over = Rc::new(Over::default());
-        // A callback takes the dump, so that the main future is seen where it waits.
+        // A callback takes the dump, so that the dump shows where the main future waits.
         let timer = self.handle().call_later(limit, {
             let (over, event_loop) = (Rc::clone(&over), self.handle());
             move || {
@@ -65,7 +66,7 @@ impl EventLoop {
     }
 }
 
-/// Whether the time is over, for the main future alone.
+/// Whether the time is over. Only the main future waits for this.
 #[derive(Default)]
 struct Over {
     dump: Cell<Option<Box<LoopDump>>>,
@@ -73,18 +74,18 @@ struct Over {
 }
 
 impl Over {
-    /// It leaves no reason: that the run has a limit is not what the main future waits for.
+    /// Leaves no reason for a dump, since the time limit is not what the main future waits for.
     fn poll(&self, cx: &Context<'_>) -> Poll<Box<LoopDump>> {
         drop(self.waker.replace(Some(cx.waker().clone())));
         self.dump.take().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
-/// A main future was not done in time.
+/// The main future was not done in time.
 #[derive(Debug)]
 pub struct Hung {
     limit: Duration,
-    /// In a box, since it is large, and an error is moved often.
+    /// Boxed, since it is large and errors are moved often.
     dump: Box<LoopDump>,
 }
 

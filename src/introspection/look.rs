@@ -1,4 +1,4 @@
-//! Asks every part of a loop what it has to do.
+//! Collects what each part of a loop has to do.
 
 use std::fmt;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use crate::executor::{Executor, Reason, TaskNode, Waited, milliseconds};
 use crate::reactor::Source;
 use crate::task::TaskId;
 
-/// The tasks that are not over, and the main future, in the order in which they were spawned.
+/// The unfinished tasks and the main future, in the order in which they were spawned.
 pub(super) fn live_nodes(executor: &Executor) -> Vec<Rc<TaskNode>> {
     let mut nodes = executor.all_nodes();
     nodes.retain(|node| node.is_live() || node.is_main());
@@ -44,7 +44,7 @@ pub(super) fn look_at(core: &Core) -> LoopDump {
     }
 }
 
-/// What was asked once, for all tasks.
+/// What is collected once, for all tasks.
 struct Asked<'a> {
     core: &'a Core,
     executor: &'a Executor,
@@ -84,7 +84,8 @@ impl Asked<'_> {
         let mut waits: Vec<_> = node.reasons_left().into_iter().map(|reason| self.wait(node, reason)).collect();
         for stream in &self.streams {
             let reading = stream.reading(node.seat(), node.record().step());
-            // A function that is made of others has said already why it waits.
+            // A reason without a line comes from a poll method. It is left out if the function that calls the method
+            // has given its own.
             if let Some(reason) = reading.filter(|reason| reason.at().is_some() || waits.is_empty()) {
                 waits.push(WaitDump {
                     what: reason.what().to_string(),
@@ -103,7 +104,7 @@ impl Asked<'_> {
             let awaited = self.nodes.iter().find(|other| other.is_joined_by(node.seat()));
             awaited.map(|awaited| format!("{}, spawned at {}", self.name(awaited), awaited.record().spawned_at()))
         } else if what.is_time() {
-            // A task may have several timers, and only if it has one is it clear which this is.
+            // A task may have several timers. Only if it has exactly one is it clear which timer this wait is for.
             let mut own = self
                 .timers
                 .iter()
@@ -132,7 +133,7 @@ impl Asked<'_> {
     }
 }
 
-/// A source, as it describes itself.
+/// A source, displayed by its own description.
 struct Described<'a>(&'a dyn Source);
 
 impl fmt::Display for Described<'_> {

@@ -1,4 +1,4 @@
-//! A view inside: what each task waits for, and what else a loop has to do.
+//! Introspection: what each task waits for, and what else a loop has to do.
 
 mod dump;
 mod limit;
@@ -14,7 +14,7 @@ pub use remote::{NoDump, RunningStep};
 use crate::event_loop::{LoopHandle, try_get_running_loop};
 use crate::task::TaskId;
 
-/// The task that is running now. `None` in a callback, and where no loop runs.
+/// The task that is running now. `None` in a callback, and outside a running loop.
 ///
 /// ```
 /// use waterwheel::{current_task, spawn};
@@ -31,7 +31,7 @@ pub fn current_task() -> Option<TaskId> {
 }
 
 impl LoopHandle {
-    /// The tasks that are not over, in the order in which they were spawned.
+    /// The unfinished tasks, in the order in which they were spawned.
     ///
     /// ```
     /// # waterwheel::run(async {
@@ -43,17 +43,17 @@ impl LoopHandle {
         look::live_nodes(&self.core().executor).iter().map(|node| TaskId::new(node.record().number())).collect()
     }
 
-    /// What each task waits for, with the lines that spawned it and that wait, and what else the loop has to do: timers,
-    /// descriptors, work on threads. It is always there, and costs nothing until it is called.
+    /// What each task waits for, with the line that spawned it and the line that waits, and what else the loop has to
+    /// do: timers, descriptors, work on threads. It is always available, and costs nothing until it is called.
     ///
-    /// Printed with `{}` it is a tree: each task stands under the one that spawned it.
+    /// Printed with `{}`, the dump is a tree: each task is listed under the task that spawned it.
     ///
-    /// A task waits for something of this crate or for something else, such as a channel or a lock of another crate, of
-    /// which the loop knows nothing but that it has not woken the task. Where a task waits for several things, as in a
-    /// [`race`](crate::race), all are there that its last step has polled.
+    /// If a task waits for something outside this crate, such as another crate's channel or lock, the loop knows only
+    /// that nothing has woken the task. If a task waits for several things, as in a [`race`](crate::race), the dump
+    /// lists all that its last step has polled.
     ///
-    /// Since when a task waits is known as well as the loop knew the time when it ran the task: it reads its clock when it
-    /// has waited for events.
+    /// How long a task has been waiting is only as exact as the time that the loop knew when it ran the task: the
+    /// loop reads its clock after it has waited for events.
     ///
     /// ```
     /// use waterwheel::{Promise, get_running_loop, spawn, yield_now};

@@ -12,14 +12,14 @@ use super::words::Time;
 use crate::event_loop::{RemoteHandle, Stuck, get_running_loop};
 
 impl RemoteHandle {
-    /// What the loop is doing, as [`LoopHandle::dump_tasks`](crate::LoopHandle::dump_tasks) says, for another thread, such
-    /// as one that watches over the loop. It waits for at most `patience`, which blocks.
+    /// What the loop is doing, as in [`LoopHandle::dump_tasks`](crate::LoopHandle::dump_tasks), but for another
+    /// thread, such as a watchdog. Blocks for at most `patience`.
     ///
     /// # Errors
     ///
-    /// [`NoDump::Closed`] if the loop is closed, [`NoDump::Stalled`] if it takes no turn in this time: a step or a
-    /// callback blocks its thread, or nobody runs it. The error says which step is running, since when, and from which
-    /// line; in [debug mode](crate::LoopHandle::set_debug) by the name of its task.
+    /// [`NoDump::Closed`] if the loop is closed, and [`NoDump::Stalled`] if it takes no turn in this time because a
+    /// step blocks its thread or because it is not being run. The error says which step is running, for how long, and
+    /// from which line; in [debug mode](crate::LoopHandle::set_debug) also the name of its task.
     ///
     /// # Examples
     ///
@@ -39,7 +39,7 @@ impl RemoteHandle {
         }
         let (sender, receiver) = mpsc::sync_channel(1);
         let answer = move || {
-            // Nobody listens any more if the patience is over.
+            // The receiver is gone if the patience is over.
             let _ = sender.send(get_running_loop().dump_tasks());
         };
         if !self.call_soon(answer) {
@@ -58,21 +58,22 @@ impl RemoteHandle {
 pub enum NoDump {
     /// The loop is closed.
     Closed,
-    /// The loop has not taken a turn. This step is running. `None` if none is: then nobody runs the loop.
+    /// The loop has not taken a turn, since this step is running. `None` if no step is: then the loop is not being
+    /// run.
     Stalled(Option<RunningStep>),
 }
 
-/// The step that a loop is in, which does not end.
+/// The step that a stalled loop is running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunningStep {
-    /// Which it is, such as `a task` or `a callback`, and in debug mode `task "reader"`.
+    /// The kind of step, such as `a task` or `a callback`; in debug mode with a name, such as `task "reader"`.
     pub what: String,
-    /// The line that spawned the task, or that scheduled the callback. `None` for an event of a connection,
-    /// and outside of debug mode for a task whose future is being dropped.
+    /// The line that spawned the task or scheduled the callback. `None` for an event of a connection, and, unless in
+    /// debug mode, for a task whose future is being dropped.
     pub at: Option<&'static Location<'static>>,
-    /// For how long it has been running, by the system's clock. Outside of debug mode steps are not timed, so this counts
-    /// from when the turn began, which other steps of that turn may have used before. It says nothing there if the loop
+    /// How long it has been running, by the system's clock. Without debug mode, steps are not timed, so this counts
+    /// from the beginning of the turn and may include earlier steps of that turn, and it is meaningless if the loop
     /// has [another clock](crate::Builder::clock).
     pub running_for: Duration,
 }

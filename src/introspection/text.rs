@@ -1,4 +1,4 @@
-//! A dump as a text.
+//! A dump as text.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,7 +18,7 @@ impl fmt::Display for LoopDump {
     }
 }
 
-/// The tasks, each below the one that spawned it.
+/// The tasks, each below the task that spawned it.
 struct Tree<'a> {
     roots: Vec<&'a TaskDump>,
     children: HashMap<TaskId, Vec<&'a TaskDump>>,
@@ -74,7 +74,7 @@ impl fmt::Display for Head<'_> {
     }
 }
 
-/// The lines that say what a task does.
+/// The lines that say what a task is doing.
 fn waits(task: &TaskDump) -> Vec<String> {
     match task.state {
         TaskState::Running => vec!["is running".to_owned()],

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use crate::task::TaskId;
 
-/// `Task-7`, and the name if it has another.
+/// `Task-7`, followed by the name if the task has its own.
 pub(super) fn name_of(id: TaskId, name: &str) -> String {
     let number = id.to_string();
     if number == name { number } else { format!("{number} \"{name}\"") }
 }
 
-/// A time in the unit that fits.
+/// A time, displayed in milliseconds or seconds.
 pub(super) struct Time(pub(super) Duration);
 
 impl fmt::Display for Time {

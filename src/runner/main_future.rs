@@ -11,8 +11,8 @@ use crate::event_loop::{EventLoop, no_main};
 impl EventLoop {
     /// Runs until `main` is done, and returns its output. `main` need not be `'static`.
     ///
-    /// Callbacks and tasks that are ready when `main` is done still run once. Tasks that are not done keep their state,
-    /// and go on when the loop runs again.
+    /// Callbacks and tasks that are ready when `main` is done still run once. Unfinished tasks keep their state, and
+    /// continue when the loop runs again.
     ///
     /// # Panics
     ///
@@ -29,7 +29,7 @@ impl EventLoop {
         let node = core.executor.seat_main(Location::caller());
         node.wake();
         core.run_turns(&mut |node, lent| {
-            // A node that was queued again before the future was done must not poll it after that.
+            // A node that was queued again before the future was done must not poll it afterwards.
             let (None, Some(main)) = (&outcome, main.as_mut().as_pin_mut()) else { return };
             outcome = match node.poll_main(main, lent) {
                 Ok(Poll::Pending) => return,
@@ -40,8 +40,8 @@ impl EventLoop {
         });
         let stopped_early = outcome.is_none();
         node.retire_main();
-        // The future is dropped while the loop is the running one, since its destructors may use the loop. What they
-        // schedule runs in the turn below.
+        // The future is dropped while the loop is still the running loop, since destructors may use it. The callbacks
+        // and tasks that they schedule run in the turn below.
         let dropped = catch_unwind(AssertUnwindSafe(|| main.set(None)));
         if let (Err(payload), None | Some(Ok(_))) = (dropped, &outcome) {
             outcome = Some(Err(payload));
@@ -57,9 +57,10 @@ impl EventLoop {
         }
     }
 
-    /// Runs until [`stop`](crate::LoopHandle::stop) is called. It may be called again, and goes on with what is scheduled.
+    /// Runs until [`stop`](crate::LoopHandle::stop) is called. It may be called again, and continues with whatever is
+    /// scheduled.
     ///
-    /// If `stop` was called before, it runs one turn and does not wait for events.
+    /// If `stop` was called before this, it runs one turn and does not wait for events.
     ///
     /// # Panics
     ///
@@ -71,15 +72,15 @@ impl EventLoop {
         self.core().run_turns(&mut no_main);
     }
 
-    /// Cancels every task, and runs what their destructors schedule, such as the loss of a connection.
+    /// Cancels every task, and runs what the destructors schedule, such as the loss of a connection.
     pub(crate) fn cancel_tasks(&mut self) {
         let _running = self.enter();
         let core = self.core();
         for node in core.executor.live_tasks() {
             node.cancel();
         }
-        // The first turn drops the futures. The next two run what that scheduled: the loss of a connection, and whoever
-        // waits for the loss.
+        // The first turn drops the futures. The next two run what this has scheduled: the loss of connections, and
+        // then the tasks that wait for the loss.
         for _ in 0..3 {
             if core.executor.ready.is_empty() {
                 break;

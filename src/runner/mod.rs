@@ -1,4 +1,4 @@
-//! Running a program: on a new loop, or on one that was built.
+//! Running a program, on a new loop or on one from a builder.
 
 mod main_future;
 
@@ -8,9 +8,9 @@ use crate::event_loop::EventLoop;
 
 /// Runs `main` on a new loop and returns its output.
 ///
-/// When `main` is done, the other tasks are cancelled: their futures are dropped, and what that schedules runs. Then
-/// the loop is closed, and with it all open connections, without waiting for bytes that the kernel has not taken. If
-/// these matter, await `drain`, `wait_closed` or `Server::shutdown` in `main`.
+/// When `main` is done, the other tasks are cancelled: their futures are dropped, and what this schedules runs. Then
+/// the loop is closed, and with it all open connections, without waiting for unsent bytes. If these matter, await
+/// `drain`, `wait_closed` or `Server::shutdown` in `main`.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! A user's handler of a signal.
+//! A user's signal handler.
 
 use std::cell::Cell;
 use std::mem::take;
@@ -17,9 +17,9 @@ pub(super) struct Handler {
 enum State {
     /// It waits to be called.
     Idle(Box<dyn FnMut()>),
-    /// It is being called, and whoever calls it has the closure.
+    /// It is being called, and [`Lent`] has the closure.
     Running,
-    /// It is not called any more. Calls that were scheduled before do nothing.
+    /// It is no longer called. Calls that are already scheduled do nothing.
     #[default]
     Removed,
 }
@@ -35,7 +35,7 @@ impl Handler {
         event_loop.call_soon_for(self.added_at, move || handler.call());
     }
 
-    /// Drops the closure, or has it dropped when the call returns that is going on.
+    /// Drops the closure; if it is being called, it is dropped when that call returns.
     pub(super) fn remove(&self) {
         drop(self.state.take());
     }
@@ -48,7 +48,8 @@ impl Handler {
     }
 }
 
-/// The closure while it is called. It goes back to its handler even if it panics, unless that was removed meanwhile.
+/// The closure while it is called. It goes back to its handler even if it panics, unless the handler was removed
+/// meanwhile.
 struct Lent<'a> {
     handler: &'a Handler,
     closure: Option<Box<dyn FnMut()>>,

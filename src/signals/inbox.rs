@@ -1,4 +1,4 @@
-//! What a stream of signals has heard.
+//! The signals that a stream has received.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -7,12 +7,12 @@ use std::task::{Context, Poll, ready};
 
 use crate::executor::{Awaited, Reason, Waiter, leave, poll_operation, return_operation};
 
-/// What has come and was not taken.
+/// The signals that have arrived and were not taken.
 #[derive(Default)]
 pub(super) struct Inbox {
-    /// Each signal is in here at most once, so that a stream which nobody reads does not grow.
+    /// Each signal is in here at most once, so that the inbox of an unread stream does not grow.
     came: RefCell<VecDeque<i32>>,
-    /// Whoever polled last, since only one has the stream.
+    /// The task that polled last. There is only one, since a stream has one owner.
     waiter: Cell<Waiter>,
 }
 
@@ -26,7 +26,7 @@ impl Inbox {
         self.waiter.take().wake();
     }
 
-    /// Takes the signal that came first.
+    /// Takes the signal that arrived first.
     pub(super) fn poll_take(&self, cx: &Context<'_>) -> Poll<i32> {
         ready!(poll_operation(cx));
         if let Some(signal) = self.came.borrow_mut().pop_front() {

@@ -1,12 +1,12 @@
-//! One signal as one loop hears it.
+//! How one loop listens to one signal.
 //!
 //! ```text
 //!   the first handler or stream ──► listening ──► the last handler or stream is gone, or the loop closes ──► dropped
 //! ```
 //!
-//! The loop's reader owns the listener, and all others have weak references. So whatever drops the reader, a removal or
-//! the end of the loop, ends the listening: the closures are dropped, the descriptors closed, and the default action of
-//! the signal is back.
+//! The loop's reader owns the listener, and all other references are weak. So the listening ends when the reader is
+//! dropped, by its removal or with the loop: the closures are dropped, the descriptors are closed, and the default
+//! action of the signal is restored.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,14 +20,14 @@ use super::process::Caught;
 use crate::errors::loop_is_closed;
 use crate::event_loop::LoopHandle;
 
-/// How many deliveries of a signal one turn takes in.
+/// How many deliveries of a signal one turn reads.
 const DELIVERIES_PER_TURN: usize = 64;
 
-/// The signals that a loop listens to. An entry may be of a listener that is gone.
+/// The signals that a loop listens to. The listener of an entry may be gone.
 type Listeners = RefCell<BTreeMap<i32, Weak<Listener>>>;
 
 pub(super) struct Listener {
-    /// One byte for each delivery of the signal.
+    /// Carries one byte for each delivery of the signal.
     deliveries: UnixStream,
     handler: RefCell<Option<Rc<Handler>>>,
     inboxes: RefCell<Vec<Rc<Inbox>>>,
@@ -36,7 +36,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// The listener of this loop to this signal. If it is new, somebody has to be added at once.
+    /// This loop's listener for this signal. The caller must add a handler or an inbox to a new one at once.
     pub(super) fn of(event_loop: &LoopHandle, signal: i32) -> io::Result<Rc<Listener>> {
         if event_loop.is_closed() {
             return Err(loop_is_closed());
@@ -73,10 +73,10 @@ impl Listener {
         self.inboxes.borrow_mut().push(inbox);
     }
 
-    /// Takes in what has come.
+    /// Reads the deliveries, and passes them to the handler and the inboxes.
     fn hear(&self, event_loop: &LoopHandle) {
         let mut bytes = [0; DELIVERIES_PER_TURN];
-        // If nothing is there after all, the next event tells.
+        // If there is nothing to read after all, there will be another event.
         let count = (&self.deliveries).read(&mut bytes).unwrap_or(0);
         if count == 0 {
             return;
@@ -91,7 +91,7 @@ impl Listener {
         }
     }
 
-    /// Ends the listening if nobody is left for whom it is done.
+    /// Ends the listening if no handler and no inbox is left.
     fn end_if_unused(&self, event_loop: &LoopHandle) {
         if self.handler.borrow().is_none() && self.inboxes.borrow().is_empty() {
             listeners(event_loop).borrow_mut().remove(&self.signal);
@@ -102,7 +102,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // The calls that it has scheduled still have it.
+        // Calls that are already scheduled still hold the handler.
         if let Some(handler) = self.handler.take() {
             handler.remove();
         }
@@ -114,14 +114,14 @@ pub(super) fn remove_handler(event_loop: &LoopHandle, signal: i32) -> bool {
     let Some(listener) = get(event_loop, signal) else { return false };
     let handler = listener.handler.take();
     listener.end_if_unused(event_loop);
-    // The default action is back before the closure is dropped, which is user code.
+    // The default action is restored before the closure is dropped, since its destructor is user code.
     drop(listener);
     let Some(handler) = handler else { return false };
     handler.remove();
     true
 }
 
-/// Takes a stream's inbox away from the listener of a signal.
+/// Removes a stream's inbox from the listener of a signal.
 pub(super) fn remove_inbox(event_loop: &LoopHandle, signal: i32, inbox: &Rc<Inbox>) {
     let Some(listener) = get(event_loop, signal) else { return };
     listener.inboxes.borrow_mut().retain(|one| !Rc::ptr_eq(one, inbox));

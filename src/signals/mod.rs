@@ -1,4 +1,4 @@
-//! Signals, by signal-hook: handlers of a loop, streams of signals, and waiting for Ctrl-C.
+//! Signals, by means of signal-hook: handlers of a loop, streams of signals, and waiting for Ctrl-C.
 //!
 //! ```text
 //!   the kernel ──► signal-hook's handler ──► a byte for each loop that listens ──► the loop reads it in a turn
@@ -6,8 +6,8 @@
 //!                                                                             └──► the streams
 //! ```
 //!
-//! Each loop has a pair of sockets for each signal that it listens to, so that every loop of every thread hears a signal,
-//! and the number need not be sent. The loop watches its end with [`LoopHandle::add_reader`].
+//! Each loop has a socket pair for each signal that it listens to, so that every loop on every thread receives the
+//! signal, and the signal number need not be sent. The loop watches its end with [`LoopHandle::add_reader`].
 
 mod handler;
 mod inbox;
@@ -29,20 +29,21 @@ impl LoopHandle {
     /// Calls `handler` in a turn of this loop when the process gets the signal. An earlier handler of the same signal on
     /// this loop is dropped.
     ///
-    /// The handler is an ordinary callback, so it may do anything that a callback may, unlike a handler of the system. Any
-    /// number of loops, in any threads, may listen to the same signal, and each of them hears it. Interrupted system calls
-    /// are restarted.
+    /// The handler is an ordinary callback, so it may do anything that a callback may, unlike a signal handler of the
+    /// system. Any number of loops on any threads may listen to the same signal, and each of them receives it.
+    /// Interrupted system calls are restarted.
     ///
-    /// While anyone of this crate listens to a signal, its default action, which for most signals ends the process, does
-    /// not happen. When nobody does any more, it happens again, whatever the process did with the signal before. The
-    /// system does not allow that for a signal without a name, such as a real-time signal: that ends the process with the
-    /// exit status 128 plus its number. Another part of the program that listens to the same signal by itself does not
-    /// count.
+    /// While a loop listens to a signal, its default action, which ends the process for most signals, does not
+    /// happen. When no loop listens to it any more, the default action happens again, whatever the process did with
+    /// the signal before. That is not possible for a signal without a name, such as a real-time signal, which then
+    /// ends the process with the exit status 128 plus its number. Listeners elsewhere in the program that do not use
+    /// this crate do not count.
     ///
     /// # Coalescing
     ///
-    /// The system may deliver a signal once that was sent several times in a row, and while a loop does not run it counts
-    /// no more than some hundred of them. But after the last time it was sent the handler is always called at least once.
+    /// The system may deliver a signal only once that was sent several times in a row, and a loop that is not running
+    /// counts no more than a few hundred deliveries. But the handler is always called at least once after the signal
+    /// was last sent.
     ///
     /// # Errors
     ///
@@ -78,8 +79,8 @@ impl LoopHandle {
         Ok(())
     }
 
-    /// Removes the handler of a signal on this loop and drops it. Returns whether there was one. It is not called any
-    /// more, even if the signal has come already.
+    /// Removes the handler of a signal on this loop and drops it. Returns whether there was one. It is no longer
+    /// called, even if the signal has already arrived.
     pub fn remove_signal_handler(&self, signal: i32) -> bool {
         listener::remove_handler(self, signal)
     }

@@ -1,4 +1,5 @@
-//! What the whole process does with a signal: it goes to those who listen, and if nobody does, its default action happens.
+//! What the whole process does with a signal: the signal goes to all listeners, and if there are none, its default
+//! action happens.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -12,36 +13,39 @@ use signal_hook::consts::FORBIDDEN;
 use signal_hook::flag::{register_conditional_default, register_conditional_shutdown};
 use signal_hook::low_level::{pipe, signal_name, unregister};
 
-/// The signals that somebody has ever listened to. signal-hook keeps its handler for these, so the default action has to
-/// be emulated when nobody listens any more.
+/// The signals that ever had a listener. signal-hook keeps its handler for these, so the default action has to be
+/// emulated when there are no listeners any more.
 static CAUGHT: Mutex<BTreeMap<i32, DefaultAction>> = Mutex::new(BTreeMap::new());
 
 /// The default action of one signal.
 struct DefaultAction {
-    /// How many listen.
+    /// How many listeners there are.
     listeners: usize,
-    /// signal-hook's handler reads this. Invariant, while the table is not locked: it is true exactly while nobody listens.
+    /// signal-hook's handler reads this flag. Invariant, while the table is not locked: it is true exactly if
+    /// `listeners` is zero.
     happens: Arc<AtomicBool>,
 }
 
-/// A signal writes a byte into a socket until this is dropped.
+/// Until this is dropped, each delivery of the signal writes a byte into a socket.
 pub(crate) struct Caught {
     signal: i32,
     id: SigId,
 }
 
 impl Caught {
-    /// Has the signal write into `to`, as far as there is room.
+    /// Makes each delivery of the signal write a byte into `to`, as long as there is space.
     ///
-    /// No signal is swallowed on the way: until this returns, it has its default action or is written, or both.
+    /// No signal is lost meanwhile: a signal that arrives before this returns has its default action, is written, or
+    /// both.
     pub(crate) fn new(signal: i32, to: UnixStream) -> io::Result<Caught> {
         if FORBIDDEN.contains(&signal) {
             let text = format!("signal {signal} cannot be caught");
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         }
         let mut table = table();
-        // The default action is asked for before the socket: signal-hook keeps this order, and a signal that was written
-        // must not end the process when its listener hears it and is gone before the handler has run to its end.
+        // The default action is registered before the socket, and signal-hook runs its actions in this order.
+        // Otherwise a signal that was written could still end the process, if its listener reads it and is dropped
+        // before signal-hook's handler returns.
         let action = match table.entry(signal) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
@@ -63,18 +67,20 @@ impl Drop for Caught {
             action.listeners -= 1;
             action.happens.store(action.listeners == 0, Ordering::SeqCst);
         }
-        // After the default action is back, so that no signal is swallowed in between. This closes the socket.
+        // Unregistered only now that the default action is restored, so that no signal is lost in between. This
+        // closes the socket.
         unregister(self.id);
     }
 }
 
-/// Has the default action happen whenever the flag is set.
+/// Makes the default action happen while the flag is set.
 fn emulate_default(signal: i32) -> io::Result<Arc<AtomicBool>> {
     let happens = Arc::new(AtomicBool::new(true));
     let flag = Arc::clone(&happens);
     match signal_name(signal) {
         Some(_) => register_conditional_default(signal, flag)?,
-        // A signal that signal-hook does not know, such as a real-time one. Their default action is to end the process.
+        // This is a signal that signal-hook does not know, such as a real-time signal. Its default action is to end
+        // the process.
         None => register_conditional_shutdown(signal, signal.saturating_add(128), flag)?,
     };
     Ok(happens)

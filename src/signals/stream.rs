@@ -15,7 +15,7 @@ use super::listener::{Listener, remove_inbox};
 use crate::event_loop::{LoopHandle, get_running_loop};
 use crate::executor::{Awaited, because};
 
-/// Listens to these signals, on the loop that runs on this thread, until the stream is dropped.
+/// Listens to these signals on the running loop until the stream is dropped.
 ///
 /// [`LoopHandle::add_signal_handler`] says what happens to the default action of a signal, and how the system coalesces
 /// signals.
@@ -34,7 +34,7 @@ use crate::executor::{Awaited, because};
 ///
 /// # Errors
 ///
-/// As [`LoopHandle::add_signal_handler`]. It listens to none of the signals then.
+/// As [`LoopHandle::add_signal_handler`]. After an error it listens to none of the signals.
 ///
 /// # Panics
 ///
@@ -46,7 +46,7 @@ pub fn signals(of: &[i32]) -> io::Result<Signals> {
     Signals::of(&get_running_loop(), of)
 }
 
-/// A stream of signals, made by [`signals`]. Dropping it ends the listening.
+/// A stream of signals, created by [`signals`]. Dropping it ends the listening.
 #[must_use = "dropping it ends the listening"]
 pub struct Signals {
     event_loop: LoopHandle,
@@ -67,25 +67,26 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Waits for the next signal and gives its number. What came since the stream was made and was not taken yet is given
-    /// first, in the order in which it came. A signal that comes again before it was taken is given once.
+    /// Waits for the next signal and returns its number. Signals that have arrived since the stream was created are
+    /// returned first, in the order of their arrival. A signal that arrives again before it is taken is returned only
+    /// once.
     ///
-    /// After the loop has closed this waits for ever.
+    /// After the loop has closed, this waits forever.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses nothing: the signal is given to the next call.
+    /// Dropping the future loses nothing: the next call returns the signal.
     #[expect(clippy::should_implement_trait, reason = "an asynchronous iterator has this name for it, too")]
     #[track_caller]
     pub fn next(&mut self) -> impl Future<Output = i32> {
         because(Awaited::Signal, Location::caller(), async move { poll_fn(|cx| self.poll_next_signal(cx)).await })
     }
 
-    /// Polls for the next signal, as [`next`](Signals::next) does. The waker of the last poll is kept.
+    /// Polls for the next signal, as [`next`](Signals::next) does. Only the waker of the last poll is kept.
     ///
     /// # Examples
     ///
-    /// In a future that waits for something else, too:
+    /// A future that also waits for something else:
     ///
     /// ```
     /// use std::future::{Future, poll_fn};
@@ -93,7 +94,7 @@ impl Signals {
     /// use std::task::Poll;
     /// use waterwheel::signal_hook::{consts::SIGUSR1, low_level::raise};
     ///
-    /// /// What `work` gives, or the number of the signal that came before.
+    /// /// The output of `work`, or the number of a signal that arrives first.
     /// async fn unless_told<T>(signals: &mut waterwheel::Signals, work: impl Future<Output = T>) -> Result<T, i32> {
     ///     let mut work = pin!(work);
     ///     poll_fn(|cx| match signals.poll_next_signal(cx) {
@@ -132,9 +133,9 @@ impl fmt::Debug for Signals {
 
 /// Waits for Ctrl-C, which is the signal `SIGINT`.
 ///
-/// From the first poll on, Ctrl-C does not end the process, until the future is dropped. While it is kept, it can be
-/// awaited again by a `&mut` reference, for the next Ctrl-C; between two calls of this function nobody listens, and Ctrl-C
-/// ends the process.
+/// From the first poll until the future is dropped, Ctrl-C does not end the process. The same future can be awaited
+/// again through a `&mut` reference, for the next Ctrl-C. Between two calls of this function, by contrast, there is
+/// no listener, and Ctrl-C ends the process.
 ///
 /// ```no_run
 /// # async fn example() -> std::io::Result<()> {
@@ -154,7 +155,7 @@ impl fmt::Debug for Signals {
 ///
 /// # Panics
 ///
-/// If it is polled where no loop runs.
+/// If it is polled outside a running loop.
 #[doc(alias = "KeyboardInterrupt")]
 #[doc(alias = "SIGINT")]
 pub fn ctrl_c() -> CtrlC {

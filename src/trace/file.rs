@@ -1,4 +1,4 @@
-//! The file that a trace goes to.
+//! The file that a trace is written to.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,19 +9,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 const VARIABLE: &str = "WATERWHEEL_TRACE";
 
-/// Where a trace goes to.
+/// Where a trace is written to.
 #[derive(Debug, Clone)]
 pub(crate) struct Destination {
     pub(crate) path: PathBuf,
-    /// The number of this loop among those that are traced in this process, from 1 on.
+    /// The number of this loop among the traced loops of the process, from 1 on.
     pub(crate) number: u32,
 }
 
-/// How many loops of this process were told by the environment to write a trace.
+/// How many loops of this process write a trace because the environment asked for it.
 static TRACED: AtomicU32 = AtomicU32::new(0);
 
-/// Where the environment wants the trace of the next loop to go. The second loop of a process adds `-2` to the name of the
-/// file, the third `-3`, and so on.
+/// Where the environment asks the next loop to write its trace. The second loop of a process adds `-2` to the name of
+/// the file, the third `-3`, and so on.
 pub(crate) fn from_environment() -> Option<Destination> {
     let path = env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from)?;
     let number = TRACED.fetch_add(1, Ordering::Relaxed) + 1;
@@ -58,7 +58,7 @@ impl TraceFile {
         &self.path
     }
 
-    /// Writes the file anew.
+    /// Rewrites the file from its beginning.
     pub(super) fn replace(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         self.file.rewind()?;
         self.file.set_len(0)?;

@@ -1,8 +1,8 @@
-//! As much of JSON as a trace needs: strings, escaped.
+//! The part of JSON that a trace needs: escaped strings.
 
 use std::fmt;
 
-/// A string as JSON writes it, with its quotes.
+/// A value displayed as a JSON string, with its quotes.
 pub(super) struct Quoted<T>(pub(super) T);
 
 impl<T: fmt::Display> fmt::Display for Quoted<T> {

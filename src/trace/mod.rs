@@ -1,8 +1,9 @@
 //! The trace of a loop: what its turns did, kept in a ring and written as Chrome's trace events, which
 //! [Perfetto](https://ui.perfetto.dev) shows.
 //!
-//! It knows no loop and no clock: who traces says what begins and ends, and when. Every slice that begins ends, on the way
-//! out of a panic too. A [flow](What::FlowBegins) leads from the slice that queued a handle to the slice in which it runs.
+//! This module knows neither the loop nor a clock: the caller says what begins and ends, and when. Every slice that
+//! begins also ends, even when a panic unwinds. A [flow](What::FlowBegins) leads from the slice that queued a handle
+//! to the slice in which the handle runs.
 
 mod file;
 mod json;
@@ -20,11 +21,11 @@ pub(crate) use file::{Destination, from_environment};
 pub(crate) use record::{Counter, Name, Phase};
 use record::{Record, What};
 
-/// Between two waits it is saved at most this often, so that a program that is killed leaves a trace of all but its last
+/// How often the trace is saved at most, before a wait. A program that is killed leaves a trace of all but its last
 /// second.
 const SAVED_EVERY: Duration = Duration::from_secs(1);
 
-/// How many records are kept when nobody says otherwise: 3 MB of memory, and a file of 7 MB.
+/// How many records are kept by default: 3 MB of memory, and a file of 7 MB.
 pub(crate) const RECORDS_KEPT: usize = 1 << 16;
 
 pub(crate) struct Tracer {
@@ -32,17 +33,17 @@ pub(crate) struct Tracer {
     most: usize,
     /// The last records, at most `most` of them.
     records: RefCell<VecDeque<Record>>,
-    /// How many were dropped from the front.
+    /// How many records were dropped from the front.
     dropped: Cell<u64>,
-    /// The flow that leads to each handle in the ready queue, in its order. Zero for a handle that was queued between two
-    /// turns, to which none leads.
+    /// The flow that leads to each handle in the ready queue, in the order of the queue. Zero for a handle that was
+    /// queued between two turns, which has no flow.
     flows: RefCell<VecDeque<u64>>,
-    /// The flows that lead to those handles of the batch that have not run.
+    /// The flows that lead to the handles of the batch that have not run yet.
     batch: RefCell<VecDeque<u64>>,
     next_flow: Cell<u64>,
-    /// The transports with bytes that the kernel did not take, by their addresses, and how many.
+    /// The number of bytes that the kernel did not take, for each transport that has such bytes, by its address.
     unsent: RefCell<HashMap<usize, usize>>,
-    /// When the turn began whose first part has not begun.
+    /// When the turn began, until its first part begins.
     turn_began: Cell<Option<Instant>>,
     number: u32,
     file: RefCell<TraceFile>,
@@ -78,7 +79,7 @@ impl Tracer {
         self.turn_began.set(Some(now));
     }
 
-    /// A part of the turn begins where the one before it ends; the first one begins with the turn.
+    /// A part of the turn begins, and the part before it ends; the first part begins with the turn.
     pub(crate) fn begin_part(&self, now: Instant, part: Phase) {
         let began = self.turn_began.take().unwrap_or_else(|| {
             self.end(now);
@@ -93,7 +94,7 @@ impl Tracer {
         self.end(now);
     }
 
-    /// A slice begins, inside of the one that began last and has not ended.
+    /// A slice begins, inside the last slice that began and has not ended.
     pub(crate) fn begin(&self, now: Instant, name: Name) {
         self.push(now, What::Begins(name));
     }
@@ -111,7 +112,7 @@ impl Tracer {
         self.push(now, What::Counts(counter, value as u64));
     }
 
-    /// A transport has so many bytes that the kernel did not take.
+    /// A transport has this many bytes that the kernel did not take.
     pub(crate) fn unsent(&self, now: Instant, transport: usize, bytes: usize) {
         let mut unsent = self.unsent.borrow_mut();
         let before = if bytes == 0 { unsent.remove(&transport) } else { unsent.insert(transport, bytes) };
@@ -123,7 +124,7 @@ impl Tracer {
         }
     }
 
-    /// The slice that runs now has queued handles: there are `queued` in the queue.
+    /// The current slice has queued handles: now there are `queued` in the queue.
     pub(crate) fn queued(&self, now: Instant, queued: usize) {
         let mut flows = self.flows.borrow_mut();
         while flows.len() < queued {
@@ -133,7 +134,7 @@ impl Tracer {
         }
     }
 
-    /// What is in the queue and unknown was queued outside of all slices.
+    /// Handles in the queue that have no entry in `flows` yet were queued outside any slice.
     pub(crate) fn queued_outside(&self, queued: usize) {
         self.flows.borrow_mut().resize(queued, 0);
     }
@@ -162,17 +163,17 @@ impl Tracer {
         records.push_back(Record { at, what });
     }
 
-    /// Whether it is time to save what a program that is killed shall leave.
+    /// Whether it is time to save the trace, in case the program is killed.
     pub(crate) fn is_save_due(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.saved_at.get()) >= SAVED_EVERY
     }
 
-    /// Whether a panic that has just happened is to be saved: the first is, and of those that follow one in a second.
+    /// Whether to save the trace after a panic: after the first one, and then at most once a second.
     pub(crate) fn takes_panic(&self, now: Instant) -> bool {
         !self.has_seen_panic.replace(true) || self.is_save_due(now)
     }
 
-    /// Writes what is kept to the file, in place of what was there. A failure is reported once.
+    /// Replaces the content of the file with the records that are kept. A failure is reported once.
     pub(crate) fn save(&self, now: Instant) {
         if let Err(error) = self.try_save(now) {
             if !self.has_failed.replace(true) {

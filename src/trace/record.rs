@@ -1,10 +1,10 @@
-//! What a trace is made of.
+//! The records that make up a trace.
 
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-/// Something that happened, at so many nanoseconds after the beginning.
+/// An event, `at` nanoseconds after the beginning of the trace.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
     pub(super) at: u64,
@@ -15,18 +15,18 @@ pub(super) struct Record {
 pub(super) enum What {
     /// A slice begins.
     Begins(Name),
-    /// The slice ends that began last.
+    /// The slice that began last ends.
     Ends,
-    /// The slice that runs now has queued a handle.
+    /// The current slice has queued a handle.
     FlowBegins(u64),
     /// The slice that has just begun is the handle that was queued.
     FlowEnds(u64),
     Counts(Counter, u64),
-    /// A moment worth a mark.
+    /// A single moment, with a text.
     Mark(Box<str>),
 }
 
-/// What a slice is called. It may go to another thread, which wants to know what runs.
+/// The name of a slice. It may be sent to another thread that asks what is running.
 #[derive(Debug, Clone)]
 pub(crate) enum Name {
     Phase(Phase),
@@ -51,7 +51,7 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    /// The line that it comes from.
+    /// The line of code that spawned or scheduled it.
     pub(crate) fn location(&self) -> Option<&'static Location<'static>> {
         match self {
             Name::Task { spawned_at: location, .. } | Name::Main(location) | Name::Callback(location) => Some(location),
@@ -60,7 +60,7 @@ impl Name {
     }
 }
 
-/// In words, for reports of one step.
+/// The name in words, for reports about one step.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -75,7 +75,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// A turn, and what it consists of.
+/// A turn and its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Turn,
@@ -100,7 +100,7 @@ impl Phase {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counter {
-    /// Handles that the turn runs.
+    /// The handles that the turn runs.
     Ready,
     /// Timers that are armed.
     Timers,

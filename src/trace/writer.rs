@@ -1,7 +1,8 @@
-//! Writing a trace as Chrome's trace events: a JSON array with one event a line.
+//! Writing a trace as Chrome's trace events: a JSON array with one event per line.
 //!
-//! What was dropped from the front of the ring may have begun what ends later. So the first event is the beginning of a
-//! turn, a flow is written only with both of its ends, and what has not ended yet ends with the last event.
+//! A record that was dropped from the front of the ring may have begun a slice or a flow that ends later. So the
+//! first event is the beginning of a turn, a flow is written only with both ends, and slices that have not ended yet
+//! end with the last event.
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -26,13 +27,14 @@ pub(super) fn write_trace(out: &mut dyn Write, number: u32, records: &[Record], 
     writeln!(events.out, "\n]")
 }
 
-/// The records from the first beginning of a turn on. If there is none, the turn is longer than the ring, and this is all.
+/// The records from the first beginning of a turn on. If there is none, the turn is longer than the ring, and all
+/// records are returned.
 fn whole_turns(records: &[Record]) -> &[Record] {
     let first = records.iter().position(|record| matches!(record.what, What::Begins(Name::Phase(Phase::Turn))));
     &records[first.unwrap_or(0)..]
 }
 
-/// The flows of which both ends are here.
+/// The flows that have both ends in the records.
 fn whole_flows(records: &[Record]) -> HashSet<u64> {
     let begun: HashSet<u64> = records
         .iter()
@@ -47,7 +49,7 @@ struct Events<'a> {
     out: &'a mut dyn Write,
     pid: u32,
     tid: u32,
-    /// The slices that have begun and not ended.
+    /// The slices that have begun but not ended.
     open: Vec<Name>,
 }
 
@@ -65,7 +67,7 @@ impl Events<'_> {
         )
     }
 
-    /// Writes the members that all events have. The caller adds its own and closes the object.
+    /// Writes the members that all events have. The caller adds further members and closes the object.
     fn event(&mut self, phase: char, at: u64, category: &str, name: impl Display) -> io::Result<()> {
         let Events { pid, tid, .. } = *self;
         let (micros, nanos) = (at / 1000, at % 1000);
@@ -108,7 +110,7 @@ impl Events<'_> {
         }
     }
 
-    /// The beginning or the end of a slice. What is known of it beside its name stands at the beginning.
+    /// Writes the beginning or the end of a slice. Details other than its name are written at the beginning.
     fn slice(&mut self, phase: char, at: u64, name: &Name) -> io::Result<()> {
         match name {
             Name::Phase(of_turn) => self.event(phase, at, "turn", of_turn.name())?,
