@@ -1,10 +1,10 @@
-//! What will happen in the simulated world, and when. Pure: time is an argument.
+//! What will happen in the simulated world, and when. Pure: the time is an argument.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-/// Things in the order of their times. Those of one time come in the order in which they were put there.
+/// Items in the order of their times. Items of the same time keep the order in which they were added.
 pub(super) struct Agenda<T> {
     heap: BinaryHeap<Entry<T>>,
     put: u64,
@@ -26,7 +26,7 @@ impl<T> Agenda<T> {
         self.put += 1;
     }
 
-    /// The time of the next thing.
+    /// The time of the next item.
     pub(super) fn next_time(&self) -> Option<Duration> {
         self.heap.peek().map(|entry| entry.at)
     }
@@ -37,7 +37,7 @@ impl<T> Agenda<T> {
 }
 
 impl<T> Ord for Entry<T> {
-    /// The next entry is the largest, since the heap gives that first.
+    /// The next entry is the largest, since the heap returns the largest first.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.number).cmp(&(self.at, self.number))
     }

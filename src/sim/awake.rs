@@ -1,22 +1,22 @@
-//! Which hosts have to be asked anew when their next turn is, since something has happened to them.
+//! Which hosts have to be asked again when their next turn is, since something has happened to them.
 
 use std::cell::RefCell;
 
 use super::bell::AnyBell;
 
-/// The hosts to which something has happened since they were last asked. They come in the order in which it happened, which
-/// the seed decides.
+/// The hosts to which something has happened since they were last asked, in the order in which it happened, which the
+/// seed decides.
 #[derive(Default)]
 pub(super) struct Awake {
     listed: RefCell<Listed>,
-    /// It rings with the bell of any host, which other threads do.
+    /// Rings with the bell of any host. Bells are rung by other threads.
     pub(super) any_bell: AnyBell,
 }
 
 #[derive(Default)]
 struct Listed {
     hosts: Vec<usize>,
-    /// Whether a host is among them, by its number.
+    /// Whether a host is in the list, by its number.
     is_listed: Vec<bool>,
 }
 
@@ -31,7 +31,7 @@ impl Awake {
         }
     }
 
-    /// Takes the hosts out. `before` is where they were the last time, whose memory is used again.
+    /// Takes the hosts out. `before` is the list that the last call returned, whose memory is reused.
     pub(super) fn exchange(&self, mut before: Vec<usize>) -> Vec<usize> {
         let Listed { hosts, is_listed } = &mut *self.listed.borrow_mut();
         before.clear();

@@ -1,4 +1,4 @@
-//! The bell of a host's loop, by which a thread at work tells that its result is there.
+//! The bell of a host's loop, which a worker thread rings when its result is ready.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use crate::reactor::Bell;
 use crate::sync::{Condvar, Mutex};
 
-/// Whether the bell has rung, and who waits for it.
+/// Whether the bell has rung, and a way to wait for that.
 pub(super) struct Ringer {
     has_rung: Mutex<bool>,
     rings: Condvar,
@@ -24,7 +24,7 @@ impl AnyBell {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether one has rung since the last time that somebody asked.
+    /// Whether any bell has rung since the last call.
     pub(super) fn take(&self) -> bool {
         self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Acquire)
     }
@@ -35,12 +35,12 @@ impl Ringer {
         Ringer { has_rung: Mutex::default(), rings: Condvar::default(), any }
     }
 
-    /// Whether it has rung since the last time that somebody asked.
+    /// Whether the bell has rung since the last call.
     pub(super) fn take(&self) -> bool {
         std::mem::take(&mut *self.has_rung.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Blocks the thread until it has rung.
+    /// Blocks the thread until the bell has rung.
     pub(super) fn wait(&self) {
         let mut has_rung = self.has_rung.lock().unwrap_or_else(PoisonError::into_inner);
         while !std::mem::take(&mut *has_rung) {

@@ -1,4 +1,4 @@
-//! Running a test with many seeds, and saying what is needed to see a failure again.
+//! Running a test with many seeds, and reporting how to reproduce a failure.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -13,22 +13,21 @@ use super::shrink::smallest;
 use super::silence::Silence;
 use crate::errors::panic_text;
 
-/// How often a failing test is run again to find the faults that it needs.
+/// How many times a failing test is run again to find the faults that it needs.
 const TRIES: usize = 300;
 
 /// The most faults that a report lists one by one.
 const LISTED: usize = 40;
 
-/// Runs a test in a [`Sim`] of each seed, and panics at the first that fails: with the error, the faults that the failure
-/// needs, and a command that runs it again.
+/// Runs a test in a [`Sim`] for each seed, and panics at the first seed that fails. The panic has the error, the
+/// faults that the failure needs, and a command that runs it again.
 ///
-/// The test has failed if it returns an error or panics. The faults that it needs are found by leaving out others, for
-/// which it is run again up to 300 times. Those runs print no panics of this thread.
+/// The test fails if it returns an error or panics. To find the faults that the failure needs, the test is run again
+/// with fewer faults, up to 300 times. Panics of this thread are not printed in these runs.
 ///
-/// The environment changes what is run: `WATERWHEEL_SEED=7` that seed alone, `WATERWHEEL_FAULTS=12,40` with no other
-/// faults than these, and `WATERWHEEL_SEEDS=1000000` so many seeds instead of those of the range. With
-/// `WATERWHEEL_TRACE=trace.json` as well each host writes what its loop did, as
-/// [`Builder::trace`](crate::Builder::trace) says.
+/// Environment variables change what is run: `WATERWHEEL_SEED=7` runs only that seed, `WATERWHEEL_FAULTS=12,40`
+/// allows only these faults, and `WATERWHEEL_SEEDS=1000000` sets the number of seeds, from the start of the range.
+/// With `WATERWHEEL_TRACE=trace.json`, each host also writes a [trace](crate::Builder::trace) of its loop.
 ///
 /// ```
 /// use waterwheel::sim::{Faults, check};
@@ -100,10 +99,10 @@ impl Run {
 
 fn report<E: Display>(test: &impl Fn(&mut Sim) -> Result<(), E>, seed: u64, failed: Run) -> String {
     let happened = failed.script.len();
-    // The first run has printed its panics, and those of the others say the same again, some hundred times.
+    // The first run has printed its panics. The other runs would print the same panics some hundred times.
     let silence = Silence::begin();
     let needed = smallest(&failed.numbers(), TRIES, |some| Run::of(test, seed, Some(some)).is_err());
-    // What is said is what the command below shows.
+    // The report describes the run that the command below reproduces.
     let failed = Run::of(test, seed, Some(&needed)).err().unwrap_or(failed);
     drop(silence);
     let mut text = format!("seed {seed} fails: {}\n", failed.error);
@@ -124,7 +123,8 @@ fn report<E: Display>(test: &impl Fn(&mut Sim) -> Result<(), E>, seed: u64, fail
     text
 }
 
-/// What runs this test alone: cargo's harness names a test's thread as the test. Elsewhere the whole program is run.
+/// The command that runs this test alone: cargo's test harness names each thread after its test. Without the harness
+/// it is the command that runs the whole program.
 fn command() -> String {
     match std::thread::current().name() {
         Some(test) if test != "main" => format!("cargo test {test}"),

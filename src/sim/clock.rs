@@ -13,7 +13,7 @@ impl Clock for SimClock {
         self.0.instant()
     }
 
-    /// No loop waits: the simulation moves the time on when no host has anything to do.
+    /// No loop waits: the simulation moves the time forward when no host has anything to do.
     fn blocking(&self, _wait: Option<Duration>) -> Option<Duration> {
         Some(Duration::ZERO)
     }

@@ -1,4 +1,4 @@
-//! All hosts of a simulation, their names, and how they reach each other.
+//! All hosts of a simulation, their names, and the links between them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,9 +15,9 @@ pub(super) struct Cluster {
     pub(super) world: Rc<World>,
     pub(super) links: Rc<Links>,
     machines: RefCell<Vec<Rc<Machine>>>,
-    /// Names besides those of the hosts.
+    /// Names in addition to those of the hosts.
     names: RefCell<BTreeMap<String, Vec<IpAddr>>>,
-    /// Ends of pipes that no loop has taken over, by the number of the descriptor that stands for each.
+    /// The ends of pipes that no loop has taken over, by the number of the descriptor that stands for each.
     pipes: RefCell<BTreeMap<RawFd, End>>,
 }
 
@@ -32,7 +32,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// Panics if there is one of this name.
+    /// Panics if there is a host of this name.
     #[track_caller]
     pub(super) fn add(&self, name: &str) -> Rc<Machine> {
         assert!(self.find(name).is_none(), "there is a host of the name {name:?} already");
@@ -50,7 +50,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// Panics if there is none.
+    /// Panics if there is no such host.
     #[track_caller]
     pub(super) fn named(&self, name: &str) -> Rc<Machine> {
         self.find(name).unwrap_or_else(|| panic!("there is no host of the name {name:?}"))
@@ -60,7 +60,7 @@ impl Cluster {
         self.machines.borrow().get(host).map_or_else(String::new, |machine| machine.name.clone())
     }
 
-    /// Who has an address, as the machine `from` sees it.
+    /// The machine with this address, as seen from the machine `from`.
     pub(super) fn machine_at(&self, ip: IpAddr, from: &Rc<Machine>) -> Option<Rc<Machine>> {
         if ip.is_loopback() || ip.is_unspecified() {
             return Some(Rc::clone(from));
@@ -86,7 +86,7 @@ impl Cluster {
         self.pipes.borrow_mut().remove(&stand_in)
     }
 
-    /// Lets go of all that waits to happen.
+    /// Drops everything that is still to happen.
     pub(super) fn end(&self) {
         let pipes = self.pipes.take();
         drop(pipes);

@@ -1,4 +1,4 @@
-//! Connecting: the question, which may be lost, and the answer.
+//! Connecting: the request, which may be lost, and the answer.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
@@ -18,8 +18,8 @@ use crate::interface::Address;
 use crate::net::port::Connected;
 use crate::promise::Promise;
 
-/// How often a question without an answer is asked again, as on Linux: after 1, 2, 4 … seconds. The last of them is
-/// followed by `TimedOut`.
+/// How many requests are sent before the attempt fails with `TimedOut`, as on Linux. The pauses after them are 1, 2,
+/// 4 … 64 seconds.
 const REPEATS: u32 = 7;
 
 /// An attempt to connect.
@@ -28,13 +28,13 @@ struct Attempt {
     from: Rc<Machine>,
     local: Address,
     to: Address,
-    /// Whether nobody waits for it any more.
+    /// Whether nothing waits for it any more.
     is_over: Cell<bool>,
     outcome: RefCell<Option<io::Result<End>>>,
     is_answered: Promise<()>,
 }
 
-/// Ends the attempt when whoever connects gives up.
+/// Ends the attempt when the future of [`connect`] is dropped.
 struct Waiting(Rc<Attempt>);
 
 impl Drop for Waiting {
@@ -68,7 +68,7 @@ pub(super) async fn connect(
     answer.expect("an answer comes with its outcome").map(End::connected)
 }
 
-/// The address that the connection has here.
+/// The local address of the connection.
 fn local_address(
     cluster: &Cluster,
     from: &Rc<Machine>,
@@ -94,7 +94,7 @@ fn local_address(
 }
 
 impl Attempt {
-    /// The question sets out, for the first time or again.
+    /// Sends the request, for the first time or again.
     fn ask(self: &Rc<Self>, asked_before: u32) {
         let target = match self.to.as_inet() {
             Some(to) => self.cluster.machine_at(to.ip(), &self.from),
@@ -152,7 +152,7 @@ impl Attempt {
         });
     }
 
-    /// The answer sets out.
+    /// Sends the answer.
     fn answer_later(self: &Rc<Self>, from: usize, outcome: io::Result<End>) {
         let (attempt, way) = (Rc::clone(self), Way { from, to: self.from.number });
         self.cluster.links.send(way, move || attempt.answer(outcome));

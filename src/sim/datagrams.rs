@@ -1,4 +1,4 @@
-//! Datagram sockets of the simulated network: what is sent comes once, twice or not at all, in any order.
+//! Datagram sockets of the simulated network. A datagram arrives once, twice or not at all, and in any order.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,7 +14,7 @@ use super::world::Note;
 use crate::interface::Address;
 use crate::net::port::{DatagramConduit, DatagramOptions};
 
-/// The largest datagram, as that of UDP.
+/// The size of the largest datagram, as in UDP.
 const LARGEST: usize = 65_507;
 
 pub(super) struct Datagrams {
@@ -51,7 +51,7 @@ impl Datagrams {
         Ok(Datagrams { cluster: Rc::clone(cluster), machine: Rc::clone(machine), at, peer: options.connect_to, inbox })
     }
 
-    /// The address that a receiver sees.
+    /// The sender's address as the receiver sees it.
     fn sender(&self, to: SocketAddr) -> Address {
         match self.at.as_inet() {
             Some(at) if at.ip().is_unspecified() => {
@@ -67,7 +67,7 @@ impl Datagrams {
         if data.len() > LARGEST {
             return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
         }
-        // A datagram to an address that nobody has is sent, and lost.
+        // A datagram to an address that no host has is sent, and lost.
         let Some(target) = self.cluster.machine_at(to.ip(), &self.machine) else { return Ok(()) };
         let way = Way { from: self.machine.number, to: target.number };
         let world = &self.cluster.world;
@@ -79,7 +79,7 @@ impl Datagrams {
             let (cluster, target) = (Rc::clone(&self.cluster), Rc::clone(&target));
             let (data, from) = (data.to_vec(), self.sender(to));
             let answer_to = self.peer.is_some().then(|| Rc::downgrade(&self.inbox));
-            // Each takes its own time, so a later one may come first.
+            // Each datagram has its own latency, so a later one may arrive first.
             world.after(self.cluster.links.latency(way), move || {
                 if !cluster.links.passes(way) {
                     return;
@@ -87,7 +87,7 @@ impl Datagrams {
                 cluster.world.note(Note::Datagram, way.to, data.len());
                 match target.inbox(&Address::Inet(to)) {
                     Some(inbox) => inbox.arrive(data, from),
-                    // A connected socket is told, as by ICMP.
+                    // A connected socket is notified, as by ICMP.
                     None => answer_to.and_then(|inbox| inbox.upgrade()).into_iter().for_each(|inbox| inbox.refused()),
                 }
             });

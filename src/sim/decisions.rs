@@ -1,7 +1,7 @@
-//! Which faults happen: each is decided by the seed and its number.
+//! Which faults happen. The seed and the number of a decision decide.
 //!
-//! The decisions are numbered in the order in which they are asked for, and each depends on its own number only. So one
-//! fault can be left out without a change of the others, which is how the faults that a failure needs are found.
+//! Decisions are numbered in the order in which they are made, and each depends only on its own number. So a fault
+//! can be left out without changing the others, which is how the faults that a failure needs are found.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use std::time::Duration;
 use super::faults::Fault;
 use super::random::{Random, mix};
 
-/// Who decides.
+/// Decides which faults happen.
 #[derive(Debug)]
 pub(super) struct Decisions {
     seed: u64,
     asked: u64,
-    /// The faults that happened, unless nobody wants to know them one by one.
+    /// The faults that happened, if they are recorded.
     script: Option<Vec<Happened>>,
-    /// The numbers of the only faults that may happen. `None` is all.
+    /// The numbers of the only faults that may happen. `None` means all.
     only: Option<BTreeSet<u64>>,
     counts: [u64; Fault::FailedLookUp as usize + 1],
 }
@@ -35,7 +35,7 @@ impl Decisions {
         Decisions { seed: mix(seed, 2), asked: 0, script: None, only: None, counts: Default::default() }
     }
 
-    /// Keeps each fault that happens from now on.
+    /// Records each fault that happens from now on.
     pub(super) fn keep_script(&mut self) {
         self.script.get_or_insert_default();
     }
@@ -53,12 +53,12 @@ impl Decisions {
         self.counts[fault as usize]
     }
 
-    /// Whether a fault happens that has this chance. If so, its details are decided by what this gives.
+    /// Whether a fault with this chance happens. If so, returns the random numbers that decide its details.
     pub(super) fn decide(&mut self, fault: Fault, chance: f64, at: Duration, host: usize) -> Option<Random> {
         let number = self.asked;
         self.asked += 1;
         let bits = mix(self.seed, number);
-        // The upper 53 bits are a number from 0 to 1, which it does not reach.
+        // The upper 53 bits give a number from 0 up to, but not including, 1.
         let happens = ((bits >> 11) as f64 / (1u64 << 53) as f64) < chance;
         if !happens || self.only.as_ref().is_some_and(|only| !only.contains(&number)) {
             return None;

@@ -1,4 +1,4 @@
-//! The descriptors of one host, and which of them have become ready: what a kernel keeps for a process.
+//! The descriptors of one host, and which of them have become ready, as a kernel keeps them for a process.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,15 +11,15 @@ use super::awake::Awake;
 use super::bell::Ringer;
 use crate::reactor::{Readiness, Token};
 
-/// The numbers of simulated descriptors begin here, where the system has none.
+/// The first number of a simulated descriptor, beyond those of the system.
 const FIRST_FD: RawFd = 1 << 20;
 
-/// The descriptors of a host, from when it starts until it crashes.
+/// The descriptors of a host from its start to its crash.
 pub(super) struct Desk {
     host: usize,
     awake: Rc<Awake>,
     watched: RefCell<BTreeMap<RawFd, Token>>,
-    /// Those whose peers have ended their side, so that whoever watches one later hears of it, too.
+    /// The descriptors whose peers have ended their side, for those that are watched only later.
     hung_up: RefCell<BTreeSet<RawFd>>,
     pending: RefCell<Vec<(RawFd, Readiness)>>,
     open: RefCell<BTreeSet<RawFd>>,
@@ -43,11 +43,11 @@ impl Desk {
         }
     }
 
-    /// Takes the lowest free descriptor, as a kernel does. So a number that was just closed comes again at once.
+    /// Takes the lowest free descriptor, as a kernel does. So a number that was just closed is reused at once.
     ///
     /// # Errors
     ///
-    /// EMFILE if that is one more than there may be.
+    /// EMFILE if the host already has as many descriptors as it may.
     pub(super) fn open(&self) -> io::Result<RawFd> {
         let mut open = self.open.borrow_mut();
         if open.len() >= self.limit.get() {
@@ -75,7 +75,7 @@ impl Desk {
         self.limit.set(limit);
     }
 
-    /// The host crashes: its descriptors end without a word to anybody.
+    /// The host crashes: its descriptors end without notice to any peer.
     pub(super) fn die(&self) {
         self.is_dead.set(true);
     }
@@ -99,7 +99,8 @@ impl Desk {
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         }
         self.watched.borrow_mut().insert(fd, token);
-        // What came before nobody has heard. Readiness that is not there costs an attempt.
+        // Earlier events were not reported, so the descriptor is reported as ready. If it is not, that costs only an
+        // attempt.
         let hung_up = self.hung_up.borrow().contains(&fd);
         let readiness = Readiness::READABLE.with(Readiness::WRITABLE);
         self.tell(fd, if hung_up { readiness.with(Readiness::HANG_UP) } else { readiness });
@@ -114,7 +115,7 @@ impl Desk {
         self.watched.borrow().get(&fd).copied()
     }
 
-    /// The descriptor that is watched at this place of their order.
+    /// The watched descriptor with the `n`th lowest number.
     pub(super) fn nth_watched(&self, n: usize) -> Option<RawFd> {
         self.watched.borrow().keys().nth(n).copied()
     }

@@ -9,16 +9,16 @@ use super::line::{Line, Which};
 use crate::interface::Address;
 use crate::net::port::{Conduit, Connected, Ways};
 
-/// It owns its side of the line, which it closes when it is dropped.
+/// One end of a line. It owns its side, and closes it when it is dropped.
 pub(super) struct End {
     line: Rc<Line>,
     which: Which,
     ways: Ways,
     resets: Cell<bool>,
-    /// The peer's name, and its own.
+    /// The address of the peer, and its own.
     names: (Option<Address>, Option<Address>),
-    /// The descriptor of the system that stands for a pipe until a loop takes it over. Its number is not given to
-    /// another pipe while this holds it.
+    /// The system's descriptor that stands for this end of a pipe. While it is held, its number is not given to
+    /// another pipe.
     _stand_in: Option<OwnedFd>,
 }
 
@@ -43,11 +43,11 @@ impl End {
         self.ways == ways
     }
 
-    /// Gives it a descriptor, which a connection that waits to be accepted has not.
+    /// Gives it a descriptor. A connection that waits to be accepted does not have one.
     ///
     /// # Errors
     ///
-    /// EMFILE. Nothing else changes then.
+    /// EMFILE at the host's limit. Nothing is changed then.
     pub(super) fn take_descriptor(&self) -> io::Result<()> {
         let fd = self.line.desk(self.which).open()?;
         self.line.set_fd(self.which, fd);

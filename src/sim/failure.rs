@@ -1,4 +1,4 @@
-//! Why a simulation could not go on.
+//! Why a simulation failed.
 
 use std::error::Error;
 use std::fmt;
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use crate::introspection::LoopDump;
 
-/// Why a simulation ended before its clients were done. `{}` prints it with what every host was doing.
+/// Why a simulation ended before its clients were done. `{}` prints it along with what every host was doing.
 #[non_exhaustive]
 pub struct Failure {
     /// What happened.
     pub kind: FailureKind,
     /// The seed of the simulation.
     pub seed: u64,
-    /// The simulated time that had passed.
+    /// How much simulated time had passed.
     pub elapsed: Duration,
     /// How many events there had been.
     pub events: u64,
@@ -21,21 +21,21 @@ pub struct Failure {
     pub hosts: Vec<(String, LoopDump)>,
 }
 
-/// What a [`Failure`] is.
+/// The kind of a [`Failure`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// Nothing will ever happen again, and a client is not done: everybody waits for somebody else.
+    /// Nothing will ever happen again, and a client is not done: all tasks wait for each other.
     Deadlock,
     /// More simulated time has passed than the [limit](crate::sim::Sim::time_limit) allows.
     TimeLimit,
-    /// More has happened than the [limit](crate::sim::Sim::event_limit) allows.
+    /// More events have happened than the [limit](crate::sim::Sim::event_limit) allows.
     EventLimit,
-    /// A task or a callback has panicked, and nobody took it.
+    /// A task or a callback has panicked, and the panic was not handled.
     Panicked {
         /// The host.
         host: String,
-        /// The text of the panic, and where it was scheduled.
+        /// The text of the panic, and where the task or callback was scheduled.
         text: String,
     },
     /// A main future has returned an error.
@@ -71,7 +71,7 @@ impl fmt::Display for Failure {
 }
 
 impl fmt::Debug for Failure {
-    /// As the text, since `unwrap` shows this.
+    /// The same as `Display`, since `unwrap` shows this.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

@@ -1,11 +1,11 @@
-//! What the simulated network does to a program, and how often.
+//! The faults of the simulated network, and how often they happen.
 
 use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-/// How a simulated network behaves: how long things take, and which faults happen how often. The chances are between 0,
-/// which is never, and 1.
+/// How a simulated network behaves: how long things take, and how often each fault happens. A chance is a number from
+/// 0, which means never, to 1.
 ///
 /// ```
 /// use waterwheel::sim::{Faults, Sim};
@@ -18,28 +18,28 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Faults {
-    /// How long a segment, a datagram or an answer is on its way between two hosts. Between two sockets of one host it is
+    /// How long a segment, a datagram or an answer takes between two hosts. Between two sockets of one host it takes
     /// a hundredth of that.
     pub latency: Range<Duration>,
-    /// How many bytes a second one direction of a connection takes between two hosts. `None` is any number.
+    /// How many bytes per second pass in each direction of a connection between two hosts. `None` means no limit.
     pub bandwidth: Option<u64>,
-    /// How many bytes of one direction may be on their way or unread (default 64 KiB). When there are more, sending has to
+    /// How many bytes of one direction may be on their way or unread (default 64 KiB). At this limit, sending has to
     /// wait.
     pub buffer: usize,
-    /// How much time a turn of a host's loop takes.
+    /// How much simulated time a turn of a host's loop takes.
     pub turn_time: Range<Duration>,
-    /// How long the network tries to bring bytes to a host that it cannot reach. Then the sender's connection fails with
-    /// `TimedOut` (default 15 minutes, about as on Linux).
+    /// How long the network tries to deliver bytes to a host that it cannot reach, before the sender's connection
+    /// fails with `TimedOut` (default 15 minutes, about as on Linux).
     pub give_up_after: Duration,
-    /// A receive brings fewer bytes than there are. The others are told of by a further event.
+    /// A receive returns fewer bytes than have arrived. Another event follows for the rest.
     pub short_receive: f64,
-    /// A send takes fewer bytes than there is room for.
+    /// A send takes fewer bytes than there is space for.
     pub short_send: f64,
-    /// A receive or send finds that it would block, though it would not, and an event follows.
+    /// A receive or send returns `WouldBlock` although it would not block, and an event follows.
     pub would_block: f64,
     /// An event reports a descriptor as ready that is not.
     pub false_event: f64,
-    /// An event comes only with a later turn.
+    /// An event is delivered only in a later turn.
     pub late_event: f64,
     /// A segment takes ten times as long as others.
     pub slow_segment: f64,
@@ -47,13 +47,13 @@ pub struct Faults {
     pub reset: f64,
     /// An attempt to connect is lost on its way. It is repeated after 1, 3, 7 … seconds, as on Linux.
     pub lost_connect: f64,
-    /// Accepting fails: the connection is gone again, or there are no descriptors.
+    /// Accepting fails: the connection is already gone, or there are no descriptors left.
     pub accept_error: f64,
     /// A datagram is lost.
     pub lost_datagram: f64,
-    /// A datagram comes twice.
+    /// A datagram arrives twice.
     pub doubled_datagram: f64,
-    /// A look-up of a name fails for now.
+    /// A look-up of a name fails temporarily.
     pub failed_look_up: f64,
 }
 
@@ -64,7 +64,7 @@ impl Default for Faults {
 }
 
 impl Faults {
-    /// No faults: bytes take 0.1 to 2 milliseconds, and all that a program may take for granted holds.
+    /// No faults: bytes take 0.1 to 2 milliseconds, and nothing goes wrong.
     pub fn none() -> Self {
         Faults {
             latency: Duration::from_micros(100)..Duration::from_millis(2),
@@ -87,8 +87,8 @@ impl Faults {
         }
     }
 
-    /// Faults of which a program that is right notices nothing but the time: bytes come and go in pieces of any size,
-    /// events mean nothing or come late, segments are slow.
+    /// Only faults that a correct program does not notice, except for the time they take: bytes are sent and received
+    /// in pieces of any size, events are false or late, segments are slow.
     pub fn benign() -> Self {
         Faults {
             short_receive: 0.2,
@@ -101,8 +101,8 @@ impl Faults {
         }
     }
 
-    /// All faults. Connections are reset, attempts to connect, datagrams and look-ups are lost, and accepting fails; so a
-    /// program has to try again.
+    /// All faults. In addition, connections are reset, attempts to connect and datagrams are lost, look-ups and
+    /// accepting fail; so a program has to try again.
     ///
     /// ```
     /// use waterwheel::sim::Faults;
@@ -141,7 +141,7 @@ impl Faults {
     }
 }
 
-/// A kind of fault. [`Faults`] says what each is.
+/// A kind of fault. The fields of [`Faults`] describe them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Fault {

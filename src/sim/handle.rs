@@ -1,4 +1,4 @@
-//! What tasks can do to the world that they run in.
+//! How tasks change the world that they run in.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -16,13 +16,13 @@ use super::links::Way;
 use super::side::Side;
 use crate::net::port::Ways;
 
-/// What a task has asked for that cannot be done while it runs.
+/// A request of a task that cannot be carried out while the task runs.
 pub(super) enum Request {
     Crash(usize),
     Start(usize),
 }
 
-/// Changes the world of a simulation, also from within: from the tasks of its hosts. Cloning it is cheap.
+/// Changes the world of a simulation, also from within, by the tasks of its hosts. Cheap to clone.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,19 +55,19 @@ pub struct SimHandle {
 }
 
 impl SimHandle {
-    /// Lets nothing pass between two hosts, either way. What is sent meanwhile is held back, and arrives when the
-    /// partition [heals](SimHandle::heal); a connection whose bytes wait too long fails. Datagrams are lost.
+    /// Lets nothing pass between two hosts in either direction. Bytes sent meanwhile are held back, and arrive when
+    /// the partition [heals](SimHandle::heal); a connection whose bytes wait too long fails. Datagrams are lost.
     ///
     /// # Panics
     ///
-    /// This and the others panic if there is no host of this name.
+    /// This method and the other methods that take the name of a host panic if there is no such host.
     #[track_caller]
     pub fn partition(&self, one: &str, other: &str) {
         self.cut(one, other);
         self.cut(other, one);
     }
 
-    /// Lets nothing pass from one host to another. The other direction stays as it is.
+    /// Lets nothing pass from one host to another. The other direction is not changed.
     ///
     /// ```
     /// use std::time::Duration;
@@ -82,7 +82,7 @@ impl SimHandle {
     /// sim.client("client", async move {
     ///     waterwheel::sleep(Duration::from_millis(10)).await;
     ///     let (mut reader, _writer) = waterwheel::open_connection(("server", 7)).await?;
-    ///     // Nothing comes any more, though what is sent still arrives.
+    ///     // The client receives nothing more, though its own bytes still arrive.
     ///     world.cut("server", "client");
     ///     assert!(waterwheel::timeout(Duration::from_secs(60), reader.read_to_end()).await.is_err());
     ///     world.heal("server", "client");
@@ -97,7 +97,7 @@ impl SimHandle {
         self.cluster.links.cut(self.way(from, to));
     }
 
-    /// Lets everything pass again between two hosts.
+    /// Lets everything pass again between two hosts, in both directions.
     #[track_caller]
     pub fn heal(&self, one: &str, other: &str) {
         self.cluster.links.open(self.way(one, other));
@@ -109,9 +109,9 @@ impl SimHandle {
         Way { from: self.cluster.named(from).number, to: self.cluster.named(to).number }
     }
 
-    /// A host loses its power: its program is gone before anything else runs, and says nothing to anybody. Its
-    /// connections are only known to be lost when somebody sends something, after the host has
-    /// [started](SimHandle::start) again.
+    /// Cuts the power of a host: its program is gone before anything else runs, and no peer is notified. A peer
+    /// notices that a connection is lost only when it sends something: the connection is reset once the host has
+    /// [started](SimHandle::start) again, or fails after [`Faults::give_up_after`].
     ///
     /// ```
     /// use std::cell::Cell;
@@ -144,14 +144,14 @@ impl SimHandle {
         self.requests.borrow_mut().push_back(Request::Crash(number));
     }
 
-    /// Starts a host that has crashed: its program runs from the beginning, at the same address.
+    /// Starts a host that has crashed: its program runs from the beginning, at the same addresses.
     #[track_caller]
     pub fn start(&self, host: &str) {
         let number = self.cluster.named(host).number;
         self.requests.borrow_mut().push_back(Request::Start(number));
     }
 
-    /// How the network behaves from now on.
+    /// Sets how the network behaves from now on.
     pub fn set_faults(&self, faults: Faults) {
         self.cluster.world.set_faults(faults);
     }
@@ -161,7 +161,7 @@ impl SimHandle {
         self.cluster.world.now()
     }
 
-    /// A number that the seed decides, for what a program leaves to chance. Each call gives another.
+    /// A random number that the seed decides, for programs that need one. Each call returns the next one.
     ///
     /// ```
     /// let [first, second] = [1, 1].map(|seed| waterwheel::sim::Sim::new(seed).handle().random());
@@ -171,8 +171,8 @@ impl SimHandle {
         self.cluster.world.random()
     }
 
-    /// How many descriptors a host may have open: sockets, listeners and pipes. With one more, connecting, binding and
-    /// accepting fail as at a process's limit.
+    /// Sets how many descriptors a host may have open: sockets, listeners and pipes. At the limit, connecting,
+    /// binding and accepting fail as they do at the limit of a process.
     ///
     /// ```
     /// use waterwheel::sim::Sim;
@@ -201,14 +201,14 @@ impl SimHandle {
         self.cluster.named(host).desk().open_count()
     }
 
-    /// The addresses of a host: one of IPv4 and one of IPv6. Its name means these, too.
+    /// The addresses of a host: one IPv4 and one IPv6 address. A look-up of its name returns them.
     ///
     /// ```
     /// let mut sim = waterwheel::sim::Sim::new(1);
     /// sim.host("first", async || {});
     /// let [v4, v6] = sim.handle().addresses("first");
     /// assert_eq!((v4.to_string(), v6.to_string()), ("10.0.0.1".to_owned(), "fd00::1".to_owned()));
-    /// // Another name for it.
+    /// // Another name for the host.
     /// sim.handle().set_name("www.example", [v4]);
     /// ```
     #[track_caller]
@@ -216,14 +216,14 @@ impl SimHandle {
         self.cluster.named(host).ips()
     }
 
-    /// What a look-up of a name gives, in this order. The names of hosts need not be set.
+    /// Sets the addresses that a look-up of a name returns, in this order. The names of hosts need not be set.
     pub fn set_name(&self, name: &str, addresses: impl Into<Vec<IpAddr>>) {
         self.cluster.set_name(name, addresses.into());
     }
 
-    /// A pipe within a host: where to read, and where to write. Only
+    /// Creates a pipe within a host, and returns its read end and its write end. Only
     /// [`connect_read_pipe`](crate::LoopHandle::connect_read_pipe), [`open_read_pipe`](crate::open_read_pipe) and the
-    /// like can use them, on a loop of that host; the descriptors only stand for the ends.
+    /// like can use them, on the loop of that host; the descriptors only stand for the simulated ends.
     ///
     /// ```
     /// use waterwheel::sim::Sim;
@@ -244,12 +244,12 @@ impl SimHandle {
     ///
     /// # Errors
     ///
-    /// If the process has no descriptors left for what stands for the ends.
+    /// If the process has no descriptors left to stand for the ends.
     #[track_caller]
     pub fn pipe(&self, host: &str) -> std::io::Result<(OwnedFd, OwnedFd)> {
         let machine = self.cluster.named(host);
         let desk = machine.desk();
-        // The numbers of open descriptors are unique in the process. Those of a socket pair come without a file.
+        // The numbers of open descriptors are unique in the process. A socket pair provides two without a file.
         let (read, write) = std::os::unix::net::UnixStream::pair()?;
         let side = || Side::new(machine.number, &desk, None);
         let line = Line::new(&self.cluster.world, &self.cluster.links, Kind::Pipe, [side(), side()]);

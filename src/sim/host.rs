@@ -1,4 +1,4 @@
-//! A host: a loop with the program that runs on it, which may crash and be started again.
+//! A host: a loop and the program that runs on it. It may crash and be started again.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -20,11 +20,11 @@ use crate::introspection::LoopDump;
 use crate::net::port::Network;
 use crate::task::Task;
 
-/// What the main future of a simulated host may return.
+/// The output of a simulated host's main future.
 ///
-/// A failure ends the simulation, so a host whose failures belong to the test handles them itself.
+/// A failure ends the simulation, so a host whose failures are part of the test must handle them itself.
 pub trait Outcome {
-    /// What went wrong, if something did.
+    /// The text of the error, if there is one.
     fn failure(self) -> Option<String>;
 }
 
@@ -38,18 +38,18 @@ impl<E: Display> Outcome for Result<(), E> {
     fn failure(self) -> Option<String> {
         let error = self.err()?;
         let text = error.to_string();
-        // Here and not at the end: a text that was returned already would be leaked if this drop panics.
+        // Dropped here, not at the end of the function, where a panic of this drop would leak the returned text.
         drop(error);
         Some(text)
     }
 }
 
-/// What a main future has returned: what went wrong, if something did.
+/// Set when the main future is done: the text of its error, if there is one.
 type Ended = Rc<RefCell<Option<Option<String>>>>;
 
 type Main = Pin<Box<dyn Future<Output = Option<String>>>>;
 
-/// Makes the main future, each time the host starts.
+/// Creates the main future each time the host starts.
 pub(super) struct Software {
     make: Box<dyn FnMut() -> Main>,
     at: &'static Location<'static>,
@@ -86,14 +86,14 @@ where
     Box::pin(async move { main.await.failure() })
 }
 
-/// How the loops of hosts are built.
+/// How the hosts' loops are built.
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) configure: Rc<dyn Fn(Builder) -> Builder>,
     pub(super) wrap_network: Rc<WrapNetwork>,
 }
 
-/// Puts a network in front of that of the host with this name.
+/// Wraps the network of the host with this name.
 pub(super) type WrapNetwork = dyn Fn(&str, Rc<dyn Network>) -> Rc<dyn Network>;
 
 impl Default for Settings {
@@ -109,18 +109,18 @@ pub(super) struct Host {
     software: Software,
     cluster: Rc<Cluster>,
     settings: Settings,
-    /// `None` while it is down.
+    /// `None` while the host is down.
     program: Option<Program>,
-    /// Until when its last turn takes.
+    /// When its last turn ends.
     busy_until: Duration,
 }
 
-/// What runs on a host from when it starts until it crashes.
+/// The program that runs on a host from its start to its crash.
 struct Program {
     event_loop: EventLoop,
     main: Option<Task<()>>,
     ended: Ended,
-    /// The panics that nobody took.
+    /// The panics that reached the exception handler.
     panics: Rc<RefCell<Vec<String>>>,
 }
 
@@ -156,7 +156,8 @@ impl Host {
         let selector = SimSelector { world: Rc::clone(world), desk: self.machine.desk(), host };
         let network = SimNetwork { cluster: Rc::clone(&self.cluster), machine: Rc::clone(&self.machine) };
         let network = (self.settings.wrap_network)(&self.machine.name, Rc::new(network));
-        // One thread, so that the results of several jobs come in the order in which the jobs were given.
+        // There is only one thread, so that the results of several jobs arrive in the order in which the jobs were
+        // submitted.
         let builder = EventLoop::builder().thread_limit(1);
         let builder = (self.settings.configure)(builder).selector(Box::new(selector)).network(network);
         let event_loop = builder.clock(Rc::new(SimClock(Rc::clone(world)))).build()?;
@@ -185,7 +186,7 @@ impl Host {
         Ok(())
     }
 
-    /// The program ends at once, and the network is told nothing of it.
+    /// Ends the program at once, without notice to its peers.
     pub(super) fn crash(&mut self) {
         let Some(program) = self.program.take() else { return };
         self.cluster.world.note(Note::Crash, self.machine.number, 0);
@@ -195,7 +196,7 @@ impl Host {
         self.cluster.world.awake.add(self.machine.number);
     }
 
-    /// When the loop next has something to do. `None` if it waits for others.
+    /// When the loop next has something to do. `None` if it waits for other hosts.
     pub(super) fn next_turn(&self) -> Option<Duration> {
         let event_loop = &self.program.as_ref()?.event_loop;
         let world = &self.cluster.world;
@@ -213,13 +214,13 @@ impl Host {
         self.program.as_ref().is_some_and(awaits)
     }
 
-    /// Whether it has nothing to do before a thread has a result, for which time stands still.
+    /// Whether it has nothing to do before a thread has a result. Meanwhile, time stands still.
     pub(super) fn only_awaits_thread(&self) -> bool {
         let is_ready = |program: &Program| program.event_loop.is_ready();
         self.awaits_thread() && !self.program.as_ref().is_some_and(is_ready) && !self.machine.desk().has_pending()
     }
 
-    /// Takes a turn. `longest` is zero unless the loop waits for a thread.
+    /// Takes a turn. `longest` is zero unless the loop is to wait for a thread.
     pub(super) fn turn(&mut self, longest: Option<Duration>) {
         let Some(program) = &mut self.program else { return };
         let world = &self.cluster.world;
@@ -230,7 +231,7 @@ impl Host {
         world.awake.add(self.machine.number);
     }
 
-    /// How the main future has ended. It is told once.
+    /// How the main future has ended. Returned only once.
     pub(super) fn take_main_end(&mut self) -> Option<MainEnd> {
         let program = self.program.as_mut()?;
         if program.main.as_ref()?.is_finished() {
@@ -243,7 +244,7 @@ impl Host {
         None
     }
 
-    /// A panic that nobody took.
+    /// A panic that reached the exception handler.
     pub(super) fn take_panic(&self) -> Option<MainEnd> {
         let panics = &self.program.as_ref()?.panics;
         panics.borrow_mut().pop().map(MainEnd::Panicked)

@@ -10,7 +10,7 @@ use super::desk::Desk;
 use crate::interface::Address;
 use crate::reactor::Readiness;
 
-/// How many bytes may wait. What comes when there are more is lost, as at a kernel's buffer.
+/// How many bytes may wait. A datagram that does not fit is lost, as with a kernel's buffer.
 const ROOM: usize = 208 * 1024;
 
 pub(super) struct Inbox {
@@ -18,7 +18,7 @@ pub(super) struct Inbox {
     fd: RawFd,
     waiting: RefCell<VecDeque<(Vec<u8>, Address)>>,
     bytes: Cell<usize>,
-    /// What became of a datagram that was sent earlier. It is told once.
+    /// The error of a datagram that was sent earlier. It is reported once.
     error: Cell<Option<ErrorKind>>,
 }
 
@@ -49,7 +49,7 @@ impl Inbox {
         }
     }
 
-    /// Nobody has the address that something was sent to.
+    /// A datagram was sent to an address where no socket is open.
     pub(super) fn refused(&self) {
         self.error.set(Some(ErrorKind::ConnectionRefused));
         self.desk.tell(self.fd, Readiness::READABLE.with(Readiness::WRITABLE));

@@ -1,8 +1,8 @@
-//! A connection of the simulated network: what goes both ways between its two ends, and what becomes of it.
+//! A connection of the simulated network: the traffic between its two ends, and how it ends.
 //!
-//! Bytes set out in segments, and arrive in order after some time. Behind them comes the end, or a reset. What arrives at
-//! a side that is closed is answered by a reset. A segment that cannot pass is held back until it can, as TCP sends it
-//! again and again; if that takes too long, the sender's side fails.
+//! Bytes are sent in segments, and arrive in order after some time. The end or a reset follows them. Bytes that
+//! arrive at a closed side are answered by a reset. A segment that cannot pass is held back until it can, since TCP
+//! would send it again and again; if that takes too long, the sender's side fails.
 
 use std::io::{self, ErrorKind, IoSlice, Read};
 use std::os::fd::RawFd;
@@ -16,7 +16,7 @@ use super::side::{Parcel, Sending, Side};
 use super::world::{Note, World};
 use crate::reactor::Readiness;
 
-/// What an end hears when anything may have become possible.
+/// The readiness that an end gets when any operation may have become possible.
 fn everything() -> Readiness {
     Readiness::READABLE.with(Readiness::WRITABLE).with(Readiness::HANG_UP)
 }
@@ -24,11 +24,11 @@ fn everything() -> Readiness {
 /// What kind of connection it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Of the internet. What is sent to a side that is closed is answered by a reset.
+    /// A TCP connection. Bytes sent to a closed side are answered by a reset.
     Inet,
-    /// A Unix socket. Sending to a side that is closed fails at once.
+    /// A Unix socket. Sending to a closed side fails at once.
     Unix,
-    /// A pipe, or a device: as a Unix socket, and closing it loses what was not read without a word.
+    /// A pipe or a device: like a Unix socket, but closing it silently discards unread bytes.
     Pipe,
 }
 
@@ -47,7 +47,7 @@ impl Line {
         Rc::new(Line { world: Rc::clone(world), links: Rc::clone(links), kind, sides })
     }
 
-    /// The side has got its descriptor.
+    /// Gives a side its descriptor.
     pub(super) fn set_fd(&self, which: Which, fd: RawFd) {
         let side = &self.sides[which];
         side.fd.set(Some(fd));
@@ -85,7 +85,7 @@ impl Line {
         if n > 1 {
             if let Some(mut details) = self.world.decide(Fault::ShortReceive, side.host) {
                 n = 1 + details.below(n - 1);
-                // A short receive says that nothing is left, so whatever is left is told of again.
+                // A short receive says that nothing is left, so another event follows for the rest.
                 self.tell_later(which, Readiness::READABLE);
             }
         }
@@ -95,7 +95,7 @@ impl Line {
         Ok(n)
     }
 
-    /// The sender that waits for room hears that there is some.
+    /// Notifies a sender that waits for space that there is some.
     fn give_room(self: &Rc<Self>, sender: Which) {
         if self.sides[sender].wants_room.take() {
             let (line, way) = (Rc::clone(self), self.way(1 - sender));
@@ -106,7 +106,7 @@ impl Line {
     pub(super) fn send(self: &Rc<Self>, which: Which, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         let (side, peer) = (&self.sides[which], &self.sides[1 - which]);
         if side.desk.is_dead() {
-            // What is dropped with its host may still try to say farewell.
+            // Objects that are dropped with their host may still try to send.
             return Err(ErrorKind::NotConnected.into());
         }
         if let Some(kind) = side.error.take() {
@@ -169,7 +169,7 @@ impl Line {
         }
     }
 
-    /// The side is closed by its owner. `resets` says that what it sent is not all.
+    /// Closes a side, for its owner. `resets` says that not everything was sent.
     pub(super) fn close(self: &Rc<Self>, which: Which, resets: bool) {
         let side = &self.sides[which];
         side.is_closed.set(true);
@@ -178,8 +178,8 @@ impl Line {
             side.desk.close(fd);
         }
         if side.desk.is_dead() {
-            // Nobody is told. But a sender that waits for room asks for it again and again, as TCP does, and the host
-            // answers by a reset when it is back.
+            // The peer is not notified. But a sender that waits for space keeps probing, as TCP does, and the host
+            // answers with a reset when it is back.
             if self.sides[1 - which].wants_room.take() {
                 self.dispatch(which, Parcel::Bytes(Vec::new()));
             }
@@ -192,18 +192,18 @@ impl Line {
             self.dispatch(1 - which, Parcel::End);
         }
         side.sending.set(Sending::Failed);
-        // Whoever sends into a pipe or a Unix socket and waits for room hears that there will be none.
+        // A peer that waits for space in a pipe or a Unix socket is woken, and its next attempt fails.
         if self.kind != Kind::Inet {
             self.give_room(1 - which);
         }
     }
 
-    /// The way of what a side sends.
+    /// The way from a side to its peer.
     fn way(&self, from: Which) -> Way {
         Way { from: self.sides[from].host, to: self.sides[1 - from].host }
     }
 
-    /// Something sets out to a side.
+    /// Sends a parcel to a side.
     fn dispatch(self: &Rc<Self>, to: Which, parcel: Parcel) {
         let (side, way) = (&self.sides[to], self.way(1 - to));
         let bytes = if let Parcel::Bytes(bytes) = &parcel { bytes.len() } else { 0 };
@@ -211,7 +211,7 @@ impl Line {
         let narrowest = self.world.setting(|faults| faults.bandwidth).filter(|_| way.from != way.to);
         let time = narrowest.map_or(0.0, |per_second| bytes as f64 / per_second.max(1) as f64);
         let passed_at = side.passed_at.get().max(now) + Duration::from_secs_f64(time);
-        // Never before what was sent earlier.
+        // A parcel never arrives before one that was sent earlier.
         let arrives_at = side.arrives_at.get().max(passed_at + self.links.latency(way));
         side.passed_at.set(passed_at);
         side.arrives_at.set(arrives_at);
@@ -220,7 +220,7 @@ impl Line {
         self.world.after(arrives_at - now, move || line.arrive(to));
     }
 
-    /// The next parcel arrives at a side, if it passes.
+    /// Delivers the next parcel to a side, if the way is open.
     fn arrive(self: &Rc<Self>, to: Which) {
         let (side, way) = (&self.sides[to], self.way(1 - to));
         if !self.links.passes(way) {
@@ -230,7 +230,7 @@ impl Line {
             return;
         }
         side.stalled_since.set(None);
-        // There is none if the sender has given up.
+        // There is no parcel if the sender has given up.
         let parcel = side.parcels.borrow_mut().pop_front();
         match parcel {
             None => {}
@@ -253,14 +253,15 @@ impl Line {
         }
     }
 
-    /// Bytes came to a side that is closed.
+    /// Bytes arrived at a closed side.
     fn answer_by_reset(self: &Rc<Self>, closed: Which) {
         if self.kind == Kind::Inet && !self.sides[1 - closed].has_failed() {
             self.dispatch(1 - closed, Parcel::Reset);
         }
     }
 
-    /// What is on its way to a side cannot pass. The sender waits for so long, and then gives up.
+    /// A parcel to a side cannot pass. The sender gives up if this lasts for
+    /// [`Faults::give_up_after`](super::faults::Faults::give_up_after).
     fn stall(self: &Rc<Self>, to: Which) {
         if self.sides[to].stalled_since.get().is_some() {
             return;
@@ -278,14 +279,15 @@ impl Line {
         });
     }
 
-    /// The connection has failed for a side: the next operation says so. What has arrived can still be received.
+    /// The connection has failed for a side: its next operation returns the error. Bytes that have arrived can still
+    /// be received.
     fn fail(&self, which: Which, kind: ErrorKind) {
         let side = &self.sides[which];
         if side.is_closed.get() || side.has_failed() {
             return;
         }
         self.world.note(Note::Failure, side.host, 0);
-        // As on Linux: a reset that comes behind the end is only news to who sends.
+        // As on Linux, a reset that follows the end is reported only to a sender.
         let kind =
             if side.has_ended.get() && kind == ErrorKind::ConnectionReset { ErrorKind::BrokenPipe } else { kind };
         side.sending.set(Sending::Failed);

@@ -1,4 +1,4 @@
-//! Which hosts reach each other, and what waits until they do.
+//! Which hosts can reach each other, and what is held back until they can.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,17 +8,17 @@ use std::time::Duration;
 use super::faults::Fault;
 use super::world::{Action, Note, World};
 
-/// The links between the hosts, which are numbers here.
+/// The links between the hosts, which are identified by their numbers.
 pub(super) struct Links {
     world: Rc<World>,
-    /// Ways that nothing passes.
+    /// The ways that are cut.
     cut: RefCell<BTreeSet<Way>>,
     down: RefCell<BTreeSet<usize>>,
-    /// What is held back on ways that nothing passes, in the order in which it came.
+    /// The actions that are held back on ways that nothing can pass, in order.
     held: RefCell<BTreeMap<Way, Vec<Action>>>,
 }
 
-/// From one host to another.
+/// The direction from one host to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Way {
     pub(super) from: usize,
@@ -30,12 +30,12 @@ impl Links {
         Links { world, cut: RefCell::default(), down: RefCell::default(), held: RefCell::default() }
     }
 
-    /// Whether something passes now.
+    /// Whether the way is open now.
     pub(super) fn passes(&self, way: Way) -> bool {
         !self.cut.borrow().contains(&way) && !self.down.borrow().contains(&way.to)
     }
 
-    /// How long something takes that sets out now.
+    /// How long something that is sent now takes to arrive.
     pub(super) fn latency(&self, way: Way) -> Duration {
         let latency = self.world.within(&self.world.setting(|faults| faults.latency.clone()));
         let latency = if way.from == way.to { latency / 100 } else { latency };
@@ -45,7 +45,7 @@ impl Links {
         }
     }
 
-    /// Does something at the far end after the latency, as soon as something passes.
+    /// Does something at the far end after the latency, once the way is open.
     pub(super) fn send(self: &Rc<Self>, way: Way, action: impl FnOnce() + 'static) {
         let links = Rc::clone(self);
         self.world.after(self.latency(way), move || links.pass(way, Box::new(action)));
@@ -55,7 +55,7 @@ impl Links {
         if self.passes(way) { action() } else { self.hold(way, action) }
     }
 
-    /// Does something as soon as something passes.
+    /// Does something once the way is open.
     pub(super) fn hold(&self, way: Way, action: Action) {
         self.held.borrow_mut().entry(way).or_default().push(action);
     }
@@ -83,18 +83,18 @@ impl Links {
         }
     }
 
-    /// Forgets what is held back.
+    /// Drops the actions that are held back.
     pub(super) fn end(&self) {
         let held = self.held.take();
         drop(held);
     }
 
-    /// Sends on what was held back, and passes now.
+    /// Sends on the actions that were held back on the ways that `is_meant` selects.
     fn release(self: &Rc<Self>, is_meant: impl Fn(Way) -> bool) {
         let ways: Vec<Way> = self.held.borrow().keys().copied().filter(|&way| is_meant(way)).collect();
         for way in ways {
             let actions = self.held.borrow_mut().remove(&way).unwrap_or_default();
-            // One latency for all, so that they stay in order.
+            // All actions have the same latency, so that they stay in order.
             let latency = self.latency(way);
             for action in actions {
                 let links = Rc::clone(self);

@@ -1,4 +1,4 @@
-//! Addresses at which a simulated host listens, and the connections that wait there.
+//! The addresses at which a simulated host listens, and the connections that wait there.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ use crate::reactor::Readiness;
 pub(super) struct Backlog {
     desk: Rc<Desk>,
     fd: RawFd,
-    /// How many may wait. `None` if it is bound and does not listen.
+    /// How many may wait. `None` if the address is bound, but nothing listens.
     limit: Cell<Option<usize>>,
     waiting: RefCell<VecDeque<End>>,
 }
@@ -32,7 +32,7 @@ impl Backlog {
         self.limit.get().is_some()
     }
 
-    /// Whether another connection may wait. As on Linux, that is one more than the backlog.
+    /// Whether one more connection may wait. As on Linux, one more than the backlog may.
     pub(super) fn has_room(&self) -> bool {
         self.limit.get().is_some_and(|limit| self.waiting.borrow().len() <= limit)
     }
@@ -43,7 +43,7 @@ impl Backlog {
     }
 }
 
-/// What gives an address free.
+/// Releases an address.
 pub(super) type GiveFree = Box<dyn FnOnce()>;
 
 pub(super) struct SimAcceptor {
@@ -65,7 +65,7 @@ impl Acceptor for SimAcceptor {
         let end = first.ok_or(ErrorKind::WouldBlock)?;
         if let Some(mut details) = self.world.decide(Fault::AcceptError, self.host) {
             if details.below(2) == 0 {
-                // It is gone again, and its peer hears so.
+                // The connection is gone before it is accepted, and its peer gets a reset.
                 end.reset_on_close();
                 drop(end);
                 return Err(ErrorKind::ConnectionAborted.into());

@@ -1,4 +1,4 @@
-//! A host as its network knows it: its addresses, and who has taken which of its ports and paths.
+//! A host as the network sees it: its addresses, and which of its ports and paths are taken.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -12,10 +12,10 @@ use super::inbox::Inbox;
 use super::listener::Backlog;
 use crate::interface::Address;
 
-/// The first port of those that the network chooses, as on Linux.
+/// The first port that the network chooses by itself, as on Linux.
 const FIRST_FREE_PORT: u16 = 32_768;
 
-/// How many descriptors a host may have, unless it is told otherwise.
+/// How many descriptors a host may have by default.
 const DESCRIPTORS: usize = 20_000;
 
 pub(super) struct Machine {
@@ -23,7 +23,7 @@ pub(super) struct Machine {
     pub(super) name: String,
     ips: [IpAddr; 2],
     awake: Rc<Awake>,
-    /// That of the running program. A host that starts again gets a new one.
+    /// The desk of the running program. A host that starts again gets a new one.
     desk: RefCell<Rc<Desk>>,
     descriptor_limit: Cell<usize>,
     listeners: RefCell<HashMap<Address, Rc<Backlog>>>,
@@ -48,7 +48,7 @@ impl Machine {
         }
     }
 
-    /// Its addresses: one of the fourth version of the internet protocol, and one of the sixth.
+    /// Its addresses: first IPv4, then IPv6.
     pub(super) fn ips(&self) -> [IpAddr; 2] {
         self.ips
     }
@@ -66,7 +66,7 @@ impl Machine {
         Rc::clone(&self.desk.borrow())
     }
 
-    /// The host crashes. Whatever the program holds ends without a word.
+    /// The host crashes. Everything that the program holds ends without notice to any peer.
     pub(super) fn crash(&self) {
         let desk = Rc::new(Desk::new(self.number, &self.awake, self.descriptor_limit.get()));
         self.desk.replace(desk).die();
@@ -79,7 +79,7 @@ impl Machine {
         self.desk().limit_open(limit);
     }
 
-    /// The address with a port that nobody has, if it has none.
+    /// The address, with a free port if it has no port.
     pub(super) fn with_port(&self, at: &Address) -> Address {
         match at {
             Address::Inet(inet) if inet.port() == 0 => Address::Inet(SocketAddr::new(inet.ip(), self.free_port())),
@@ -109,7 +109,7 @@ impl Machine {
         take(&self.inboxes, at, inbox)
     }
 
-    /// Gives an address free, if it still belongs to this listener.
+    /// Releases an address, if it still belongs to this listener.
     pub(super) fn unlisten(&self, at: &Address, backlog: &Rc<Backlog>) {
         give_free(&self.listeners, at, backlog);
     }
@@ -118,7 +118,7 @@ impl Machine {
         give_free(&self.inboxes, at, inbox);
     }
 
-    /// Who listens at an address, or at all of this host's.
+    /// The listener at this address, or at all addresses of this host.
     pub(super) fn listener(&self, at: &Address) -> Option<Rc<Backlog>> {
         find(&self.listeners, at).filter(|backlog| backlog.is_listening())
     }

@@ -1,9 +1,9 @@
-//! A simulated network, on which a program runs as it is: the same loop, transports, servers and streams, on a clock that
-//! jumps and on connections that fail as a seed says.
+//! A simulated network that runs programs unchanged: the same loop, transports, servers and streams, on a clock that
+//! jumps and on connections whose failures a seed decides.
 //!
-//! A [`Sim`] is a world of hosts. Each has a loop of its own, a name, and addresses; all run on one thread, turn by turn, and
-//! time passes when none has anything to do. So an hour of retries takes a moment, and whatever happens once happens
-//! again with the same seed: the order of events, each short read, the moment of each reset.
+//! A [`Sim`] is a world of hosts. Each has its own loop, a name, and addresses; all run on one thread, turn by turn,
+//! and time passes when no host has anything to do. So an hour of retries takes a moment, and everything that happens
+//! in a run happens again with the same seed: the order of events, each short read, the moment of each reset.
 //!
 //! ```
 //! use std::time::Duration;
@@ -33,39 +33,41 @@
 //! # Ok::<(), waterwheel::sim::Failure>(())
 //! ```
 //!
-//! # What a test does with it
+//! # Using it in tests
 //!
-//! [`check`] runs a test with many seeds. Of one that fails it says the error, what each task of each host waited for, the
-//! few faults that the failure needs, and a command that runs it again. `examples/sim_lines.rs` finds the fault of a
-//! protocol that takes what one read brings for a whole line; `examples/sim_chat.rs` is a chat whose network falls apart
-//! again and again.
+//! [`check`] runs a test with many seeds. For a seed that fails, it reports the error, what each task of each host
+//! waited for, the few faults that the failure needs, and a command that runs it again. `examples/sim_lines.rs` finds
+//! the bug in a protocol that takes the result of one read for a whole line; `examples/sim_chat.rs` is a chat whose
+//! network falls apart again and again.
 //!
-//! * [`Faults`] says what the network does: [`Faults::benign`] is for a program that has to get through without noticing,
-//!   [`Faults::harsh`] for one that tries again. [`Sim::count`] tells how often each happened; a test that no fault
-//!   reaches proves little.
-//! * [`SimHandle`] changes the world from within: partitions, crashes, names, limits of descriptors.
+//! * [`Faults`] sets how the network behaves: [`Faults::benign`] has only faults that a correct program does not
+//!   notice, [`Faults::harsh`] also those after which it has to try again. [`Sim::count`] tells how often each fault
+//!   happened; a test that meets no fault proves little.
+//! * [`SimHandle`] changes the world from within: partitions, crashes, names, descriptor limits.
 //! * When nothing can ever happen again and a client is not done, [`Sim::run`] fails with
-//!   [`Deadlock`](FailureKind::Deadlock) and all task trees. No test hangs.
+//!   [`Deadlock`](FailureKind::Deadlock) and prints all task trees, so no test hangs.
 //! * [`Sim::run_for`] and [`Sim::dump_tasks`] show whether something is left behind: a task, a timer, a connection.
 //!
 //! # What is simulated
 //!
-//! Connections of TCP with segments, windows, half-closes and resets; listeners with a backlog; attempts to connect that are
-//! repeated, refused, or never answered; datagrams, which come twice, late, or not at all; Unix sockets and pipes within a
-//! host; look-ups of names; descriptors that run out, the lowest free number first. Above that is the real thing: the
-//! transports, TLS, servers and streams know nothing of it. A turn of a loop takes some microseconds, so that a task which
-//! only yields does not stop the time.
+//! TCP connections with segments, windows, half-closes and resets; listeners with a backlog; attempts to connect that
+//! are repeated, refused, or never answered; datagrams that arrive twice, late, or not at all; Unix sockets and pipes
+//! within a host; name look-ups; descriptors, which are limited and use the lowest free number. Everything above is
+//! real: the transports, TLS, servers and streams do not know that the network is simulated. A turn of a loop takes
+//! some microseconds of simulated time, so that a task that only yields does not stop time.
 //!
-//! Work on a thread ([`to_thread`](crate::to_thread)) is real, and takes no simulated time; of several jobs one is done at
-//! a time. Signals, child processes and descriptors of the system have no place in a simulated host, and are errors of the
-//! kind `Unsupported`.
+//! Work on a thread ([`to_thread`](crate::to_thread)) runs on a real thread, one job at a time, and takes no
+//! simulated time. A simulated host has no signals, child processes or system descriptors: using them is an error of
+//! the kind `Unsupported`.
 //!
-//! Programs that use chance or time of their own (`HashMap`'s order, `Instant::now`, random keys) may take another course in
-//! each run. [`SimHandle::random`] and [`LoopHandle::time`](crate::LoopHandle::time) are the simulation's. TLS is decided by
-//! the seed as far as its messages have one length; signatures of ECDSA keys do not, those of Ed25519 keys do.
+//! Programs that use other sources of randomness or time (`HashMap`'s order, `Instant::now`, random keys) may take a
+//! different course in each run. [`SimHandle::random`] and [`LoopHandle::time`](crate::LoopHandle::time) are decided
+//! by the simulation. TLS is reproducible if its messages have a fixed length, as they do with Ed25519 keys, but not
+//! with ECDSA keys, whose signatures vary in length.
 //!
-//! One core does one to three million small events in a second. An event costs only what it changes, so a hundred hosts are
-//! hardly slower than two (`cargo bench --manifest-path benches/micro/Cargo.toml --bench parts -- simulation`).
+//! One core processes one to three million small events per second. An event touches only the hosts that it concerns,
+//! so a hundred hosts are hardly slower than two (`cargo bench --manifest-path benches/micro/Cargo.toml --bench parts
+//! -- simulation`).
 
 mod agenda;
 mod awake;

@@ -30,7 +30,7 @@ impl SimNetwork {
     async fn resolve(&self, host: &str, port: u16, hints: Hints) -> io::Result<Vec<SocketAddr>> {
         let answered = Promise::new();
         let (way, answer) = (Way { from: self.machine.number, to: self.machine.number }, answered.clone());
-        // The server of names is near.
+        // The name server is close: its answer takes the latency within one host.
         self.cluster.world.after(self.cluster.links.latency(way), move || {
             let _first = answer.set(());
         });
@@ -103,7 +103,7 @@ impl Network for SimNetwork {
         })
     }
 
-    /// A pipe of the simulation; others have no simulated other end.
+    /// Accepts only pipes of the simulation, since no other pipe has a simulated other end.
     fn adopt_pipe(&self, _: &LoopHandle, pipe: OwnedFd, ways: Ways) -> io::Result<Connected> {
         let Some(end) = self.cluster.take_pipe(pipe.as_raw_fd()) else {
             let text = "a simulated host takes the pipes of its simulation only";

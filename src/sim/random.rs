@@ -1,6 +1,6 @@
-//! Numbers that look random, and are the same for the same seed on every machine and in every version.
+//! Pseudo-random numbers that are the same for the same seed on every machine and in every version.
 //!
-//! A seed that once found a fault is kept as a test. So the generator must never change, which no library promises.
+//! A seed that once found a bug is kept as a test, so the generator must never change, which no library promises.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// What SplitMix64 adds to its state for each number.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The finish of SplitMix64: each bit changes about half of the bits of the result.
+/// The finalizer of SplitMix64: each bit of the state affects about half of the bits of the result.
 fn finish(state: u64) -> u64 {
     let bits = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -36,11 +36,12 @@ impl Random {
 
     /// A number below `limit`, which is not zero.
     pub(super) fn below(&mut self, limit: usize) -> usize {
-        // The product's upper half: no division, and no number is more likely than another by more than one in 2^64.
+        // The upper half of the product needs no division, and no number is more likely than another by more than one
+        // in 2^64.
         ((u128::from(self.number()) * limit as u128) >> 64) as usize
     }
 
-    /// A time of the range. An empty range gives its start.
+    /// A duration within the range. For an empty range, its start.
     pub(super) fn within(&mut self, range: &Range<Duration>) -> Duration {
         let width = range.end.saturating_sub(range.start).as_nanos();
         if width == 0 {
@@ -49,7 +50,7 @@ impl Random {
         range.start + Duration::from_nanos(self.below(usize::try_from(width).unwrap_or(usize::MAX)) as u64)
     }
 
-    /// Puts the items into any order.
+    /// Puts the items into a random order.
     pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_numbers_are_those_of_splitmix64() {
-        // The first numbers that its authors' code gives for this seed.
+        // The first numbers that the authors' code gives for this seed.
         let mut random = Random::new(1_234_567);
         assert_eq!(random.number(), 6_457_827_717_110_365_317);
         assert_eq!(random.number(), 3_203_168_211_198_807_973);

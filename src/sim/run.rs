@@ -1,4 +1,4 @@
-//! The simulation: it lets the hosts take turns, and time pass between them.
+//! The simulation: it lets the hosts take turns, and lets time pass between turns.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,10 +17,10 @@ use crate::event_loop::Builder;
 use crate::introspection::LoopDump;
 use crate::net::port::Network;
 
-/// How much simulated time may pass, unless the limit is set.
+/// How much simulated time may pass by default.
 const TIME_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A world of hosts. Each has a loop of its own, an address and a name. The [module](crate::sim) says more.
+/// A world of hosts. Each has its own loop, name and addresses. See the [module](crate::sim).
 ///
 /// ```
 /// use waterwheel::sim::{Faults, Sim};
@@ -45,11 +45,11 @@ const TIME_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// ```
 pub struct Sim {
     hosts: Vec<Host>,
-    /// When each takes its next turn, as it was when it was last asked.
+    /// When each host takes its next turn, as of when it was last asked.
     schedule: Schedule,
-    /// Those with a task that awaits the result of a thread, as it was then.
+    /// The hosts with a task that awaits the result of a thread, as of when they were last asked.
     await_threads: BTreeSet<usize>,
-    /// The hosts that were asked last. It is kept for its memory.
+    /// The hosts that were asked last. The list is kept for its memory.
     asked: Vec<usize>,
     handle: SimHandle,
     settings: Settings,
@@ -66,8 +66,8 @@ enum Next {
 }
 
 impl Sim {
-    /// A world without hosts, with a network without [faults](Sim::set_faults). All that is left to chance is decided by
-    /// the seed.
+    /// Creates a world without hosts, whose network has no [faults](Sim::set_faults). The seed decides everything
+    /// that is left to chance.
     pub fn new(seed: u64) -> Sim {
         let handle = SimHandle { cluster: Rc::new(Cluster::new(seed)), requests: Rc::default() };
         Sim {
@@ -83,7 +83,7 @@ impl Sim {
         }
     }
 
-    /// A world in which only the faults with these numbers happen.
+    /// Creates a world in which only the faults with these numbers happen.
     pub(super) fn with_only(seed: u64, faults: Option<&BTreeSet<u64>>) -> Sim {
         let sim = Sim::new(seed);
         sim.cluster().world.keep_script();
@@ -102,18 +102,18 @@ impl Sim {
         self.cluster().world.seed()
     }
 
-    /// Changes the world, also from within.
+    /// A handle that changes the world, also from within.
     pub fn handle(&self) -> SimHandle {
         self.handle.clone()
     }
 
-    /// How the network behaves from now on.
+    /// Sets how the network behaves from now on.
     pub fn set_faults(&self, faults: Faults) {
         self.handle.set_faults(faults);
     }
 
-    /// Settings of the loops of all hosts that are added later. Their clock, selector and network are the simulation's
-    /// in any case.
+    /// Configures the loops of all hosts that are added later. Their clock, selector and network are always those of
+    /// the simulation.
     ///
     /// ```
     /// use std::time::Duration;
@@ -128,9 +128,9 @@ impl Sim {
         self.settings.configure = Rc::new(configure);
     }
 
-    /// Puts a network of the test's own in front of that of each host that is added later. It gets the name of the host
-    /// and the host's network, each time that the host starts. So a test sees each call of the network and of its
-    /// conduits, and may count, record or change what passes;
+    /// Wraps the network of each host that is added later in a network of the test. `wrap` is called with the name of
+    /// the host and the host's network each time the host starts. So a test sees each call of the network and of its
+    /// conduits, and can count, record or change the traffic;
     /// [`Connected::into_parts`](crate::network::Connected::into_parts) has an example of a conduit.
     ///
     /// ```
@@ -142,7 +142,7 @@ impl Sim {
     /// use waterwheel::sim::Sim;
     /// use waterwheel::{Address, LoopHandle, open_connection};
     ///
-    /// /// Notes where somebody connects to.
+    /// /// Notes each address that a host connects to.
     /// struct Noting {
     ///     inner: Rc<dyn Network>,
     ///     noted: Rc<RefCell<Vec<String>>>,
@@ -179,7 +179,7 @@ impl Sim {
         self.settings.wrap_network = Rc::new(wrap);
     }
 
-    /// How much simulated time may pass before a run fails (default a day).
+    /// Sets how much simulated time may pass before a run fails. The default is a day.
     ///
     /// ```
     /// use std::time::Duration;
@@ -195,17 +195,18 @@ impl Sim {
         self.time_limit = limit;
     }
 
-    /// How many events there may be before a run fails. The default is any number.
+    /// Sets how many events may happen before a run fails. The default is no limit.
     pub fn event_limit(&mut self, limit: u64) {
         self.event_limit = limit;
     }
 
-    /// Adds a host that runs for as long as the simulation: a server, mostly. Its main future is made when it starts, at
-    /// the beginning and after each crash. When that future is done, the rest of the loop goes on.
+    /// Adds a host that runs for as long as the simulation, such as a server. Its main future is created each time
+    /// the host starts, at the beginning and after each crash. When the main future is done, the other tasks of its
+    /// loop go on.
     ///
     /// # Panics
     ///
-    /// Panics if there is a host of this name, or if the process has run out of what a loop needs.
+    /// Panics if there is a host of this name, or if a loop cannot be created.
     #[track_caller]
     pub fn host<F>(&mut self, name: &str, software: impl FnMut() -> F + 'static)
     where
@@ -215,7 +216,8 @@ impl Sim {
         self.add(name, Software::new(software), false);
     }
 
-    /// Adds a host whose main future the simulation waits for. When it is done, the rest of its loop goes on.
+    /// Adds a host whose main future the simulation waits for. When the main future is done, the other tasks of its
+    /// loop go on.
     ///
     /// # Panics
     ///
@@ -238,7 +240,7 @@ impl Sim {
         self.hosts.push(host);
     }
 
-    /// Runs until every client is done; without clients, until nothing is left to happen. It can be called again, for
+    /// Runs until every client is done; without clients, until nothing is left to happen. It can be called again for
     /// clients that were added since.
     ///
     /// # Errors
@@ -254,15 +256,15 @@ impl Sim {
         Ok(())
     }
 
-    /// Lets this much simulated time pass, also after the clients are done.
+    /// Runs for this much simulated time, also after the clients are done.
     ///
     /// # Errors
     ///
-    /// As [`run`](Sim::run), but nobody has to be done.
+    /// As [`run`](Sim::run), except that clients need not be done.
     pub fn run_for(&mut self, duration: Duration) -> Result<(), Failure> {
         let end = self.cluster().world.now() + duration;
         loop {
-            // Also what was asked for when nothing else is left to happen.
+            // Requests are carried out even if nothing else is left to happen.
             self.carry_out_requests();
             if self.next().is_none_or(|(_, at)| at > end) {
                 break;
@@ -273,11 +275,11 @@ impl Sim {
         Ok(())
     }
 
-    /// One event: something arrives somewhere, or a host takes a turn. Returns whether there was one.
+    /// Runs one event: something arrives at a host, or a host takes a turn. Returns whether there was one.
     ///
     /// # Errors
     ///
-    /// As [`run`](Sim::run), but for the deadlock.
+    /// As [`run`](Sim::run), except that a deadlock is not an error here.
     pub fn step(&mut self) -> Result<bool, Failure> {
         self.carry_out_requests();
         self.ask_awake();
@@ -306,7 +308,7 @@ impl Sim {
         }
     }
 
-    /// What comes next, and when. Of several turns at one time any may come first.
+    /// What comes next, and when. Of several turns at the same time, any may come first.
     fn next(&mut self) -> Option<(Next, Duration)> {
         self.ask_awake();
         let action = self.cluster().world.next_action_at();
@@ -317,11 +319,11 @@ impl Sim {
         }
     }
 
-    /// Whose turn is first, and when.
+    /// Which host has the next turn, and when.
     fn first_turn(&mut self) -> Option<(usize, Duration)> {
         loop {
             let (host, at) = self.schedule.first()?;
-            // What it was to do may have been cancelled since.
+            // What the host had to do may have been cancelled since.
             self.ask(host);
             if self.schedule.first() == Some((host, at)) {
                 return Some((host, at));
@@ -329,13 +331,13 @@ impl Sim {
         }
     }
 
-    /// A host that does nothing before a thread has a result.
+    /// A host that can do nothing before a thread has a result.
     fn only_awaits_thread(&self) -> Option<usize> {
         self.await_threads.iter().copied().find(|&host| self.hosts[host].only_awaits_thread())
     }
 
-    /// Asks those hosts to which something has happened when their next turn is. All of them, if another thread has rung a
-    /// bell, or before it is said that nothing is left to happen.
+    /// Asks the hosts that are awake when their next turn is. Asks all hosts if another thread has rung a bell, or if
+    /// nothing seems to be left to happen.
     fn ask_awake(&mut self) {
         let awake = Rc::clone(&self.cluster().world.awake);
         let is_over = self.schedule.first().is_none() && self.cluster().world.next_action_at().is_none();
@@ -358,7 +360,7 @@ impl Sim {
     }
 
     fn carry_out_requests(&mut self) {
-        // What ends with a program may ask for more.
+        // The destructors of a program that ends may add requests.
         loop {
             let request = self.handle.requests.borrow_mut().pop_front();
             match request {
@@ -369,7 +371,7 @@ impl Sim {
         }
     }
 
-    /// Looks at what a turn has brought.
+    /// Checks the result of a host's turn.
     fn look_at(&mut self, number: usize) -> Result<bool, Failure> {
         let host = &mut self.hosts[number];
         let end = host.take_main_end();
@@ -385,7 +387,7 @@ impl Sim {
         Err(self.failure(kind))
     }
 
-    /// What a host does. `None` if it is down.
+    /// What a host is doing. `None` if it is down.
     ///
     /// ```
     /// let mut sim = waterwheel::sim::Sim::new(1);
@@ -416,13 +418,13 @@ impl Sim {
         }
     }
 
-    /// How many events there were.
+    /// How many events there have been.
     pub fn events(&self) -> u64 {
         self.cluster().world.events()
     }
 
-    /// A number made of all that has happened and when. Two runs with one digest took one course, unless they differ
-    /// only in the content of what was sent.
+    /// A hash of everything that has happened, and when. Two runs with the same digest took the same course, unless
+    /// they differ only in the content of the data sent.
     ///
     /// ```
     /// let run = |seed| {
@@ -443,7 +445,7 @@ impl Sim {
         self.cluster().world.count_of(fault)
     }
 
-    /// The faults that happened, if they were kept, with the names of their hosts.
+    /// The faults that happened, with the names of their hosts, if they were recorded.
     pub(super) fn script(&self) -> Vec<(Happened, String)> {
         let script = self.cluster().world.script();
         script.into_iter().map(|fault| (fault.clone(), self.cluster().name_of(fault.host))).collect()
@@ -452,7 +454,7 @@ impl Sim {
 
 impl Drop for Sim {
     fn drop(&mut self) {
-        // The loops go first, since what they close puts something on the agenda.
+        // The loops are dropped first, since closing them puts actions on the agenda.
         let hosts = std::mem::take(&mut self.hosts);
         drop(hosts);
         self.cluster().end();

@@ -1,9 +1,9 @@
-//! Which host takes the next turn. Pure: the times are told, and so is chance.
+//! Which host takes the next turn. Pure: times and chance are arguments.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// When a host takes its next turn. Of several at one time the one with the lower lot comes first.
+/// When a host takes its next turn. Of several hosts at the same time, the one with the lowest lot comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     at: Duration,
@@ -14,12 +14,13 @@ struct Place {
 #[derive(Default)]
 pub(super) struct Schedule {
     order: BTreeSet<Place>,
-    /// Where each host stands in it.
+    /// The place of each host in `order`.
     places: Vec<Option<Place>>,
 }
 
 impl Schedule {
-    /// Says when a host takes its next turn; `None` if it waits for others. A host whose time has changed draws a new lot.
+    /// Sets when a host takes its next turn; `None` if it waits for other hosts. A host whose time has changed draws
+    /// a new lot.
     pub(super) fn set(&mut self, host: usize, at: Option<Duration>, draw: impl FnOnce() -> usize) {
         if self.places.len() <= host {
             self.places.resize(host + 1, None);

@@ -1,4 +1,4 @@
-//! The selector of a host's loop: it gives what its desk has.
+//! The selector of a host's loop: it returns the events of the host's desk.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -19,7 +19,7 @@ pub(super) struct SimSelector {
 }
 
 impl SimSelector {
-    /// What has become ready, in any order, each descriptor once.
+    /// The descriptors that have become ready, each once, in random order.
     fn ready(&self) -> Vec<(RawFd, Readiness)> {
         let mut ready: Vec<(RawFd, Readiness)> = Vec::new();
         for (fd, readiness) in self.desk.take_pending() {
@@ -54,7 +54,7 @@ impl Selector for SimSelector {
         self.desk.unwatch(fd)
     }
 
-    /// It blocks for nothing but another thread, for which the loop asks only while it awaits the result of one.
+    /// Blocks only for another thread. The loop lets it block only while a task awaits the result of a thread.
     fn poll(&mut self, timeout: Option<Duration>, events: &mut Events) -> io::Result<bool> {
         let ready = self.ready();
         let mut came = !ready.is_empty();

@@ -1,11 +1,12 @@
-//! Finding the few faults that a failure needs. Pure.
+//! Finding the few faults that a failure needs. Pure: `fails` is an argument.
 
 use std::collections::BTreeSet;
 
-/// Leaves out as many of the numbers as it can, as long as `fails` says that the rest still fails, with at most `tries`
-/// questions. All of the numbers do.
+/// Removes as many of the numbers as it can while `fails` says that the rest still fails. The whole set is known to
+/// fail. `fails` is called at most `tries` times.
 ///
-/// It leaves out ever smaller parts: first halves, at last single numbers (Zeller's `ddmin`).
+/// The parts that it tries to remove become smaller and smaller: first halves, finally single numbers (Zeller's
+/// `ddmin`).
 pub(super) fn smallest(
     all: &BTreeSet<u64>,
     tries: usize,
@@ -13,7 +14,7 @@ pub(super) fn smallest(
 ) -> BTreeSet<u64> {
     let mut kept: Vec<u64> = all.iter().copied().collect();
     let mut tried = 1;
-    // Many failures need no fault at all.
+    // Many failures need no fault at all, so the empty set is tried first.
     if kept.is_empty() || fails(&BTreeSet::new()) {
         return BTreeSet::new();
     }

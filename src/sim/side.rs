@@ -1,4 +1,4 @@
-//! What the network knows of one side of a connection.
+//! The state of one side of a connection.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -10,29 +10,29 @@ use std::time::Duration;
 use super::desk::Desk;
 use crate::reactor::Readiness;
 
-/// One of the two sides, as a line changes it.
+/// One of the two sides of a line.
 pub(super) struct Side {
     pub(super) host: usize,
     pub(super) desk: Rc<Desk>,
     /// `None` while the connection waits to be accepted.
     pub(super) fd: Cell<Option<RawFd>>,
-    /// What is on its way to here. Invariant: `flying` is the number of its bytes.
+    /// What is on its way to this side. Invariant: `flying` is the number of bytes in it.
     pub(super) parcels: RefCell<VecDeque<Parcel>>,
     pub(super) flying: Cell<usize>,
-    /// What has arrived and is unread.
+    /// The bytes that have arrived and are unread.
     pub(super) arrived: RefCell<VecDeque<u8>>,
-    /// The end has come, behind all bytes.
+    /// The peer's end has arrived, after all bytes.
     pub(super) has_ended: Cell<bool>,
-    /// Told once, by the next operation. If the end has come before, only sending tells it.
+    /// Reported once, by the next operation. If the end has arrived before, only sending reports it.
     pub(super) error: Cell<Option<ErrorKind>>,
     pub(super) sending: Cell<Sending>,
     pub(super) is_closed: Cell<bool>,
-    /// Something could not be sent for want of room.
+    /// Something could not be sent because the buffer was full.
     pub(super) wants_room: Cell<bool>,
-    /// When the last segment to here has passed the narrowest place, and when it arrives.
+    /// When the last segment to this side passes the bottleneck, and when it arrives.
     pub(super) passed_at: Cell<Duration>,
     pub(super) arrives_at: Cell<Duration>,
-    /// Since when the first parcel to here cannot pass.
+    /// Since when the first parcel to this side has been held back.
     pub(super) stalled_since: Cell<Option<Duration>>,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sending {
     Open,
-    /// It has ended its direction.
+    /// The side has ended its direction.
     Ended,
     /// The connection has failed.
     Failed,
@@ -83,7 +83,7 @@ impl Side {
         }
     }
 
-    /// How much of a direction's room is taken.
+    /// How many bytes of the buffer of the direction to this side are in use.
     pub(super) fn held(&self) -> usize {
         self.flying.get() + self.arrived.borrow().len()
     }

@@ -1,4 +1,4 @@
-//! Keeping the panics of one thread from being printed, for a time.
+//! Suppressing the panic messages of one thread for a time.
 
 use std::cell::Cell;
 use std::panic;
@@ -9,17 +9,17 @@ thread_local! {
     static IS_SILENT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// While it exists, what panics on this thread prints nothing. Panics of other threads are printed as ever.
+/// While this exists, panics on this thread print nothing. Panics of other threads are printed as usual.
 ///
-/// The first one puts a hook in front of the process's panic hook, which stays there and passes on all that it is not asked
-/// to keep: taking it out again could undo what another thread has set meanwhile. A hook that the program sets later
-/// replaces it, and then everything is printed.
+/// The first one installs a panic hook that wraps the hook of the process and stays there, since removing it could
+/// undo a change by another thread. It passes on every panic that is not to be suppressed. A hook that the program
+/// sets later replaces it, and then everything is printed.
 pub(super) struct Silence(());
 
 impl Silence {
     pub(super) fn begin() -> Silence {
         static HOOK: Once = Once::new();
-        // In the middle of a panic the hook cannot be changed.
+        // The hook cannot be changed while a panic unwinds.
         if !thread::panicking() {
             HOOK.call_once(|| {
                 let print = panic::take_hook();

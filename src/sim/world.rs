@@ -1,4 +1,4 @@
-//! What all hosts share: time, chance, what will happen, and the digest of what happened.
+//! What all hosts share: time, chance, the agenda of future actions, and the digest of past events.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -13,10 +13,10 @@ use super::faults::{Fault, Faults};
 use super::random::{Random, mix};
 use crate::event_loop::{Clock, SystemClock};
 
-/// What is done at its time.
+/// Something to do at a certain time.
 pub(super) type Action = Box<dyn FnOnce()>;
 
-/// What is noted in the digest.
+/// An event that is noted in the digest.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Note {
     Turn,
@@ -36,13 +36,13 @@ pub(super) enum Note {
 /// The world of a simulation.
 pub(super) struct World {
     seed: u64,
-    /// The instant that counts as the beginning. No duration depends on which it is.
+    /// The instant at which simulated time begins. No duration depends on it.
     start: Instant,
     now: Cell<Duration>,
     agenda: RefCell<Agenda<Action>>,
-    /// Decides what is not a fault: times, orders.
+    /// Decides everything but faults: durations and orders.
     chance: RefCell<Random>,
-    /// What the programs leave to chance.
+    /// The random numbers of the programs.
     programs: RefCell<Random>,
     faults: RefCell<Faults>,
     decisions: RefCell<Decisions>,
@@ -72,7 +72,7 @@ impl World {
         self.seed
     }
 
-    /// The time since the beginning.
+    /// The simulated time since the beginning.
     pub(super) fn now(&self) -> Duration {
         self.now.get()
     }
@@ -81,17 +81,17 @@ impl World {
         self.start + self.now.get()
     }
 
-    /// The time of an instant that a loop's clock gave.
+    /// The simulated time of an instant of a loop's clock.
     pub(super) fn time_of(&self, instant: Instant) -> Duration {
         instant.saturating_duration_since(self.start)
     }
 
-    /// Time passes. It never goes back.
+    /// Moves the time forward to `time`, never backward.
     pub(super) fn pass_until(&self, time: Duration) {
         self.now.set(self.now.get().max(time));
     }
 
-    /// Does something after a while.
+    /// Does something after a delay.
     pub(super) fn after(&self, delay: Duration, action: impl FnOnce() + 'static) {
         self.agenda.borrow_mut().put(self.now() + delay, Box::new(action));
     }
@@ -100,7 +100,7 @@ impl World {
         self.agenda.borrow().next_time()
     }
 
-    /// Does what is next on the agenda, at its time.
+    /// Moves the time to the next action of the agenda, and does it.
     pub(super) fn act(&self) {
         let Some(at) = self.next_action_at() else { return };
         self.pass_until(at);
@@ -111,9 +111,9 @@ impl World {
         }
     }
 
-    /// Forgets what would happen. What is on the agenda may hold the world, so this also ends that circle.
+    /// Drops all future actions. An action may hold a reference to the world, so this also breaks that cycle.
     pub(super) fn end(&self) {
-        // What is dropped may put something on the agenda again, such as the end of a connection.
+        // Dropping an action may put another on the agenda, such as the end of a connection.
         loop {
             let forgotten = std::mem::replace(&mut *self.agenda.borrow_mut(), Agenda::new());
             if forgotten.next_time().is_none() {
@@ -126,12 +126,12 @@ impl World {
         *self.faults.borrow_mut() = faults;
     }
 
-    /// A copy of some setting of the faults.
+    /// Reads a setting of the faults.
     pub(super) fn setting<R>(&self, of: impl FnOnce(&Faults) -> R) -> R {
         of(&self.faults.borrow())
     }
 
-    /// Whether a fault happens, and by what its details are decided.
+    /// Whether a fault happens. If so, returns the random numbers that decide its details.
     pub(super) fn decide(&self, fault: Fault, host: usize) -> Option<Random> {
         let chance = self.faults.borrow().chance(fault);
         self.decisions.borrow_mut().decide(fault, chance, self.now(), host)
@@ -169,7 +169,7 @@ impl World {
         self.chance.borrow_mut().shuffle(items);
     }
 
-    /// Notes what happened at which host. What is noted makes the digest, so two runs with one digest took one course.
+    /// Mixes an event at a host into the digest, so two runs with the same digest took the same course.
     pub(super) fn note(&self, note: Note, host: usize, number: usize) {
         let mut digest = mix(self.digest.get(), note as u64 | (host as u64) << 8);
         digest = mix(digest, number as u64);
