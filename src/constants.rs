@@ -108,8 +108,8 @@ pub(crate) const GATHER_LIMIT: usize = 64 * 1024;
 /// copy it.
 pub(crate) const BACKLOG_PIECE: usize = 64 * 1024;
 
-/// The most pieces in one vectored send. The kernel fails with `EMSGSIZE` over 1,024. 64 fit on the stack and carry 4
-/// MiB in full pieces, which is more than a socket takes at once.
+/// The most pieces in one vectored send. The kernel fails with `EMSGSIZE` above 1,024. 64 slices fit on the stack and
+/// carry 4 MiB in full pieces, which is more than a socket takes at once.
 pub(crate) const PIECES_PER_SEND: usize = 64;
 
 /// A send buffer larger than this is freed after use instead of kept.
@@ -121,8 +121,8 @@ pub(crate) const DEFAULT_HIGH_WATER: usize = 64 * 1024;
 /// The default limit of a stream reader (asyncio's number).
 pub(crate) const DEFAULT_LIMIT: usize = 64 * 1024;
 
-/// The default length of the queue of connections that are not accepted yet, which is also the most accepts in one
-/// turn.
+/// The default length of the queue of connections that are not accepted yet. A turn accepts at most one more than
+/// this.
 pub(crate) const DEFAULT_BACKLOG: u32 = 100;
 
 /// The most datagrams that one endpoint receives, or sends from its queue, in one turn. A receive with its callback
@@ -176,8 +176,8 @@ pub(crate) const UNIX_RETRY: Duration = Duration::from_millis(50);
 /// it held the lock, or that took it in bad faith, does not block others forever.
 pub(crate) const DIRECTORY_LOCK_ATTEMPTS: u32 = 5_000;
 
-/// How long a closed connection waits for its peer to end its side, or to send something, before its socket is closed.
-/// A closed socket answers received bytes with a reset, which may make the peer lose the last bytes that we sent.
+/// How long a closed connection waits for its peer to end its side, or to send something, before its socket is
+/// closed. A closed socket answers received bytes with a reset, which may cost the peer the last bytes that we sent.
 pub(crate) const LINGER_TIME: Duration = Duration::from_secs(5);
 
 /// The longest that a closed connection waits, however often the peer sends something. Otherwise a peer that sends a

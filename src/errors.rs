@@ -265,14 +265,14 @@ impl JoinError {
     }
 }
 
-/// What a task panicked with. As text it is the panic's message, if that has one.
+/// The payload of a task's panic. It is displayed as the panic's message, if it has one.
 ///
-/// The payload of a panic need not be `Sync`, and errors have to be, to go through `?` into a
-/// `Box<dyn Error + Send + Sync>`. So it is locked away until someone takes it.
+/// The payload of a panic need not be `Sync`, and errors have to be, to go through `?` into a `Box<dyn Error + Send +
+/// Sync>`. So it is kept in a mutex until it is taken.
 ///
 /// # Examples
 ///
-/// A panic that goes on in whoever awaits the task, as if the task were a call:
+/// Resuming the panic in the caller that awaits the task, as if the task were a function call:
 ///
 /// ```
 /// use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

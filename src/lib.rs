@@ -50,7 +50,7 @@
 //!   peer back.
 //! * **Every wait is cancel-safe.** Any future of this crate may be dropped while it waits, as [`timeout()`] does: no
 //!   byte is lost, and the object can be used again.
-//! * **Errors** are `io::Error`, or a small type that converts into it. An error that nobody awaits becomes an
+//! * **Errors** are an `io::Error`, or a small type that converts into one. An error that nobody awaits becomes an
 //!   [`Incident`], which goes to the handler set by [`LoopHandle::set_exception_handler`]. Without a handler it is
 //!   logged or, if the program has installed no logger, printed to standard error.
 //! * **To find what hangs or is slow**, use [`LoopHandle::dump_tasks`], [debug mode](LoopHandle::set_debug), which

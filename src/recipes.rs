@@ -1,21 +1,22 @@
 //! Short answers to the first questions of most programs. Each comes with complete code that compiles.
 //!
-//! * [Say what happens, by a logger](#say-what-happens-by-a-logger)
+//! * [Install a logger](#install-a-logger)
 //! * [Connect with a time limit](#connect-with-a-time-limit)
 //! * [Share state between the handlers of a server](#share-state-between-the-handlers-of-a-server)
+//! * [Find out why a program hangs](#find-out-why-a-program-hangs)
 //! * [Limit the number of connections](#limit-the-number-of-connections)
 //! * [Close connections that are idle](#close-connections-that-are-idle)
-//! * [Stop in order at Ctrl-C](#stop-in-order-at-ctrl-c)
+//! * [Shut down gracefully on Ctrl-C](#shut-down-gracefully-on-ctrl-c)
 //! * [Run work that would block the loop](#run-work-that-would-block-the-loop)
 //! * [Do something regularly](#do-something-regularly)
 //! * [Do several things at once, and stop at the first failure](#do-several-things-at-once-and-stop-at-the-first-failure)
-//! * [Have another thread call the loop](#have-another-thread-call-the-loop)
+//! * [Call the loop from another thread](#call-the-loop-from-another-thread)
 //! * [Use TLS](#use-tls)
 //! * [Run another program](#run-another-program)
 //! * [Test with a clock that does not wait](#test-with-a-clock-that-does-not-wait)
-//! * [Test a protocol of lines without a socket](#test-a-protocol-of-lines-without-a-socket)
+//! * [Test a line protocol without a socket](#test-a-line-protocol-without-a-socket)
 //!
-//! # Say what happens, by a logger
+//! # Install a logger
 //!
 //! An error that nobody awaits, such as the panic of a handler, goes to the `log` logger that the program has
 //! installed, or to standard error if it has none. `env_logger` shows these errors if `RUST_LOG=waterwheel=debug` is
@@ -148,7 +149,7 @@
 //! }
 //! ```
 //!
-//! # Stop in order at Ctrl-C
+//! # Shut down gracefully on Ctrl-C
 //!
 //! This needs the feature `signals`. The listener closes at once; clients have ten seconds to finish.
 //!
@@ -212,7 +213,7 @@
 //! # });
 //! ```
 //!
-//! # Have another thread call the loop
+//! # Call the loop from another thread
 //!
 //! A [`RemoteHandle`](crate::RemoteHandle) may be sent to any thread. The tasks that it spawns run on the loop, where
 //! they may use values that are not `Send`.
@@ -279,7 +280,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! # Test a protocol of lines without a socket
+//! # Test a line protocol without a socket
 //!
 //! A test can feed a reader directly:
 //!

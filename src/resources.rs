@@ -13,7 +13,7 @@
 //! | [a line without an end](#a-line-without-an-end) | the same | the limit of the reader |
 //! | [a peer that reads slowly](#a-peer-that-reads-slowly) | the high-water mark and the largest write | the marks, if the writer respects them |
 //! | [a peer that is gone without a word](#a-peer-that-is-gone-without-a-word) | the same as an idle connection | `keep_alive` of a server |
-//! | [a peer that does not end](#a-peer-that-does-not-end) | a descriptor, for 30 seconds | `LINGER_TIME`, `LINGER_MOST` and `LINGER_BYTES` |
+//! | [a peer that does not end its side](#a-peer-that-does-not-end-its-side) | a descriptor, for 30 seconds | `LINGER_TIME`, `LINGER_MOST` and `LINGER_BYTES` |
 //! | [a TLS handshake that stalls](#a-tls-handshake-that-stalls) | the state of a handshake, for 60 seconds | `tls_handshake_timeout` |
 //! | [a TLS session that does not end](#a-tls-session-that-does-not-end) | the unsent bytes, for 30 seconds without progress | `tls_shutdown_timeout` |
 //! | [a flood of connections](#a-flood-of-connections) | a descriptor each; 101 accepts per turn | [`backlog`](crate::StartServer::backlog), and the process's limit |
@@ -105,7 +105,7 @@
 //!
 //! Tests: `tests/connections/floods.rs`: `a_peer_that_is_gone_without_a_word_is_looked_for_only_if_the_server_was_told_to`.
 //!
-//! # A peer that does not end
+//! # A peer that does not end its side
 //!
 //! A connection that we closed first keeps its descriptor until the peer has ended its side, but for at most 5
 //! seconds of silence (`LINGER_TIME`), 30 seconds in all (`LINGER_MOST`), and 64 MiB (`LINGER_BYTES`), which are

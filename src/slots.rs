@@ -147,7 +147,7 @@ struct Pieces<T> {
 #[derive(Debug)]
 struct Piece<T> {
     slots: [Option<T>; PIECE as usize],
-    /// A set bit for each free slot.
+    /// Has a set bit for each free slot.
     free: u64,
 }
 
@@ -296,7 +296,7 @@ mod tests {
                 assert_eq!(far_room(&slots), full + 64);
             }
         }
-        // The first piece is filled next now, and no other may be empty.
+        // Now the first piece is filled next, and no other may be empty.
         slots.remove(0);
         assert_eq!((slots.len(), far_room(&slots)), (127, 128));
     }

@@ -79,7 +79,7 @@ struct Job {
     origin: Origin,
 }
 
-/// Why a job gave no result.
+/// Why a job has no result.
 pub(crate) enum JobError {
     /// No thread could be started for it.
     NoThread(io::Error),
@@ -316,7 +316,7 @@ impl<T> Future for Working<T> {
     }
 }
 
-/// Nothing panics under these locks.
+/// Locks a mutex. Poisoning is ignored, since nothing panics while these locks are held.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

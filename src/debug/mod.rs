@@ -27,7 +27,7 @@ impl LoopHandle {
     ///
     /// | message | what happened | remedy |
     /// | --- | --- | --- |
-    /// | A step took too long | a callback, or a step of a task, ran for [100 ms](LoopHandle::set_slow_callback_duration) or longer; nothing else could run meanwhile | [`to_thread`](crate::to_thread), or a [`yield_now`](crate::yield_now()) in between |
+    /// | A step took too long | a callback, or a step of a task, ran for [100 ms](LoopHandle::set_slow_callback_duration) or longer; nothing else could run meanwhile | [`to_thread`](crate::to_thread), or [`yield_now`](crate::yield_now()) now and then |
     /// | A timer was late | by as long: a step before it was slow, or many steps were ready at once | the same |
     /// | A task failed, and nobody took its error | its future returned an `Err`, and its [`Task`](crate::Task) was dropped without being awaited | await the task, or report the error inside it |
     /// | A task is woken again and again, though it is over | 100 times: its waker was kept somewhere. (A task that is not over is polled in the turn after it is woken.) | drop the waker together with the future that registered it |

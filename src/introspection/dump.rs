@@ -30,7 +30,7 @@ pub struct LoopDump {
 pub struct TaskDump {
     /// Its id.
     pub id: TaskId,
-    /// Its name, as [`Task::name`](crate::Task::name) gives it.
+    /// Its name, as returned by [`Task::name`](crate::Task::name).
     pub name: String,
     /// The task that spawned it, which may have finished. `None` if a callback spawned it, or if it is a main future.
     pub parent: Option<TaskId>,
@@ -46,14 +46,14 @@ pub struct TaskDump {
     pub longest_poll: Option<Duration>,
     /// Whether it is running, ready or waiting.
     pub state: TaskState,
-    /// What it waits for. Empty for a task that waits for something outside of this crate, such as a channel or a lock.
+    /// What it waits for. Empty for a task that waits for something outside this crate, such as a channel or a lock.
     pub waits: Vec<WaitDump>,
 }
 
 /// What a task is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskState {
-    /// It is being polled: it called for the dump.
+    /// It is being polled: it asked for the dump.
     Running,
     /// Its next step is in the queue.
     Ready,

@@ -85,7 +85,7 @@ impl Asked<'_> {
         for stream in &self.streams {
             let reading = stream.reading(node.seat(), node.record().step());
             // A reason without a line comes from a poll method. It is left out if the function that calls the method
-            // has given its own.
+            // has already given a reason.
             if let Some(reason) = reading.filter(|reason| reason.at().is_some() || waits.is_empty()) {
                 waits.push(WaitDump {
                     what: reason.what().to_string(),

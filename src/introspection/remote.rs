@@ -52,7 +52,7 @@ impl RemoteHandle {
     }
 }
 
-/// Why another thread got no dump of a loop.
+/// Why another thread could not get a dump of a loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NoDump {

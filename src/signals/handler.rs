@@ -29,7 +29,7 @@ impl Handler {
         Rc::new(Handler { state: Cell::new(State::Idle(closure)), added_at })
     }
 
-    /// Has the loop call it in the next turn.
+    /// Schedules a call for the next turn.
     pub(super) fn schedule(self: &Rc<Self>, event_loop: &LoopHandle) {
         let handler = Rc::clone(self);
         event_loop.call_soon_for(self.added_at, move || handler.call());

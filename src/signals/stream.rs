@@ -1,4 +1,4 @@
-//! Signals that a coroutine awaits.
+//! Signals that a coroutine can await.
 
 use std::fmt;
 use std::future::{Future, poll_fn};

@@ -53,7 +53,7 @@ pub(crate) struct Tracer {
 }
 
 impl Tracer {
-    /// Opens the file, so that a path that cannot be written to is noticed at once.
+    /// Opens the file at once, so that a path that cannot be written to is noticed early.
     pub(crate) fn new(to: &Destination, most: usize, now: Instant) -> io::Result<Tracer> {
         Ok(Tracer {
             began: now,
