@@ -35,7 +35,7 @@ impl LoopHandle {
     ///
     /// While a loop listens to a signal, its default action, which ends the process for most signals, does not
     /// happen. When no loop listens to it any more, the default action happens again, whatever the process did with
-    /// the signal before. That is not possible for a signal without a name, such as a real-time signal, which then
+    /// the signal before. A signal without a name, such as a real-time signal, cannot be restored in this way, and
     /// ends the process with the exit status 128 plus its number. Listeners elsewhere in the program that do not use
     /// this crate do not count.
     ///

@@ -21,8 +21,8 @@ pub(crate) use file::{Destination, from_environment};
 pub(crate) use record::{Counter, Name, Phase};
 use record::{Record, What};
 
-/// How often the trace is saved at most, before a wait. A program that is killed leaves a trace of all but its last
-/// second.
+/// Before a wait, the trace is saved if this long has passed since it was last saved. So a program that is killed
+/// leaves a trace of all but its last second.
 const SAVED_EVERY: Duration = Duration::from_secs(1);
 
 /// How many records are kept by default: 3 MB of memory, and a file of 7 MB.

@@ -100,7 +100,7 @@ impl Phase {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counter {
-    /// The handles that the turn runs.
+    /// Handles that the turn runs.
     Ready,
     /// Timers that are armed.
     Timers,
