@@ -1,4 +1,4 @@
-//! Building a loop on parts and settings other than the default ones.
+//! Building a loop from parts and settings other than the default ones.
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -37,7 +37,8 @@ use crate::transports::Buffers;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// A loop that takes turns as asyncio's does, and at its end waits for what is left to send no longer than a second:
+/// A loop that takes turns as asyncio's does, and aborts a connection whose peer takes none of its last bytes for a
+/// second:
 ///
 /// ```
 /// use std::time::Duration;
@@ -61,7 +62,7 @@ pub struct Builder {
     spin: Duration,
     close_timeout: Duration,
     thread_limit: usize,
-    /// `None` leaves it to the environment.
+    /// `None` leaves the choice to the environment variable.
     debug: Option<bool>,
     slow_callback_duration: Duration,
     trace: Option<Destination>,
@@ -94,7 +95,7 @@ impl Builder {
         self
     }
 
-    /// What waits for sockets and pipes. The default is the operating system's selector, through mio.
+    /// The selector, which waits for sockets and pipes. The default is the operating system's selector, through mio.
     pub fn selector(mut self, selector: Box<dyn Selector>) -> Self {
         self.selector = Some(selector);
         self
@@ -125,8 +126,8 @@ impl Builder {
         self
     }
 
-    /// How long an idle loop polls for events again and again before it lets its thread sleep. The default is zero: it
-    /// sleeps at once.
+    /// How long an idle loop keeps polling for events before it lets its thread sleep. The default is zero: it sleeps
+    /// at once.
     ///
     /// An event that comes while the loop spins does not have to wake the thread: with one connection over loopback, 50
     /// microseconds of spinning brought 2.4 to 3 times as many round trips of 64 bytes per second. With many busy
@@ -147,8 +148,8 @@ impl Builder {
         self
     }
 
-    /// When a writer was dropped and bytes are still to be sent: how long the peer may take none of them before the
-    /// connection is aborted (default 30 seconds). A reader that is still there is told
+    /// After a writer was dropped with bytes still to be sent: how long the peer may take none of them before the
+    /// connection is aborted (default 30 seconds). The reader, if it still exists, then fails with
     /// [`TimedOut`](std::io::ErrorKind::TimedOut).
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.close_timeout = timeout;
@@ -162,8 +163,8 @@ impl Builder {
         self
     }
 
-    /// Whether the loop begins in [debug mode](crate::LoopHandle::set_debug). The default is what the variable
-    /// `WATERWHEEL_DEBUG` of the environment says: no if it is not set, empty or `0`.
+    /// Whether the loop begins in [debug mode](crate::LoopHandle::set_debug). The default is set by the environment
+    /// variable `WATERWHEEL_DEBUG`: off if it is unset, empty or `0`, and on otherwise.
     ///
     /// ```
     /// let event_loop = waterwheel::EventLoop::builder().debug(true).build()?;
@@ -176,8 +177,8 @@ impl Builder {
         self
     }
 
-    /// From how long on [debug mode](crate::LoopHandle::set_debug) reports a step or a callback, and how late a timer may
-    /// be before it is reported (default 100 milliseconds).
+    /// How long a step or a callback may take, and how late a timer may be, before [debug
+    /// mode](crate::LoopHandle::set_debug) reports it (default 100 milliseconds).
     ///
     /// ```
     /// use std::time::Duration;
@@ -192,19 +193,19 @@ impl Builder {
         self
     }
 
-    /// Writes a trace of every turn to a file: how long it waited, what it collected, and each callback, call of a
-    /// protocol's method and step of a task by name, with what queued it. <https://ui.perfetto.dev> shows such a file, and
-    /// the example `waterwheel_trace` makes a page of it. The variable `WATERWHEEL_TRACE` of the environment does the same
-    /// for a program that does not call this; a second loop of the process then adds `-2` to the name of the file.
+    /// Writes a trace of every turn to a file: how long the turn waited, what it collected, and each callback, protocol
+    /// call and step of a task by name, with what queued it. <https://ui.perfetto.dev> shows such a file, and the
+    /// example `waterwheel_trace` turns it into a page. The environment variable `WATERWHEEL_TRACE` does the same for a
+    /// program that does not call this; a second loop of the process then adds `-2` to the name of the file.
     ///
-    /// The form is Chrome's trace events, a JSON array. Times are those of the loop's [clock](Builder::clock).
+    /// The file is a JSON array in Chrome's trace event format. Times are those of the loop's [clock](Builder::clock).
     ///
-    /// The trace is kept in memory, the last 65,536 [records](Builder::trace_records) of it, and written when the loop is
-    /// dropped, when a callback or a task panics, when [`LoopHandle::save_trace`](crate::LoopHandle::save_trace) is called,
-    /// and once in a second before the loop waits. So a program that is killed leaves a trace, though the last second may
-    /// be missing. If the whole process aborts at a panic, that panic is missing, too.
+    /// The last 65,536 [records](Builder::trace_records) are kept in memory, and written when the loop is dropped, when
+    /// a callback or a task panics, when [`LoopHandle::save_trace`](crate::LoopHandle::save_trace) is called, and at
+    /// most once per second before the loop waits. So a program that is killed leaves a trace, though the last second
+    /// may be missing. If a panic aborts the process, the trace lacks that panic, too.
     ///
-    /// A loop that is traced takes about ten times as many instructions for each message. One that is not pays nothing.
+    /// A traced loop takes about ten times as many instructions for each message. Other loops pay nothing.
     ///
     /// ```
     /// # let path = std::env::temp_dir().join(format!("waterwheel-trace-{}.json", std::process::id()));
@@ -221,9 +222,9 @@ impl Builder {
         self
     }
 
-    /// How many records of a [trace](Builder::trace) are kept (default 65,536, at least 1). When there are more, the oldest
-    /// are dropped. A record is the beginning or the end of something, a flow or a counter, and takes about 50 bytes of
-    /// memory and 110 of the file. A message through a stream takes about twelve.
+    /// How many records of a [trace](Builder::trace) are kept (default 65,536, at least 1). When there are more, the
+    /// oldest are dropped. A record is the beginning or the end of a slice, a flow or a counter, and takes about 50
+    /// bytes of memory and 110 bytes in the file. A message through a stream makes about twelve records.
     pub fn trace_records(mut self, records: usize) -> Self {
         self.trace_records = records.max(1);
         self
@@ -233,8 +234,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Fails if the system has no descriptor left for the selector, if a selector of your own has no bell to give, or if
-    /// the file of a [trace](Builder::trace) cannot be written.
+    /// Fails if the system has no descriptor left for the selector, if a selector of your own fails to return a bell,
+    /// or if the file of a [trace](Builder::trace) cannot be written.
     pub fn build(self) -> io::Result<EventLoop> {
         let selector = match self.selector {
             Some(selector) => selector,

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-/// What time it is, and how it passes while the loop waits.
+/// A source of time, which also decides how time passes while the loop waits.
 ///
 /// A clock that jumps returns zero from [`blocking`](Clock::blocking), so that the loop polls for events without
-/// waiting. It moves on when the loop calls [`slept`](Clock::slept), which says that there was no event.
+/// waiting. It moves on when the loop calls [`slept`](Clock::slept), since that means that there was no event.
 ///
 /// # Examples
 ///
-/// A clock by which time passes a thousand times as fast, to see in a minute what a day brings:
+/// A clock that runs a thousand times as fast, to see a day pass in a minute and a half:
 ///
 /// ```
 /// use std::rc::Rc;
@@ -38,10 +38,10 @@ use std::time::{Duration, Instant};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait Clock {
-    /// The time. It must never go back.
+    /// The current time. It must never go back.
     fn now(&self) -> Instant;
 
-    /// How long the selector may block, when the loop has nothing to do and wants to wait for `wait`. `None` is for
+    /// How long the selector may block when the loop has nothing to do and wants to wait for `wait`. `None` is for
     /// ever.
     fn blocking(&self, wait: Option<Duration>) -> Option<Duration> {
         wait

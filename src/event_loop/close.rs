@@ -1,7 +1,7 @@
 //! Closing a loop, which drops everything that it holds.
 //!
-//! Destructors that run here may do anything, such as schedule more. So the phase is set first, after which the loop
-//! refuses everything new. What was scheduled is dropped again and again until nothing is left.
+//! Destructors that run here may do anything, such as schedule more callbacks. So the phase is set first, after which
+//! the loop refuses everything new. Scheduled entries are dropped in a loop until none is left.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -39,7 +39,7 @@ impl Core {
                 break;
             }
             // A callback is cancelled and not only dropped, since its handle keeps it alive, and the callback itself
-            // may have the handle.
+            // may hold that handle.
             entries.into_iter().for_each(|entry| self.dropping(|| entry.cancel()));
         }
         self.dropping(|| self.step.clear());
@@ -47,13 +47,13 @@ impl Core {
         self.buffers.clear();
         let handler = self.exception_handler.take();
         self.dropping(|| drop(handler));
-        // Last, since the destructors above may take descriptors out of the selector.
+        // The selector goes last, since the destructors above may take descriptors out of it.
         let selector = self.reactor.close();
         self.dropping(|| drop(selector));
         self.end_trace();
     }
 
-    /// Runs destructors of the user's. A panic in one is reported, and the others still run.
+    /// Runs a user's destructors. A panic in one is reported, and the others still run.
     fn dropping(&self, destructors: impl FnOnce()) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(destructors)) {
             self.report_panic(Incident::new("A panic while the loop was closing"), &payload);

@@ -1,8 +1,8 @@
-//! Debug mode: the loop looks out for what is mostly a fault of the program, and reports it as an incident.
+//! Debug mode: the loop looks for likely mistakes of the program, and reports them as incidents.
 //!
-//! What it looks at is found where steps are timed (`watched`), where tasks end and are woken, and where streams are
-//! paused. This file keeps what must be remembered until it is certain, and reports it between two steps, since whoever
-//! is told may do anything.
+//! They are detected where steps are timed (`watched`), where tasks end and are woken, and where streams are paused.
+//! This file remembers possible mistakes until they are certain, and reports them between two steps, since the
+//! exception handler may do anything.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -15,19 +15,19 @@ use super::{Core, Incident, Planned};
 use crate::constants::MOST_LATE_WAKES;
 use crate::executor::LateWakes;
 
-/// Whether the environment wants debug mode.
+/// Whether the environment switches debug mode on.
 pub(super) fn from_environment() -> bool {
     env::var_os("WATERWHEEL_DEBUG").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// What debug mode keeps.
+/// The state of debug mode.
 pub(crate) struct Debug {
-    /// From how long on a step is reported.
+    /// A step that takes this long or longer is reported.
     slow: Cell<Duration>,
-    /// The longest poll of each task, by its seat, with its number. That of a task that is over stays until the next task
-    /// in its seat is polled, so it needs no more room than the most tasks there were.
+    /// The longest poll of each task, by seat, with the task's number. The entry of a finished task stays until the
+    /// next task in its seat is polled, so there are never more entries than there were tasks at one time.
     longest_polls: RefCell<HashMap<u32, (u32, Duration)>>,
-    /// Up to when timers had been collected when the last turn did so. `None` if that was not in this run.
+    /// The time up to which the last turn collected timers. `None` if there was no such turn in this run.
     collected: Cell<Option<Instant>>,
     /// A timer that is late, until it is reported.
     late: Cell<Option<LateTimer>>,
@@ -50,14 +50,14 @@ impl Debug {
         }
     }
 
-    /// A run begins. Time has passed in which nobody could collect timers.
+    /// A run begins. Time has passed in which no turn collected timers.
     pub(super) fn begin_run(&self) {
         self.collected.set(None);
     }
 }
 
 impl Core {
-    /// Switches debug mode on or off. What it has kept is forgotten when it ends.
+    /// Switches debug mode on or off. Switching it off forgets its state.
     pub(crate) fn set_debug(&self, on: bool) {
         self.executor.set_debug(on);
         if !on {
@@ -80,13 +80,13 @@ impl Core {
         self.is_watched()
     }
 
-    /// The longest poll of the task with this number, which has this seat, as far as its polls were timed.
+    /// The longest of the timed polls of the task with this seat and number.
     pub(crate) fn longest_poll(&self, seat: u32, number: u32) -> Option<Duration> {
         let polls = self.watch.debug.longest_polls.borrow();
         polls.get(&seat).filter(|(of, _)| *of == number).map(|(_, took)| *took)
     }
 
-    /// A step took so long. If it was one of a task, that is remembered.
+    /// Remembers how long a step took, if it was a step of a task.
     pub(super) fn note_poll(&self, step: &Step, took: Duration) {
         let Some((seat, number)) = step.task else { return };
         let mut polls = self.watch.debug.longest_polls.borrow_mut();
@@ -110,10 +110,11 @@ impl Core {
         self.finish_step();
     }
 
-    /// Timers are about to be collected. Nobody is told here, since a turn collects without calling anybody.
+    /// Timers are about to be collected. A late one is reported later, since a turn calls no user code while it
+    /// collects.
     ///
-    /// Only a timer that became due since they were last collected can be late: one with an earlier deadline was armed
-    /// late.
+    /// Only a timer that became due since the last collection can be late. One with an earlier deadline was armed after
+    /// its deadline.
     pub(super) fn look_for_a_late_timer(&self) {
         let (debug, now) = (&self.watch.debug, self.latest.get());
         let Some(before) = debug.collected.replace(Some(now)) else { return };
@@ -124,7 +125,7 @@ impl Core {
         }
     }
 
-    /// Reports what was found while nobody could be told.
+    /// Reports the mistakes that were found while no user code could be called.
     pub(super) fn report_between_steps(&self) {
         if let Some(late) = self.watch.debug.late.take() {
             self.report(&late.incident(self));

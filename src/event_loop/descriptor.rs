@@ -9,9 +9,9 @@
 //!                     callback, then waits
 //! ```
 //!
-//! The loop does not see what the user reads and writes, so it cannot know when nothing is left. After each event the
-//! descriptor is registered with the selector again, so the next poll reports it again if it is still ready. That is
-//! what users of `add_reader` expect: a callback is called as long as the descriptor is ready.
+//! The loop does not see the user's reads and writes, so it cannot know when nothing is left. After each event the
+//! descriptor is registered with the selector again, so the next poll reports it again if it is still ready. Users of
+//! `add_reader` expect this: the callback is called for as long as the descriptor is ready.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ use crate::executor::{Awaited, Payload, Reason, Waiters};
 use crate::reactor::{Again, Direction, Registration, Source};
 use crate::slots::shrink_map;
 
-/// The watched descriptors, by number. No user code runs under its borrow.
+/// The watched descriptors, by number. No user code runs while the table is borrowed.
 #[derive(Default)]
 pub(super) struct Descriptors(RefCell<HashMap<RawFd, Rc<Descriptor>>>);
 
@@ -52,7 +52,7 @@ impl Descriptors {
         }
     }
 
-    /// Empties the table of a loop that closes. The reactor has called `let_go` of every descriptor before.
+    /// Empties the table of a loop that closes. The reactor has already called `let_go` of every descriptor.
     pub(super) fn clear(&self) {
         let table = self.0.take();
         drop(table);
@@ -72,9 +72,9 @@ pub(super) struct Descriptor {
 #[derive(Default)]
 struct Side {
     callback: Cell<Slot>,
-    /// How many wait for the next event.
+    /// How many waits for the next event there are.
     waiting: Cell<usize>,
-    /// How many events there were. A wait is over when this has changed.
+    /// How many events there have been. A wait is over when this number has changed.
     events: Cell<u64>,
     waiters: Waiters,
 }
@@ -84,7 +84,8 @@ enum Slot {
     #[default]
     Empty,
     Idle(UserCallback),
-    /// It is being called. If the slot is anything else when it returns, it was removed or replaced meanwhile.
+    /// The callback is being called. If the slot has another state when it returns, the callback was removed or
+    /// replaced meanwhile.
     Running,
 }
 
@@ -98,7 +99,7 @@ impl Side {
         self.waiting.get() > 0 || self.has_callback()
     }
 
-    /// An event has come, so nobody waits for the next one yet.
+    /// An event has come. No wait for the next one has begun yet.
     fn count_event(&self) {
         self.events.set(self.events.get() + 1);
         self.waiting.set(0);
@@ -113,8 +114,8 @@ impl Side {
 }
 
 impl Descriptor {
-    /// The descriptor of this number, watched in this direction from now on. If it is ready already, the next poll says
-    /// so.
+    /// The descriptor with this number, watched in this direction from now on. If it is ready already, the next poll
+    /// reports it.
     ///
     /// # Errors
     ///
@@ -127,14 +128,13 @@ impl Descriptor {
         if let Some(descriptor) = core.descriptors.get(fd) {
             let Err(error) = descriptor.want(direction) else { return Ok(descriptor) };
             descriptor.abandon();
-            // `NotFound` means that the watched descriptor was closed, and another open one has its number now. That is
-            // watched below.
+            // `NotFound` means that the watched descriptor was closed, and another open one has its number now, which
+            // is watched below.
             if error.kind() != io::ErrorKind::NotFound {
                 return Err(error);
             }
         }
-        // The selector is not relied on for this check, since kqueue would accept a descriptor a second time without an
-        // error.
+        // The selector cannot do this check: kqueue accepts a descriptor a second time without an error.
         if let Some(holder) = core.reactor.holder_of(fd) {
             let text = format!("descriptor {fd} is used by this loop already: {holder:?}");
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
@@ -174,7 +174,7 @@ impl Descriptor {
         let removed = self.side(direction).callback.take();
         self.settle();
         !matches!(removed, Slot::Empty)
-        // The closure is dropped here, last, since that is user code.
+        // The closure is dropped here, at the end, since its destructor is user code.
     }
 
     /// Counts a wait, and returns the number of the event that it waits for. The descriptor must be watched in this
@@ -200,7 +200,7 @@ impl Descriptor {
         self.settle();
     }
 
-    /// Watches this direction. If it is ready already, the next poll says so.
+    /// Watches this direction. If it is ready already, the next poll reports it.
     fn want(&self, direction: Direction) -> io::Result<()> {
         self.registration.exhausted(direction);
         // The bit has just been cleared, so this cannot be due.
@@ -208,8 +208,8 @@ impl Descriptor {
         self.event_loop.core().reactor.rearm(self.fd, &self.registration)
     }
 
-    /// Stops watching the directions that nobody wants any more. If that is both, the descriptor is taken out of the
-    /// selector, since it stays open.
+    /// Stops watching the directions that have neither a callback nor a wait. If neither direction is left, takes the
+    /// descriptor out of the selector: it stays open, so no close does that.
     fn settle(&self) {
         for direction in [Direction::Read, Direction::Write] {
             if !self.side(direction).is_wanted() {
@@ -229,8 +229,8 @@ impl Descriptor {
         }
     }
 
-    /// The descriptor was closed before it was removed, so no event of it will come. Drops its callbacks and ends its
-    /// waits: those who waited try again, and the error of that attempt tells them.
+    /// The descriptor was closed before it was removed, so it will have no more events. Drops its callbacks and ends
+    /// its waits: the waiting tasks try again, and that attempt gives them the error.
     fn abandon(&self) {
         log::debug!("descriptor {} was closed before it was removed", self.fd);
         if let Some(this) = self.this.upgrade() {
@@ -246,9 +246,9 @@ impl Descriptor {
         }
     }
 
-    /// Calls the callback of a direction, if there is one. If it panics, that is reported and the callback removed,
-    /// since it may have read nothing and would be called again at once. Returns a callback that was removed, for the
-    /// caller to drop last.
+    /// Calls the callback of a direction, if there is one. If it panics, the panic is reported and the callback
+    /// removed, since it may have read nothing and would be called again at once. Returns the callback if it was
+    /// removed, for the caller to drop last.
     fn call(&self, direction: Direction) -> Option<UserCallback> {
         let slot = &self.side(direction).callback;
         let mut callback = match slot.replace(Slot::Running) {
@@ -298,7 +298,7 @@ impl Source for Descriptor {
                 self.abandon();
             }
         }
-        // Last, since both are user code and may panic.
+        // These come last, since both run user code, which may panic.
         side.waiters.wake_all();
         drop(removed);
         Again::No

@@ -1,4 +1,4 @@
-//! Watching descriptors that users own, by callbacks and by waits of coroutines.
+//! Watching descriptors that users own, with callbacks and from coroutines.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -13,25 +13,25 @@ use crate::reactor::Direction;
 
 impl LoopHandle {
     /// Calls `callback` whenever the descriptor is readable, has ended or has failed: once per poll of the selector for
-    /// as long as that is so, whether or not the callback reads anything. An earlier reader of the descriptor is
-    /// replaced and dropped.
+    /// as long as the condition holds, whether or not the callback reads anything. An earlier reader of the descriptor
+    /// is replaced and dropped.
     ///
     /// The descriptor stays yours. It should be non-blocking. It must be [removed](LoopHandle::remove_reader) before it
-    /// is closed, since the loop only knows its number, and the next descriptor may get the same number. If you close
-    /// it without removing it, the loop notices when the number is added again or given to a connection of this loop,
-    /// and drops the callbacks of the closed descriptor.
+    /// is closed, since the loop knows only its number, which the next descriptor may get. If you close it without
+    /// removing it, the loop notices when the number is added again or given to a connection of this loop, and drops
+    /// the callbacks of the closed descriptor.
     ///
-    /// A descriptor may have a reader and a writer. If both are to be called, the reader comes first. Both may add and
-    /// remove readers and writers, themselves included. A removed one is not called any more, even if it was ready in
-    /// the same turn.
+    /// A descriptor may have a reader and a writer. If both are ready, the reader is called first. Both may add and
+    /// remove readers and writers, including themselves. Once removed, a callback is not called any more, even if its
+    /// descriptor was ready in the same turn.
     ///
     /// Dropping the loop drops the callback.
     ///
     /// # Errors
     ///
-    /// Fails with the system's error if no open descriptor has this number, or if it is always ready and cannot be
-    /// watched, such as a regular file (`PermissionDenied` on Linux). Fails with `AlreadyExists` if the descriptor
-    /// belongs to a connection or listener of this loop that is not closed. Also fails if the loop is closed.
+    /// Fails with the system's error if no open descriptor has this number, or if the descriptor is always ready and
+    /// cannot be watched, such as one of a regular file (`PermissionDenied` on Linux). Fails with `AlreadyExists` if
+    /// the descriptor belongs to an open connection or listener of this loop. Also fails if the loop is closed.
     ///
     /// # Panics
     ///
@@ -77,11 +77,11 @@ impl LoopHandle {
     ///
     /// # Panics
     ///
-    /// A panic of the callback is treated as [`add_reader`](LoopHandle::add_reader) says.
+    /// A panic in the callback is handled as for [`add_reader`](LoopHandle::add_reader).
     ///
     /// # Examples
     ///
-    /// A long answer, as much of it at a time as the socket takes:
+    /// A long answer, sent as fast as the socket takes it:
     ///
     /// ```
     /// use std::io::{Read, Write};
@@ -99,7 +99,7 @@ impl LoopHandle {
     ///     move || {
     ///         let n = (&*ours).write(&unsent).unwrap();
     ///         unsent.drain(..n);
-    ///         // A socket is writable nearly always, so a writer is there only while there is something to send.
+    ///         // A socket is nearly always writable, so keep a writer only while there is something to send.
     ///         if unsent.is_empty() {
     ///             assert!(handle.remove_writer(&*ours));
     ///             handle.stop();
@@ -127,7 +127,7 @@ impl LoopHandle {
     }
 
     /// Waits until a descriptor is readable, has ended or has failed. With a non-blocking socket of another library,
-    /// try to read, and wait here if that gives [`WouldBlock`](io::ErrorKind::WouldBlock):
+    /// try to read, and wait here if the read returns [`WouldBlock`](io::ErrorKind::WouldBlock):
     ///
     /// ```
     /// use std::io::{self, Read};
@@ -145,8 +145,8 @@ impl LoopHandle {
     /// }
     /// ```
     ///
-    /// Any number may wait for one descriptor, and it may have callbacks too. All of them get the same event. It is a
-    /// hint, since someone else may have read the data by then.
+    /// Any number of tasks may wait for one descriptor, and it may have callbacks as well. All of them get the same
+    /// event. The event is a hint, since the data may already have been read elsewhere.
     ///
     /// # Cancel safety
     ///
@@ -226,7 +226,7 @@ impl LoopHandle {
     }
 
     async fn fd_event(&self, fd: &impl AsFd, direction: Direction) -> io::Result<()> {
-        // Watching may fail at once, and a task that tries again in a loop must not keep the thread.
+        // Watching may fail at once, and a task that retries in a loop must not monopolise the thread.
         operation().await;
         let descriptor = Descriptor::watched_for(self, fd.as_fd().as_raw_fd(), direction)?;
         let number = descriptor.begin_wait(direction);
@@ -236,7 +236,7 @@ impl LoopHandle {
     }
 }
 
-/// A wait that its descriptor counts until this is dropped.
+/// A wait for an event. Its descriptor counts it until this is dropped.
 struct FdWait {
     descriptor: Rc<Descriptor>,
     direction: Direction,

@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 use super::{Core, EventLoop, no_main, running};
 use crate::executor::LentWaker;
 
-/// What [`EventLoop::turn`] has left behind: whether another turn has something to run, and if not, when.
+/// The state in which [`EventLoop::turn`] left the loop: whether another turn has something to run, and if not, when
+/// the next timer is due.
 ///
-/// It is what was true when the turn ended. What this thread schedules afterwards is not in it; the methods of
-/// [`EventLoop`] with the same names always say what is true now.
+/// It does not include anything that this thread schedules after the turn; the methods of [`EventLoop`] with the same
+/// names always return the current state.
 ///
 /// # Examples
 ///
-/// Another loop, which takes turns of this one until something stops it:
+/// A host loop that takes turns of this one until it is stopped:
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,14 +53,14 @@ impl Turned {
         self.is_ready
     }
 
-    /// The time of the next timer, by the loop's clock. If nothing is ready, that is until when one may wait on the
-    /// loop's descriptor.
+    /// The time of the next timer, by the loop's clock. If nothing is ready, you may wait on the loop's descriptor
+    /// until then.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.next_deadline
     }
 
-    /// Whether [`stop`](crate::LoopHandle::stop) was called, in this turn or since the one before. It is for whoever
-    /// takes the turns to act on it; a further turn is taken as usual.
+    /// Whether [`stop`](crate::LoopHandle::stop) was called, in this turn or since the one before. Whether to stop is
+    /// up to the caller: a further turn is taken as usual.
     pub fn is_stopped(&self) -> bool {
         self.is_stopped
     }
@@ -67,20 +68,20 @@ impl Turned {
 
 impl EventLoop {
     /// Takes one turn: waits for at most `timeout`, collects what is ready, and runs exactly that. `None` waits for
-    /// ever, [`Duration::ZERO`] only looks. If something is ready already, the turn does not wait.
+    /// ever, [`Duration::ZERO`] polls without waiting. If something is ready already, the turn does not wait.
     ///
-    /// This is how another loop, a game or a simulation drives this one. Between two turns it waits on the loop's
-    /// [descriptor](EventLoop#impl-AsFd-for-EventLoop), but not if [`is_ready`](EventLoop::is_ready), and no longer
-    /// than until [`next_deadline`](EventLoop::next_deadline). [`run`](EventLoop::run) and
-    /// [`run_forever`](EventLoop::run_forever) are made of the same turn, and may be called between two turns.
+    /// This is how another loop, a game or a simulation drives this loop. Between two turns, the host waits on the
+    /// loop's [descriptor](EventLoop#impl-AsFd-for-EventLoop), unless [`is_ready`](EventLoop::is_ready) returns true,
+    /// and no longer than until [`next_deadline`](EventLoop::next_deadline). [`run`](EventLoop::run) and
+    /// [`run_forever`](EventLoop::run_forever) take the same turns, and may be called in between.
     ///
-    /// The turn may end early without having run anything, as when it waited for a very long time. What it schedules
-    /// runs in the next one. The loop is the [running](crate::get_running_loop) one of the thread during the turn only,
-    /// so several loops can take turns on one thread.
+    /// The turn may end without having run anything, for example after a very long wait. Anything that is scheduled
+    /// during the turn runs in the next one. The loop is the [running](crate::get_running_loop) one of the thread
+    /// during the turn only, so several loops can take turns on one thread.
     ///
     /// # Panics
     ///
-    /// Panics if a loop runs on this thread already, or if the selector fails. A panic of a callback or a task is
+    /// Panics if a loop runs on this thread already, or if the selector fails. A panic in a callback or a task is
     /// reported, as in a run.
     ///
     /// # Examples
@@ -112,14 +113,14 @@ impl EventLoop {
         }
     }
 
-    /// Whether something is ready to run, so that a [`turn`](EventLoop::turn) does not wait: callbacks and tasks that
-    /// this thread has scheduled or woken since the last turn, what that turn has scheduled, or a call of
-    /// [`stop`](crate::LoopHandle::stop). The loop's descriptor does not tell of them.
+    /// Whether something is ready to run, so that a [`turn`](EventLoop::turn) would not wait: callbacks and tasks that
+    /// were scheduled or woken during the last turn, or by this thread since then, or a call of
+    /// [`stop`](crate::LoopHandle::stop). The loop's descriptor does not become readable for them.
     ///
-    /// Sockets that are ready and timers that are due are not counted before a turn has looked.
+    /// Sockets that are ready and timers that are due do not count until a turn has collected them.
     pub fn is_ready(&self) -> bool {
         let Core { executor, stopping, .. } = &*self.core;
-        // Letters that a turn left in the mailbox do not ring again.
+        // Letters that a turn left in the mailbox do not ring the bell again.
         !executor.ready.is_empty() || stopping.get() || executor.mailbox.has_letters()
     }
 

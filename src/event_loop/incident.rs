@@ -1,4 +1,4 @@
-//! Errors and panics that nobody awaits, and who is told of them.
+//! Errors and panics that nobody awaits, and the handler that is told of them.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -12,13 +12,13 @@ use crate::report;
 
 pub(super) type ExceptionHandler = Rc<dyn Fn(&Incident)>;
 
-/// An error or panic that nobody awaits: a callback or protocol panicked, a task panicked and nobody awaits it, a
-/// connection's handler failed, a server ran out of descriptors. In [debug mode](LoopHandle::set_debug) it may also be what is
-/// mostly a fault of the program, such as a step that blocks the loop.
+/// An error or panic that nobody awaits: a callback or protocol panicked, a task that nobody awaits panicked, a
+/// connection's handler failed, a server ran out of descriptors. In [debug mode](LoopHandle::set_debug) it may also be
+/// a likely mistake of the program, such as a step that blocks the loop.
 ///
-/// [`set_exception_handler`](LoopHandle::set_exception_handler) sets who is told of it. By default it is logged as an
-/// error with the crate [`log`]. If the program has installed no logger, it is printed on standard error, as in
-/// asyncio. If a logger is installed but switched off, nothing is printed.
+/// [`set_exception_handler`](LoopHandle::set_exception_handler) sets a handler for incidents. By default they are
+/// logged as errors with the crate [`log`]. If the program has installed no logger, they are printed to standard error,
+/// as in asyncio. If a logger is installed but switched off, nothing is printed.
 #[non_exhaustive]
 pub struct Incident {
     message: &'static str,
@@ -26,7 +26,7 @@ pub struct Incident {
     error: Option<ConnectionError>,
     detail: Option<String>,
     location: Option<&'static Location<'static>>,
-    /// What happened on that line.
+    /// What happened at that location.
     location_is: &'static str,
     peer: Option<Address>,
     source: Option<String>,
@@ -82,7 +82,7 @@ impl Incident {
         self
     }
 
-    /// Names a line that has scheduled nothing.
+    /// Names a line, and says what happened there instead of "scheduled at".
     #[cold]
     pub(crate) fn with_line(mut self, location_is: &'static str, location: &'static Location<'static>) -> Self {
         self.location = Some(location);
@@ -101,17 +101,17 @@ impl Incident {
         self.message
     }
 
-    /// The message of the panic, if it was one.
+    /// The message of the panic, if the incident is a panic.
     pub fn panic(&self) -> Option<&str> {
         self.panic.as_deref()
     }
 
-    /// The error, if it was one.
+    /// The error, if the incident is an error.
     pub fn error(&self) -> Option<&ConnectionError> {
         self.error.as_ref()
     }
 
-    /// What debug mode knows besides, such as which task took how long. In words, for people.
+    /// Further details that debug mode knows, such as which task took how long, as text for humans.
     ///
     /// ```
     /// use std::time::Duration;
@@ -127,13 +127,13 @@ impl Incident {
         self.detail.as_deref()
     }
 
-    /// Where the callback was scheduled or the task was spawned. In what debug mode reports, it may be the line that made
-    /// something or wrote something; the text says so.
+    /// Where the callback was scheduled or the task was spawned. In reports of debug mode it may also be the line that
+    /// made or wrote something; the printed text says which.
     pub fn location(&self) -> Option<&'static Location<'static>> {
         self.location
     }
 
-    /// The address of the peer, if it happened on a connection.
+    /// The address of the peer, if the incident happened on a connection.
     pub fn peer(&self) -> Option<&Address> {
         self.peer.as_ref()
     }
@@ -181,8 +181,8 @@ impl fmt::Debug for Incident {
 impl LoopHandle {
     /// Calls `handler` for each [`Incident`] from now on, instead of the log or standard error.
     ///
-    /// If the handler panics, that goes to the log or standard error, together with the incident. On a closed loop the
-    /// handler is dropped at once.
+    /// If the handler panics, the panic goes to the log or standard error, together with the incident. On a closed loop
+    /// the handler is dropped at once.
     ///
     /// # Examples
     ///
@@ -207,7 +207,7 @@ impl LoopHandle {
     ///     yield_now().await;
     ///     assert_eq!(told.take(), [("A callback panicked".to_owned(), "out of tea".to_owned(), Some(line))]);
     ///
-    ///     event_loop.reset_exception_handler(); // From now on to the log again, or to standard error.
+    ///     event_loop.reset_exception_handler(); // Incidents go to the log or standard error again.
     ///     event_loop.call_soon(|| panic!("out of milk, too"));
     ///     yield_now().await;
     ///     assert!(told.take().is_empty());
@@ -221,7 +221,7 @@ impl LoopHandle {
         drop(earlier);
     }
 
-    /// Incidents go to the log or standard error again, as by default. The handler is dropped.
+    /// Drops the handler. Incidents go to the log or standard error again, which is the default.
     #[doc(alias = "set_exception_handler")]
     pub fn reset_exception_handler(&self) {
         let earlier = self.core().exception_handler.take();

@@ -1,4 +1,4 @@
-//! The step that is running, for other threads: what to tell of a loop that does not answer.
+//! The step that is running, for other threads, which report it when the loop does not answer.
 
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,22 +9,22 @@ use super::{Clock, SystemClock};
 use crate::executor::{Polled, Running, milliseconds};
 use crate::trace::Name;
 
-/// What runs now, and since when.
+/// The step that runs now, and when it began.
 ///
-/// The loop's thread says which batch runs and which task is polled by plain stores, in every loop. A loop that is watched
-/// says more, behind a lock: the name of the step and when exactly it began.
+/// Every loop records by plain stores which batch runs and which task is polled. A watched loop records more, behind a
+/// lock: the name of the step and when exactly it began.
 ///
-/// The times are those of the system, whatever clock the loop has: whoever asks lives in that time.
+/// The times are those of the system clock, whatever clock the loop has, since the asking thread lives in real time.
 pub(crate) struct LastStep {
     polled: Arc<Polled>,
     started: Instant,
-    /// One more than the number of the last step before the batch that runs, which says when that began. It is 0 between two
-    /// batches.
+    /// One more than the number of the last step before the running batch. That step number encodes when the batch
+    /// began. It is 0 between two batches.
     batch: AtomicU64,
     watched: Mutex<Option<(Name, Instant)>>,
 }
 
-/// A step that does not end.
+/// A step that has been running for too long.
 pub(crate) struct Stuck {
     pub(crate) what: String,
     /// The line that spawned the task or scheduled the callback.
@@ -53,17 +53,17 @@ impl LastStep {
         self.batch.store(0, Ordering::Relaxed);
     }
 
-    /// A step begins of a loop that is watched.
+    /// A step of a watched loop begins.
     pub(super) fn begins(&self, name: Name) {
         *self.lock() = Some((name, SystemClock.now()));
     }
 
-    /// The step of a loop that is watched has ended.
+    /// The step of a watched loop has ended.
     pub(super) fn ended(&self) {
         *self.lock() = None;
     }
 
-    /// What is running. `None` if nobody runs the loop.
+    /// The step that is running. `None` if none is.
     pub(super) fn stuck(&self) -> Option<Stuck> {
         let now = SystemClock.now();
         if let Some((name, since)) = self.lock().clone() {

@@ -1,6 +1,6 @@
-//! The event loop: its owner, its handle, and what it is made of.
+//! The event loop: its owner, its handle, and its parts.
 //!
-//! [`EventLoop`] is the owner, which runs the loop, and closes it when dropped. [`LoopHandle`] is a cheap clone that
+//! [`EventLoop`] is the owner: it runs the loop, and closes it when dropped. [`LoopHandle`] is a cheap clone that
 //! everything else uses. Both refer to one [`Core`], which puts the mechanisms together: executor, timers, reactor and
 //! clock. It also keeps what connections share (buffers, the close timeout, the network) but does not use it. Tasks,
 //! connections and servers add their methods to the handle from their own files.
@@ -75,7 +75,7 @@ use watched::Watch;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// It is not `Send`. Of its handles only [`RemoteHandle`] is:
+/// It is not `Send`. Of its handles, only [`RemoteHandle`] is:
 ///
 /// ```compile_fail
 /// fn send<T: Send>(_: T) {}
@@ -85,16 +85,17 @@ use watched::Watch;
 #[doc(alias = "Runner")]
 pub struct EventLoop {
     core: Rc<Core>,
-    /// The memory of the batch of the last [`turn`](EventLoop::turn). It is empty between two turns.
+    /// The vector of the last [`turn`](EventLoop::turn)'s batch, kept for its memory. It is empty between two turns.
     batch: Vec<Entry>,
-    /// A duplicate of the selector's descriptor, made when someone asks for it. The selector's own cannot be lent,
-    /// since the selector is in a `RefCell`.
+    /// A duplicate of the selector's descriptor, made by the first call of `as_fd`. The selector's own descriptor
+    /// cannot be lent, since the selector is in a `RefCell`.
     fd: OnceCell<OwnedFd>,
 }
 
 /// A handle to an event loop, to schedule callbacks and start tasks, connections and servers. Cloning it is cheap.
 ///
-/// It can be used after the loop was dropped: callbacks are then dropped, tasks are cancelled, and I/O is an error.
+/// It can still be used after the loop was dropped: callbacks are then dropped, tasks are cancelled, and I/O is an
+/// error.
 ///
 /// ```compile_fail
 /// fn send<T: Send>(_: T) {}
@@ -105,15 +106,15 @@ pub struct LoopHandle {
     core: Rc<Core>,
 }
 
-/// What a loop is made of.
+/// The parts of a loop.
 pub(crate) struct Core {
     pub(crate) executor: Rc<Executor>,
-    /// What other threads get.
+    /// The handle for other threads.
     remote: RemoteHandle,
     pub(crate) reactor: Reactor,
     timers: RefCell<Timers<Due>>,
     clock: Rc<dyn Clock>,
-    /// The last time that was read from the clock. A timer that is due by then is due without another reading.
+    /// The time that was last read from the clock. A timer that is due by then fires without another reading.
     latest: Cell<Instant>,
     /// When the loop was made.
     started: Instant,
@@ -124,9 +125,9 @@ pub(crate) struct Core {
     /// When a loop that has work polls the selector.
     pace: Pace,
     pub(crate) counters: Counters,
-    /// Who wants to know what the turns do: debug mode, a trace.
+    /// The watchers of the turns: debug mode and the trace.
     watch: Watch,
-    /// What runs, for other threads.
+    /// The step that is running, for other threads to read.
     last_step: Arc<LastStep>,
     /// How long to poll without blocking before the selector may block.
     spin: Duration,
@@ -139,24 +140,24 @@ pub(crate) struct Core {
     descriptors: Descriptors,
     /// Memory that connections share.
     pub(crate) buffers: Buffers,
-    /// The network that connections come from. Its type is known to `net` alone, which sets it when it is chosen or
+    /// The network that connections come from. Only `net` knows its type, and sets it when the network is chosen or
     /// first used.
     pub(crate) network: OnceCell<Box<dyn Any>>,
-    /// Which signals the loop listens to. Its type is known to `signals` alone, which sets it when it is first used.
+    /// The signals that the loop listens to. Only `signals` knows the type, and sets this when it is first used.
     #[cfg(feature = "signals")]
     pub(crate) signals: OnceCell<Box<dyn Any>>,
-    /// What prints a dump at SIGQUIT while it is here. Its type is known to `debug` alone.
+    /// While it is set, SIGQUIT prints a dump. Only `debug` knows its type.
     #[cfg(feature = "signals")]
     pub(crate) at_quit: Cell<Option<Box<dyn Any>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The loop is not running. What is scheduled waits for the next run.
+    /// The loop is not running. Scheduled work waits for the next run.
     Idle,
     /// `run` or `run_forever` is on the stack.
     Running,
-    /// The owner has dropped the loop or is just dropping it. Everything new is refused.
+    /// The owner has dropped the loop or is dropping it now. Everything new is refused.
     Closed,
 }
 
@@ -217,14 +218,14 @@ impl Drop for EventLoop {
 impl AsFd for EventLoop {
     /// The selector's descriptor. It is readable when a socket is ready or another thread has sent something, so
     /// another event loop can watch it and then take a [`turn`](EventLoop::turn) of this one. Callbacks and tasks that
-    /// this thread schedules between two turns do not make it readable, nor do timers that are due: for those there are
+    /// this thread schedules between two turns do not make it readable, nor do timers that are due: for those, call
     /// [`is_ready`](EventLoop::is_ready) and [`next_deadline`](EventLoop::next_deadline). Watch it level-triggered, as
     /// `poll(2)` does: a turn takes a limited number of events, and leaves it readable if there are more.
     ///
     /// # Panics
     ///
-    /// Panics if the loop was built on a selector that has none, or if the system has no descriptor left to duplicate
-    /// it.
+    /// Panics if the loop was built on a selector without a descriptor, or if the system has none left for the
+    /// duplicate.
     #[track_caller]
     fn as_fd(&self) -> BorrowedFd<'_> {
         if self.fd.get().is_none() {
@@ -256,8 +257,8 @@ impl LoopHandle {
         Ok(())
     }
 
-    /// Like [`watch`](LoopHandle::watch), for what no selector can watch. The reactor keeps the source, believes it to be
-    /// ready, and does not register the descriptor.
+    /// Like [`watch`](LoopHandle::watch), for a descriptor that no selector can watch. The reactor keeps the source,
+    /// assumes that it is ready, and does not register the descriptor.
     pub(crate) fn keep_ready(&self, fd: RawFd, source: Rc<dyn Source>) -> io::Result<()> {
         if self.is_closed() {
             return Err(loop_is_closed());

@@ -1,7 +1,7 @@
 //! When a loop that has work polls the selector: after some number of handles or some time, whichever comes first. Time
 //! is an argument.
 //!
-//! Reading the clock takes as long as waking one or two tasks. So it is not read after each batch but after some
+//! Reading the clock takes as long as waking one or two tasks. So it is not read after each batch but after a number of
 //! handles. The quicker the last handles were, the more may run before the next reading.
 
 use std::cell::Cell;
@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::constants::{HANDLES_PER_CLOCK, HANDLES_PER_CLOCK_AFTER_WAIT, POLL_INTERVAL};
 
-/// If the handles between two readings took this long, they are slow, and the clock is read after each batch.
+/// If the handles between two readings took this long or longer, they count as slow, and the clock is read after each
+/// batch.
 const SLOW: Duration = Duration::from_micros(POLL_INTERVAL.as_micros() as u64 / 8);
 
 pub(super) struct Pace {
@@ -17,12 +18,12 @@ pub(super) struct Pace {
     handles_per_poll: usize,
     /// How many handles ran since the last poll.
     handles: Cell<usize>,
-    /// After this many of them the loop checks whether a poll is due. Invariant: at most `handles_per_poll`.
+    /// After this many handles the loop checks whether a poll is due. Invariant: at most `handles_per_poll`.
     check_after: Cell<usize>,
     /// How many handles run between two readings of the clock.
     stride: Cell<usize>,
-    /// The loop has waited, and no check was skipped since. Receiving and answering what came takes two turns, and then
-    /// the loop mostly waits again. So the check between the two turns is skipped.
+    /// The loop has waited, and no check was skipped since. Receiving and answering a message takes two turns, and then
+    /// the loop usually waits again. So the check between the two turns is skipped.
     answering: Cell<bool>,
     /// When the clock was last read. `None` if it was not read since the loop waited.
     read_at: Cell<Option<Instant>>,
@@ -78,7 +79,7 @@ impl Pace {
         handles >= self.check_after.get() && !(self.answering.replace(false) && handles < self.handles_per_poll)
     }
 
-    /// Returns whether a poll is due. If not, this has set when to check again.
+    /// Returns whether a poll is due. If it is not, this sets when to check again.
     #[cold]
     pub(super) fn check(&self, now: impl FnOnce() -> Instant) -> bool {
         if self.handles.get() >= self.handles_per_poll {

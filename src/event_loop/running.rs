@@ -35,12 +35,12 @@ pub(crate) fn with_running_loop<R>(look: impl FnOnce(&Rc<Core>) -> R) -> R {
 ///
 /// # Examples
 ///
-/// For code that is called with a loop and without one:
+/// Code that may be called with or without a running loop:
 ///
 /// ```
 /// use waterwheel::try_get_running_loop;
 ///
-/// /// Says it after this turn. Where no loop runs there are no turns, and it says it at once.
+/// /// Calls `say` after this turn. If no loop runs, there are no turns, and this calls it at once.
 /// fn afterwards(say: impl FnOnce() + 'static) {
 ///     match try_get_running_loop() {
 ///         Some(event_loop) => drop(event_loop.call_soon(say)),
@@ -84,8 +84,8 @@ pub(super) fn enter(core: &Rc<Core>) -> Running {
     make_current(core)
 }
 
-/// Makes `get_running_loop` return the loop until the guard is dropped. A loop that closes needs this, since
-/// destructors call it.
+/// Makes `get_running_loop` return the loop until the guard is dropped. A closing loop needs this, since the
+/// destructors that it runs may call that function.
 pub(super) fn make_current(core: &Rc<Core>) -> Running {
     let outer = RUNNING.with(|running| running.replace(Some(Rc::clone(core))));
     Running { core: Rc::clone(core), outer, _executor: executor::enter(&core.executor) }

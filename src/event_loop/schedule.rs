@@ -24,14 +24,13 @@ impl LoopHandle {
         self.schedule(Callback::new(callback))
     }
 
-    /// Like [`call_soon`](LoopHandle::call_soon), for a callback whose reports are to name another line.
+    /// Like [`call_soon`](LoopHandle::call_soon), but reports name the line `origin` and not the caller's.
     #[cfg(feature = "signals")]
     pub(crate) fn call_soon_for(&self, origin: &'static Location<'static>, callback: impl FnOnce() + 'static) {
         self.schedule(Callback::scheduled_at(callback, origin));
     }
 
-    /// Schedules a callback. This is apart from `call_soon`, so that it is compiled once and not for each type of
-    /// callback.
+    /// Schedules a callback. Separate from `call_soon`, so that it is compiled once and not for each type of callback.
     fn schedule(&self, callback: Rc<dyn Runnable>) -> Handle {
         let handle = Handle::new(Rc::clone(&callback));
         if self.is_closed() {
@@ -47,7 +46,7 @@ impl LoopHandle {
     ///
     /// # Examples
     ///
-    /// A time limit, which is cancelled when it is not needed any more:
+    /// A time limit that is cancelled when it is no longer needed:
     ///
     /// ```
     /// use std::time::Duration;
@@ -76,7 +75,7 @@ impl LoopHandle {
     ///
     /// # Examples
     ///
-    /// Steps at fixed times from one start, however long each of them takes:
+    /// Steps at fixed times from one start, however long each step takes:
     ///
     /// ```
     /// use std::cell::RefCell;
@@ -139,7 +138,7 @@ impl LoopHandle {
     ///
     /// drop(event_loop);
     /// assert!(handle.is_closed());
-    /// // A handle may outlive its loop, and what it schedules then is dropped.
+    /// // A handle may outlive its loop. Callbacks that it schedules then are dropped.
     /// assert!(handle.call_soon(|| unreachable!()).is_cancelled());
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -154,8 +153,8 @@ impl LoopHandle {
     }
 }
 
-/// A callback that was scheduled by [`call_later`](LoopHandle::call_later) or [`call_at`](LoopHandle::call_at).
-/// Dropping the handle does not cancel it.
+/// A handle to a callback that was scheduled by [`call_later`](LoopHandle::call_later) or
+/// [`call_at`](LoopHandle::call_at). Dropping the handle does not cancel the callback.
 #[derive(Clone)]
 pub struct TimerHandle {
     handle: Handle,
@@ -165,8 +164,8 @@ pub struct TimerHandle {
 }
 
 impl TimerHandle {
-    /// Cancels the callback: it is dropped now and will not run, and its timer is removed. After the callback ran, this
-    /// does nothing.
+    /// Cancels the callback: it is dropped now and will not run, and its timer is removed. After the callback has run,
+    /// this does nothing.
     pub fn cancel(&self) {
         if let Some(key) = self.key {
             drop(self.event_loop.core().disarm(key));
@@ -206,7 +205,7 @@ impl fmt::Debug for TimerHandle {
 #[derive(Clone)]
 pub struct RemoteHandle(Arc<Remote>);
 
-/// What other threads can reach of a loop. It is shared as one, so that cloning a handle counts once.
+/// The parts of a loop that other threads can reach. They share one `Arc`, so cloning a handle counts one reference.
 struct Remote {
     mailbox: Arc<Mailbox>,
     last_step: Arc<LastStep>,
@@ -218,21 +217,21 @@ impl RemoteHandle {
     }
 
     /// Runs `callback` on the loop's thread, in a turn, and wakes the loop if it sleeps. If the loop is closed, this
-    /// drops the callback on this thread and returns false.
+    /// drops the callback on the calling thread and returns false.
     ///
     /// # Order
     ///
-    /// Callbacks of one thread run in the order in which it sent them. On the loop's own thread, during a run and
-    /// between runs, this is [`LoopHandle::call_soon`] without a handle: the callback runs after everything that was
-    /// scheduled there before and before everything that is scheduled later. A turn takes in callbacks of other threads
-    /// before it runs anything, and queues them behind what is ready already. There is no other order between the
-    /// callbacks of different threads.
+    /// Callbacks that one thread sends run in that order. On the loop's own thread, during a run and between runs, this
+    /// is [`LoopHandle::call_soon`] without a handle: the callback runs after everything that was scheduled there
+    /// before and before everything that is scheduled later. A turn takes in callbacks of other threads before it runs
+    /// anything, and queues them behind what is ready already. There is no other order between the callbacks of
+    /// different threads.
     ///
     /// # Fairness
     ///
     /// A turn takes in at most 128 callbacks and wakes of other threads, so a thread that sends without pause does not
-    /// keep the loop from its connections and timers. The queue of callbacks that have not been taken in has no limit:
-    /// a thread that sends faster than the loop runs its callbacks fills the memory.
+    /// keep the loop from its connections and timers. The queue of callbacks that have not been taken in is unbounded:
+    /// a thread that sends them faster than the loop runs them fills the memory.
     #[doc(alias = "call_soon_threadsafe")]
     #[track_caller]
     pub fn call_soon(&self, callback: impl FnOnce() + Send + 'static) -> bool {
@@ -244,7 +243,7 @@ impl RemoteHandle {
 }
 
 impl RemoteHandle {
-    /// The step that is running. `None` if nobody runs the loop.
+    /// The step that is running. `None` if none is.
     pub(crate) fn stuck_step(&self) -> Option<Stuck> {
         self.0.last_step.stuck()
     }
@@ -272,7 +271,7 @@ pub(crate) struct Planned {
     pub(crate) scheduled_at: Option<&'static Location<'static>>,
 }
 
-/// What tasks and transports use: sources, stopping and timers.
+/// For tasks and transports: sources, stopping and timers.
 impl Core {
     /// Has a turn call a source when it is ready in this direction. If it is ready already, it is queued now.
     pub(crate) fn want<S: Source + 'static>(&self, source: &Weak<S>, direction: Direction) {
@@ -286,7 +285,7 @@ impl Core {
         self.stopping.set(true);
     }
 
-    /// What other threads get.
+    /// The handle for other threads.
     #[inline]
     pub(crate) fn remote(&self) -> RemoteHandle {
         self.remote.clone()
@@ -333,7 +332,7 @@ impl Core {
         is_moved
     }
 
-    /// Replaces whoever waits for a timer.
+    /// Replaces the waiter of a timer.
     pub(crate) fn set_timer_waiter(&self, key: TimerKey, waiter: Waiter) {
         let mut timers = self.timers.borrow_mut();
         let earlier = timers.payload_mut(key).map(|payload| std::mem::replace(payload, Due::Wake(waiter)));
@@ -341,7 +340,7 @@ impl Core {
         drop(earlier);
     }
 
-    /// All timers, in order.
+    /// All timers, in the order of their deadlines.
     pub(crate) fn planned(&self) -> Vec<Planned> {
         let timers = self.timers.borrow();
         let planned = |(left, due): (Duration, &Due)| match due {
@@ -351,7 +350,7 @@ impl Core {
         timers.left(self.latest.get()).into_iter().map(planned).collect()
     }
 
-    /// Cancels a timer. Returns what it would have done, for the caller to drop.
+    /// Cancels a timer. Returns its callback or waiter, for the caller to drop.
     pub(crate) fn disarm(&self, key: TimerKey) -> impl Sized {
         self.timers.borrow_mut().cancel(key)
     }

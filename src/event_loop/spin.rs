@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::Core;
 
 impl Core {
-    /// Waits for at most `timeout`. During the time that was set by `Builder::spin` this polls without blocking; after
-    /// it the selector may block. Returns whether anything came.
+    /// Waits for at most `timeout`. This polls without blocking for as long as `Builder::spin` says; after that the
+    /// selector may block. Returns whether there are events.
     #[cold]
     pub(super) fn spin(&self, timeout: Option<Duration>) -> io::Result<bool> {
-        // A clock that stands still while the loop waits answers zero here. Spinning by that clock would never end.
+        // A clock that stands still while the loop waits returns zero here. Spinning by that clock would never end.
         let allowed = self.clock.blocking(Some(self.spin)).unwrap_or(self.spin);
         let most = timeout.map_or(allowed, |timeout| timeout.min(allowed));
         let mut spent = Duration::ZERO;

@@ -1,5 +1,5 @@
-//! The end of a step, which is one callback or one poll of a task. What it wrote is sent when it returns. What is
-//! written while the loop is not running is sent at once.
+//! The end of a step, which is one callback or one poll of a task. Bytes written during the step are sent when it
+//! returns. Bytes written while the loop is not running are sent at once.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use crate::constants::SPARE_ENTRIES;
 
 /// A transport that has gathered bytes during a step.
 pub(crate) trait Unsent {
-    /// Sends the bytes, as far as the kernel takes them.
+    /// Sends as many of the bytes as the kernel takes.
     fn send_gathered(&self);
 }
 
@@ -18,13 +18,13 @@ pub(crate) trait Unsent {
 /// ends.
 #[derive(Default)]
 pub(crate) struct StepEnd {
-    /// The one that sends next. Mostly there is no other, so this is apart: a queue alone would cost 49 instructions
-    /// for each message.
+    /// The transport that sends next. Usually there is no other, so it has a field of its own: a queue alone would cost
+    /// 49 instructions for each message.
     next: Cell<Option<Rc<dyn Unsent>>>,
     /// The others, in order. Invariant: if there are any, `next` is set.
     others: RefCell<VecDeque<Rc<dyn Unsent>>>,
     has_others: Cell<bool>,
-    /// Bytes that were written between two runs are being sent.
+    /// Whether bytes that were written between two runs are being sent now.
     sends_between_runs: Cell<bool>,
 }
 
@@ -68,7 +68,7 @@ impl StepEnd {
         }
     }
 
-    /// Another one was next, and stays so.
+    /// Another transport was next, and stays next.
     #[cold]
     fn enlist_behind(&self, earlier: Rc<dyn Unsent>) {
         if let Some(unsent) = self.next.replace(Some(earlier)) {
@@ -77,7 +77,7 @@ impl StepEnd {
         }
     }
 
-    /// Sends everything, including what is written meanwhile.
+    /// Sends everything, including bytes that are written meanwhile.
     #[inline]
     pub(crate) fn send_all(&self) {
         while let Some(unsent) = self.take_next() {

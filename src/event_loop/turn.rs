@@ -1,15 +1,16 @@
 //! One turn. This is the event loop.
 //!
 //! 1. Decide how long to wait: not at all if something is ready, otherwise until the next deadline, or for ever if
-//!    there is none. Whoever takes turns from outside may want to wait for less. If something is ready, no task has yielded, and little ran since the last poll, the selector is
-//!    not polled in this turn.
-//! 2. Wait: poll the selector once. A loop that was built to spin first polls for a while without blocking.
+//!    there is none. A caller of `EventLoop::turn` may set a shorter limit. If something is ready, no task has yielded,
+//!    and only a few handles ran since the last poll, this turn does not poll the selector.
+//! 2. Wait: poll the selector once. A loop that was built to spin first polls without blocking for a while.
 //! 3. Collect: queue the sources that became ready, then what other threads sent (a limited number), then the timers
 //!    that are due.
-//! 4. Run exactly the batch that is ready now. What it schedules runs in the next turn.
+//! 4. Run exactly the batch that is ready now. Anything that it schedules runs in the next turn.
 //!
 //! [`Core::turn`] is the only place where callbacks are called. Steps 1 to 3 call no callback, task or protocol, so
-//! nothing can change between an event and its place in the batch. After each entry of step 4, what it wrote is sent.
+//! nothing can change between an event and its place in the batch. After each entry of step 4, the bytes that it wrote
+//! are sent.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -27,7 +28,7 @@ use crate::reactor::{Direction, Readiness, Source};
 /// Polls the main future, when its node is run.
 pub(crate) type PollMain<'a> = dyn FnMut(&Rc<TaskNode>, &mut LentWaker) + 'a;
 
-/// Polls nothing, where there is no main future.
+/// The [`PollMain`] of turns without a main future. It is never called.
 pub(crate) fn no_main(_main: &Rc<TaskNode>, _lent: &mut LentWaker) {
     unreachable!("nobody seated a main future");
 }
@@ -41,7 +42,7 @@ impl Core {
     pub(crate) fn run_turns(&self, main: &mut PollMain<'_>) {
         let mut batch = Vec::new();
         let mut lent = LentWaker::new(&self.executor.mailbox);
-        // The last run's main future may have written when it was dropped, which belongs to no step.
+        // The last run's main future may have written when it was dropped, after its last step had ended.
         self.finish_step();
         self.watch.debug.begin_run();
         loop {
@@ -53,8 +54,8 @@ impl Core {
         self.stopping.set(false);
     }
 
-    /// Takes one turn. `batch` is empty: it is the memory of the last batch, used again. Tasks without a waker of their
-    /// own are polled with `lent`. It waits for at most `longest`; `None` is for ever.
+    /// Takes one turn. `batch` is empty; it is the vector of the last batch, whose memory is reused. Tasks without a
+    /// waker of their own are polled with `lent`. The turn waits for at most `longest`; `None` is for ever.
     #[inline]
     pub(super) fn turn(
         &self,
@@ -73,7 +74,8 @@ impl Core {
             || (self.pace.take_check_due() && self.pace.check(|| self.read_clock_in_turn()));
         let mut came = false;
         if look {
-            // Letters that an earlier turn left in the mailbox do not ring again, so the selector must not block.
+            // Letters that an earlier turn left in the mailbox do not ring the bell again, so the selector must not
+            // block.
             let may_block = idle && !self.stopping.get() && !self.executor.mailbox.has_letters();
             if watched {
                 self.watch_wait(may_block);
@@ -95,7 +97,7 @@ impl Core {
             self.watch_batch(batch);
         }
         self.last_step.batch_begins(self.executor.step());
-        // A batch that is watched runs handle by handle.
+        // If the loop is watched, `batch` holds one handle at a time.
         loop {
             self.run_batch(batch, lent, main);
             if !watched || !self.watch_next(batch) {
@@ -106,12 +108,12 @@ impl Core {
         self.take_in_bytes();
     }
 
-    /// Looks at the selector. Returns whether it has events.
+    /// Polls the selector. Returns whether it has events.
     fn wait(&self, may_block: bool, longest: Option<Duration>) -> bool {
         let wait = if may_block { self.until_next_deadline(longest) } else { Some(Duration::ZERO) };
         let timeout = self.clock.blocking(wait);
-        // A clock that jumps stands still while somebody awaits a thread, which needs real time. When that has its result,
-        // the bell rings.
+        // A clock that jumps stands still while a task awaits a thread, since the thread needs real time. When the
+        // thread has a result, the bell rings.
         let stands_still = timeout == Some(Duration::ZERO) && wait != timeout && self.threads.is_awaited();
         let timeout = if stands_still { longest } else { timeout };
         let came = if may_block && !self.spin.is_zero() { self.spin(timeout) } else { self.look(timeout) };
@@ -124,7 +126,7 @@ impl Core {
         if may_block {
             self.counters.time_has_passed();
         }
-        // A look in between, as after each yield, needs no time unless a timer may have become due.
+        // After a poll that did not block, as after each yield, the time is needed only if a timer may have become due.
         if may_block || !self.timers.borrow().is_empty() {
             self.look_at_the_clock();
         }
@@ -143,7 +145,7 @@ impl Core {
         });
     }
 
-    /// A source that no selector watches was made ready by somebody on this thread. It is called in the next turn.
+    /// Code on this thread has made a source ready that no selector watches. The source is called in the next turn.
     pub(crate) fn became_ready(&self, fd: RawFd, readiness: Readiness) {
         self.executor.ready.append(|entries| {
             self.reactor.became_ready(fd, readiness, |source, direction| entries.push(Entry::Io(source, direction)));
@@ -170,7 +172,7 @@ impl Core {
         }
     }
 
-    /// Reads the clock, for the timers, and for what tasks keep of the time.
+    /// Reads the clock, for the timers and for the times in the records of tasks.
     fn look_at_the_clock(&self) {
         self.executor.set_time(self.milliseconds_until(self.read_clock_in_turn()));
     }
@@ -180,14 +182,14 @@ impl Core {
         self.executor.set_time(self.milliseconds_until(self.now()));
     }
 
-    /// From when the loop was made.
+    /// The time from the making of the loop to `now`.
     fn milliseconds_until(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.started);
         since.as_secs() * 1000 + u64::from(since.subsec_millis())
     }
 
-    /// Queues the timers that are due by the last reading of the clock. Between two polls of the selector that is only a
-    /// timer without any delay.
+    /// Queues the timers that are due by the last reading of the clock. Between two readings of the clock, only a timer
+    /// that is armed without delay can become due.
     fn collect_timers(&self) {
         let timers = self.timers.borrow();
         if !timers.is_empty() && timers.is_any_due(self.latest.get()) {
@@ -217,12 +219,12 @@ impl Core {
         }
     }
 
-    /// Runs each entry of a batch, and the end of its step. Only [`Core::turn`] calls it, in one place: of two copies the
-    /// compiler would inline less, which costs a message 20 instructions.
+    /// Runs each entry of a batch, and ends its step. It is called in one place only, in [`Core::turn`]: with two calls
+    /// the compiler would inline less, which costs a message 20 instructions.
     fn run_batch(&self, batch: &mut Vec<Entry>, lent: &mut LentWaker, main: &mut PollMain<'_>) {
         let mut entries = batch.drain(..);
         while entries.len() > 0 {
-            // A panic ends this closure. The next round goes on with the entry after it.
+            // A panic ends this closure. The next round goes on with the next entry.
             let steps = AssertUnwindSafe(|| {
                 for entry in entries.by_ref() {
                     self.run_entry(entry, lent, main);
@@ -255,7 +257,7 @@ impl Core {
                     self.report_unheard(unheard);
                 }
             }
-            // The main future is not in its node. The caller of `run` has it.
+            // The main future is not in its node but with the caller of `run`.
             None if node.is_main() => main(node, lent),
             None => self.counters.steps_spared.add(1),
         }
@@ -289,7 +291,7 @@ impl Core {
     }
 
     /// A source whose protocol panicked may still want the direction that it is ready for, as a datagram endpoint does.
-    /// Then it is called again in the next turn. The source is passed by value, so that it stays in registers where
+    /// Then it is called again in the next turn. The source is passed by value, so that it stays in registers when
     /// nothing panics.
     #[cold]
     fn source_panicked(&self, source: Rc<dyn Source>, direction: Direction, payload: &Payload) {

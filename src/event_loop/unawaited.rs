@@ -1,15 +1,15 @@
-//! What was made to be awaited and never was, which debug mode reports.
+//! Builders that were never awaited, which debug mode reports.
 
 use std::panic::Location;
 use std::thread;
 
 use super::{Incident, try_get_running_loop};
 
-/// Stands in a builder that does nothing until it is awaited. If it is dropped before, debug mode of the loop that runs then
-/// tells who made the builder.
+/// A field of a builder that does nothing until it is awaited. If it is dropped before that, the running loop's debug
+/// mode reports the line that made the builder.
 ///
-/// A builder counts as awaited as soon as it is a future: what is given to `race` or `timeout`, or is cancelled early, may
-/// never be polled, and that is no fault.
+/// A builder counts as awaited as soon as it becomes a future. A future that is given to `race` or `timeout`, or is
+/// cancelled early, may never be polled, and that is no mistake.
 #[derive(Debug)]
 pub(crate) struct Unawaited(Option<Made>);
 
@@ -25,7 +25,7 @@ impl Unawaited {
         Unawaited(Some(Made { what, at: Location::caller() }))
     }
 
-    /// It becomes a future.
+    /// The builder becomes a future.
     pub(crate) fn awaited(mut self) {
         self.0 = None;
     }
@@ -33,7 +33,7 @@ impl Unawaited {
 
 impl Drop for Unawaited {
     fn drop(&mut self) {
-        // What a panic drops was mostly on its way to be awaited.
+        // A builder that a panic drops was probably going to be awaited.
         if let (Some(made), false) = (self.0, thread::panicking()) {
             made.report();
         }

@@ -1,4 +1,4 @@
-//! Writers over their high mark, while debug mode looks whether anybody drains them.
+//! Writers over their high mark, for debug mode, which checks whether they are drained.
 
 use std::cell::RefCell;
 use std::panic::Location;
@@ -9,20 +9,20 @@ use super::{Core, Incident};
 use crate::constants::TURNS_UNDRAINED;
 use crate::executor::{Waited, last_write};
 
-/// The writers that were told to pause and not yet to resume, if their line is known: those that write by an adapter wait
-/// before each write, and need not drain.
+/// The writers that were told to pause and not yet to resume, if the line that wrote is known. It is not known for
+/// writes through an adapter, which wait before each write and need no drain.
 #[derive(Default)]
 pub(super) struct AllUndrained(RefCell<Vec<Undrained>>);
 
 struct Undrained {
     writer: Weak<dyn Waited>,
     wrote_at: &'static Location<'static>,
-    /// For how many turns nobody has drained.
+    /// For how many turns the writer has not been drained.
     turns: u32,
 }
 
 impl AllUndrained {
-    /// A turn ends. Returns the writers that nobody has drained for too many turns, each once.
+    /// A turn ends. Returns the writers that have not been drained for too many turns, each only once.
     fn turn_ends(&self) -> Vec<(Rc<dyn Waited>, &'static Location<'static>)> {
         let mut found = Vec::new();
         let mut looked_at = self.0.take();
@@ -58,7 +58,7 @@ impl AllUndrained {
 }
 
 impl Core {
-    /// A writer was told to pause. In debug mode the loop looks from now on whether somebody drains it.
+    /// A writer was told to pause. In debug mode the loop checks from now on whether it is drained.
     #[cold]
     pub(crate) fn writer_paused(&self, writer: Weak<dyn Waited>) {
         if let (true, Some(wrote_at)) = (self.executor.is_debugged(), last_write()) {
@@ -67,10 +67,10 @@ impl Core {
         }
     }
 
-    /// A writer that is paused was dropped, and nobody has closed the connection.
+    /// A paused writer was dropped, and the connection was not closed.
     ///
-    /// That is a fault only of a task that has gone on to this by itself without ever having drained. A task that was
-    /// cancelled, or has given up waiting for its peer, could do no more.
+    /// This is a mistake only if a running task dropped it without ever having drained it. A task that was cancelled,
+    /// or that gave up waiting for its peer, could do no more.
     #[cold]
     pub(crate) fn paused_writer_dropped(&self, writer: &dyn Waited) {
         let Some(wrote_at) = self.watch.debug.undrained.take(writer) else { return };

@@ -1,6 +1,6 @@
-//! A turn while somebody watches: the same turn, whose steps are timed, for debug mode and for the trace.
+//! A turn of a watched loop: the same turn, with its steps timed for debug mode and for the trace.
 //!
-//! What this costs is paid by a loop that is watched. One that is not asks once in a turn.
+//! Only a watched loop pays for this. Other loops check once per turn whether they are watched.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -14,10 +14,10 @@ use crate::executor::{Entry, TaskNode, note_write};
 use crate::reactor::Direction;
 use crate::trace::{Counter, Name, Phase as Part, Tracer};
 
-/// Who watches a loop, and what they need to know.
+/// The watchers of a loop, and the state that they need.
 pub(super) struct Watch {
     tracer: Option<Tracer>,
-    /// What debug mode keeps. Whether it is on, the executor knows.
+    /// The state of debug mode. Whether debug mode is on is a field of the executor.
     pub(super) debug: Debug,
     /// The handles of the batch that have not run yet. Empty between two turns.
     rest: RefCell<VecDeque<Entry>>,
@@ -51,7 +51,7 @@ impl Core {
         self.watch.tracer.as_ref()
     }
 
-    /// A turn begins. Its slice consists of those of its parts, without a gap.
+    /// A turn begins. The slices of its parts fill its slice without a gap.
     #[cold]
     pub(super) fn watch_turn(&self) {
         let Some(tracer) = self.tracer() else { return };
@@ -59,7 +59,8 @@ impl Core {
         tracer.begin_turn(self.clock.now());
     }
 
-    /// The turn looks at the selector, and may wait for it. The trace is saved before that.
+    /// The turn is about to poll the selector, and may block there. If the trace is due to be saved, that happens
+    /// before.
     #[cold]
     pub(super) fn watch_wait(&self, may_block: bool) {
         let Some(tracer) = self.tracer() else { return };
@@ -80,7 +81,7 @@ impl Core {
         }
     }
 
-    /// The turn runs this batch. Only its first handle is left in it; the others are put aside, so that each runs alone.
+    /// The turn runs this batch. Only the first handle stays in it; the others are put aside, so that each runs alone.
     #[cold]
     pub(super) fn watch_batch(&self, batch: &mut Vec<Entry>) {
         if let Some(tracer) = self.tracer() {
@@ -96,9 +97,10 @@ impl Core {
         self.watch_next(batch);
     }
 
-    /// The step that ran has ended. Puts the next handle into the batch; if there is none, ends the turn and returns false.
+    /// The step that ran has ended. Puts the next handle into the batch; if there is none, ends the turn and returns
+    /// false.
     ///
-    /// This is where the time of a step is measured, for whoever wants to know it.
+    /// This is the only place where the time of a step is measured.
     #[cold]
     pub(super) fn watch_next(&self, batch: &mut Vec<Entry>) -> bool {
         if let Some(step) = self.watch.step.take() {
@@ -140,7 +142,7 @@ impl Core {
         self.report_between_steps();
     }
 
-    /// Calls something that is to have a slice of its own in the trace, within the step that runs now.
+    /// Runs `call` as a slice of its own in the trace, within the step that runs now.
     #[inline]
     pub(crate) fn traced<R>(&self, name: &'static str, call: impl FnOnce() -> R) -> R {
         let Some(tracer) = self.tracer() else { return call() };
@@ -153,7 +155,7 @@ impl Core {
         self.tracer().is_some()
     }
 
-    /// A transport keeps so many bytes that the kernel did not take.
+    /// A transport holds this many bytes that the kernel did not take.
     #[cold]
     pub(crate) fn trace_unsent<T>(&self, transport: *const T, bytes: usize) {
         if let Some(tracer) = self.tracer() {
@@ -161,8 +163,8 @@ impl Core {
         }
     }
 
-    /// Something panicked and the loop goes on. The trace of what led to it is saved, since nobody knows whether the
-    /// program goes on for long; of panics that follow each other quickly, that is the first.
+    /// Something panicked and the loop goes on. The trace up to here is saved, since the program may not go on for
+    /// long. Of panics that follow each other within a second, only the first saves it.
     #[cold]
     pub(super) fn trace_panic(&self, text: &str) {
         if let Some(tracer) = self.tracer() {
@@ -203,7 +205,7 @@ impl Core {
     }
 }
 
-/// A slice that ends when this is dropped, on the way out of a panic too.
+/// Ends a slice of the trace when it is dropped, even by a panic.
 struct Call<'a> {
     core: &'a Core,
     tracer: &'a Tracer,
@@ -216,19 +218,19 @@ impl Drop for Call<'_> {
 }
 
 impl LoopHandle {
-    /// Writes the trace to its file now, as far as it is kept; see [`Builder::trace`](crate::Builder::trace). The loop goes
-    /// on with it, and writes the file anew later.
+    /// Writes the records of the trace that are kept to its file now; see [`Builder::trace`](crate::Builder::trace).
+    /// The loop goes on recording, and later saves replace the file.
     ///
-    /// A program that ends by [`std::process::exit`] calls this before, since its loop is never dropped.
+    /// A program that ends with [`std::process::exit`] should call this first, since its loop is never dropped.
     ///
     /// # Errors
     ///
-    /// `Unsupported` if the loop writes no trace. Otherwise what the system says of the file.
+    /// `Unsupported` if the loop writes no trace. Otherwise the system's error of writing the file.
     ///
     /// ```
     /// # let path = std::env::temp_dir().join(format!("waterwheel-saved-{}.json", std::process::id()));
     /// # let file = path.clone();
-    /// // A loop that runs for long keeps the last 1000 records.
+    /// // The loop keeps the last 1000 records, however long it runs.
     /// let mut event_loop = waterwheel::EventLoop::builder().trace(path).trace_records(1000).build()?;
     /// event_loop.run(async { waterwheel::get_running_loop().save_trace() })?;
     /// # std::fs::remove_file(file)?;
