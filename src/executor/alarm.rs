@@ -1,11 +1,11 @@
-//! Telling whoever drives a loop from outside that it has got something to do. So a simulation need not ask each of its
-//! loops after each event. Without the feature `sim` there is nothing here, and nothing is told.
+//! Tells the driver of a loop, such as a simulation, that the loop has something to do, so that the driver need not ask
+//! each of its loops after each event. Without the feature `sim`, this is empty and does nothing.
 
 #[cfg(feature = "sim")]
 use std::cell::OnceCell;
 
-/// It is rung when something is queued or a timer is armed. It says nothing of what other threads send: that rings the bell
-/// of the loop's selector.
+/// Rung when something is queued or a timer is armed. Letters of other threads do not ring it: they ring the bell of
+/// the loop's selector.
 #[derive(Default)]
 pub(crate) struct Alarm {
     #[cfg(feature = "sim")]
@@ -13,7 +13,8 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// From now on `ring` is called, also from the middle of what this loop or another one does. It must not call either.
+    /// From now on `ring` is called, possibly in the middle of a turn of this loop or another one. It must not call
+    /// into either.
     #[cfg(feature = "sim")]
     pub(crate) fn set(&self, ring: impl Fn() + 'static) {
         let _already_set = self.ring.set(Box::new(ring));

@@ -3,7 +3,7 @@
 //! A task that never has to wait, because it writes to a fast peer or reads what has arrived already, would keep the
 //! loop from running anything else. So every future of this crate that may be ready again and again takes one operation
 //! from the step's budget when it is ready. When the budget is used up, the future wakes its task and returns `Pending`
-//! before it has done anything. So nothing is lost, even if the future is dropped.
+//! before it does anything, so nothing is lost, even if the future is dropped.
 //!
 //! The budget belongs to the thread and not to a loop, since a thread takes one step at a time, and since promises and
 //! hand-fed streams have no loop. It has no destructor, so it can be used for as long as the thread exists.
@@ -26,11 +26,11 @@ pub(super) fn begin_step() {
     LEFT.set(OPERATIONS_PER_STEP);
 }
 
-/// Takes one operation from the step's budget and returns whether there was one. A caller that gets none must ask
+/// Takes one operation from the step's budget and returns whether there was one. A caller that gets none must call
 /// [`poll_operation`], which wakes the task.
 #[inline(always)]
 pub(crate) fn take_operation() -> bool {
-    // This does no more than count, so it takes 2 instructions.
+    // This only counts, so it takes 2 instructions.
     LEFT.set(LEFT.get() - 1);
     LEFT.get() >= 0
 }
@@ -55,7 +55,7 @@ pub(crate) fn operation() -> impl Future<Output = ()> {
     poll_fn(|cx| poll_operation(cx))
 }
 
-/// [`operation`] for what may fail at once after one or several system calls.
+/// [`operation`] for a future that may fail at once after one or several system calls.
 pub(crate) fn costly_operation() -> impl Future<Output = ()> {
     poll_fn(|cx| poll_operation(cx).map(|()| count_system_call()))
 }
@@ -68,8 +68,8 @@ pub(crate) fn count_system_call() {
 #[cold]
 fn used_up(cx: &Context<'_>) -> Poll<()> {
     // In a callback, or under another executor, no task of ours is polled, so there is no step to end. And if a step
-    // goes on in spite of many refusals, an executor of the user's runs inside it and polls again and again: refusing
-    // would make that spin for ever.
+    // goes on in spite of many refusals, another executor runs inside it and keeps polling: refusing would make that
+    // executor spin for ever.
     let is_step = current::with(|executor| executor.polled.is_polling()) == Some(true);
     if !is_step || LEFT.get() < -MOST_REFUSALS {
         begin_step();

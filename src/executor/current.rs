@@ -11,11 +11,11 @@ sync::thread_local! {
     static RUNNING: Current<Executor> = const { Current::nothing() };
 }
 
-/// What runs on a thread. It is the value of a thread-local.
+/// The loop or executor that runs on a thread. It is the value of a thread-local.
 ///
-/// It is never dropped, so the thread-local has no destructor and can be used until the thread has ended. Otherwise it
-/// would panic, and end the process, when the destructor of another thread-local used it later: a user's may drop a
-/// loop, a task or a waker. Nothing leaks, since whoever replaces the value puts the earlier one back.
+/// It is never dropped, so the thread-local has no destructor and can be used until the thread has ended. Otherwise a
+/// later use by the destructor of another thread-local would panic and abort the process: a user's thread-local may
+/// drop a loop, a task or a waker. Nothing leaks, since every caller of `replace` puts the earlier value back.
 pub(crate) struct Current<T>(ManuallyDrop<RefCell<Option<Rc<T>>>>);
 
 impl<T> Current<T> {
@@ -23,13 +23,13 @@ impl<T> Current<T> {
         Current(ManuallyDrop::new(RefCell::new(None)))
     }
 
-    /// Calls `look` with what runs, if anything does. `look` must not call user code.
+    /// Calls `look` with the value, if it is set. `look` must not call user code.
     #[inline]
     pub(crate) fn with<R>(&self, look: impl FnOnce(&Rc<T>) -> R) -> Option<R> {
         self.0.borrow().as_ref().map(look)
     }
 
-    /// Sets what runs from now on, and returns what ran before.
+    /// Sets the value, and returns the one before.
     pub(crate) fn replace(&self, next: Option<Rc<T>>) -> Option<Rc<T>> {
         self.0.replace(next)
     }

@@ -1,7 +1,7 @@
-//! Wakes that come too late: somebody keeps waking a task that is over. Counted in debug mode only.
+//! Wakes that come too late, because their task is over. They are counted in debug mode only.
 //!
-//! A live task that is woken is polled in the next turn, and further wakes until then are one. So a task that is woken
-//! again and again and never polled is one that is over, and whoever wakes it has kept its waker for too long.
+//! A live task that is woken is polled in the next turn, and further wakes until then have no effect. So only a task
+//! that is over can be woken again and again without being polled, and then its waker was kept for too long.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::panic::Location;
 use crate::constants::MOST_LATE_WAKES;
 use crate::executor::record::Record;
 
-/// A task that is over and was woken [`MOST_LATE_WAKES`] times since.
+/// A task that is over and has been woken [`MOST_LATE_WAKES`] times since.
 pub(crate) struct LateWakes {
     pub(crate) number: u32,
     pub(crate) spawned_at: &'static Location<'static>,
@@ -18,14 +18,14 @@ pub(crate) struct LateWakes {
 
 #[derive(Default)]
 pub(super) struct LateWakesCounted {
-    /// How often the last task of a seat was woken since it was over, with its number.
+    /// By seat: the number of its last task, and how often that was woken since it was over.
     counts: RefCell<HashMap<u32, (u32, u32)>>,
-    /// Those that are to be reported.
+    /// The tasks to be reported.
     found: RefCell<Vec<LateWakes>>,
 }
 
 impl LateWakesCounted {
-    /// The task of this seat was woken, which is over.
+    /// Counts a wake of the task of this seat, which is over.
     #[cold]
     pub(super) fn count(&self, seat: u32, task: &Record) {
         let number = task.number();
@@ -40,7 +40,7 @@ impl LateWakesCounted {
         }
     }
 
-    /// Takes out what is to be reported.
+    /// Takes out the tasks to be reported.
     pub(super) fn take(&self) -> Vec<LateWakes> {
         self.found.take()
     }

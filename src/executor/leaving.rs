@@ -1,8 +1,8 @@
-//! What each future of this crate leaves behind where it waits: its reason, for whoever asks later.
+//! How each future of this crate records why it waits, for later reports.
 //!
 //! A future that has to wait [leaves](leave) its reason with the task that is being polled. A future that is made of
-//! others is wrapped by [`because`], and its own reason replaces theirs: whoever called `open_connection` wants to read
-//! that, not which of its parts waits.
+//! others is wrapped by [`because`], and its own reason replaces theirs: a caller of `open_connection` wants to read
+//! that name, not which part of it waits.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,12 +16,12 @@ use pin_project_lite::pin_project;
 use crate::executor::reason::{Awaited, Reason};
 use crate::executor::{TaskNode, current};
 
-/// So many reasons of a task are kept besides its last. A task that waits for more at once, such as one that joins a
-/// thousand futures in one step, must not pay for each of them.
+/// How many reasons of a task are kept in addition to its last. A task that waits for more things at once, such as one
+/// that joins a thousand futures, must not pay for each of them.
 const MOST_EARLIER: usize = 7;
 
-/// The reasons before the last, of tasks that wait for several things at once, by seat. A tree, since a hash of each seat
-/// that is looked up would take longer than the rest of such a wait.
+/// The reasons before the last, of tasks that wait for several things at once, by seat. A tree, since hashing the seat
+/// for each look-up would take longer than the rest of such a wait.
 #[derive(Default)]
 pub(super) struct EarlierReasons(RefCell<BTreeMap<u32, Vec<Reason>>>);
 
@@ -34,12 +34,12 @@ impl EarlierReasons {
         }
     }
 
-    /// How many there are.
+    /// How many reasons of this seat there are.
     fn count(&self, seat: u32) -> usize {
         self.0.borrow().get(&seat).map_or(0, Vec::len)
     }
 
-    /// Forgets all but so many. Their memory stays: the task will wait so again.
+    /// Forgets all but the first `count`. Their memory is kept, since the task will wait like this again.
     #[inline]
     fn truncate(&self, seat: u32, count: usize) {
         if !self.0.borrow().is_empty() {
@@ -54,7 +54,7 @@ impl EarlierReasons {
         }
     }
 
-    /// The task of this seat is over.
+    /// Forgets the reasons of this seat, whose task is over.
     pub(super) fn remove(&self, seat: u32) {
         if !self.0.borrow().is_empty() {
             self.0.borrow_mut().remove(&seat);
@@ -72,14 +72,14 @@ pub(crate) fn leave(reason: Reason) {
     current::with(|executor| executor.with_polled(|node| node.leave(reason)));
 }
 
-/// Wraps a future: where it waits, this reason is left instead of those of its parts.
+/// Wraps a future, which then leaves this reason where it waits, instead of those of its parts.
 #[inline]
 pub(crate) fn because<F: Future>(what: Awaited, at: &'static Location<'static>, future: F) -> Because<F> {
     Because { future, reason: Some(Reason::new(what, at)) }
 }
 
-/// Wraps a future of several parts that each leave their own reason where they wait. When it is done, what the others have
-/// left is forgotten, since they do not wait any more.
+/// Wraps a future of several parts, each of which leaves its own reason where it waits. When the future is done, the
+/// reasons of the other parts are forgotten, since those no longer wait.
 #[inline]
 pub(crate) fn one_of<F: Future>(future: F) -> Because<F> {
     Because { future, reason: None }
@@ -115,11 +115,11 @@ impl<F: Future> Future for Because<F> {
     }
 }
 
-/// What a poll has left up to some moment.
+/// The reasons that a poll has left up to some moment.
 #[derive(Default)]
 pub(crate) struct ReasonsBefore {
     last: Option<Reason>,
-    /// How many came before the last.
+    /// How many reasons came before the last.
     earlier: usize,
 }
 
@@ -135,8 +135,8 @@ impl ReasonsBefore {
         current::with(|executor| executor.with_polled(|node| node.restore(self)));
     }
 
-    /// Nobody waits any more for what reasons were left for since. The task goes on in a step that counts as another, so
-    /// that the reason of a reader, which it keeps itself, counts no more either.
+    /// Forgets the reasons that were left since, because the task no longer waits for those things. The rest of its
+    /// step gets a new number, so that a reason that the reader of a stream keeps itself no longer counts either.
     #[inline]
     pub(crate) fn given_up(self) {
         current::with(|executor| {
@@ -148,19 +148,19 @@ impl ReasonsBefore {
     }
 }
 
-/// What the poll that is going on leaves with the task.
+/// The reasons that the current poll leaves with the task.
 impl TaskNode {
     #[inline]
     pub(super) fn leave(&self, reason: Reason) {
         let earlier_reasons = &self.executor().earlier_reasons;
         match self.record().replace_reason(Some(reason)) {
             Some(earlier) => earlier_reasons.push(self.seat(), earlier),
-            // Those of an earlier poll.
+            // The earlier reasons are those of an earlier poll.
             None => earlier_reasons.truncate(self.seat(), 0),
         }
     }
 
-    /// Why the task waits, as far as its last poll has left that here.
+    /// The reasons why the task waits that its last poll has left here.
     pub(crate) fn reasons_left(&self) -> Vec<Reason> {
         let Some(last) = self.record().reason() else { return Vec::new() };
         let mut reasons = self.executor().earlier_reasons.of(self.seat());

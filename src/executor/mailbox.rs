@@ -1,4 +1,4 @@
-//! What other threads send to the loop.
+//! The mailbox: other threads send letters to the loop through it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
@@ -11,7 +11,7 @@ use crate::report;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
-/// What another thread asks of the loop.
+/// A request from another thread to the loop.
 pub(crate) enum Letter {
     /// Wake a task.
     Wake(Arc<TaskWaker>),
@@ -28,11 +28,11 @@ pub(crate) struct Mailbox {
 
 struct Content {
     letters: VecDeque<Letter>,
-    /// Whether the bell rings for the letters in here, or has rung for them, so that it rings once for many. If it could
-    /// not ring, the next letter tries again.
+    /// Whether the bell is being rung or was rung for the letters in here, so that it rings once for many of them. If
+    /// ringing failed, the next letter tries again.
     rung: bool,
-    /// `None` once the loop is closed, since the bell's descriptor must not live as long as the last waker. A thread that
-    /// is about to ring holds it for that long.
+    /// `None` once the loop is closed, since the last waker must not keep the bell's descriptor open. A thread that is
+    /// about to ring holds a reference for that long.
     bell: Option<Arc<dyn Bell>>,
 }
 
@@ -45,8 +45,8 @@ impl Mailbox {
     /// Adds a letter and rings the bell. If the loop is closed, this drops the letter and returns false.
     pub(crate) fn post(&self, letter: Letter) -> bool {
         let mut content = self.lock();
-        // User code must run outside the lock, since it may post again. It is the drop of the letter's closure here,
-        // and the logger below.
+        // User code must run outside the lock, since it may post again. Here it is the drop of the letter's closure,
+        // and in `ring` the logger.
         let Some(bell) = content.bell.clone() else {
             drop(content);
             drop(letter);
@@ -62,7 +62,7 @@ impl Mailbox {
         true
     }
 
-    /// Rings outside the lock: the loop may run before this returns, and would have to wait for the lock to be free.
+    /// Rings outside the lock: the loop may run before this returns, and would then have to wait for the lock.
     fn ring(&self, bell: &dyn Bell) {
         if let Err(error) = bell.ring() {
             self.lock().rung = false;
@@ -75,7 +75,7 @@ impl Mailbox {
         self.has_letters.load(Ordering::Acquire)
     }
 
-    /// Takes out the first letters, at most this many. The loop asks whether there are more before it sleeps.
+    /// Takes out the first letters, at most this many. The loop checks for more before it sleeps.
     pub(crate) fn take_letters(&self, most: usize) -> Vec<Letter> {
         let mut content = self.lock();
         let count = content.letters.len().min(most);

@@ -1,7 +1,8 @@
 //! The executor: what is ready to run, the tasks, and how they are woken.
 //!
 //! It knows no clock and no socket. On the loop's thread, [`TaskNode::wake`] wakes a task: it sets a state and pushes
-//! to the queue. Any thread may hold a [`std::task::Waker`]; on other threads it goes through the [mailbox](Mailbox).
+//! to the queue. Any thread may hold a [`std::task::Waker`]; a wake on another thread goes through the
+//! [mailbox](Mailbox).
 
 mod alarm;
 mod budget;
@@ -53,7 +54,7 @@ use crate::reactor::Bell;
 use crate::slots::{Slots, shrink_map};
 use record::first_step_at;
 
-/// How many nodes of finished tasks are kept for tasks to come.
+/// How many nodes of finished tasks are kept for new tasks.
 const KEPT_NODES: usize = 1024;
 
 /// The tasks of one loop, and the queue of everything that is ready to run.
@@ -62,26 +63,27 @@ pub(crate) struct Executor {
     pub(crate) mailbox: Arc<Mailbox>,
     /// The nodes, by seat number.
     seats: RefCell<Slots<Rc<TaskNode>>>,
-    /// Nodes without a task, for tasks to come. Each keeps its seat.
+    /// Nodes without a task, to be reused by new tasks. Each keeps its seat.
     vacant: RefCell<Vec<Rc<TaskNode>>>,
     /// The names that were given to tasks, by seat. They are not in the nodes, since most tasks have none.
     names: RefCell<HashMap<u32, String>>,
-    /// Which step runs. Other threads may ask.
+    /// The task or callback that is running. Other threads may read it.
     pub(crate) polled: Arc<Polled>,
-    /// Why tasks wait that wait for several things at once.
+    /// The earlier reasons of tasks that wait for several things at once.
     earlier_reasons: leaving::EarlierReasons,
-    /// The step that is going on, or was the last. Steps are numbered in order, and the number says as well when the step
-    /// was: see [`milliseconds`].
+    /// The current step, or the last one. Steps are numbered in order, and the number also encodes when the step was:
+    /// see [`milliseconds`].
     step: Cell<u64>,
-    /// The number that was given last: to a task, even if it was refused, or to a main future. It wraps.
+    /// The number that was last given to a task, even to a refused one, or to a main future. It wraps.
     last_number: Cell<u32>,
     /// The streams of this loop.
     pub(crate) waited: AllWaited,
-    /// A task has yielded, so the next turn asks the selector, and bytes that are on their way arrive.
+    /// Whether a task has yielded since the last poll of the selector. If so, the next turn polls it, so that bytes on
+    /// their way arrive.
     yielded: Cell<bool>,
     /// How many tasks were ever spawned.
     spawned: Cell<u64>,
-    /// Whether the loop is in debug mode. It stands here, at the bottom, since every layer asks.
+    /// Whether the loop is in debug mode. It is kept in this low layer, since every layer asks for it.
     debugged: Cell<bool>,
     late_wakes: late_wakes::LateWakesCounted,
     closed: Cell<bool>,
@@ -127,7 +129,7 @@ impl Executor {
         node
     }
 
-    /// A node for the main future of a run. The future itself is on the stack of the caller, who polls it there.
+    /// A node for the main future of a run. The future itself is on the stack of the caller, which polls it there.
     pub(crate) fn seat_main(self: &Rc<Self>, run_at: &'static Location<'static>) -> Rc<TaskNode> {
         let node = self.new_node();
         node.begin_main(run_at);
@@ -146,7 +148,7 @@ impl Executor {
         }
     }
 
-    /// A node's task is over, and the node is not used again.
+    /// Frees a node whose task is over, and does not keep it for another task.
     pub(crate) fn abandon(&self, node: &TaskNode) {
         self.forget_name(node);
         self.discard(node);
@@ -183,7 +185,7 @@ impl Executor {
         step
     }
 
-    /// The loop has read its clock: so many milliseconds have passed since it was made.
+    /// The loop has read its clock: `since` milliseconds have passed since it was made.
     pub(crate) fn set_time(&self, since: u64) {
         self.step.set(self.step.get().max(first_step_at(since)));
     }
@@ -203,7 +205,7 @@ impl Executor {
         drop(node);
     }
 
-    /// Wakes the task that has this seat now. If that is another one than was meant, it is polled for nothing, which
+    /// Wakes the task that has this seat now. If that is not the task that was meant, it is polled needlessly, which
     /// the contract of `Future` allows.
     #[inline(always)]
     pub(crate) fn wake_seat(&self, seat: u32) {
@@ -230,7 +232,7 @@ impl Executor {
         self.spawned.get()
     }
 
-    /// Whether somebody has yielded since [`forget_yields`](Executor::forget_yields) was called.
+    /// Whether a task has yielded since [`forget_yields`](Executor::forget_yields) was called.
     #[inline]
     pub(crate) fn has_yielded(&self) -> bool {
         self.yielded.get()
@@ -257,7 +259,7 @@ impl Executor {
         given.unwrap_or_else(|| format!("Task-{}", node.record().number()))
     }
 
-    /// All nodes, those without a task included.
+    /// All nodes, including those without a task.
     pub(crate) fn all_nodes(&self) -> Vec<Rc<TaskNode>> {
         self.seats.borrow().values().cloned().collect()
     }
@@ -275,7 +277,7 @@ impl Executor {
         self.mailbox.close()
     }
 
-    /// Drops all nodes, of a closed loop. Their tasks must have been dropped before.
+    /// Drops all nodes of a closed loop. Their tasks must have been dropped before.
     pub(crate) fn release_nodes(&self) {
         let seats = self.seats.take();
         let vacant = self.vacant.take();

@@ -30,7 +30,7 @@ use crate::executor::{Executor, LentWaker, NO_SEAT, WaiterCell, budget};
 /// The payload of a panic.
 pub(crate) type Payload = Box<dyn Any + Send>;
 
-/// A future and later its result, in one place. A node runs it without knowing its type.
+/// A future and, later, its result, in one place. A node runs it without knowing the future's type.
 pub(crate) trait Body {
     /// Polls the future. When it is done, its output takes its place.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
@@ -41,8 +41,8 @@ pub(crate) trait Body {
     /// Moves the result into `to`, an `Option` of the result's type.
     fn take_result(self: Pin<&mut Self>, to: &mut dyn Any);
 
-    /// What somebody should hear of, if nobody takes the result: the panic that ended it, whose payload is taken, or, if
-    /// errors count too, the error that it ended with.
+    /// The end that must be reported if nobody takes the result: the panic that ended the future, whose payload is
+    /// taken, or, if `errors_too`, the error that it returned.
     fn take_unheard(self: Pin<&mut Self>, errors_too: bool) -> Option<UnheardEnd>;
 }
 
@@ -50,7 +50,7 @@ pub(crate) trait Body {
 enum State {
     /// The node has no task and is free for one. A wake does nothing.
     Vacant,
-    /// The task waits for a wake. The body is here, and the node is not in the queue.
+    /// The task waits for a wake. The body is in the node, and the node is not in the queue.
     Idle,
     /// The node is in the ready queue, exactly once.
     Scheduled,
@@ -60,9 +60,9 @@ enum State {
     Rerun,
     /// The body has the result, for the handle to take. A wake does nothing.
     Finished,
-    /// As Finished, but the node is still in the ready queue, since the task was ended out of its turn.
+    /// Like `Finished`, but the node is still in the ready queue, since the task was ended out of its turn.
     FinishedInQueue,
-    /// The main future of a run, waiting for a wake. It has no body here.
+    /// The main future of a run, waiting for a wake. Its node has no body.
     MainIdle,
     /// The main future of a run, in the ready queue.
     MainScheduled,
@@ -76,11 +76,11 @@ pub(crate) struct TaskNode {
     /// A `Task` handle exists. It wants the result and keeps the seat.
     has_handle: Cell<bool>,
     body: Cell<Option<Pin<Box<dyn Body>>>>,
-    /// Who awaits the handle.
+    /// The waiter that awaits the handle.
     joiner: WaiterCell,
     /// The waker of this seat, if a task with this seat has ever kept one. It is boxed, since most never do.
     waker: OnceCell<Box<Waker>>,
-    /// What is known of the task, for reports.
+    /// Facts about the task, for reports.
     record: Record,
 }
 
@@ -92,7 +92,7 @@ pub(crate) struct Unheard {
 
 pub(crate) enum UnheardEnd {
     Panic(Payload),
-    /// An error, in words. Only debug mode asks for it.
+    /// An error, as text. Only debug mode asks for it.
     Error(String),
 }
 
@@ -110,7 +110,7 @@ impl TaskNode {
         })
     }
 
-    /// A task that a closed loop has refused. It has no seat, and no table knows it.
+    /// A task that a closed loop has refused. It has no seat and is in no table.
     pub(super) fn refused(
         executor: &Rc<Executor>,
         mut body: Pin<Box<dyn Body>>,
@@ -125,7 +125,7 @@ impl TaskNode {
         node
     }
 
-    /// Says who this is from now on.
+    /// Starts the record of a new task.
     fn introduce(&self, who: Who) {
         let executor = &self.executor;
         let parent = executor.current_task().unwrap_or(0);
@@ -169,7 +169,7 @@ impl TaskNode {
         }
     }
 
-    /// Wakes a node that is not an idle task. This is apart so that waking an idle task, which is what a message does,
+    /// Wakes a node that is not an idle task. Separate from `wake`, so that waking an idle task, as each message does,
     /// is 6 instructions shorter.
     #[inline(never)]
     fn wake_another(self: &Rc<Self>) {
@@ -193,7 +193,7 @@ impl TaskNode {
         matches!(self.state.get(), State::MainIdle | State::MainScheduled)
     }
 
-    /// Polls the main future, which the caller has.
+    /// Polls the main future, which the caller holds.
     pub(crate) fn poll_main<F: Future>(
         &self,
         main: Pin<&mut F>,
@@ -203,8 +203,8 @@ impl TaskNode {
         self.poll(lent, |cx| main.poll(cx))
     }
 
-    /// The main future is over, which frees its seat. If the node is still in the queue it is not used again, since
-    /// that entry would run its next task too early.
+    /// The main future is over, which frees its seat. If the node is still in the queue, it is not reused, since the
+    /// entry would run the node's next task too early.
     pub(crate) fn retire_main(self: &Rc<Self>) {
         if self.state.replace(State::Vacant) == State::MainScheduled {
             self.executor.discard(self);
@@ -213,13 +213,13 @@ impl TaskNode {
         }
     }
 
-    /// Takes the body out for a step. `None` for the main future, and for a task that has ended meanwhile.
+    /// Takes the body out for a step. `None` for the main future, and for a task that has been ended meanwhile.
     #[inline(always)]
     pub(crate) fn take_body_to_run(&self) -> Option<Pin<Box<dyn Body>>> {
         self.body.take()
     }
 
-    /// Takes a step with the body that was taken out for it. Returns an end that nobody awaits.
+    /// Takes a step with the body that was taken out for it. If the task ends and nobody awaits it, returns its end.
     #[inline(always)]
     pub(crate) fn run(self: &Rc<Self>, mut body: Pin<Box<dyn Body>>, lent: &mut LentWaker) -> Option<Unheard> {
         self.state.set(State::Running);
@@ -269,7 +269,7 @@ impl TaskNode {
         Some(self.unheard(UnheardEnd::Panic(payload)))
     }
 
-    /// The end of this task, of which somebody is to hear.
+    /// The end of this task, for a report.
     #[cold]
     pub(crate) fn unheard(&self, end: UnheardEnd) -> Unheard {
         Unheard { end, spawned_at: self.record.spawned_at() }
@@ -286,20 +286,19 @@ impl TaskNode {
                 unheard = Some(self.unheard(end));
             }
             self.retire();
-            // Last, since dropping the result is user code, which may spawn a task on this node.
+            // Dropped last, since dropping the result is user code, which may spawn a task on this node.
             drop(body);
         }
         unheard
     }
 
-    /// Asks for the task to be cancelled, which its next step does by dropping the future. A task that is over stays
-    /// what it is.
+    /// Asks for the task to be cancelled: its next step drops the future. A task that is over is not changed.
     pub(crate) fn cancel(self: &Rc<Self>) {
         self.cancelled.set(true);
         self.wake();
     }
 
-    /// Ends the task now, and not in the next turn. A task that is in the middle of a step ends after it.
+    /// Ends the task now instead of in the next turn. A task that is in the middle of a step ends after that step.
     pub(crate) fn end_now(self: &Rc<Self>) -> Option<Unheard> {
         let is_queued = match self.state.get() {
             State::Idle => false,
@@ -310,7 +309,7 @@ impl TaskNode {
             }
         };
         let body = self.body.take()?;
-        // What the future's destructor wakes must not stand in the queue once more.
+        // If the future's destructor wakes this task, the task must not be queued once more.
         self.state.set(State::Running);
         let unheard = self.finish(body, Some(JoinError::Cancelled));
         if is_queued && self.state.get() == State::Finished {
@@ -319,17 +318,17 @@ impl TaskNode {
         unheard
     }
 
-    /// Whether it is being polled now.
+    /// Whether the task is being polled now.
     pub(crate) fn is_being_polled(&self) -> bool {
         self.executor.polled.seat() == Some(self.seat())
     }
 
-    /// Whether its next step is in the queue.
+    /// Whether the task's next step is in the queue.
     pub(crate) fn is_scheduled(&self) -> bool {
         matches!(self.state.get(), State::Scheduled | State::MainScheduled)
     }
 
-    /// Whether the task of this seat awaits it.
+    /// Whether the task of this seat awaits this one.
     pub(crate) fn is_joined_by(&self, seat: u32) -> bool {
         self.joiner.is_seat(seat)
     }
@@ -342,11 +341,11 @@ impl TaskNode {
         matches!(self.state.get(), State::Finished | State::FinishedInQueue)
     }
 
-    /// Remembers who awaits the handle, in place of who did before.
+    /// Remembers the waiter that awaits the handle, in place of the one before.
     ///
     /// # Panics
     ///
-    /// If that is this task itself, which nothing could wake.
+    /// Panics if that is this task itself, which nothing could wake.
     pub(crate) fn set_joiner(&self, cx: &Context<'_>) {
         leave(Reason::polled(Awaited::Task));
         self.joiner.set(Some(&self.executor), cx);
@@ -372,7 +371,7 @@ impl TaskNode {
 
     fn retire(self: &Rc<Self>) {
         if self.state.replace(State::Vacant) == State::FinishedInQueue {
-            // Its entry would run the next task out of turn.
+            // The entry in the queue would run the node's next task out of turn.
             self.executor.abandon(self);
         } else {
             self.executor.vacate(self);

@@ -1,5 +1,5 @@
-//! Which step runs: so that a future of this crate finds its own task without touching the waker, and so that another thread
-//! can be told what a loop is doing that does not answer.
+//! The step that is running. This lets a future of this crate find its own task without touching the waker, and lets
+//! another thread see what a loop that does not answer is doing.
 
 use std::panic::Location;
 use std::ptr;
@@ -11,41 +11,42 @@ use crate::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 /// The seat number of a task that a closed loop has refused, of a waker that has no task yet, and of a callback.
 pub(super) const NO_SEAT: u32 = u32::MAX;
 
-/// The task that is being polled, or the callback that runs, if one is.
+/// The task that is being polled or the callback that is running, if any.
 ///
-/// Only the loop's thread writes. Other threads may read at any time, and nothing else hangs on what they read. So nothing
-/// here is ordered, and a store is as cheap as one to a `Cell`.
+/// Only the loop's thread writes. Other threads may read at any time, and nothing else depends on what they read. So
+/// all accesses are relaxed, and a store is as cheap as one to a `Cell`.
 pub(crate) struct Polled {
-    /// The task or callback. It is the last one while none is polled or runs.
+    /// The task or callback. After a poll, it is still the task that was polled.
     who: AtomicU64,
     /// The address of the waker that the task is polled with, or null while no task is polled. It is compared, never
     /// dereferenced.
     ///
-    /// A waker at this address is this very waker: the poll borrows it, so no other can have its address until the poll
-    /// is over. A clone has another address, and is treated as a foreign waker.
+    /// A waker at this address is this very waker: the poll borrows it, so no other waker can have its address until
+    /// the poll is over. A clone has a different address, and is treated as a foreign waker.
     waker: AtomicPtr<Waker>,
 }
 
-/// A task or a callback in one word. The lower half is the seat, which a callback has none of. Above it stands the number of
-/// the line that spawned or scheduled it, and the highest bit says whether it is a main future. Nobody has no line.
+/// A task or a callback in one word. The lower half is the seat, which is [`NO_SEAT`] for a callback. The upper half is
+/// the number of the line that spawned or scheduled it, and its highest bit marks a main future. The line is 0 if there
+/// is neither a task nor a callback.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Who(u64);
 
 const MAIN: u64 = 1 << 63;
 
-/// What runs, for another thread.
+/// What is running, for another thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Running {
     /// A task that was spawned at this line.
     Task(&'static Location<'static>),
-    /// The main future, and where the loop was run.
+    /// The main future of a loop that was run at this line.
     Main(&'static Location<'static>),
     /// A callback that was scheduled at this line.
     Callback(&'static Location<'static>),
 }
 
 impl Who {
-    /// No task, on a seat for one.
+    /// A seat without a task.
     pub(super) fn nobody_at(seat: u32) -> Who {
         Who(u64::from(seat))
     }
@@ -99,7 +100,7 @@ impl Polled {
         ptr::eq(cx.waker(), self.waker.load(Ordering::Relaxed)).then(|| self.who().seat())
     }
 
-    /// A callback runs that was scheduled at this line.
+    /// A callback that was scheduled at this line begins.
     pub(crate) fn callback_begins(&self, scheduled_at: &'static Location<'static>) {
         self.who.store(Who::task(NO_SEAT, scheduled_at).0, Ordering::Relaxed);
     }
@@ -108,9 +109,9 @@ impl Polled {
         self.who.store(Who::nobody_at(NO_SEAT).0, Ordering::Relaxed);
     }
 
-    /// What runs. `None` between two steps, and while a source is called.
+    /// What is running. `None` between two steps, and while a source is called.
     pub(crate) fn running(&self) -> Option<Running> {
-        // A loop that goes on meanwhile may have a waker here already, and still nobody.
+        // The loop may go on meanwhile, and have stored a waker but not yet the task: then there is no line.
         let who = self.who();
         let line = who.line()?;
         if self.is_polling() {
@@ -152,7 +153,7 @@ mod tests {
             polled.during(who, Waker::noop(), |_| assert_eq!(polled.running(), Some(running)));
             assert_eq!(polled.running(), None);
         }
-        // As whoever looks between the two stores that begin a poll sees it.
+        // This is the state between the two stores that begin a poll.
         polled.during(Who::nobody_at(NO_SEAT), Waker::noop(), |_| assert_eq!(polled.running(), None));
     }
 }

@@ -1,7 +1,8 @@
 //! The ready queue: what will run, first in, first out.
 //!
-//! There are two vectors, the queue and the batch that runs, and [`ReadyQueue::swap_batch`] swaps them. What is pushed
-//! while a batch runs is in the other vector, so work that is scheduled during a turn runs in the next one.
+//! There are two vectors, the queue and the batch that runs, and [`ReadyQueue::swap_batch`] swaps them. Entries that
+//! are pushed while a batch runs go into the other vector, so work that is scheduled during a turn runs in the next
+//! one.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -24,7 +25,7 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
-    /// Drops the entry, for a loop that closes. A callback is cancelled, so that its handle does not keep it.
+    /// Drops the entry, for a loop that closes. A callback is cancelled, so that its handle does not keep it alive.
     pub(crate) fn cancel(self) {
         if let Entry::Callback(callback) = self {
             callback.cancel();
@@ -35,15 +36,15 @@ impl Entry {
 #[derive(Default)]
 pub(crate) struct ReadyQueue {
     entries: RefCell<Vec<Entry>>,
-    /// How many entries were ever queued that are no steps of tasks. Steps are not counted: each message of a stream takes
-    /// one, and what is left of all entries is their number.
+    /// How many entries other than steps of tasks were ever queued. Steps are not counted, since each message of a
+    /// stream takes one; their number is that of all entries minus this one.
     others: Cell<u64>,
-    /// It is rung when something was queued.
+    /// Rung when something is queued.
     pub(crate) alarm: Alarm,
 }
 
 impl ReadyQueue {
-    /// It is not inlined, since each of its many callers would get a copy of the code that drops the entry if the push
+    /// Not inlined, since each of its many callers would get a copy of the code that drops the entry if the push
     /// panics.
     #[inline(never)]
     pub(crate) fn push(&self, entry: Entry) {
@@ -59,21 +60,22 @@ impl ReadyQueue {
         self.alarm.ring();
     }
 
-    /// Lets `collect` append many entries at once, of which none is a step of a task. It must not call user code.
+    /// Lets `collect` append many entries at once, none of which is a step of a task. `collect` must not call user
+    /// code.
     pub(crate) fn append(&self, collect: impl FnOnce(&mut Vec<Entry>)) {
         let before = self.len();
         self.append_uncounted(collect);
         self.others.set(self.others.get() + (self.len() - before) as u64);
     }
 
-    /// It is not inlined, since counting in the same function would cost each entry 2 instructions.
+    /// Not inlined, since counting in the same function would cost each entry 2 instructions.
     #[inline(never)]
     fn append_uncounted(&self, collect: impl FnOnce(&mut Vec<Entry>)) {
         collect(&mut self.entries.borrow_mut());
         self.alarm.ring();
     }
 
-    /// How many entries were ever queued that are no steps of tasks.
+    /// How many entries other than steps of tasks were ever queued.
     pub(crate) fn others(&self) -> u64 {
         self.others.get()
     }
@@ -92,7 +94,7 @@ impl ReadyQueue {
         self.entries.borrow().len()
     }
 
-    /// Moves everything that is ready into `batch`, which must be empty and whose memory is the queue's from then on.
+    /// Moves everything that is ready into `batch`, which must be empty. The queue takes over the memory of `batch`.
     #[inline]
     pub(crate) fn swap_batch(&self, batch: &mut Vec<Entry>) {
         debug_assert!(batch.is_empty());

@@ -1,15 +1,15 @@
-//! Why a task waits, in a form that a wait can leave behind in a few instructions. This is pure.
+//! Why a task waits, in a form that a wait can store in a few instructions. This is pure.
 
 use std::cell::Cell;
 use std::fmt;
 use std::num::NonZeroU64;
 use std::panic::Location;
 
-/// What is waited for, and the line that asked for it. It has 16 bytes, since each task has room for one.
+/// What a task waits for, and the line that asked for it. It has 16 bytes, to be small, since each task has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reason {
     what: What,
-    /// `None` where there is no line to tell: a task that is awaited, and polls by hand.
+    /// `None` if no line is known: for a task that is awaited, and for a call of a poll method.
     at: Option<&'static Location<'static>>,
 }
 
@@ -19,13 +19,13 @@ impl Reason {
         Reason { what: What::new(what, 0, 0), at: Some(at) }
     }
 
-    /// The reason of a poll method, which whoever writes a future by hand calls.
+    /// The reason of a poll method, which hand-written futures call.
     #[inline]
     pub(crate) const fn polled(what: Awaited) -> Self {
         Reason { what: What::new(what, 0, 0), at: None }
     }
 
-    /// So many bytes.
+    /// A wait for exactly `n` bytes.
     pub(crate) fn read_exactly(n: usize, at: &'static Location<'static>) -> Self {
         Reason { what: What::new(Awaited::ReadExactly, 0, (n as u64).min(u64::MAX >> 16)), at: Some(at) }
     }
@@ -45,15 +45,15 @@ impl Reason {
     }
 }
 
-/// What can be waited for: the [`Awaited`], and what it says besides. It is packed into one word, which a wait leaves in one
-/// instruction; as an enum with fields it would take four.
+/// What a task waits for: the [`Awaited`] and its details. It is packed into one word, which a wait stores with one
+/// instruction; an enum with fields would take four.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct What(NonZeroU64);
 
-/// So many bytes of a separator are shown.
+/// How many bytes of a separator are shown.
 const SHOWN: usize = 6;
 
-/// Declares the calls, each with the words for it.
+/// Declares the calls, each with the words that reports print for it.
 macro_rules! awaited {
     ($($name:ident $words:literal,)*) => {
         /// A public function that waits, or what it waits for.
@@ -127,7 +127,7 @@ impl What {
         AWAITED[(self.0.get() as u8) as usize - 1]
     }
 
-    /// Whether a single task is waited for.
+    /// Whether this is a wait for a single task.
     pub(crate) fn is_task(self) -> bool {
         self.awaited().0 == Awaited::Task
     }
@@ -137,7 +137,7 @@ impl What {
         matches!(self.awaited().0, Awaited::Sleep | Awaited::Tick | Awaited::Timeout)
     }
 
-    /// Whether room for bytes, or the end of a connection, is waited for.
+    /// Whether this is a wait until bytes are sent or a connection has ended.
     pub(crate) fn is_output(self) -> bool {
         matches!(self.awaited().0, Awaited::Drain | Awaited::Flush | Awaited::WaitClosed)
     }
@@ -166,12 +166,12 @@ impl fmt::Debug for What {
     }
 }
 
-/// Why the reader of a stream waits. The other reasons are kept with the task; this one stands where the reader's task is
-/// remembered anyway, since reading is what a message waits for, and looking the task up would take it 8 instructions
-/// more.
+/// Why the reader of a stream waits. Other reasons are kept with the task. This one is kept next to the reader's
+/// waiter, since each message waits in a read, and looking the task up would cost it 8 instructions more.
 pub(crate) struct ReaderReason {
     reason: Cell<Option<Reason>>,
-    /// The step that has left it. A later step of the task waits for something else, unless it leaves it again.
+    /// The step that has left the reason. A later step of the task waits for something else, unless it leaves the
+    /// reason again.
     step: Cell<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! What is known of a task besides how to run it, for reports of what the loop is doing.
+//! Facts about a task that are not needed to run it, for reports of what the loop is doing.
 
 use std::cell::Cell;
 use std::panic::Location;
@@ -6,25 +6,26 @@ use std::panic::Location;
 use crate::executor::polled::Who;
 use crate::executor::reason::Reason;
 
-/// A millisecond has at most two to this power of steps.
+/// A millisecond has at most 2^`STEP_BITS` step numbers.
 const STEP_BITS: u32 = 20;
 
-/// When a step was, in milliseconds from when its loop was made.
+/// When a step was, in milliseconds since its loop was made.
 pub(crate) fn milliseconds(step: u64) -> u64 {
     step >> STEP_BITS
 }
 
-/// The number of the first step so many milliseconds after the loop was made.
+/// The number of the first step that is this many milliseconds after the loop was made.
 pub(super) fn first_step_at(milliseconds: u64) -> u64 {
     milliseconds << STEP_BITS
 }
 
-/// What is known of a task. It is written at each poll, so it has what a poll can leave for a few instructions.
+/// Facts about a task. They are updated at each poll, so they are limited to what a poll can store in a few
+/// instructions.
 pub(crate) struct Record {
-    /// Its seat, and where the task was spawned, or the loop was run.
+    /// The task's seat, and where the task was spawned or, for a main future, the loop was run.
     who: Cell<Who>,
-    /// Why the task waits: the last reason that its last poll left. `None` if that was a future of another crate, or the
-    /// reader of a stream, which keeps its reason itself.
+    /// Why the task waits: the last reason that its last poll left. `None` if the task waits for a future of another
+    /// crate, or for the reader of a stream, which keeps its reason itself.
     reason: Cell<Option<Reason>>,
     /// The task's own number.
     number: Cell<u32>,
@@ -34,12 +35,12 @@ pub(crate) struct Record {
     polls: Cell<u32>,
     /// When it was spawned; see [`milliseconds`](super::milliseconds).
     spawned: Cell<u32>,
-    /// The last step of the task, which says when it was, too.
+    /// The last step of the task. Its number also says when it was.
     step: Cell<u64>,
 }
 
 impl Record {
-    /// Of a seat that no task has had yet.
+    /// The record of a seat that no task has had yet.
     pub(super) fn empty(seat: u32) -> Self {
         Record {
             who: Cell::new(Who::nobody_at(seat)),
@@ -63,13 +64,13 @@ impl Record {
         self.step.set(step);
     }
 
-    /// What comes now of the step that is going on counts as another.
+    /// The rest of the current step counts as a step of its own, with this number.
     #[inline]
     pub(super) fn begin_part(&self, step: u64) {
         self.step.set(step);
     }
 
-    /// A poll begins, in this step. Returns whose it is.
+    /// A poll begins, in this step. Returns which task is polled.
     #[inline]
     pub(super) fn begin_poll(&self, step: u64) -> Who {
         self.polls.set(self.polls.get().wrapping_add(1));

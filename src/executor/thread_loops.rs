@@ -1,4 +1,4 @@
-//! The loops of this thread, running or not. What their own thread sends them need not go through the mailbox.
+//! The loops of this thread, running or not. Callbacks and wakes from their own thread need not go through the mailbox.
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
@@ -8,7 +8,7 @@ use crate::executor::{Executor, Mailbox};
 use crate::sync;
 
 sync::thread_local! {
-    /// The loops that were made on this thread and are not closed. Mostly there is one.
+    /// The loops that were made on this thread and are not closed. Usually there is only one.
     static LOOPS: RefCell<Vec<Weak<Executor>>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -1,4 +1,4 @@
-//! What tasks wait for and can say how it stands: the streams of a loop, for reports.
+//! Things that tasks wait for and that can describe their state for reports: the streams of a loop.
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
@@ -8,26 +8,27 @@ use crate::slots::Slots;
 
 /// Something that tasks wait for.
 pub(crate) trait Waited {
-    /// Why the task of this seat reads, if its last step, which is given, began to wait here.
+    /// Why the task of this seat reads here, if its last step, `step`, began to.
     fn reading(&self, seat: u32, step: u64) -> Option<Reason>;
 
     /// Whether the task of this seat waits for something else here.
     fn is_awaited_by(&self, seat: u32) -> bool;
 
-    /// Whether its writer is paused, with more bytes than the high mark allows, and somebody is there who should drain it.
+    /// Whether the writer is paused, with more bytes than the high mark allows, and still has an owner who should drain
+    /// it.
     fn is_over_high_mark(&self) -> bool;
 
-    /// Whether somebody waits until the writer may go on, or until the connection is lost.
+    /// Whether a task waits until the writer may go on, or until the connection is lost.
     fn is_drained(&self) -> bool;
 
-    /// Whether somebody has done so since the writer was told to pause, and may have given up.
+    /// Whether a task has waited like this since the writer was told to pause, even if it has given up.
     fn was_drained(&self) -> bool;
 
-    /// How the reader stands, and how the writer does.
+    /// The state of the reader, and that of the writer, as text.
     fn describe(&self) -> (String, String);
 }
 
-/// All of one loop.
+/// All the streams of one loop.
 #[derive(Default)]
 pub(crate) struct AllWaited(RefCell<Slots<Weak<dyn Waited>>>);
 

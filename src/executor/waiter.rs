@@ -1,4 +1,4 @@
-//! Who waits: what a future of this crate leaves behind when it has to wait, so that it can be woken.
+//! A waiter is what a future of this crate leaves behind when it has to wait, so that it can be woken.
 
 use std::cell::Cell;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::executor::current;
 use crate::executor::{Executor, NO_SEAT, Reason, TaskNode, leave};
 use crate::report;
 
-/// Someone who waits, and can be woken once.
+/// A task or foreign future that waits, and can be woken once.
 #[derive(Default)]
 pub(crate) enum Waiter {
     #[default]
@@ -22,19 +22,19 @@ pub(crate) enum Waiter {
     /// A task of a loop on this thread, which polled us with its own waker. Remembering and waking it takes no atomic
     /// operation.
     Task(Rc<TaskNode>),
-    /// Someone who polled us with another waker, such as a combinator of another library, or another executor.
+    /// A poller with another waker, such as a combinator of another library, or another executor.
     Foreign(Box<Waker>),
 }
 
 impl Waiter {
-    /// Whoever is polling now.
+    /// The waiter of the current poll.
     #[inline]
     pub(crate) fn of(cx: &Context<'_>) -> Waiter {
         let own = current::with(|executor| executor.own_waiter(cx));
         own.flatten().unwrap_or_else(|| Waiter::foreign(cx.waker()))
     }
 
-    /// Whoever is polling now, which leaves the reason why it waits.
+    /// The waiter of the current poll. Leaves the reason why it waits.
     #[inline]
     pub(crate) fn leaving(reason: Reason, cx: &Context<'_>) -> Waiter {
         match current::with(|executor| executor.own_waiter(cx)).flatten() {
@@ -49,7 +49,7 @@ impl Waiter {
         }
     }
 
-    /// Whether it is the task of this seat.
+    /// Whether this is the task of this seat.
     pub(crate) fn is_seat(&self, seat: u32) -> bool {
         matches!(self, Waiter::Task(node) if node.seat() == seat)
     }
@@ -67,7 +67,7 @@ impl Waiter {
         Waiter::Foreign(Box::new(waker.clone()))
     }
 
-    /// Wakes it, on the loop's thread. Must not be called under a borrow, since a foreign waker is user code.
+    /// Wakes the waiter, on the loop's thread. Must not be called under a borrow, since a foreign waker is user code.
     #[inline]
     pub(crate) fn wake(self) {
         match self {
@@ -78,7 +78,7 @@ impl Waiter {
     }
 }
 
-/// A foreign waker is user code. If it panics, the others must be woken all the same.
+/// A foreign waker is user code. If it panics, the other waiters must still be woken.
 #[cold]
 fn wake_foreign(waker: Waker) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
@@ -96,28 +96,28 @@ impl fmt::Debug for Waiter {
     }
 }
 
-/// Room for one waiter, the latest.
+/// A cell for one waiter, the latest.
 ///
-/// Three cases: nobody waits; a task of the executor that every call is given waits, of which only the seat is kept, so
-/// that no reference to the node is counted; or someone waits who came with another waker. An enum of the three would
+/// There are three cases: there is no waiter; the waiter is a task of the executor that is passed to every call, and
+/// only its seat is kept, so that no reference is counted; or the waiter is a foreign waker. An enum of the three would
 /// cost each message 15 instructions more than the numbers do. If a task ends before it is woken, the next task in its
 /// seat is woken for nothing.
 pub(crate) struct WaiterCell {
     /// The seat of the task that waits, [`NOBODY`] or [`FOREIGN`].
     seat: Cell<u32>,
-    /// The waker of a foreign waiter. Invariant: it is there exactly while `seat` is [`FOREIGN`]. Its memory stays from the
-    /// first such waiter on: who waits again and again allocates once.
+    /// The waker of a foreign waiter. Invariant: the inner option is set exactly while `seat` is [`FOREIGN`]. The box
+    /// is kept until `clear`, so that a foreign waiter that waits again does not allocate again.
     foreign: Cell<Option<Box<Option<Waker>>>>,
 }
 
-/// Instead of a seat: nobody waits.
+/// Instead of a seat: there is no waiter.
 const NOBODY: u32 = NO_SEAT;
 
-/// Instead of a seat: someone waits who came with another waker.
+/// Instead of a seat: the waiter is a foreign waker.
 const FOREIGN: u32 = NO_SEAT - 1;
 
 impl WaiterCell {
-    /// Remembers whoever is polling now.
+    /// Remembers the current poller.
     #[inline]
     pub(crate) fn set(&self, executor: Option<&Executor>, cx: &Context<'_>) {
         match executor.and_then(|executor| executor.polled.seat_of(cx)) {
@@ -126,16 +126,16 @@ impl WaiterCell {
         }
     }
 
-    /// Remembers whoever is polling now, where a foreign waker has to be kept or dropped.
+    /// Remembers the current poller, if a foreign waker has to be kept or dropped for that.
     #[cold]
     fn change_foreign(&self, seat: Option<u32>, cx: &Context<'_>) {
-        // Before anything changes, since cloning a foreign waker is user code, which may wake this.
+        // The clone comes before any change, since cloning a foreign waker is user code, which may wake this cell.
         let waker = if seat.is_none() { Some(cx.waker().clone()) } else { None };
         self.seat.set(seat.unwrap_or(FOREIGN));
         drop(self.exchange_foreign(waker));
     }
 
-    /// Exchanges the foreign waker. Whoever calls this drops or wakes the earlier one, which is user code.
+    /// Exchanges the foreign waker. The caller drops or wakes the earlier one, which runs user code.
     fn exchange_foreign(&self, waker: Option<Waker>) -> Option<Waker> {
         let mut place = self.foreign.take().unwrap_or_default();
         let earlier = replace(&mut *place, waker);
@@ -159,7 +159,7 @@ impl WaiterCell {
         }
     }
 
-    /// Whether nobody waits.
+    /// Whether there is no waiter.
     pub(super) fn is_empty(&self) -> bool {
         self.seat.get() == NOBODY
     }
@@ -188,12 +188,12 @@ impl fmt::Debug for WaiterCell {
     }
 }
 
-/// Lets one turn pass. The task runs again in the next turn, which asks the selector.
+/// Lets one turn pass. The task runs again in the next turn, which polls the selector.
 pub(crate) fn yield_once() -> YieldOnce {
     YieldOnce { yielded: false }
 }
 
-/// Wakes the polling task for the next turn, which asks the selector. The caller must return `Pending`.
+/// Wakes the polling task for the next turn, which polls the selector. The caller must return `Pending`.
 #[inline]
 pub(super) fn yield_to_others(cx: &Context<'_>) {
     let own = current::with(|executor| {

@@ -1,4 +1,4 @@
-//! Many who wait for the same thing. Each can give up, at a cost that does not depend on how many others wait.
+//! A list of waiters for the same thing. Giving up a wait costs the same however many others wait.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -10,33 +10,34 @@ use std::task::{Context, Poll, ready};
 use crate::executor::{Executor, Reason, Waiter, WaiterCell, leave, poll_operation, return_operation};
 use crate::slots::Slots;
 
-/// Room for any number of waiters. While there are none it needs one pointer.
+/// Any number of waiters. While there are none, this is one pointer.
 #[derive(Default)]
 pub(crate) struct Waiters(Cell<Option<Box<List>>>);
 
 /// The waiters, in the order in which they began to wait.
 #[derive(Default)]
 struct List {
-    /// The waiter who began first. Mostly there is no other.
+    /// The waiter that began first. Usually there is no other.
     first: Option<Place>,
-    /// The others, if there ever were two waiters at once. While there are some, every new waiter is added here, even
-    /// if there is no first any more.
+    /// The others, if there ever were two waiters at once. While there are any, every new waiter is added here, even if
+    /// the first one is gone.
     others: Option<Box<Queue>>,
     next_number: u32,
-    /// Those who were left by [`poll_kept`](Waiters::poll_kept). Shared, since waking them is user code, which may poll.
+    /// The waiters of [`poll_kept`](Waiters::poll_kept). Shared, since waking them may run user code, which may poll
+    /// again.
     kept: Option<Rc<[WaiterCell; KEPT_PLACES]>>,
 }
 
 /// How many places [`Waiters::poll_kept`] has.
 pub(crate) const KEPT_PLACES: usize = 3;
 
-/// A waiter, with the number of its ticket.
+/// A waiter, and the number of its ticket.
 struct Place {
     number: u32,
     waiter: Waiter,
 }
 
-/// Names a waiter. It may outlive the waiter, since the same ticket is not given again before 2^32 others are.
+/// Names a waiter. It may outlive the waiter, since a ticket is not issued again before 2^32 others were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Ticket {
     number: u32,
@@ -67,7 +68,7 @@ struct Link {
 const NOBODY: u32 = u32::MAX;
 
 impl Waiters {
-    /// Wakes all waiters, in the order in which they began to wait, but for those who were kept.
+    /// Wakes all waiters, in the order in which they began to wait, except those of [`poll_kept`](Waiters::poll_kept).
     pub(crate) fn wake_all(&self) {
         let Some(mut list) = self.0.take() else { return };
         let (first, others) = (list.first.take(), list.others.take());
@@ -82,7 +83,8 @@ impl Waiters {
         }
     }
 
-    /// Wakes all waiters, those who were kept last. The executor is that of [`poll_kept`](Waiters::poll_kept).
+    /// Wakes all waiters, and those of [`poll_kept`](Waiters::poll_kept) last. `executor` is the one that is passed
+    /// there.
     pub(crate) fn wake_all_and_kept(&self, executor: Option<&Executor>) {
         self.wake_all();
         for place in self.kept().iter().flat_map(|kept| kept.iter()) {
@@ -97,16 +99,17 @@ impl Waiters {
         kept
     }
 
-    /// Waits until `check` returns something. It is called at each poll. Any number may wait, and each can give up by
-    /// dropping its future.
+    /// Waits until `check`, which is called at each poll, returns a value. Any number of tasks may wait, and each can
+    /// give up by dropping its future.
     pub(crate) fn wait<R, F: FnMut() -> Option<R>>(&self, reason: Reason, check: F) -> Wait<'_, F> {
         Wait { waiters: self, reason, check, ticket: None }
     }
 
-    /// Polls for what `check` returns, as a future of [`wait`](Waiters::wait) does, but without a future: whoever polls
-    /// is kept in one of a few numbered places, until it is woken or another polls there. It cannot give up.
+    /// Polls for the value of `check`, like a future of [`wait`](Waiters::wait) but without a future: the waiter is
+    /// kept in one of a few numbered places until it is woken, or until another poll uses that place. It cannot give
+    /// up.
     ///
-    /// Each place allocates at most twice, however often somebody waits there.
+    /// Each place allocates at most twice, however often it is waited in.
     #[inline]
     pub(crate) fn poll_kept<'a, R>(
         &self,
@@ -124,7 +127,7 @@ impl Waiters {
         Poll::Pending
     }
 
-    /// Apart from the above, which is mostly ready.
+    /// Separate from `poll_kept`, which is usually ready.
     #[inline(never)]
     fn keep(&self, place: usize, reason: Reason, executor: Option<&Executor>, cx: &Context<'_>) {
         return_operation();
@@ -146,7 +149,7 @@ impl Waiters {
         has
     }
 
-    /// Whether nobody waits.
+    /// Whether there are no waiters.
     pub(crate) fn is_empty(&self) -> bool {
         let Some(list) = self.0.take() else { return true };
         let others = list.others.as_ref().is_some_and(|others| others.oldest != NOBODY);
@@ -156,7 +159,7 @@ impl Waiters {
         is_empty
     }
 
-    /// Adds a waiter: in place of the one who has this ticket, if that one still waits, otherwise behind all others.
+    /// Adds a waiter: in place of the one with this ticket, if that one still waits, otherwise behind all others.
     fn put(&self, ticket: Option<Ticket>, waiter: Waiter) -> Ticket {
         let mut list = self.0.take().unwrap_or_default();
         let waiting = ticket.and_then(|ticket| Some((ticket, list.find(ticket)?)));
@@ -286,7 +289,7 @@ mod tests {
 
     const REASON: Reason = Reason::polled(Awaited::Promise);
 
-    /// Who was woken, by number, in order.
+    /// The numbers of the waiters that were woken, in order.
     type Woken = Arc<Mutex<Vec<usize>>>;
 
     struct Bell(usize, Woken);
@@ -302,7 +305,7 @@ mod tests {
         assert!(Pin::new(wait).poll(&mut Context::from_waker(&waker)).is_pending());
     }
 
-    /// The naive twin is a list, from which a waiter that gives up is searched and removed.
+    /// The naive twin is a list that is searched for each waiter that gives up.
     #[test]
     fn all_are_woken_in_the_order_in_which_they_began_to_wait_whoever_gives_up_or_waits_again() {
         let mut seed = 0x2545_f491_4f6c_dd1d_u64;
@@ -317,7 +320,7 @@ mod tests {
         let mut twin: Vec<usize> = Vec::new();
         let mut most = 0;
         for number in 0..30_000 {
-            // The crowd grows and shrinks.
+            // The number of waiters grows and shrinks.
             let crowding = number / 1_000 % 2 == 0;
             match random(200) {
                 0 => {
@@ -326,7 +329,7 @@ mod tests {
                     woken.lock().unwrap().clear();
                     twin.clear();
                 }
-                // One that waits is polled again and keeps its place. One that was woken begins to wait again.
+                // A waiting future that is polled again keeps its place. One that was woken begins to wait again.
                 1..40 if !waits.is_empty() => {
                     let at = random(waits.len());
                     let (number, wait) = &mut waits[at];
@@ -383,7 +386,7 @@ mod tests {
 
     #[test]
     fn a_crowd_gives_up_one_by_one_from_either_end_and_from_the_middle() {
-        // If each were searched among the others, this would take minutes.
+        // If each waiter were searched for among the others, this would take minutes.
         let waiters = Waiters::default();
         let mut cx = Context::from_waker(Waker::noop());
         for leaving in 0..3 {

@@ -1,4 +1,4 @@
-//! The waker of a task, which any thread may hold for any time.
+//! The waker of a task, which any thread may hold for as long as it likes.
 //!
 //! A [`std::task::Waker`] must be `Send`, and our tasks are not. So it has the loop's mailbox and the number of the
 //! task's seat.
@@ -16,7 +16,7 @@ use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
 pub(crate) struct TaskWaker {
     mailbox: Arc<Mailbox>,
-    /// It is written only while nobody but the loop has this waker.
+    /// It is written only while no one but the loop has a reference to this waker.
     seat: AtomicU32,
     /// Whether a letter of this waker is in the mailbox. Then no other is posted, so a thread that wakes again and
     /// again adds one letter only.
@@ -26,9 +26,9 @@ pub(crate) struct TaskWaker {
 impl TaskWaker {
     /// The loop has taken the letter, so the next wake posts another.
     ///
-    /// The flag is swapped and not stored, since reading it lets the task's next step see everything that was done
-    /// before a wake that found the flag set and posted no letter. Otherwise the step could miss it, and nothing would
-    /// wake the task again.
+    /// The flag is swapped and not just stored: a wake that finds the flag set posts no letter, and reading the flag
+    /// here lets the task's next step see everything that was done before that wake. Otherwise the step could miss it,
+    /// and nothing would wake the task again.
     pub(crate) fn delivered(&self) -> u32 {
         self.posted.swap(false, Ordering::AcqRel);
         self.seat()
@@ -39,7 +39,7 @@ impl TaskWaker {
         self.seat.load(Ordering::Relaxed)
     }
 
-    /// Wakes a task whose loop is not the running one here: between two runs, or on another thread.
+    /// Wakes a task whose loop is not running on this thread: it is between two runs, or belongs to another thread.
     #[cold]
     fn wake_from_outside(self: &Arc<Self>) {
         if let Some(executor) = of_this_thread(&self.mailbox) {
@@ -73,7 +73,7 @@ impl Wake for TaskWaker {
 /// A waker that no task has kept yet.
 pub(crate) struct LentWaker {
     task_waker: Arc<TaskWaker>,
-    /// The same waker, as futures get it.
+    /// The same waker, in the form that futures get.
     waker: Waker,
 }
 
@@ -95,11 +95,11 @@ impl LentWaker {
         &self.waker
     }
 
-    /// Whether a future has kept a clone of it, besides the two here.
+    /// Whether a future has kept a clone, in addition to the two references here.
     #[inline]
     pub(super) fn is_kept(&self) -> bool {
         let kept = Arc::strong_count(&self.task_waker) > 2;
-        // If another thread had a clone and dropped it, all it did with that happens before the next seat is written.
+        // If another thread had a clone and dropped it, its uses of the clone happen before the next seat is written.
         fence(Ordering::Acquire);
         kept
     }

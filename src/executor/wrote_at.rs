@@ -1,6 +1,7 @@
-//! Where a stream was last written to in this step, for debug mode, which names the line if nobody drains.
+//! Where a stream was last written to in this step, for debug mode, which reports the line if the stream is not
+//! drained.
 //!
-//! It is a thread's, as the [budget](super::budget) is, since a thread takes one step at a time.
+//! It belongs to the thread, like the [budget](super::budget), since a thread takes one step at a time.
 
 use std::cell::Cell;
 use std::panic::Location;
@@ -9,13 +10,13 @@ thread_local! {
     static WROTE_AT: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
 }
 
-/// Something is written on this line. `None` if it was written in a way that needs no draining, or if a step begins, in
-/// which nothing was written.
+/// Records the line of a write. `None` for a write that needs no drain, and at the beginning of a step, which has not
+/// written anything yet.
 pub(crate) fn note_write(at: Option<&'static Location<'static>>) {
     WROTE_AT.set(at);
 }
 
-/// Where something was last written by the step that is going on.
+/// Where the current step last wrote something.
 pub(crate) fn last_write() -> Option<&'static Location<'static>> {
     WROTE_AT.get()
 }
