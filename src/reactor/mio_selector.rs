@@ -66,8 +66,8 @@ impl Selector for MioSelector {
     }
 }
 
-/// An error makes both directions ready, so that whoever waits tries, and finds the error. The end of the peer's side
-/// makes reading ready.
+/// An error makes both directions ready, so that the waiting tasks try again and get the error. The end of the peer's
+/// side makes reading ready.
 #[inline]
 fn readiness_of(event: &Event) -> Readiness {
     let mut readiness = Readiness::NONE;

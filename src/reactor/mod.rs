@@ -1,8 +1,8 @@
 //! The reactor: which source watches which descriptor, and what became ready.
 //!
 //! It calls no source. [`Reactor::wait`] polls the selector for events, and [`Reactor::collect`] turns them into
-//! readiness bits and gives the sources that are to be called to its caller, who queues them. No user code runs between
-//! the two, so every event is about the source that still has its seat.
+//! readiness bits and passes the sources that are to be called to its caller, which queues them. No user code runs
+//! between the two, so the source of each event still has its seat.
 
 mod mio_selector;
 mod registration;
@@ -30,14 +30,14 @@ pub(crate) struct Reactor {
     events: Cell<Events>,
 }
 
-/// Invariant: a source is in here exactly while its registration has a token.
+/// Invariant: a source is in the table exactly while its registration has a token.
 struct Table {
     seats: Slots<Seat>,
-    /// The seats by descriptor. It is made when it is first needed, which it never is in most programs. Invariant: for
-    /// each descriptor in the table it has the seat of the source that came last with it. An earlier source with the
+    /// The seats by descriptor. The map is made when it is first needed, which is never in most programs. Invariant:
+    /// for each descriptor in the table, it has the seat of the source that was added last. An earlier source with the
     /// same number has closed its descriptor without telling the reactor.
     index: Option<HashMap<RawFd, u32>>,
-    /// It is counted up with every source, so that an event for an earlier holder of a seat can be recognised.
+    /// It grows with every source, so that an event for an earlier holder of a seat can be recognised.
     next_generation: u32,
 }
 
@@ -65,9 +65,9 @@ impl Reactor {
         registered
     }
 
-    /// Keeps a source that no selector can watch. It counts as ready in both directions. No event would make it ready
-    /// again, so it must never call [`exhausted`](Registration::exhausted), as a file that is always ready need not, or
-    /// somebody has to tell [`became_ready`](Reactor::became_ready).
+    /// Keeps a source that no selector can watch. It counts as ready in both directions. No event will make it ready
+    /// again. So either it never calls [`exhausted`](Registration::exhausted), like a file, which is always ready, or
+    /// [`became_ready`](Reactor::became_ready) must be called for it.
     pub(crate) fn keep_ready(&self, fd: RawFd, source: Rc<dyn Source>) {
         let token = self.table.borrow_mut().seat(fd, Rc::clone(&source));
         source.registration().set_token(token);
@@ -75,9 +75,9 @@ impl Reactor {
         source.registration().believe_ready(Direction::Write);
     }
 
-    /// Takes a source out of the table and returns it. The selector is not told, since closing the descriptor, which is
-    /// to follow, does that without a system call of its own. An event that still comes finds the seat empty, or with
-    /// another generation. If the source is in the ready queue it is still called, unless it [wants
+    /// Takes a source out of the table and returns it. The selector is not told, since the descriptor is about to be
+    /// closed, which takes it out of the selector without another system call. A late event finds the seat empty, or
+    /// with another generation. If the source is in the ready queue, it is still called, unless it [wants
     /// nothing](Registration::want_nothing) any more.
     pub(crate) fn unwatch(&self, registration: &Registration) -> Option<Rc<dyn Source>> {
         let token = registration.take_token()?;
@@ -92,8 +92,8 @@ impl Reactor {
         Some(std::mem::replace(&mut table.at_mut(token)?.source, to))
     }
 
-    /// Registers a descriptor again, for the directions that its source wants. The next poll reports it if it is ready,
-    /// even if that was reported before.
+    /// Registers a descriptor again, for the directions that its source wants. If it is ready, the next poll reports
+    /// it, even if its readiness was reported before.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl Reactor {
         self.selector.borrow_mut().deregister(fd)
     }
 
-    /// Waits for at most `timeout`. Returns whether any event came. A ring of the bell is one.
+    /// Waits for at most `timeout`. Returns whether any event came. A ring of the bell counts as one.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
         let mut events = self.events.take();
         let came = self.selector.borrow_mut().poll(timeout, &mut events);
@@ -123,8 +123,8 @@ impl Reactor {
         came
     }
 
-    /// Sets what became ready, and calls `queue` with each source that is to be called. `queue` must not call user
-    /// code.
+    /// Sets the readiness that events reported, and calls `queue` with each source that is to be called. `queue` must
+    /// not call user code.
     #[inline]
     pub(crate) fn collect(&self, mut queue: impl FnMut(Rc<dyn Source>, Direction)) {
         let mut events = self.events.take();
@@ -138,15 +138,15 @@ impl Reactor {
         self.events.set(events);
     }
 
-    /// What [`collect`](Reactor::collect) does for an event, for a source that was [kept](Reactor::keep_ready) and that
-    /// somebody on this thread has made ready.
+    /// Does what [`collect`](Reactor::collect) does for an event, for a source that was [kept](Reactor::keep_ready) and
+    /// that code on this thread has made ready.
     pub(crate) fn became_ready(&self, fd: RawFd, readiness: Readiness, queue: impl FnMut(Rc<dyn Source>, Direction)) {
         if let Some(source) = self.holder_of(fd) {
             note_event(&source, readiness, queue);
         }
     }
 
-    /// A bell for other threads, to end a wait.
+    /// A bell by which other threads can end a wait.
     pub(crate) fn bell(&self) -> io::Result<Box<dyn Bell>> {
         self.selector.borrow_mut().bell()
     }
@@ -157,7 +157,7 @@ impl Reactor {
         self.selector.replace(Box::new(Closed))
     }
 
-    /// All that is watched.
+    /// All watched sources.
     pub(crate) fn sources(&self) -> Vec<Rc<dyn Source>> {
         self.table.borrow().seats.values().map(|seat| Rc::clone(&seat.source)).collect()
     }
@@ -200,7 +200,7 @@ impl Table {
         self.index.get_or_insert_with(|| seats.iter().map(|(seat, entry)| (entry.fd, seat)).collect())
     }
 
-    /// Removes a descriptor from the index when its seat has become free, unless another source has the same number
+    /// Removes a descriptor from the index when its seat has become free, unless another source has the same descriptor
     /// now.
     #[cold]
     fn forget(&mut self, fd: RawFd, seat: u32) {
@@ -221,7 +221,7 @@ impl Table {
     }
 }
 
-/// Sets what became ready, and calls `queue` for each direction in which the source is to be called.
+/// Sets the directions that became ready, and calls `queue` for each direction in which the source is to be called.
 #[inline]
 fn note_event(source: &Rc<dyn Source>, readiness: Readiness, mut queue: impl FnMut(Rc<dyn Source>, Direction)) {
     let due = source.registration().note_event(readiness);
@@ -325,7 +325,8 @@ mod tests {
         assert!(has(&reactor, 8, Some(&late)));
         drop(reactor.unwatch(early.registration()));
         assert!(has(&reactor, 7, None) && has(&reactor, 8, Some(&late)));
-        // The number is closed without a word and used again. The new source has it, even after the other is unwatched.
+        // The descriptor is closed without `unwatch` and its number used again. The new source has it, even after the
+        // old one is unwatched.
         let again = watch(&reactor, 8);
         assert!(has(&reactor, 8, Some(&again)));
         drop(reactor.unwatch(late.registration()));

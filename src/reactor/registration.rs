@@ -1,11 +1,11 @@
-//! From edges to levels: where an edge-triggered event becomes a readiness bit, which stays set.
+//! From edges to levels: an edge-triggered event becomes a readiness bit here, which stays set.
 //!
-//! Rule 1: a bit is set by an event, or by [`Registration::believe_ready`] where no event will come, and cleared only
-//! by an attempt that found nothing left ([`Registration::exhausted`]). Rule 2: a descriptor is never registered again.
-//! A source that stops before such an attempt leaves the bit set, and finds it when it [wants](Registration::want) that
-//! direction again. So no event is lost.
+//! Rule 1: a bit is set by an event, or by [`Registration::believe_ready`] if no event will come, and cleared only by
+//! an attempt that found nothing left ([`Registration::exhausted`]). Rule 2: a descriptor is never registered again. If
+//! a source stops before such an attempt, the bit stays set, and is found when the source [wants](Registration::want)
+//! that direction again. So no event is lost.
 //!
-//! One kind of source cannot follow rule 2, since it makes no attempts: a descriptor that its user reads and writes. It
+//! One kind of source cannot follow rule 2, since it makes no attempts: a descriptor that the user reads and writes. It
 //! is registered again after each event, by [`Reactor::rearm`](super::Reactor::rearm).
 
 use std::cell::Cell;
@@ -13,7 +13,7 @@ use std::fmt;
 
 use crate::reactor::{Readiness, Token};
 
-/// Whether bytes come in or go out.
+/// The direction in which bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
     Read,
@@ -35,20 +35,20 @@ impl Direction {
 pub(crate) enum Again {
     /// Only after the next event, or when it wants the direction again.
     No,
-    /// In the next turn: it stopped early, so that others can run.
+    /// In the next turn: the source stopped early, so that others can run.
     NextTurn,
 }
 
-/// Something that is ready from time to time. Only a turn calls it.
+/// Something that becomes ready from time to time. Only a turn calls it.
 pub(crate) trait Source {
     fn registration(&self) -> &Registration;
 
     /// Called when it is ready in a direction that it wants.
     fn on_ready(&self, direction: Direction) -> Again;
 
-    /// Runs the source when it comes out of the ready queue, if it is still to be called. Returns whether it is to be
-    /// queued again. Each source has its own copy of this code, so that a turn makes one dynamic call and not three, and
-    /// each direction has one, which saves a message 3 to 5 instructions.
+    /// Runs the source when it comes out of the ready queue, unless it must not be called any more. Returns whether it
+    /// is to be queued again. Each type of source has its own copy of this code, so that a turn makes one dynamic call
+    /// and not three. Each direction has its own copy, too, which saves each message 3 to 5 instructions.
     #[inline]
     fn run_queued(&self, direction: Direction) -> bool {
         match direction {
@@ -57,13 +57,14 @@ pub(crate) trait Source {
         }
     }
 
-    /// Called when the loop closes: drop what is owned, without calling user code other than destructors.
+    /// Called when the loop closes. Drops everything that the source owns, without calling user code other than
+    /// destructors.
     fn let_go(&self);
 
-    /// What it is called in a trace.
+    /// The name of the source in a trace.
     fn label(&self) -> String;
 
-    /// Describes the source in a line, for reports.
+    /// Describes the source in one line, for reports.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
@@ -75,8 +76,8 @@ fn run(source: &(impl Source + ?Sized), direction: Direction) -> bool {
         && registration.take_due(direction)
 }
 
-/// What is known of a watched descriptor: its readiness, and what its source wants. It is a part of the source, so that
-/// a source that is called looks nothing up in a table.
+/// The state of a watched descriptor: its readiness, and what its source wants. It is a part of the source, so that
+/// calling a source needs no look-up in a table.
 pub(crate) struct Registration {
     token: Cell<Option<Token>>,
     ready: Cell<Readiness>,
@@ -104,8 +105,8 @@ impl Registration {
         registration
     }
 
-    /// A short receive does not mean that nothing is left: a terminal gives one line and a packet socket one packet at
-    /// a time. The hang-up bit says the same, so it is set.
+    /// Says that a short receive does not mean that nothing is left: a terminal gives one line and a packet socket one
+    /// packet at a time. The hang-up bit has this effect, so it is set.
     pub(crate) fn doubt_short_receives(&self) {
         self.ready.set(self.ready.get().with(Readiness::HANG_UP));
     }
@@ -119,7 +120,7 @@ impl Registration {
         self.token.set(Some(token));
     }
 
-    /// Takes the token out, so that this is not watched any more. What is wanted stays wanted.
+    /// Takes the token out, so that the source is not watched any more. The directions that it wants do not change.
     pub(super) fn take_token(&self) -> Option<Token> {
         self.token.take()
     }
@@ -150,7 +151,7 @@ impl Registration {
         due
     }
 
-    /// Wants to be called when ready. Returns whether the caller must queue the source now.
+    /// The source wants to be called when it is ready. Returns whether the caller must queue the source now.
     #[inline]
     #[must_use]
     pub(crate) fn want(&self, direction: Direction) -> bool {
@@ -163,13 +164,13 @@ impl Registration {
         self.wanted.get().contains(direction.bit())
     }
 
-    /// Does not want to be called any more, even if it is in the queue.
+    /// The source does not want to be called any more, even if it is in the queue.
     #[inline]
     pub(crate) fn unwant(&self, direction: Direction) {
         self.wanted.set(self.wanted.get().without(direction.bit()));
     }
 
-    /// Does not want to be called for any direction, even if it is in the queue.
+    /// The source does not want to be called for any direction, even if it is in the queue.
     pub(crate) fn want_nothing(&self) {
         self.wanted.set(Readiness::NONE);
     }
@@ -209,7 +210,7 @@ impl Registration {
         self.ready.set(self.ready.get().without(direction.bit()));
     }
 
-    /// A receive brought less than it had room for, so nothing is left. After a hang-up that is not so: there may be no
+    /// A receive did not fill its buffer, so nothing is left. After a hang-up this does not follow: there may be no
     /// further event, and only another receive finds the end.
     #[inline]
     pub(crate) fn received_short(&self) {

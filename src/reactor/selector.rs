@@ -1,15 +1,15 @@
 //! The selector seam: what the loop needs from something that waits for readiness.
 //!
-//! An implementation registers a descriptor (edge-triggered, for both directions, once), registers it again, takes it
-//! out, waits for events, and gives a bell that another thread may ring. One implementation is built on `mio`. A
-//! simulation may be another.
+//! An implementation registers a descriptor (edge-triggered, for both directions, once), registers it again,
+//! deregisters it, waits for events, and makes a bell that another thread may ring. One implementation is built on
+//! `mio`. A simulation may be another.
 
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
 
-/// Names a registration in the selector's events: a seat in the reactor's table, and a number that tells the seat's
-/// holders apart.
+/// Identifies a registration in the selector's events: a seat in the reactor's table, and a number that tells the
+/// holders of that seat apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token {
     index: u32,
@@ -110,11 +110,11 @@ impl Events {
     }
 }
 
-/// Waits for readiness. Descriptors are numbers, since a simulation makes up its own.
+/// Waits for readiness. Descriptors are plain numbers, since a simulation makes up its own.
 ///
 /// # Examples
 ///
-/// A simulation in which everything that is registered is ready once, at the next poll:
+/// A simulation in which every registered descriptor becomes ready once, at the next poll:
 ///
 /// ```
 /// use std::io;
@@ -125,7 +125,7 @@ impl Events {
 ///
 /// #[derive(Default)]
 /// struct Eager {
-///     /// What was registered, by number, with the number that stands for its token.
+///     /// The registered descriptors, each with its token as a number.
 ///     registered: Vec<(RawFd, u64)>,
 ///     /// How many of these were reported.
 ///     reported: usize,
@@ -153,7 +153,7 @@ impl Events {
 ///     }
 /// }
 ///
-/// /// No wait is long enough to be ended.
+/// /// This simulation never waits, so there is no wait to end.
 /// struct Silent;
 ///
 /// impl Bell for Silent {
@@ -180,20 +180,20 @@ pub trait Selector {
     /// Fails if the system refuses; the descriptor is then not registered.
     fn register(&mut self, fd: RawFd, token: Token) -> io::Result<()>;
 
-    /// Registers a registered descriptor again, for `interest` alone (one direction or both, never none) and with
+    /// Registers a registered descriptor again, only for `interest` (one direction or both, never none), and with
     /// `token`. If it is ready already, the next poll reports an event, as if it had just become ready.
     ///
     /// # Errors
     ///
-    /// Fails with [`NotFound`](io::ErrorKind::NotFound) if the descriptor is not registered, if the system knows that.
-    /// A selector that does not implement this fails with `Unsupported`; then
-    /// [`add_reader`](crate::LoopHandle::add_reader) and what is built on it fail, too.
+    /// Fails with [`NotFound`](io::ErrorKind::NotFound) if the descriptor is not registered and the system detects
+    /// that. A selector that does not implement this fails with `Unsupported`; then
+    /// [`add_reader`](crate::LoopHandle::add_reader) and the methods built on it fail, too.
     fn reregister(&mut self, fd: RawFd, token: Token, interest: Readiness) -> io::Result<()> {
         let _ = (fd, token, interest);
         Err(io::Error::new(io::ErrorKind::Unsupported, "this selector cannot register a descriptor again"))
     }
 
-    /// Takes a descriptor out.
+    /// Deregisters a descriptor.
     ///
     /// # Errors
     ///
@@ -201,8 +201,8 @@ pub trait Selector {
     fn deregister(&mut self, fd: RawFd) -> io::Result<()>;
 
     /// Waits until something is ready, the bell rings or `timeout` has passed (`None` is for ever), and adds the events
-    /// to `events`. The timeout must be rounded up. Returns whether anything came; a ring of the bell counts. If a
-    /// signal interrupts the wait, that is neither an event nor an error.
+    /// to `events`. The timeout must be rounded up. Returns whether anything came; a ring of the bell counts. An
+    /// interruption by a signal is neither an event nor an error.
     ///
     /// # Errors
     ///
@@ -216,7 +216,7 @@ pub trait Selector {
     /// Fails if the system refuses.
     fn bell(&mut self) -> io::Result<Box<dyn Bell>>;
 
-    /// A duplicate of the selector's descriptor, which is readable when a poll would bring something.
+    /// A duplicate of the selector's descriptor, which is readable when a poll would return events.
     ///
     /// # Errors
     ///
@@ -232,6 +232,7 @@ pub trait Bell: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Fails if it cannot ring. The loop is then not woken, and the next thing that another thread sends rings again.
+    /// Fails if it cannot ring. The loop is then not woken, and the next callback or wake that another thread sends
+    /// rings again.
     fn ring(&self) -> io::Result<()>;
 }
