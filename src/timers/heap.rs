@@ -1,8 +1,8 @@
-//! A heap with four children per node that tells each timer its place, so that any of them can be taken out.
+//! A heap with four children per node that records the place of each timer, so that any of them can be taken out.
 //!
-//! A new deadline is mostly among the latest, so arming it touches one or two nodes at the bottom. Taking out the first is
-//! expensive: the last node takes its place and sinks through all levels, and each node that moves up on the way has a slot
-//! elsewhere in memory, which must be written.
+//! A new deadline is usually among the latest, so arming it touches one or two nodes at the bottom. Taking out the
+//! first node is expensive: the last node takes its place and sinks through all levels, and each node that moves up on
+//! the way has a slot elsewhere in memory, which must be updated.
 
 use super::node::{KEPT, Node};
 
@@ -12,7 +12,7 @@ const CHILDREN: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Heap(Vec<Node>);
 
-/// Methods that move nodes are given `put`, which notes for a slot the place that its node has from now on.
+/// Methods that move nodes take `put`, which records the new place of a node in its slot.
 impl Heap {
     #[inline]
     pub(super) fn len(&self) -> usize {
@@ -38,7 +38,8 @@ impl Heap {
     /// Takes out the node at this place.
     pub(super) fn take(&mut self, place: usize, put: &mut impl FnMut(u32, usize)) -> Node {
         let node = self.0.swap_remove(place);
-        // The last node has moved here. It may belong further up, if it comes from another branch, or further down.
+        // The last node has moved to this place. It may belong further up, if it comes from another branch, or further
+        // down.
         if place < self.0.len() && !self.rise(place, put) {
             self.sink(place, put);
         }
@@ -46,7 +47,7 @@ impl Heap {
         node
     }
 
-    /// Moves the nodes that are due at a time to `due`, in no order.
+    /// Moves the nodes that are due by `time` to `due`, in no particular order.
     pub(super) fn take_until(&mut self, time: i64, due: &mut Vec<Node>, put: &mut impl FnMut(u32, usize)) {
         self.0.retain(|node| {
             let is_due = node.when <= time;
@@ -55,7 +56,7 @@ impl Heap {
             }
             !is_due
         });
-        // The nodes that are left may have any order now.
+        // The remaining nodes may be in any order now.
         for (place, node) in self.0.iter().enumerate() {
             put(node.slot, place);
         }
@@ -77,7 +78,7 @@ impl Heap {
         }
     }
 
-    /// Moves a node up to where it belongs. Returns whether it moved. Its slot is written only then.
+    /// Moves a node up to where it belongs. Returns whether it moved. Its slot is updated only if it moved.
     fn rise(&mut self, start: usize, put: &mut impl FnMut(u32, usize)) -> bool {
         let node = self.0[start];
         let mut place = start;
@@ -95,7 +96,7 @@ impl Heap {
         place != start
     }
 
-    /// Moves a node down to where it belongs, and writes its place to its slot in any case.
+    /// Moves a node down to where it belongs. Updates its slot in any case.
     fn sink(&mut self, mut place: usize, put: &mut impl FnMut(u32, usize)) {
         let node = self.0[place];
         while let Some((least, child)) = self.least_child(place) {

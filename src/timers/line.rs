@@ -1,8 +1,9 @@
-//! Timers whose deadlines come in the order in which they were armed, in a line: the usual case, since a program's timeouts
-//! mostly have one length. Arming adds to the end, and what is due, or cancelled, is mostly in front.
+//! A line of timers whose deadlines are in the order in which they were armed. This is the usual case, since most
+//! timeouts of a program have the same length. Arming adds a timer at the end, and due or cancelled timers are usually
+//! at the front.
 //!
-//! A timer that is cancelled in the middle leaves a hole: its node stays, though the timer is gone. There are never more
-//! holes than timers, since then the line is packed.
+//! A timer that is cancelled in the middle leaves a hole: its node stays, though the timer is gone. When there are more
+//! holes than timers, the line is packed.
 
 use std::collections::VecDeque;
 
@@ -10,16 +11,16 @@ use super::node::{KEPT, Node};
 
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    /// Invariants: no node is due before the one in front of it. The first is no hole.
+    /// Invariants: no node is due before the one in front of it, and the first node is not a hole.
     nodes: VecDeque<Node>,
     holes: usize,
     /// How many timers in a row did not fit behind the last node.
     misfits: usize,
 }
 
-/// Methods that meet holes are given `is_armed`, which says whether a node's timer is still there.
+/// Methods that meet holes take `is_armed`, which returns whether a node's timer is still armed.
 impl Line {
-    /// How many timers there are.
+    /// How many timers are in the line.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.nodes.len() - self.holes
@@ -34,7 +35,7 @@ impl Line {
         self.nodes.iter().filter(move |node| is_armed(node))
     }
 
-    /// Adds a timer that is armed last. Returns false if it is due before the one in front of it.
+    /// Adds a newly armed timer at the end. Returns false, and does not add it, if it is due before the last one.
     #[inline]
     pub(super) fn add(&mut self, node: Node) -> bool {
         if self.nodes.back().is_some_and(|last| node.when < last.when) {
@@ -46,14 +47,14 @@ impl Line {
         true
     }
 
-    /// Whether the line does not suit those who come: as many in a row did not fit as stand in it. One timer for next year
-    /// is enough for that.
+    /// Whether the line does not suit the timers that are being armed: more in a row did not fit than there are nodes
+    /// in the line. A single timer with a far deadline in the line has this effect.
     #[inline]
     pub(super) fn is_unsuited(&self) -> bool {
         self.misfits > self.nodes.len()
     }
 
-    /// Takes out all nodes, holes included, and begins anew.
+    /// Takes out all nodes, including holes, and leaves an empty line.
     pub(super) fn dissolve(&mut self) -> VecDeque<Node> {
         std::mem::take(self).nodes
     }
@@ -76,7 +77,7 @@ impl Line {
         }
     }
 
-    /// For how many nodes there is memory.
+    /// For how many nodes memory is allocated.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.nodes.capacity()

@@ -1,14 +1,15 @@
-//! Deadlines, in order. This is pure: time is passed in, and the caller decides what happens at a deadline.
+//! Timers, ordered by deadline. This is pure: time is passed in, and the caller decides what happens at a deadline.
 //!
-//! The operations are arming, cancelling, finding the next deadline and taking what is due. Arming and cancelling
+//! The operations are arming, cancelling, finding the next deadline and taking out due timers. Arming and cancelling
 //! should cost next to nothing, since most timers are timeouts that never fire. A cancelled timer should be gone at
 //! once: it must not hold memory or shorten the wait. Equal deadlines should come in the order in which they were
 //! armed.
 //!
-//! A timer stands in one of two places. A deadline that is not before the latest one stands in a [`Line`], where arming,
-//! cancelling and firing cost next to nothing: the limits that a server sets for its requests all have one length, so they
-//! come in order. All others stand in a [`Heap`]. Beside these is a table with a slot for each timer, by which it is
-//! found. A crowd that is due at once is taken out of the heap together and sorted, which does not write the slots.
+//! A timer is in one of two places. A timer that is not due before the last one in the [`Line`] is added there, where
+//! arming, cancelling and firing cost next to nothing: the timeouts that a server sets for its requests all have one
+//! length, so they come in order. All other timers are in a [`Heap`]. A table has a slot for each timer, by which the
+//! timer is found. If many timers of the heap are due at once, they are taken out together and sorted, without updating
+//! the slots on the way.
 
 mod heap;
 mod line;
@@ -22,34 +23,36 @@ use heap::Heap;
 use line::Line;
 use node::Node;
 
-/// This many timers have their slots in one vector, of at most half a megabyte. Finding a slot beyond it costs more.
+/// The slots of this many timers are in one vector, of at most half a megabyte. Finding a slot beyond it costs more.
 const NEAR: usize = 16 * 1024;
 
-/// If more than one in `SHARE` timers is due, and more than a [`FEW`], the rest of them is sorted. At this share both
-/// ways cost about the same, since sorting means that a new heap must be made of the timers that are not due.
+/// If more than one in `SHARE` of the heap's timers and another [`FEW`] are due, the rest of them are taken out
+/// together and sorted. At this share both ways cost about the same, since after sorting, a new heap must be made of
+/// the timers that are not due.
 const SHARE: usize = 16;
 const FEW: usize = 8;
 
-/// Names an armed timer. It may outlive the timer, since the same key is not given again before 2^32 others are.
+/// Identifies an armed timer. It may outlive the timer, since a key is not issued again before 2^32 others were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TimerKey {
     slot: u32,
     number: u32,
 }
 
-/// Armed timers, each with a `T` that says what happens when it is due.
+/// Armed timers, each with a payload `T` that says what happens when it is due.
 #[derive(Debug)]
 pub(crate) struct Timers<T> {
-    /// Invariant: of each of its nodes, `slots[node.slot].place` is the index.
+    /// Invariant: for each of its nodes, `slots[node.slot].place` is the node's index.
     heap: Heap,
-    /// Invariant: of each of its timers, `slots[node.slot].place` is [`IN_LINE`].
+    /// Invariant: for each of its timers, `slots[node.slot].place` is [`IN_LINE`].
     line: Line,
     slots: Slots<Slot<T>, NEAR>,
-    /// The number of the next timer, which is the order among equal deadlines. It wraps.
+    /// The number of the next timer. Timers with equal deadlines are ordered by number. It wraps.
     next_number: u32,
     /// The time from which deadlines are counted.
     base: Instant,
-    /// What [`since_base`](Timers::since_base) was last asked for, and its answer. A turn asks several times for one time.
+    /// The last argument of [`since_base`](Timers::since_base), and its result. A turn calls it several times with the
+    /// same time.
     asked: Cell<(Instant, i64)>,
 }
 
@@ -61,7 +64,7 @@ struct Slot<T> {
     payload: T,
 }
 
-/// Instead of a place in the heap.
+/// The place of a timer that is not in the heap but in the line.
 const IN_LINE: u32 = u32::MAX;
 
 impl<T> Timers<T> {
@@ -78,7 +81,7 @@ impl<T> Timers<T> {
         }
     }
 
-    /// How many nanoseconds a time is after the base.
+    /// The number of nanoseconds from the base to a time.
     #[inline]
     fn since_base(&self, time: Instant) -> i64 {
         let (asked, answer) = self.asked.get();
@@ -139,7 +142,8 @@ impl<T> Timers<T> {
         self.line.add(node);
     }
 
-    /// Takes a timer out and returns its payload, for the caller to drop. `None` if it has fired or was cancelled.
+    /// Takes a timer out and returns its payload, for the caller to drop. `None` if the timer has fired or was
+    /// cancelled.
     #[inline]
     pub(crate) fn cancel(&mut self, key: TimerKey) -> Option<T> {
         let place = self.place_of(key)?;
@@ -151,10 +155,11 @@ impl<T> Timers<T> {
         Some(payload)
     }
 
-    /// Moves a timer to another time, behind those that were armed for that time before. Returns whether it is armed.
+    /// Moves a timer to another time, behind the timers that were already armed for that time. Returns whether the
+    /// timer is armed.
     pub(crate) fn reschedule(&mut self, key: TimerKey, when: Instant) -> bool {
         let Some(place) = self.place_of(key) else { return false };
-        // From now on it stands in the heap: only there may a node have another number than its slot.
+        // From now on the timer is in the heap: only there may a node's number differ from its slot's.
         let node = Node { when: self.count_from_base(when), number: self.take_number(), slot: key.slot };
         if place == IN_LINE {
             self.heap.push(node, &mut put(&mut self.slots));
@@ -178,7 +183,7 @@ impl<T> Timers<T> {
         Some(&mut self.slots[key.slot].payload)
     }
 
-    /// How long it is from `now` to each deadline, in order, and what happens then.
+    /// The time from `now` to each deadline, in order, with the timer's payload.
     pub(crate) fn left(&self, now: Instant) -> Vec<(Duration, &T)> {
         let in_line = self.line.nodes(|node| is_in_line(&self.slots, node));
         let mut nodes: Vec<&Node> = self.heap.nodes().iter().chain(in_line).collect();
@@ -196,7 +201,7 @@ impl<T> Timers<T> {
         Some(deadline.unwrap_or(self.base))
     }
 
-    /// How long it is from `now` to the earliest deadline. There must be one.
+    /// The time from `now` to the earliest deadline. There must be one.
     #[inline]
     pub(crate) fn until_next(&self, now: Instant) -> Duration {
         let first = self.first().expect("a timer is armed");
@@ -242,7 +247,7 @@ impl<T> Timers<T> {
             due.push(node);
             self.line.take_first(|node| is_in_line(&self.slots, node));
         }
-        // By age and not by number, since numbers wrap, and sorting needs a total order.
+        // They are ordered by age and not by number, since numbers wrap, and sorting needs a total order.
         let youngest = self.next_number;
         due.sort_unstable_by_key(|node| (node.when, node.number.wrapping_sub(youngest)));
         into.extend(due.into_iter().map(|node| E::from(self.remove_slot(node.slot))));
@@ -292,7 +297,8 @@ impl<T> Timers<T> {
     }
 }
 
-/// At most what a number can have. It takes no numbers of 128 bits, as those of the standard library do.
+/// The duration in nanoseconds, or `i64::MAX` if it is longer. Unlike the method of the standard library, this needs no
+/// 128-bit arithmetic.
 #[inline]
 fn nanoseconds(duration: Duration) -> i64 {
     const SECOND: u64 = 1_000_000_000;
@@ -303,13 +309,13 @@ fn nanoseconds(duration: Duration) -> i64 {
     (duration.as_secs() * SECOND + u64::from(duration.subsec_nanos())) as i64
 }
 
-/// Whether a node of the line still stands for a timer, and is not a hole.
+/// Whether a node of the line still has a timer, and is not a hole.
 #[inline]
 fn is_in_line<T>(slots: &Slots<Slot<T>, NEAR>, node: &Node) -> bool {
     slots.get(node.slot).is_some_and(|slot| slot.number == node.number && slot.place == IN_LINE)
 }
 
-/// Notes in the slots where the heap has put their nodes.
+/// Records in the slots where the heap has put their nodes.
 #[inline]
 fn put<T>(slots: &mut Slots<Slot<T>, NEAR>) -> impl FnMut(u32, usize) {
     |slot, place| slots[slot].place = place as u32
@@ -384,7 +390,7 @@ mod tests {
         assert_eq!(timers.next_number, 3);
         assert_eq!(timers.cancel(keys[4]), Some(4));
         assert_eq!(take_due(&mut timers, base), [0, 1, 2, 3, 5]);
-        // So many are sorted.
+        // This many are sorted.
         timers.next_number = u32::MAX - 50;
         for name in 0..100 {
             timers.arm(base, name);
@@ -436,7 +442,7 @@ mod tests {
             timers.arm(base + Duration::from_secs(number), number);
         }
         assert_eq!((timers.heap.len(), timers.line.len()), (2, 99));
-        // One that is earlier now and then does not spoil it.
+        // An earlier deadline now and then does not dissolve the line.
         for number in 0..100 {
             timers.arm(base + Duration::from_millis(number), number);
             timers.arm(base + Duration::from_secs(100 + number), number);
@@ -495,7 +501,7 @@ mod tests {
                     let was_armed = twin.remove(&(earlier, order)).is_some();
                     assert_eq!(timers.reschedule(key, when), was_armed);
                     if was_armed {
-                        // It stands behind all that were armed for that time before.
+                        // It comes after all timers that were already armed for that time.
                         twin.insert((when, name), payload);
                         keys[at] = (key, when, name, payload);
                     }

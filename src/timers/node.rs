@@ -1,10 +1,10 @@
-//! What orders a timer among others.
+//! A timer's deadline and number, by which timers are ordered.
 
-/// Room for this many timers is never freed.
+/// The memory for this many timers is never freed.
 pub(super) const KEPT: usize = 1024;
 
-/// A timer's deadline and its place in the table. It has 16 bytes, so that the four children of a node of the heap fit a
-/// cache line.
+/// A timer's deadline and its place in the table. It has 16 bytes, so that the four children of a node of the heap fit
+/// a cache line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Node {
     /// Nanoseconds after the base.
@@ -14,7 +14,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Whether it is due earlier, or was armed earlier for the same time. The order of two timers for the same
+    /// Whether this timer is due earlier, or was armed earlier for the same time. The order of two timers for the same
     /// nanosecond is lost if more than 2^31 others were armed between them.
     #[inline]
     pub(super) fn is_before(&self, other: &Node) -> bool {
