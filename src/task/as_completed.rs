@@ -1,4 +1,4 @@
-//! Several tasks, and their outputs in the order of their ends.
+//! Running several tasks and taking their outputs in the order in which they end.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -13,13 +13,13 @@ use crate::event_loop::get_running_loop;
 use crate::executor::{Awaited, Waiter, because, operation};
 use crate::task::child::{Children, Owner, spawn_child};
 
-/// Runs each future as a task of its own, and gives their outputs in the order in which they end.
+/// Runs each future as a task of its own, and yields their outputs in the order in which they end.
 ///
-/// The tasks start when this is called. Dropping what it returns cancels those that have not ended.
+/// The tasks start when this is called. Dropping the returned [`AsCompleted`] cancels those that have not ended.
 ///
 /// # Panics
 ///
-/// If no loop runs on this thread.
+/// Panics if no loop runs on this thread.
 ///
 /// # Examples
 ///
@@ -52,16 +52,16 @@ where
     AsCompleted { ends, left }
 }
 
-/// What [`as_completed`] makes.
+/// The outputs of several tasks, in the order in which the tasks end. It is made by [`as_completed`].
 #[must_use = "dropping it cancels the tasks"]
 pub struct AsCompleted<T: 'static> {
     ends: Rc<Ends<T>>,
-    /// How many outputs were not given out.
+    /// How many outputs have not been returned yet.
     left: usize,
 }
 
 struct Ends<T> {
-    /// Those that nobody has asked for yet.
+    /// The outcomes that have not been returned yet.
     outcomes: RefCell<VecDeque<Result<T, JoinError>>>,
     tasks: Children,
     waiter: Cell<Waiter>,
@@ -72,7 +72,7 @@ impl<T> AsCompleted<T> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses nothing: the next call gives what this one would have given.
+    /// Dropping the future loses nothing: the next call returns the output that this one would have returned.
     #[expect(clippy::should_implement_trait, reason = "an asynchronous iterator has this name for it, too")]
     #[track_caller]
     pub fn next(&mut self) -> impl Future<Output = Option<Result<T, JoinError>>> {

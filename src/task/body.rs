@@ -13,7 +13,7 @@ use crate::executor::{Body, Payload, UnheardEnd};
 use crate::task::unheard::error_in;
 
 pin_project! {
-    /// What a node of the executor runs.
+    /// The future or the result of a task, as a node of the executor runs it.
     pub(super) struct TaskBody<F: Future> {
         #[pin]
         stage: Stage<F>,
@@ -25,7 +25,7 @@ pin_project! {
     enum Stage<F: Future> {
         // The future is not done.
         Running { #[pin] future: F },
-        // The future is dropped. The result is here until someone takes it.
+        // The future is dropped. The result is here until it is taken.
         Finished { result: Option<Result<F::Output, JoinError>> },
     }
 }
@@ -54,7 +54,7 @@ impl<F: Future + 'static> Body for TaskBody<F> {
     }
 
     fn end(self: Pin<&mut Self>, error: JoinError) -> Option<Payload> {
-        // Setting the stage drops the future. Even if that panics, the new stage is in place.
+        // Setting the stage drops the future. Even if that drop panics, the new stage is set.
         let mut stage = self.project().stage;
         catch_unwind(AssertUnwindSafe(|| stage.set(Stage::Finished { result: Some(Err(error)) }))).err()
     }

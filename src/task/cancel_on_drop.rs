@@ -1,4 +1,4 @@
-//! A task that ends with its handle.
+//! A task that is cancelled when its handle is dropped.
 
 use std::future::Future;
 use std::ops::Deref;
@@ -8,18 +8,18 @@ use std::task::{Context, Poll};
 use crate::errors::JoinError;
 use crate::task::Task;
 
-/// A task that is cancelled when this is dropped, where dropping a [`Task`] lets it go on. See
+/// A handle to a task that cancels the task when it is dropped, whereas dropping a [`Task`] lets it go on. See
 /// [`Task::cancel_on_drop`].
 #[derive(Debug)]
 #[must_use = "dropping it cancels the task"]
 #[doc(alias = "AbortOnDrop")]
 pub struct CancelOnDrop<T> {
-    /// `None` only while it is dropped, or detached.
+    /// `None` only while this is being dropped or detached.
     task: Option<Task<T>>,
 }
 
 impl<T> Task<T> {
-    /// Has the task cancelled when its handle is dropped.
+    /// Turns the handle into one that cancels the task when it is dropped.
     ///
     /// ```
     /// use waterwheel::{spawn, yield_now};
@@ -36,11 +36,11 @@ impl<T> Task<T> {
 }
 
 impl<T> CancelOnDrop<T> {
-    /// The task, which is no longer cancelled by dropping its handle.
+    /// Returns the plain handle, whose drop no longer cancels the task.
     ///
     /// # Examples
     ///
-    /// Work that whoever waits for it gives up, until there is a reason to finish it:
+    /// Work that is cancelled with its caller, until it has begun and must be finished:
     ///
     /// ```
     /// use std::cell::Cell;
@@ -57,7 +57,7 @@ impl<T> CancelOnDrop<T> {
     ///         }
     ///     });
     ///     let saving = saving.cancel_on_drop();
-    ///     yield_now().await; // It has begun, and half a file is no use.
+    ///     yield_now().await; // It has begun, and half a file is of no use.
     ///     drop(saving.detach());
     ///     yield_now().await;
     ///     assert!(saved.get());

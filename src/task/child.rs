@@ -1,4 +1,4 @@
-//! Tasks that belong to somebody: each tells its owner how it has ended.
+//! Tasks with an owner: each tells its owner how it has ended.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -13,11 +13,11 @@ use crate::errors::{JoinError, PanicPayload};
 use crate::event_loop::LoopHandle;
 use crate::task::Task;
 
-/// Whoever has started several tasks, and has to know how each of them ends.
+/// The owner of several tasks, which has to know how each of them ends.
 pub(super) trait Owner: 'static {
     type Output;
 
-    /// The task in this place has ended. It is called once for each task, from its last step or when it is dropped.
+    /// The task in this place has ended. Called once for each task, from its last step or when it is dropped.
     fn ended(&self, place: usize, outcome: Result<Self::Output, JoinError>);
 }
 
@@ -36,7 +36,7 @@ pin_project! {
     struct Child<F: Future, O: Owner<Output = F::Output>> {
         #[pin]
         future: F,
-        // `None` once it was told.
+        // `None` once the owner was told.
         owner: Option<Rc<O>>,
         place: usize,
     }
@@ -56,7 +56,7 @@ impl<F: Future, O: Owner<Output = F::Output>> Future for Child<F, O> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        // The owner gets the panic instead of whoever holds the task, which is the owner as well.
+        // The owner gets the panic here, and not through the task's handle, which the owner holds as well.
         let outcome = match catch_unwind(AssertUnwindSafe(|| this.future.poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(output)) => Ok(output),
@@ -69,10 +69,10 @@ impl<F: Future, O: Owner<Output = F::Output>> Future for Child<F, O> {
     }
 }
 
-/// The tasks of an owner, which it cancels if nobody wants their results any more.
+/// The tasks of an owner, which cancels them when their results are no longer wanted.
 ///
-/// An owner holds its tasks, and each task holds its owner until it has ended. The loop ends all tasks when it closes, so
-/// this circle is always opened.
+/// An owner holds its tasks, and each task holds its owner until it has ended. The loop ends all tasks when it closes,
+/// so this cycle is always broken.
 #[derive(Default)]
 pub(super) struct Children(RefCell<Vec<Task<()>>>);
 
@@ -86,7 +86,7 @@ impl Children {
         self.0.take().iter().for_each(Task::cancel);
     }
 
-    /// Lets the tasks go on by themselves.
+    /// Drops the handles, and lets the tasks go on.
     pub(super) fn detach(&self) {
         drop(self.0.take());
     }

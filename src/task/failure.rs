@@ -1,4 +1,4 @@
-//! What went wrong in several tasks.
+//! The failures of several tasks.
 
 use std::error::Error;
 use std::fmt;
@@ -10,9 +10,9 @@ use crate::errors::JoinError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TaskFailure<E> {
-    /// It returned this error.
+    /// The task returned this error.
     Error(E),
-    /// It panicked or, in [`try_gather`](crate::try_gather), was cancelled.
+    /// The task panicked or, in [`try_gather`](crate::try_gather), was cancelled.
     Join(JoinError),
 }
 
@@ -43,7 +43,7 @@ impl<E: Into<io::Error>> From<TaskFailure<E>> for io::Error {
     }
 }
 
-/// Why a [`TaskGroup`](crate::TaskGroup) gave no value: everything that failed in it, in the order in which it failed.
+/// Why a [`TaskGroup`](crate::TaskGroup) returned no value: all failures in it, in the order in which they happened.
 ///
 /// # Examples
 ///
@@ -67,8 +67,8 @@ pub struct GroupError<E> {
 }
 
 impl<E> GroupError<E> {
-    /// All failures, of the tasks and of the body. There is none if the group was
-    /// [cancelled](crate::TaskGroup::cancel) while its body ran.
+    /// All failures of the tasks and of the body. There are none if the group was [cancelled](crate::TaskGroup::cancel)
+    /// while its body ran.
     pub fn failures(&self) -> &[TaskFailure<E>] {
         &self.failures
     }
@@ -78,7 +78,7 @@ impl<E> GroupError<E> {
         self.failures
     }
 
-    /// Whether nothing failed: the group was [cancelled](crate::TaskGroup::cancel) while its body ran.
+    /// Whether there are no failures, because the group was [cancelled](crate::TaskGroup::cancel) while its body ran.
     pub fn is_cancelled(&self) -> bool {
         self.failures.is_empty()
     }

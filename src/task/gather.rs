@@ -1,4 +1,4 @@
-//! Several tasks, and all of their outputs.
+//! Running several tasks and collecting all their outputs.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -14,11 +14,11 @@ use crate::executor::{Awaited, Reason, Waiter, leave};
 use crate::task::child::{Children, Owner, spawn_child};
 use crate::task::failure::TaskFailure;
 
-/// Runs each future as a task of its own, and gives their outputs in the order of the futures.
+/// Runs each future as a task of its own, and returns their outputs in the order of the futures.
 ///
-/// The tasks start when this is called, not when it is awaited. If one of them panics, that is the answer, and the others
-/// go on by themselves. [`try_gather`] cancels them, and a [`TaskGroup`](crate::TaskGroup) also waits until they have
-/// ended.
+/// The tasks start when this is called, not when it is awaited. If one of them panics, the panic is returned and the
+/// other tasks go on. [`try_gather`] cancels the other tasks, and a [`TaskGroup`](crate::TaskGroup) also waits until
+/// they have ended.
 ///
 /// # Cancel safety
 ///
@@ -26,11 +26,11 @@ use crate::task::failure::TaskFailure;
 ///
 /// # Errors
 ///
-/// The [`JoinError`] of the first task that panicked.
+/// Fails with the [`JoinError`] of the first task that panicked.
 ///
 /// # Panics
 ///
-/// If no loop runs on this thread.
+/// Panics if no loop runs on this thread.
 ///
 /// # Examples
 ///
@@ -54,8 +54,8 @@ where
     Gather(Gathering::start(futures, Location::caller()))
 }
 
-/// Runs each future as a task of its own, and gives the values of their results in the order of the futures. The first
-/// failure is the answer instead, and cancels the other tasks: each is dropped in the next turn.
+/// Runs each future as a task of its own, and returns the values of their results in the order of the futures. The
+/// first failure is returned at once, and cancels the other tasks: each is dropped in the next turn.
 ///
 /// The tasks start when this is called, not when it is awaited.
 ///
@@ -65,11 +65,11 @@ where
 ///
 /// # Errors
 ///
-/// The first error or panic of a task.
+/// Fails with the first error or panic of a task.
 ///
 /// # Panics
 ///
-/// If no loop runs on this thread.
+/// Panics if no loop runs on this thread.
 ///
 /// # Examples
 ///
@@ -99,16 +99,16 @@ pub struct Gather<T: 'static>(Rc<Gathering<T, JoinError>>);
 #[must_use = "dropping it cancels the tasks"]
 pub struct TryGather<T: 'static, E: 'static>(Rc<Gathering<T, TaskFailure<E>>>);
 
-/// The outputs of several tasks, as far as they have come.
+/// The outputs of several tasks, as far as the tasks have ended.
 struct Gathering<T, E> {
     outputs: RefCell<Vec<Option<T>>>,
     /// How many tasks have not ended.
     left: Cell<usize>,
-    /// Why the first one failed, if one did.
+    /// The first failure, if there is one.
     failure: Cell<Option<E>>,
     tasks: Children,
     waiter: Cell<Waiter>,
-    /// Where it was called.
+    /// Where `gather` or `try_gather` was called.
     at: &'static Location<'static>,
 }
 

@@ -1,4 +1,4 @@
-//! Tasks that end together.
+//! Groups of tasks that end together.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -18,16 +18,16 @@ use crate::task::child::{Owner, spawn_child};
 use crate::task::failure::{GroupError, TaskFailure};
 use crate::transports::Guard;
 
-/// Several tasks that belong together, as asyncio's `TaskGroup`: none of them outlives the group, and the first failure
-/// ends all of them.
+/// Several tasks that belong together, like asyncio's `TaskGroup`: none of them outlives the group, and the first
+/// failure ends all of them.
 ///
-/// [`TaskGroup::run`] gives its body a group, in which the body creates tasks. The run ends when the body and all tasks
-/// have ended, also those that were created meanwhile.
+/// [`TaskGroup::run`] passes its body a group, in which the body creates tasks. The run ends when the body and all
+/// tasks have ended, including those that were created meanwhile.
 ///
-/// - If a task or the body fails, by an error or by a panic of a task, the other tasks are cancelled and the body is
-///   dropped where it waits. When all have ended, the answer is a [`GroupError`] with everything that failed.
+/// - If a task or the body returns an error, or a task panics, the other tasks are cancelled and the body is dropped
+///   where it waits. When all have ended, the run returns a [`GroupError`] with all failures.
 /// - If the future of the run is dropped, every task of the group is dropped before that drop returns.
-/// - A panic of the body comes out of the run, and the tasks are dropped before it does.
+/// - If the body panics, the tasks are dropped, and then the panic propagates out of the run.
 ///
 /// A group can be cloned, so that its tasks can create tasks in it.
 ///
@@ -60,7 +60,7 @@ struct Members<E> {
     phase: Cell<Phase>,
     tasks: RefCell<Slab<Option<Task<()>>>>,
     failures: RefCell<Vec<TaskFailure<E>>>,
-    /// The run, while it waits.
+    /// The waiter of the run.
     waiter: Cell<Waiter>,
 }
 
@@ -68,7 +68,7 @@ struct Members<E> {
 enum Phase {
     /// Tasks may be created.
     Open,
-    /// Something failed, or the group was cancelled. The tasks are cancelled, and their ends are waited for.
+    /// Something failed, or the group was cancelled. The tasks are cancelled, and the run waits until they have ended.
     Ending,
     /// The run is over.
     Ended,
@@ -80,15 +80,15 @@ impl<E: 'static> TaskGroup<E> {
     /// # Cancel safety
     ///
     /// Dropping the future drops the body and every task of the group before that drop returns. The only exception is a
-    /// task in whose step this happens: it is dropped when the step ends.
+    /// task that drops the future in its own step: it is dropped when that step ends.
     ///
     /// # Errors
     ///
-    /// Everything that failed in the group.
+    /// Fails with a [`GroupError`] that has all failures in the group.
     ///
     /// # Panics
     ///
-    /// If no loop runs on this thread; if the body panics.
+    /// Panics if no loop runs on this thread, or if the body panics.
     #[track_caller]
     pub fn run<T>(
         body: impl AsyncFnOnce(&TaskGroup<E>) -> Result<T, E>,
@@ -147,8 +147,9 @@ impl<E: 'static> TaskGroup<E> {
     ///
     /// # Panics
     ///
-    /// If the group is ending or has ended, as asyncio raises a `RuntimeError`. In a task of the group this panic is one
-    /// more failure. Where a group may end at any time, use [`try_create_task`](TaskGroup::try_create_task).
+    /// Panics if the group is ending or has ended, where asyncio raises a `RuntimeError`. In a task of the group, this
+    /// panic counts as one more failure. If the group may end at any time, use
+    /// [`try_create_task`](TaskGroup::try_create_task).
     #[track_caller]
     pub fn create_task<F>(&self, future: F)
     where
@@ -157,8 +158,8 @@ impl<E: 'static> TaskGroup<E> {
         assert!(self.try_create_task(future), "no task can be created in a task group that is ending or has ended");
     }
 
-    /// Creates a task in the group, unless that is ending or has ended. Returns whether it did; if not, the future is
-    /// dropped.
+    /// Creates a task in the group, unless the group is ending or has ended. Returns whether the task was created; if
+    /// not, the future is dropped.
     ///
     /// # Examples
     ///
@@ -169,7 +170,7 @@ impl<E: 'static> TaskGroup<E> {
     /// waterwheel::run(async {
     ///     let mut kept = None;
     ///     let run = TaskGroup::run(async |group| {
-    ///         kept = Some(group.clone()); // for what may come from outside at any time
+    ///         kept = Some(group.clone()); // for tasks that are created from outside at any time
     ///         assert!(group.try_create_task(async { io::Result::Ok(()) }));
     ///         Ok(())
     ///     });
@@ -192,7 +193,7 @@ impl<E: 'static> TaskGroup<E> {
     }
 
     /// Ends the group early: cancels its tasks, and drops its body where it waits. The run then fails with a
-    /// [`GroupError`] without failures, unless the body has already given its value.
+    /// [`GroupError`] without failures, unless the body has already returned its value.
     pub fn cancel(&self) {
         self.members.end();
     }
@@ -215,7 +216,7 @@ impl<E: 'static> Members<E> {
     {
         let place = self.tasks.borrow_mut().insert(None);
         let task = spawn_child(&self.event_loop, future, self, place, spawned_at);
-        // A closed loop has dropped the task already.
+        // On a closed loop the task is dropped already, and its slot is gone.
         if let Some(slot) = self.tasks.borrow_mut().get_mut(place) {
             *slot = Some(task);
         }
@@ -225,15 +226,15 @@ impl<E: 'static> Members<E> {
         self.phase.get() == Phase::Open
     }
 
-    /// Ends the group if something has failed. The run does this, and not the task that fails, so that all who fail in one
-    /// turn are heard.
+    /// Ends the group if something has failed. The run does this, and not the task that fails, so that all failures of
+    /// one turn are recorded.
     fn end_if_failed(&self) {
         if !self.failures.borrow().is_empty() {
             self.end();
         }
     }
 
-    /// Has the run woken at the next change, unless it is `over`.
+    /// Is ready if the wait is `over`. Otherwise the run is woken at the next change.
     fn poll_when(&self, cx: &Context<'_>, over: bool) -> Poll<()> {
         if over {
             return Poll::Ready(());
@@ -254,7 +255,7 @@ impl<E: 'static> Members<E> {
     /// Drops every task, one after the other, since the destructors of their futures are user code.
     fn drop_all(&self) {
         self.phase.set(Phase::Ended);
-        // The run is gone.
+        // The run is gone, so there is no one to wake.
         drop(self.waiter.take());
         loop {
             let task = self.tasks.borrow_mut().iter_mut().find_map(|(_, task)| task.take());
@@ -269,10 +270,10 @@ impl<E: 'static> Owner for Members<E> {
 
     fn ended(&self, place: usize, outcome: Result<Result<(), E>, JoinError>) {
         let task = self.tasks.borrow_mut().try_remove(place);
-        // The handle only: the future is in the hands of whoever calls this.
+        // This drops only the handle: the caller still has the future.
         drop(task);
         let failure = match outcome {
-            // Whoever cancels a single task does not want the others to end.
+            // Cancelling a single task must not end the others.
             Ok(Ok(())) | Err(JoinError::Cancelled) => None,
             Ok(Err(error)) => Some(TaskFailure::Error(error)),
             Err(error) => Some(TaskFailure::Join(error)),

@@ -1,10 +1,10 @@
-//! Which task.
+//! The number of a task.
 
 use std::fmt;
 
-/// A number that names a task of a loop, in the order in which they were spawned. It stays the task's own when that is
-/// over, and comes again after 2^32 others at the earliest. `{}` prints it as the name of a task without another:
-/// `Task-7`.
+/// A number that identifies a task of a loop. Tasks are numbered in the order in which they are spawned. A number is
+/// not reused when its task is over, at least not before 2^32 others. `{}` prints it as the task's default name, such
+/// as `Task-7`.
 ///
 /// ```
 /// # waterwheel::run(async {

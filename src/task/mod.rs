@@ -37,7 +37,7 @@ pub use to_thread::{ExecutorBusy, ToThread, to_thread};
 pub use wait::{Until, Wait, wait};
 
 impl LoopHandle {
-    /// Starts a task. Its first step runs in the next turn, and the loop keeps it until it is done.
+    /// Starts a task. Its first step runs in the next turn, and the loop keeps the task until it is done.
     ///
     /// On a closed loop the task is cancelled before it begins.
     #[track_caller]
@@ -48,7 +48,7 @@ impl LoopHandle {
         self.create_task_at(future.into_future(), Location::caller())
     }
 
-    /// Starts a task, as spawned on this line.
+    /// Starts a task that was spawned on the line `spawned_at`.
     pub(crate) fn create_task_at<F: Future + 'static>(
         &self,
         future: F,
@@ -90,11 +90,11 @@ where
     get_running_loop().create_task(future)
 }
 
-/// A handle to a task. Awaiting it gives the task's result. Dropping it detaches the task, which goes on, and whose
+/// A handle to a task. Awaiting it returns the task's result. Dropping it detaches the task, which goes on, but its
 /// result is dropped.
 ///
-/// A panic in a task does not spread. Awaiting the task gives it as [`JoinError::Panicked`]. If the handle is dropped,
-/// the panic is reported as an [`Incident`](crate::Incident), with the line that spawned the task.
+/// A panic in a task does not propagate. Awaiting the task returns it as [`JoinError::Panicked`]. If the handle is
+/// dropped, the panic is reported as an [`Incident`](crate::Incident), with the line that spawned the task.
 ///
 /// # Cancel safety
 ///
@@ -102,8 +102,8 @@ where
 ///
 /// # Panics
 ///
-/// A task that awaits itself panics, since it would never end. Behind a combinator of another crate, which polls with a
-/// waker of its own, that is not noticed.
+/// A task that awaits itself panics, since it would never end. This is not detected behind a combinator of another
+/// crate that polls with a waker of its own.
 pub struct Task<T> {
     node: Rc<TaskNode>,
     event_loop: LoopHandle,
@@ -111,25 +111,25 @@ pub struct Task<T> {
 }
 
 impl<T> Task<T> {
-    /// Asks for the task to be cancelled. In the next turn its future is dropped, and awaiting the task then gives
+    /// Asks for the task to be cancelled. In the next turn its future is dropped, and awaiting the task then returns
     /// [`JoinError::Cancelled`]. If the task is done by then, this has no effect.
     ///
     /// # The rules of cancellation
     ///
     /// 1. **When.** The future is dropped in the next turn, where it waits, and never within this call. A task that has
     ///    not begun never begins. Everything that the future holds is dropped with it, in Rust's usual order.
-    /// 2. **What the one who awaits gets.** `Cancelled`, after the drop. A result that the future was waiting for stays
-    ///    where it is, so that another can have it.
-    /// 3. **In the middle of a step.** A task that cancels itself, or that something it calls cancels, goes on to the
-    ///    end of that step. If it waits there, it is dropped in the next turn. If it returns, it is done, and its
-    ///    output counts.
+    /// 2. **What the awaiting task gets.** `Cancelled`, after the drop. A result that the future was waiting for stays
+    ///    where it is, so that another task can take it.
+    /// 3. **In the middle of a step.** A task that is cancelled by itself or by code that it calls goes on to the end
+    ///    of that step. If it waits there, it is dropped in the next turn. If it returns, it is done, and its output
+    ///    counts.
     /// 4. **Twice** is the same as once, and a task that is done stays done.
     /// 5. **It cannot be refused.** asyncio raises an exception, which a coroutine may catch; here no code of the
-    ///    future runs again, except destructors. They can call, write, wake and spawn, but they cannot await: what has
-    ///    to be awaited in order to clean up is spawned as a task of its own. A destructor that panics is reported as
-    ///    an [`Incident`](crate::Incident), and the task is cancelled nevertheless.
-    /// 6. **What the task spawned goes on**, unless the future holds it in a [`CancelOnDrop`], a [`TaskGroup`] or a
-    ///    [`gather`], whose drop cancels it.
+    ///    future runs again, except destructors. They can call, write, wake and spawn, but they cannot await: clean-up
+    ///    that has to await must be spawned as a task of its own. A destructor that panics is reported as an
+    ///    [`Incident`](crate::Incident), and the task is cancelled nevertheless.
+    /// 6. **Tasks that the task spawned go on**, unless the future holds them in a [`CancelOnDrop`], a [`TaskGroup`] or
+    ///    a [`gather`], whose drop cancels them.
     ///
     /// ```
     /// # waterwheel::run(async {
@@ -145,7 +145,7 @@ impl<T> Task<T> {
         self.node.cancel();
     }
 
-    /// Cancels the task, and drops its future now. If the task is in the middle of a step, that is its last one.
+    /// Cancels the task, and drops its future now. If the task is in the middle of a step, that step is its last one.
     fn end_now(self) {
         if let Some(unheard) = self.node.end_now() {
             self.event_loop.core().report_unheard(unheard);
@@ -162,12 +162,12 @@ impl<T> Task<T> {
         self.node.is_finished()
     }
 
-    /// Which task it is.
+    /// The number of the task.
     pub fn id(&self) -> TaskId {
         TaskId::new(self.node.record().number())
     }
 
-    /// Gives the task a name, for reports.
+    /// Sets the task's name, which reports show.
     pub fn set_name(&self, name: impl Into<String>) {
         self.event_loop.core().executor.set_name(&self.node, name.into());
     }
@@ -184,7 +184,7 @@ impl<T> Future for Task<T> {
 
     /// # Panics
     ///
-    /// Panics if it is polled again after it gave its result, and if the task polls itself.
+    /// Panics if it is polled again after it returned its result, or if the task polls itself.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if !self.node.is_finished() {
             self.node.set_joiner(cx);
@@ -213,7 +213,7 @@ impl<T> fmt::Debug for Task<T> {
 
 /// Lets everything else that is ready run once before this task goes on. The turn in which it goes on polls the
 /// selector first, with one system call for all tasks that have yielded. So bytes that are on their way arrive within a
-/// few calls of this.
+/// few calls of this function.
 ///
 /// # Cancel safety
 ///

@@ -5,19 +5,19 @@ use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-/// Polls several futures in the task that awaits it, and gives the output of the first that is done. The others are
-/// dropped then. If several are done in the same step, the one that comes first in the order given wins.
+/// Polls several futures in the task that awaits this, and returns the output of the first that is done. The others are
+/// then dropped. If several are done in the same step, the first of them in the given order wins.
 ///
-/// The futures may borrow, and may be of different types if there are up to six of them in a tuple. An array or a vector
-/// has futures of one type, and at least one.
+/// The futures may borrow. Two to six of them, in a tuple, may have different types. In an array or a vector there is
+/// at least one, and all have the same type.
 ///
 /// # Cancel safety
 ///
-/// As that of the futures. Those of this crate lose nothing when they are dropped.
+/// It is as cancel safe as the futures. Those of this crate lose nothing when they are dropped.
 ///
 /// # Panics
 ///
-/// If there is no future.
+/// Panics if there is no future.
 ///
 /// # Examples
 ///
@@ -45,12 +45,13 @@ pub fn race<R: Racers>(futures: R) -> impl Future<Output = R::Output> {
     one_of(futures.race())
 }
 
-/// What [`race`] takes: a tuple of two to six futures, an array or a vector of futures, all with the same output.
+/// The argument of [`race`]: a tuple of two to six futures, or an array or a vector of futures, all with the same
+/// output.
 pub trait Racers: sealed::Sealed {
-    /// The output of each future.
+    /// The output type of each future.
     type Output;
 
-    /// Gives the output of the first that is done.
+    /// Returns the output of the first future that is done.
     #[doc(hidden)]
     fn race(self) -> impl Future<Output = Self::Output>;
 }

@@ -1,4 +1,4 @@
-//! Tasks that another thread starts, and whose result goes back to it.
+//! Tasks that are started by another thread, and whose results go back to it.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -14,10 +14,10 @@ use crate::event_loop::{RemoteHandle, get_running_loop, try_get_running_loop};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 impl RemoteHandle {
-    /// Has the loop make a future and run it as a task, and gives its output back to this thread.
+    /// Makes a future on the loop's thread, runs it as a task there, and returns its output to this thread.
     ///
-    /// Only `make` and the output have to be `Send`. The future is made and polled on the loop's thread, and may hold what
-    /// belongs to it.
+    /// Only `make` and the output have to be `Send`. The future is made and polled on the loop's thread, and need not
+    /// be `Send`.
     ///
     /// # Examples
     ///
@@ -54,7 +54,8 @@ impl RemoteHandle {
     {
         let (shared, spawned_at) = (Arc::new(Shared::new()), Location::caller());
         let ending = Ending { shared: Some(Arc::clone(&shared)) };
-        // If the loop is closed, the callback is dropped, and the ending with it.
+        // If the loop is closed, this drops the callback, and with it the `Ending`, which then reports that the task
+        // was cancelled.
         self.call_soon(move || match catch_unwind(AssertUnwindSafe(|| make().into_future())) {
             Ok(future) => drop(get_running_loop().create_task_at(Running { future, ending }, spawned_at)),
             Err(payload) => ending.end(Err(JoinError::Panicked(PanicPayload::new(payload)))),
@@ -63,22 +64,22 @@ impl RemoteHandle {
     }
 }
 
-/// A task on the loop of another thread. [`RemoteHandle::spawn`] makes it. Dropping it lets the task go on.
+/// A handle to a task on the loop of another thread, made by [`RemoteHandle::spawn`]. Dropping it lets the task go on.
 #[doc(alias = "concurrent.futures.Future")]
 pub struct RemoteTask<T> {
     shared: Arc<Shared<T>>,
 }
 
 impl<T> RemoteTask<T> {
-    /// Blocks this thread until the task has ended, and gives its output.
+    /// Blocks this thread until the task has ended, and returns its output.
     ///
     /// # Errors
     ///
-    /// As awaiting a [`Task`](crate::Task). A task whose loop is closed is cancelled.
+    /// Fails as awaiting a [`Task`](crate::Task) does. If the loop is closed, the task is cancelled.
     ///
     /// # Panics
     ///
-    /// If a loop runs on this thread, which would stand still meanwhile. Await the task there.
+    /// Panics if a loop runs on this thread, since it would be blocked meanwhile. Await the task instead.
     #[doc(alias = "result")]
     pub fn wait(self) -> Result<T, JoinError> {
         assert!(
@@ -109,13 +110,13 @@ impl<T> RemoteTask<T> {
     }
 }
 
-/// It may be awaited on any thread.
+/// A remote task may be awaited on any thread.
 impl<T> Future for RemoteTask<T> {
     type Output = Result<T, JoinError>;
 
     /// # Panics
     ///
-    /// If polled again after it gave its output.
+    /// Panics if it is polled again after it returned its output.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.shared.state();
         assert!(!state.is_taken, "a task gives its output once");
@@ -136,7 +137,7 @@ impl<T> fmt::Debug for RemoteTask<T> {
     }
 }
 
-/// What both threads see.
+/// The state that both threads share.
 struct Shared<T> {
     state: Mutex<State<T>>,
     ended: Condvar,
@@ -144,12 +145,12 @@ struct Shared<T> {
 
 struct State<T> {
     result: Option<Result<T, JoinError>>,
-    /// The result was given out.
+    /// Whether the result was taken.
     is_taken: bool,
     is_cancelled: bool,
-    /// Wakes the task, so that it sees that it is cancelled.
+    /// The task's waker, by which the task is woken when it is cancelled.
     task: Option<Waker>,
-    /// Who awaits the result.
+    /// The waker of the task or thread that awaits the result.
     joiner: Option<Waker>,
 }
 
@@ -165,7 +166,7 @@ impl<T> Shared<T> {
     }
 }
 
-/// Tells the other thread how the task has ended: that it was cancelled, if this is dropped before.
+/// Tells the other thread how the task has ended. If it is dropped before that, it says that the task was cancelled.
 struct Ending<T> {
     shared: Option<Arc<Shared<T>>>,
 }
@@ -187,7 +188,7 @@ impl<T> Ending<T> {
         }
     }
 
-    /// Has the task woken when it is cancelled. Returns whether it is already.
+    /// Arranges that cancelling wakes the task. Returns whether it is cancelled already.
     fn is_cancelled(&self, cx: &Context<'_>) -> bool {
         let Some(shared) = &self.shared else { return false };
         let mut state = shared.state();
@@ -208,7 +209,7 @@ impl<T> Drop for Ending<T> {
 
 pin_project! {
     struct Running<F: Future> {
-        // First, so that the future is dropped before the other thread is told.
+        // The first field, so that the future is dropped before the other thread is told.
         #[pin]
         future: F,
         ending: Ending<F::Output>,
@@ -221,7 +222,7 @@ impl<F: Future> Future for Running<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         if this.ending.is_cancelled(cx) {
-            // The future is dropped with this task, and the ending tells.
+            // The future is dropped with this task, and then `ending` reports the cancellation.
             return Poll::Ready(());
         }
         let result = match catch_unwind(AssertUnwindSafe(|| this.future.poll(cx))) {

@@ -1,4 +1,4 @@
-//! Work that blocks, on a thread of its own.
+//! Running blocking work on other threads.
 
 use std::error::Error;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::event_loop::{EventLoop, LoopHandle, get_running_loop};
 use crate::executor::{Awaited, Reason, leave, poll_operation};
 use crate::threads::{JobError, Working};
 
-/// Runs `work` on a thread, for what would otherwise block the loop.
+/// Runs `work`, which would block the loop, on another thread.
 ///
 /// The loop has up to 16 threads, or as many as [`Builder::thread_limit`](crate::Builder::thread_limit) says, which are
 /// started when they are needed and end when they have had no work for a while. Further work waits for a free thread.
@@ -28,17 +28,17 @@ use crate::threads::{JobError, Working};
 ///
 /// # Cancel safety
 ///
-/// The work is handed over by this call. Dropping the future forgets work that has not begun. Work that has begun goes on,
-/// and its result is dropped.
+/// The work is handed over by this call. If the future is dropped, work that has not begun is dropped, too. Work that
+/// has begun goes on, and its result is dropped.
 ///
 /// # Errors
 ///
-/// [`JoinError::Panicked`] if the work panicked, [`JoinError::NoThread`] if the system has no thread left, or the threads
-/// were [shut down](EventLoop::shutdown_default_executor).
+/// Fails with [`JoinError::Panicked`] if the work panicked, and with [`JoinError::NoThread`] if the system has no
+/// thread left or the loop's threads were [shut down](EventLoop::shutdown_default_executor).
 ///
 /// # Panics
 ///
-/// If no loop runs on this thread.
+/// Panics if no loop runs on this thread.
 #[doc(alias = "spawn_blocking")]
 #[track_caller]
 pub fn to_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> ToThread<T> {
@@ -46,15 +46,15 @@ pub fn to_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
 }
 
 impl LoopHandle {
-    /// Runs `work` on a thread, as [`to_thread`] does on the loop that runs.
+    /// Runs `work` on a thread of this loop, as [`to_thread`] does on one of the running loop.
     ///
     /// # Cancel safety, errors
     ///
-    /// As [`to_thread`].
+    /// They are the same as for [`to_thread`].
     ///
     /// # Examples
     ///
-    /// The work begins before the loop runs, and beside what else there is to do:
+    /// The work begins before the loop runs, while the program prepares other things:
     ///
     /// ```
     /// use waterwheel::EventLoop;
@@ -77,7 +77,7 @@ impl LoopHandle {
 #[must_use = "work whose future is dropped may never begin"]
 pub struct ToThread<T> {
     working: Working<T>,
-    /// Where it was called.
+    /// Where `to_thread` or `run_in_executor` was called.
     at: &'static Location<'static>,
 }
 
@@ -104,14 +104,14 @@ impl<T> fmt::Debug for ToThread<T> {
 }
 
 impl EventLoop {
-    /// Waits until the threads have done all work that was given to them, which blocks the thread that calls. From now on
-    /// no more work is taken.
+    /// Blocks the calling thread until the loop's threads have done all the work that was given to them. From now on
+    /// they take no more work.
     ///
     /// Dropping the loop does not wait: work that has begun goes on by itself, and ends with the process at the latest.
     ///
     /// # Errors
     ///
-    /// If it takes longer than `timeout`. The work goes on then; the error says which it is.
+    /// Fails if it takes longer than `timeout`. The unfinished work goes on; the error lists it.
     ///
     /// # Examples
     ///
@@ -133,7 +133,8 @@ impl EventLoop {
     }
 }
 
-/// The threads of a loop did not end in time. It has the lines that started the work which is not done.
+/// The error of [`EventLoop::shutdown_default_executor`]: some work was not done in time. It has the lines that started
+/// that work.
 #[derive(Debug)]
 pub struct ExecutorBusy {
     timeout: Duration,
@@ -141,7 +142,7 @@ pub struct ExecutorBusy {
 }
 
 impl ExecutorBusy {
-    /// Where the work was started that is not done: first what runs, then what waits for a thread.
+    /// The lines that started the unfinished work: first running work, then work that waits for a thread.
     pub fn jobs(&self) -> &[&'static Location<'static>] {
         &self.jobs
     }

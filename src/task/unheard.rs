@@ -1,4 +1,4 @@
-//! What a task has ended with that nobody took, for reports.
+//! Errors of tasks whose results were not taken, for reports.
 
 use std::any::{Any, type_name};
 use std::error::Error;
@@ -7,10 +7,11 @@ use std::io;
 use std::mem::discriminant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// If the output of a task is an `Err`: its text, or its type where the text cannot be known.
+/// The text of the error if a task's output is an `Err`, or the type of the output if the text is not known.
 ///
-/// A task's output may be of any type, and nothing can be asked of it. But which variant a value is can be seen of any
-/// type, and a `Result` is known by its name. The text is there for the types of errors that are mostly used.
+/// A task's output may be of any type, without any trait. But the discriminant of any value can be read, and a `Result`
+/// is recognised by the name of its type. The text is known for a `Result<(), E>` with one of the most common types of
+/// errors.
 #[cold]
 pub(super) fn error_in<T: 'static>(output: &T) -> Option<String> {
     if !is_err(output) {
@@ -29,7 +30,7 @@ pub(super) fn error_in<T: 'static>(output: &T) -> Option<String> {
 
 fn is_err<T>(output: &T) -> bool {
     let known: Result<(), ()> = Err(());
-    // A result has the same name with all its parameters.
+    // All `Result` types have the same name in front of their parameters.
     let name = |of: &'static str| of.split('<').next();
     let is_result = name(type_name::<T>()) == name(type_name::<Result<(), ()>>());
     is_result && format!("{:?}", discriminant(output)) == format!("{:?}", discriminant(&known))
@@ -37,7 +38,7 @@ fn is_err<T>(output: &T) -> bool {
 
 fn text<E: fmt::Display + 'static>(output: &dyn Any) -> Option<String> {
     let error = output.downcast_ref::<Result<(), E>>()?.as_ref().err()?;
-    // Displaying an error is the user's code.
+    // Displaying an error runs user code.
     let shown = catch_unwind(AssertUnwindSafe(|| error.to_string()));
     Some(shown.unwrap_or_else(|_| "an error that panicked when it was displayed".to_owned()))
 }

@@ -1,4 +1,4 @@
-//! Waiting for tasks without taking them: until the first of several has ended, or all have.
+//! Waiting for tasks by reference: until the first of several has ended, or all have.
 
 use std::fmt;
 use std::future::Future;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use crate::executor::poll_operation;
 use crate::task::Task;
 
-/// What [`wait`] waits for.
+/// The condition that [`wait`] waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(alias = "FIRST_COMPLETED")]
 #[doc(alias = "ALL_COMPLETED")]
@@ -19,8 +19,8 @@ pub enum Until {
     All,
 }
 
-/// Waits until one of the tasks has ended, or until all have. It cancels nothing, and takes no results: ask each task
-/// whether it [is finished](Task::is_finished), and await it for its result.
+/// Waits until one of the tasks has ended, or until all have. This cancels no tasks and takes no results: ask each task
+/// whether it [is finished](Task::is_finished), and await it to get its result.
 ///
 /// # Cancel safety
 ///
@@ -28,7 +28,7 @@ pub enum Until {
 ///
 /// # Panics
 ///
-/// If there is no task of which one could be the first to end.
+/// Panics if `until` is [`Until::First`] and there are no tasks.
 ///
 /// # Examples
 ///
@@ -70,7 +70,7 @@ impl<T> Future for Wait<'_, T> {
         }
         match self.until {
             Until::First => unfinished.for_each(|task| task.wake_when_finished(cx)),
-            // The others are looked at when this one has ended.
+            // The other tasks are checked when this one has ended.
             Until::All => unfinished.next().into_iter().for_each(|task| task.wake_when_finished(cx)),
         }
         Poll::Pending
