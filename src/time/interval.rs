@@ -9,11 +9,11 @@ use crate::event_loop::get_running_loop;
 use crate::executor::{Awaited, Reason, poll_operation};
 use crate::time::{Sleep, sleep_until};
 
-/// Ticks every `period`, and for the first time at once.
+/// Ticks every `period`, beginning with a tick at once.
 ///
 /// # Panics
 ///
-/// If the period is zero; if no loop runs on this thread.
+/// Panics if the period is zero, or if no loop runs on this thread.
 ///
 /// # Examples
 ///
@@ -32,32 +32,32 @@ pub fn interval(period: Duration) -> Interval {
     interval_at(get_running_loop().time(), period)
 }
 
-/// As [`interval`], with the first tick at `start`, by the loop's clock.
+/// Like [`interval`], with the first tick at `start`, by the loop's clock.
 ///
 /// # Panics
 ///
-/// If the period is zero.
+/// Panics if the period is zero.
 #[track_caller]
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
     assert!(!period.is_zero(), "the period of an interval must be over zero");
     Interval { sleep: sleep_until(start), next: start, period, missed: MissedTicks::Burst }
 }
 
-/// What an [`Interval`] does about ticks whose time passed while nobody waited for them.
+/// What an [`Interval`] does about ticks that came due while nothing awaited them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[doc(alias = "MissedTickBehavior")]
 pub enum MissedTicks {
-    /// They come one after the other, until the interval is on time again. So there are as many ticks as periods. Others
-    /// run in between, as beside a reader for whom everything has arrived already.
+    /// The missed ticks come one after the other without waiting, until the interval is on time again. So there are as
+    /// many ticks as periods. Each of them counts against the budget of the step, so other tasks still get to run.
     #[default]
     Burst,
-    /// The interval begins anew: the next tick comes one period after the late one.
+    /// The interval starts over: the next tick comes one period after the late one.
     Delay,
-    /// They are left out: the next tick comes at the next multiple of the period.
+    /// The missed ticks are left out: the next tick comes at the next multiple of the period.
     Skip,
 }
 
-/// Ticks at regular times. [`interval`] makes it.
+/// Ticks at regular times. It is made by [`interval`] and [`interval_at`].
 ///
 /// # Examples
 ///
@@ -71,7 +71,7 @@ pub enum MissedTicks {
 ///     ticks.set_missed_ticks(MissedTicks::Skip);
 ///     assert_eq!((ticks.period(), ticks.missed_ticks()), (period, MissedTicks::Skip));
 ///     assert_eq!(ticks.tick().await, start);
-///     sleep(Duration::from_millis(9)).await; // two ticks are missed, of which one comes now
+///     sleep(Duration::from_millis(9)).await; // Two ticks are missed. One of them comes now.
 ///     let late = ticks.tick().await;
 ///     assert!(ticks.tick().await > late);
 /// });
@@ -94,7 +94,7 @@ impl Interval {
     ///
     /// # Panics
     ///
-    /// When polled where no loop runs.
+    /// Panics if the future is polled outside a running loop.
     #[track_caller]
     pub fn tick(&mut self) -> impl Future<Output = Instant> {
         let at = Location::caller();
@@ -105,7 +105,7 @@ impl Interval {
     ///
     /// # Examples
     ///
-    /// In a future of one's own:
+    /// In a hand-written future:
     ///
     /// ```
     /// use std::future::Future;
@@ -115,7 +115,7 @@ impl Interval {
     /// use std::time::Duration;
     /// use waterwheel::{EventLoop, Interval, interval, testing::ManualClock};
     ///
-    /// /// Counts down, once in a period.
+    /// /// Counts down, once per period.
     /// struct Countdown {
     ///     ticks: Interval,
     ///     left: u32,
@@ -147,7 +147,7 @@ impl Interval {
     fn poll_due(&mut self, reason: Reason, cx: &mut Context<'_>) -> Poll<Instant> {
         let now = get_running_loop().time();
         if self.next <= now {
-            // There may be any number of late ticks, so each is taken from the budget of the step.
+            // There may be any number of late ticks, so each takes an operation from the budget of the step.
             ready!(poll_operation(cx));
         } else {
             ready!(self.sleep.poll_because(reason, cx));
@@ -157,11 +157,11 @@ impl Interval {
         Poll::Ready(tick)
     }
 
-    /// Begins anew: the next tick comes one period from now.
+    /// Starts over: the next tick comes one period from now.
     ///
     /// # Panics
     ///
-    /// If no loop runs on this thread.
+    /// Panics if no loop runs on this thread.
     #[track_caller]
     pub fn reset(&mut self) {
         self.plan(get_running_loop().time() + self.period);
@@ -172,7 +172,7 @@ impl Interval {
         self.period
     }
 
-    /// Decides about missed ticks. The default is [`MissedTicks::Burst`].
+    /// Sets what is done about missed ticks. The default is [`MissedTicks::Burst`].
     pub fn set_missed_ticks(&mut self, missed: MissedTicks) {
         self.missed = missed;
     }
@@ -187,7 +187,7 @@ impl Interval {
         self.sleep.reset(next);
     }
 
-    /// When the tick comes that follows one that was due at `tick` and was waited for until `now`.
+    /// The time of the tick after the one that was due at `tick` and is delivered at `now`.
     fn after(&self, tick: Instant, now: Instant) -> Instant {
         let next = tick + self.period;
         if next > now {
@@ -197,7 +197,7 @@ impl Interval {
             MissedTicks::Burst => next,
             MissedTicks::Delay => now + self.period,
             MissedTicks::Skip => {
-                // Less than the period, so the fraction of a second and the seconds fit their types.
+                // `late` is less than the period, so its seconds and nanoseconds fit their types.
                 let late = (now - tick).as_nanos() % self.period.as_nanos();
                 let (seconds, nanos) = (late / 1_000_000_000, late % 1_000_000_000);
                 now + self.period - Duration::new(seconds as u64, nanos as u32)

@@ -1,4 +1,4 @@
-//! Sleeping, by a timer that wakes the task.
+//! Sleeping, with a timer that wakes the task.
 
 use std::fmt;
 use std::future::Future;
@@ -13,8 +13,8 @@ use crate::timers::TimerKey;
 
 /// Waits for `duration`, never less.
 ///
-/// The time counts from the first poll, as in asyncio. Zero lets everything else that is ready run once, as
-/// [`yield_now`](crate::yield_now) does. If the clock cannot represent the deadline, it waits for thirty years.
+/// The time counts from the first poll, as in asyncio. A duration of zero lets everything else that is ready run once,
+/// as [`yield_now`](crate::yield_now) does. If the clock cannot represent the deadline, it waits for thirty years.
 ///
 /// # Cancel safety
 ///
@@ -22,7 +22,7 @@ use crate::timers::TimerKey;
 ///
 /// # Panics
 ///
-/// Panics if it is polled where no loop runs, unless the duration is zero.
+/// Panics if it is polled outside a running loop, unless the duration is zero.
 #[doc(alias = "asyncio.sleep")]
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
@@ -39,11 +39,11 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///
 /// # Panics
 ///
-/// Panics if it is polled where no loop runs.
+/// Panics if it is polled outside a running loop.
 ///
 /// # Examples
 ///
-/// A turn of work every ten seconds, however long the work takes:
+/// A round of work every ten seconds, however long the work takes:
 ///
 /// ```
 /// use std::rc::Rc;
@@ -69,7 +69,7 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
     state: State,
-    /// Where it was made.
+    /// Where the sleep was made.
     at: &'static Location<'static>,
 }
 
@@ -80,14 +80,15 @@ enum State {
     Until(Instant),
     /// The time was zero, or the deadline has passed. One turn passes.
     Yield(YieldOnce),
-    /// The timer is armed in the loop, or has fired.
+    /// The loop has a timer for it, which is armed or has fired.
     Armed(LoopHandle, TimerKey),
     /// The time is over. On a closed loop, the future comes here without being woken.
     Over,
 }
 
 impl Sleep {
-    /// Has it wait until `deadline`, whether or not it is over. A timer that runs is moved, which costs less than a new one.
+    /// Makes it wait until `deadline`, even if it is over already. An armed timer is moved, which costs less than
+    /// arming a new one.
     ///
     /// ```
     /// use std::time::Duration;
@@ -110,7 +111,7 @@ impl Sleep {
         self.state = State::Until(deadline);
     }
 
-    /// Polls, for something that sleeps on this line.
+    /// Polls for a future that sleeps, with the line where this was made.
     pub(super) fn poll_for(&mut self, awaited: Awaited, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_because(Reason::new(awaited, self.at), cx)
     }
@@ -123,7 +124,7 @@ impl Sleep {
         Poll::Pending
     }
 
-    /// Polls, for something that waits for this reason.
+    /// Polls for a future that waits for this reason.
     pub(super) fn poll_because(&mut self, reason: Reason, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.state {
             State::Armed(event_loop, key) => {

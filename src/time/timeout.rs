@@ -21,16 +21,16 @@ use crate::time::{Sleep, sleep, sleep_until};
 ///
 /// # Cancel safety
 ///
-/// Dropping the `Timeout` drops the future, so it is as cancel safe as that. All futures of this crate can be timed out
-/// and tried again without losing a byte.
+/// Dropping the `Timeout` drops the future, so it is as cancel safe as the future. All futures of this crate can be
+/// timed out and tried again without losing a byte.
 ///
 /// # Errors
 ///
-/// Fails with [`TimedOut`], which converts into an `io::Error`, if the time is over before the future is done.
+/// Fails with [`TimedOut`], which converts into an `io::Error`, if the time is up before the future is done.
 ///
 /// # Panics
 ///
-/// Panics if it is polled where no loop runs, unless the future is done at once or the duration is zero.
+/// Panics if it is polled outside a running loop, unless the future is done at once or the duration is zero.
 ///
 /// # Examples
 ///
@@ -77,7 +77,7 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 ///
 /// # Panics
 ///
-/// Panics if it is polled where no loop runs.
+/// Panics if it is polled outside a running loop.
 ///
 /// # Examples
 ///
@@ -86,7 +86,7 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 /// use waterwheel::{get_running_loop, timeout_at};
 ///
 /// # waterwheel::run(async {
-/// // Together they may take five seconds.
+/// // Together the two futures may take five seconds.
 /// let deadline = get_running_loop().time() + Duration::from_secs(5);
 /// let one = timeout_at(deadline, async { 1 }).await?;
 /// let other = timeout_at(deadline, async { 2 }).await?;
@@ -111,16 +111,17 @@ pin_project! {
     }
 }
 
-/// What comes before the first poll of the future. If there is no time left, one turn passes, so that a loop of such
-/// timeouts around something that is always ready does not keep others from running. The turn must pass before the
-/// poll: after it, the output would have to be kept for a turn, and be lost if the timeout were dropped then.
+/// What happens before the first poll of the future. If there is no time left, one turn passes, so that a loop of such
+/// timeouts around a future that is always ready does not keep other tasks from running. The turn must pass before the
+/// poll: otherwise the output would have to be kept for a turn, and would be lost if the timeout were dropped
+/// meanwhile.
 #[derive(Debug)]
 enum Before {
-    /// Nothing: the future is polled.
+    /// Nothing: the future is polled at once.
     Nothing,
     /// A turn passes, since there is no time left.
     Turn(YieldOnce),
-    /// A turn passes if this deadline is over at the first poll.
+    /// A turn passes if this deadline has passed at the first poll.
     TurnIfPast(Instant),
 }
 
