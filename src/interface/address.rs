@@ -15,14 +15,14 @@ use std::rc::Rc;
 
 use socket2::SockAddr;
 
-/// The name of a socket: of one end of a connection, or of who sent a datagram.
+/// The name of a socket: one end of a connection, or the sender of a datagram.
 ///
 /// # Examples
 ///
 /// ```
 /// use waterwheel::Address;
 ///
-/// /// Who a peer is, for people.
+/// /// Describes a peer for a human reader.
 /// fn describe(peer: &Address) -> String {
 ///     match (peer.as_inet(), peer.as_path()) {
 ///         (Some(inet), _) => format!("port {} of {}", inet.port(), inet.ip()),
@@ -53,8 +53,7 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if the path is empty, has a zero byte behind its first byte (but for an abstract name), or is too
-    /// long.
+    /// `InvalidInput` if the path is empty or too long, or if it contains a zero byte and is not an abstract name.
     ///
     /// # Examples
     ///
@@ -85,7 +84,7 @@ impl Address {
         }
     }
 
-    /// The path, if it is the name of a Unix socket that has one.
+    /// The path, if this is the name of a Unix socket that has one.
     pub fn as_path(&self) -> Option<&Path> {
         match self {
             Address::Inet(_) => None,
@@ -97,7 +96,7 @@ impl Address {
         matches!(self, Address::Unix(_))
     }
 
-    /// Whether the name is empty, as that of a Unix socket that was never bound.
+    /// Whether the name is empty, like that of a Unix socket that was never bound.
     pub(crate) fn is_unnamed(&self) -> bool {
         matches!(self, Address::Unix(name) if name.is_unnamed())
     }
@@ -110,8 +109,8 @@ impl Address {
         }
     }
 
-    /// The address of a socket's name, if it is an internet address or a Unix name. Not inlined, since it is called
-    /// only once for each connection.
+    /// Converts a socket's name, if it is an internet address or a Unix name. Not inlined, since it is called only
+    /// once for each connection.
     #[inline(never)]
     pub(crate) fn from_sock_addr(name: SockAddr) -> Option<Address> {
         match name.as_socket() {
@@ -129,7 +128,7 @@ impl From<SocketAddr> for Address {
 }
 
 impl From<net::SocketAddr> for Address {
-    /// Converts the name of a Unix socket that the standard library gave.
+    /// Converts the standard library's name of a Unix socket.
     fn from(name: net::SocketAddr) -> Self {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let abstract_name = name.as_abstract_name().map(|name| [b"\0", name].concat());

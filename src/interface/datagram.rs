@@ -14,13 +14,13 @@ use crate::interface::{Address, ExtraInfo};
 /// connection_made  (datagram_received | error_received)*  connection_lost
 /// ```
 ///
-/// Between the first and the last, `pause_writing` and `resume_writing` may come at any time, alternating. All callbacks
-/// come from the loop, never from inside a call of yours, but for `pause_writing` (from `sendto`).
+/// Between the first and the last, `pause_writing` and `resume_writing` may come at any time, alternating. All
+/// callbacks come from the loop, never from inside a call of yours, except `pause_writing` (from inside `sendto`).
 ///
 /// # Panics
 ///
-/// A panic is reported to the loop's exception handler. Datagrams do not depend on each other, so the endpoint stays
-/// open, unlike a connection; only one whose `connection_made` panics is closed.
+/// A panic is reported to the loop's exception handler. Datagrams do not depend on each other, so unlike a connection,
+/// the endpoint stays open, unless the panic was in `connection_made`.
 ///
 /// # Examples
 ///
@@ -50,14 +50,14 @@ pub trait DatagramProtocol {
         let _ = transport;
     }
 
-    /// A whole datagram arrived, which may be empty. `from` is the address to answer to. A Unix socket without a name
-    /// can only be answered by an endpoint that is connected to it.
+    /// A whole datagram arrived; it may be empty. `from` is the address to reply to. Only an endpoint that is
+    /// connected to it can reply to a Unix socket without a name.
     fn datagram_received(&self, data: &[u8], from: &Address) {
         let _ = (data, from);
     }
 
-    /// An earlier send or a receive failed, for example since nobody listens at the address or the datagram was too
-    /// long. The endpoint stays open.
+    /// An earlier send or a receive failed, for example because no socket is bound to the address or the datagram was
+    /// too long. The endpoint stays open.
     fn error_received(&self, error: io::Error) {
         let _ = error;
     }
@@ -67,48 +67,49 @@ pub trait DatagramProtocol {
         let _ = error;
     }
 
-    /// The transport's queue went over its high-water mark: whoever produces datagrams should stop for now.
+    /// The transport's queue rose above its high-water mark: stop producing datagrams for now.
     fn pause_writing(&self) {}
 
-    /// The transport's queue went down to its low-water mark.
+    /// The transport's queue fell to its low-water mark.
     fn resume_writing(&self) {}
 }
 
-/// The mover of an endpoint's datagrams. All methods take `&self`, and none blocks.
+/// Moves an endpoint's datagrams. All methods take `&self`, and none blocks.
 pub trait DatagramTransport {
-    /// Sends a datagram, to the endpoint's remote address if that was given, else to `to`. It goes out now if the
-    /// kernel takes it, else it is queued behind earlier ones. An empty one is sent too. Once the transport is closing
-    /// it is dropped.
+    /// Sends a datagram to the endpoint's remote address if it has one, else to `to`. The datagram goes out now if the
+    /// kernel takes it; otherwise it is queued behind earlier ones. An empty datagram is sent too. Once the transport
+    /// is closing, datagrams are dropped.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if there is no address, one that is not the remote address, one of another family than the
-    /// socket's, or a Unix socket without a name. What the system says of the datagram comes to
+    /// `InvalidInput` if there is no address, or if `to` is not the remote address, is not of the socket's family, or
+    /// is a Unix socket without a name. An error from the system is passed to
     /// [`error_received`](DatagramProtocol::error_received) in a later turn.
     fn sendto(&self, data: &[u8], to: Option<&Address>) -> io::Result<()>;
 
-    /// Closes: nothing is received any more, what is queued still goes out, then `connection_lost(None)` comes, in a
-    /// later turn at the earliest.
+    /// Closes the endpoint: nothing more is received, queued datagrams still go out, and then `connection_lost(None)`
+    /// comes, in a later turn at the earliest.
     fn close(&self);
 
-    /// Closes, and drops what is queued.
+    /// Closes the endpoint and drops the queued datagrams.
     fn abort(&self);
 
     /// Whether the transport is closing or closed.
     fn is_closing(&self) -> bool;
 
-    /// Sets the marks of the queue, as [`Transport::set_write_buffer_limits`](crate::Transport::set_write_buffer_limits).
+    /// Sets the marks of the queue, as
+    /// [`Transport::set_write_buffer_limits`](crate::Transport::set_write_buffer_limits) does.
     ///
     /// # Panics
     ///
-    /// If the low mark is over the high one.
+    /// If the low mark is above the high one.
     #[track_caller]
     fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>);
 
     /// The marks, as `(low, high)`.
     fn get_write_buffer_limits(&self) -> (usize, usize);
 
-    /// The size of the queue in bytes; each datagram counts eight more than it has.
+    /// The size of the queue in bytes; each datagram counts as eight bytes more than its length.
     fn get_write_buffer_size(&self) -> usize;
 
     /// The names of both ends and the socket.

@@ -1,4 +1,4 @@
-//! What is known of a connection besides its bytes.
+//! What is known about a connection apart from its bytes.
 
 use std::any::Any;
 use std::fmt;
@@ -24,7 +24,7 @@ use crate::interface::Address;
 ///     let info = writer.extra_info();
 ///     assert_eq!(info.peername().and_then(|peer| peer.as_inet()), Some(server.local_addrs()[0]));
 ///     assert!(info.sockname().is_some_and(|ours| ours.as_inet() != Some(server.local_addrs()[0])));
-///     // Options of the socket are read and set by the crate `socket2`.
+///     // The crate `socket2` reads and sets the socket's options.
 ///     let socket = info.socket().expect("it is one of the system's");
 ///     socket.set_keepalive(true)?;
 ///     assert!(socket.keepalive()?);
@@ -39,12 +39,13 @@ pub struct ExtraInfo {
     pub(crate) sockname: Option<Address>,
     pub(crate) socket: Option<Rc<dyn AsFd>>,
     pub(crate) pipe: Option<Rc<dyn AsFd>>,
-    /// What a layer between the transport and the protocol, as TLS, adds. Only that layer knows its type.
+    /// Added by a layer between the transport and the protocol, such as TLS. Only that layer knows its type.
     pub(crate) layer: Option<Rc<dyn Any>>,
 }
 
 impl ExtraInfo {
-    /// The other end's name; `None` where there is none, as for a peer that was gone before it could be asked.
+    /// The other end's name; `None` if there is none, for example because the peer was gone before its name could be
+    /// read.
     pub fn peername(&self) -> Option<&Address> {
         self.peername.as_ref()
     }
@@ -54,18 +55,18 @@ impl ExtraInfo {
         self.sockname.as_ref()
     }
 
-    /// The socket, to read and set its options; `None` for a pipe, and once the connection is lost. Do not keep the `ExtraInfo`
-    /// for long: the socket is only closed when the last one is gone.
+    /// The socket, to read and set its options; `None` for a pipe, and once the connection is lost. Do not keep the
+    /// `ExtraInfo` for long: the socket is closed only when the last one is dropped.
     pub fn socket(&self) -> Option<SockRef<'_>> {
         self.socket.as_ref().map(SockRef::from)
     }
 
     /// The pipe, terminal, device or one-way socket that was opened as a pipe; `None` for a connection, and once it is
-    /// lost. Do not keep the `ExtraInfo` for long: the pipe is only closed when the last one is gone.
+    /// lost. Do not keep the `ExtraInfo` for long: the pipe is closed only when the last one is dropped.
     ///
     /// # Examples
     ///
-    /// Colours only for a terminal:
+    /// Colours are for a terminal only:
     ///
     /// ```
     /// use std::io::IsTerminal;

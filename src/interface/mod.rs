@@ -1,7 +1,7 @@
-//! The waist: what stands between bytes and those who use them.
+//! The waist: the narrow interface between moving bytes and using them.
 //!
-//! Below it are transports, which know how to move bytes; above it protocols, which know what bytes mean. Each side
-//! knows the other only through the two traits here.
+//! Below it are transports, which know how to move bytes; above it are protocols, which know what the bytes mean. Each
+//! side knows the other only through the traits here.
 
 mod address;
 mod datagram;

@@ -9,7 +9,7 @@ use crate::interface::{ReceiveBuffer, Transport};
 ///
 /// # Examples
 ///
-/// A protocol that answers when it has the whole question, which ends where the peer's side ends:
+/// A protocol that answers once it has the whole question, which ends where the peer ends its side:
 ///
 /// ```
 /// use std::cell::{OnceCell, RefCell};
@@ -49,9 +49,9 @@ use crate::interface::{ReceiveBuffer, Transport};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterEof {
-    /// Send what is still buffered, then close. asyncio's `eof_received` says it with a false value.
+    /// Send what is still buffered, then close. asyncio's `eof_received` returns a false value for this.
     Close,
-    /// Stay open for writing, until someone closes the transport. asyncio says it with a true value.
+    /// Stay open for writing, until someone closes the transport. asyncio's returns a true value.
     KeepOpen,
 }
 
@@ -67,9 +67,9 @@ pub enum AfterEof {
 /// `resume_writing` may come at any time, alternating, `pause_writing` first, and `connection_closing` at most once.
 ///
 /// All methods take `&self`, so a protocol keeps its state in cells and may call every method of its transport from
-/// inside every callback. All callbacks come from the loop, never from inside a call of yours, but for
-/// `pause_writing` (from `write`), `resume_writing` (only ever together with a send) and `connection_closing` (from
-/// whatever closes).
+/// inside every callback. All callbacks come from the loop, never from inside a call of yours, except `pause_writing`
+/// (from inside `write`), `resume_writing` (only ever together with a send) and `connection_closing` (from inside the
+/// call that closes).
 ///
 /// # Panics
 ///
@@ -104,54 +104,54 @@ pub trait Protocol {
         let _ = transport;
     }
 
-    /// Bytes arrived, at least one. They may be any part of what the peer wrote.
+    /// Bytes arrived, at least one. They may be any part of the peer's writes.
     fn data_received(&self, data: &[u8]) {
         let _ = data;
     }
 
-    /// The peer will send no more. The result says what becomes of our side. By default the transport is closed.
+    /// The peer will send no more. The result says what happens to our side. By default the transport is closed.
     fn eof_received(&self) -> AfterEof {
         AfterEof::Close
     }
 
-    /// The connection is gone: `None` after a close of ours or of the peer's, else what went wrong. When this returns the
-    /// socket is closed, or is left to the loop: if we closed first, what the peer still sends is received and thrown
-    /// away for a while, since a closed socket would answer it with a reset, and the peer could lose our last bytes by
-    /// that.
+    /// The connection is gone. `error` is `None` after a close by us or by the peer; otherwise it says what went
+    /// wrong. When this returns, the socket is closed or left to the loop: if we closed first, the loop receives and
+    /// discards the peer's bytes for a while. A closed socket would answer them with a reset, which could cost the
+    /// peer our last bytes.
     fn connection_lost(&self, error: Option<ConnectionError>) {
         let _ = error;
     }
 
-    /// The transport's buffer went over its high-water mark: whoever produces bytes should stop for now.
+    /// The transport's buffer rose above its high-water mark: stop producing bytes for now.
     fn pause_writing(&self) {}
 
-    /// The transport's buffer went down to its low-water mark.
+    /// The transport's buffer fell to its low-water mark.
     fn resume_writing(&self) {}
 
-    /// The transport is closing from now on, and takes nothing more to send: `None` after a close or an abort, else
-    /// what went wrong. `connection_lost` follows in a later turn. It comes when [`Transport::is_closing`] begins to
-    /// return true. A layer passes it on to the protocol above it.
+    /// The transport is closing from now on and takes nothing more to send. `error` is `None` after a close or an
+    /// abort; otherwise it says what went wrong. This call comes when [`Transport::is_closing`] begins to return true;
+    /// `connection_lost` follows in a later turn. A layer passes the call on to the protocol above it.
     ///
-    /// After a send that failed, the input that is still there is delivered first, up to its end. Then
-    /// `connection_lost` comes, with the error of that send.
+    /// After a failed send, the remaining input is delivered first, up to its end. Then `connection_lost` comes with
+    /// the error of that send.
     fn connection_closing(&self, error: Option<ConnectionError>) {
         let _ = error;
     }
 
-    /// A protocol that is also a [`BufferedProtocol`] answers `Some(self)`, and then receives its bytes that way
-    /// instead of by `data_received`.
+    /// A protocol that is also a [`BufferedProtocol`] returns `Some(self)`. It then receives its bytes through that
+    /// trait instead of `data_received`.
     fn buffered(&self) -> Option<&dyn BufferedProtocol> {
         None
     }
 
-    /// A protocol that is a layer, with another protocol above it, answers the transport that it shows to that one.
-    /// Whoever ends a connection from outside, as a server does with its clients, ends it there, so that the layer can
-    /// say its own good-bye.
+    /// A protocol that is a layer, with another protocol above it, returns the transport that it gives to that
+    /// protocol. To end a connection from outside, as a server does with its clients, the crate calls this transport,
+    /// so that the layer can say its own good-bye.
     fn transport_above(&self) -> Option<Rc<dyn Transport>> {
         None
     }
 
-    /// The protocol that this one stands in front of to write its calls to a trace.
+    /// The protocol behind this one, if this one only writes the calls to a trace.
     #[doc(hidden)]
     fn behind_trace(&self) -> Option<Rc<dyn Protocol>> {
         None

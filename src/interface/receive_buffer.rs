@@ -11,7 +11,7 @@ use std::fmt;
 /// buffer.advance(5);
 /// buffer.consume(2);
 /// assert_eq!(buffer.filled(), b"llo");
-/// // What was consumed makes no room behind the filled part until all of it is consumed.
+/// // Consuming makes no room behind the filled part until nothing is left.
 /// assert_eq!((buffer.room().len(), buffer.capacity()), (3, 8));
 /// buffer.consume(3);
 /// assert_eq!(buffer.room().len(), buffer.capacity());
@@ -69,13 +69,13 @@ impl ReceiveBuffer {
         self.block.is_some()
     }
 
-    /// How many bytes the block has in all.
+    /// The size of the block in bytes.
     #[inline]
     pub fn capacity(&self) -> usize {
         self.block.as_ref().map_or(0, |block| block.memory.len())
     }
 
-    /// The part behind the filled one, to receive into. What was written there counts after
+    /// The part behind the filled one, to receive into. Bytes written there count as filled after
     /// [`advance`](ReceiveBuffer::advance).
     #[inline]
     pub fn room(&mut self) -> &mut [u8] {
@@ -85,11 +85,11 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Says that `n` bytes of the room are filled now.
+    /// Marks the first `n` bytes of the room as filled.
     ///
     /// # Panics
     ///
-    /// If there was less room than that.
+    /// If there is less room than that.
     #[inline]
     #[track_caller]
     pub fn advance(&mut self, n: usize) {
@@ -110,14 +110,14 @@ impl ReceiveBuffer {
         self.drop_front(n);
     }
 
-    /// As [`consume`](ReceiveBuffer::consume); says how many are left.
+    /// Like [`consume`](ReceiveBuffer::consume), and returns how many bytes are left.
     #[inline(always)]
     #[track_caller]
     pub(crate) fn drop_front(&mut self, n: usize) -> usize {
         self.take_front(n).1
     }
 
-    /// As [`consume`](ReceiveBuffer::consume); lends the bytes that are taken, and says how many are left.
+    /// Like [`consume`](ReceiveBuffer::consume), and returns the consumed bytes and how many are left.
     #[inline(always)]
     #[track_caller]
     pub(crate) fn take_front(&mut self, n: usize) -> (&[u8], usize) {
@@ -133,13 +133,13 @@ impl ReceiveBuffer {
         (block.memory.get(start..start + n).unwrap_or_default(), len - n)
     }
 
-    /// Makes room for `extra` bytes: by moving the filled part to the front where that frees at least as much as it
-    /// moves, else by doubling, so that the cost per byte stays the same for any sequence of calls.
+    /// Makes room for `extra` bytes: by moving the filled part to the front if that frees at least as much as it
+    /// moves, else by doubling. So the amortised cost per byte is constant for any sequence of calls.
     pub(crate) fn reserve(&mut self, extra: usize) {
         self.reserve_within(extra, usize::MAX);
     }
 
-    /// As [`reserve`](ReceiveBuffer::reserve), but doubles to at most `most` bytes, unless more are wanted than that.
+    /// Like [`reserve`](ReceiveBuffer::reserve), but doubles to at most `most` bytes, unless `extra` needs more.
     pub(crate) fn reserve_within(&mut self, extra: usize, most: usize) {
         if self.room().len() >= extra {
             return;
@@ -155,14 +155,14 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Makes the block large enough for `capacity` bytes, those that are filled included.
+    /// Makes the block large enough for `capacity` bytes, including the filled ones.
     pub(crate) fn grow(&mut self, capacity: usize) {
         if self.len() + self.room().len() < capacity {
             self.replace(capacity);
         }
     }
 
-    /// Another block takes the place of this one, with what is filled at its front.
+    /// Replaces the block with a new one that has the filled bytes at its front.
     fn replace(&mut self, capacity: usize) {
         let len = self.len();
         let mut memory = vec![0; capacity].into_boxed_slice();
@@ -170,8 +170,8 @@ impl ReceiveBuffer {
         *self = ReceiveBuffer::with(memory, len);
     }
 
-    /// Takes `n` bytes from the front. If they fill at least half of the block, they are taken with its memory, and
-    /// what is behind them moves into a new block of at least `capacity` bytes. Otherwise they are copied.
+    /// Takes `n` bytes from the front. If they start the block and fill at least half of it, they keep its memory, and
+    /// the bytes behind them move into a new block of at least `capacity` bytes. Otherwise they are copied.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! The waist for child processes: their pipes, their end, and what may be done to them.
+//! The waist for child processes: their pipes, their exit, and the operations on them.
 
 use std::fmt;
 use std::io;
@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::errors::ConnectionError;
 use crate::interface::Transport;
 
-/// A standard stream of a child process that is a pipe to us.
+/// A standard stream of a child process that is connected to us by a pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ChildPipe {
     /// Descriptor 0 of the child, which we write to.
@@ -25,35 +25,35 @@ pub enum ChildPipe {
 ///
 /// * for each pipe that is read: `pipe_data_received*`, then `pipe_connection_lost`, once;
 /// * for the pipe that is written: `pause_writing` and `resume_writing`, alternating, and `pipe_connection_lost`, once;
-/// * `process_exited`, once. What the child wrote last may come after it.
+/// * `process_exited`, once. The child's last output may come after it.
 ///
-/// `connection_lost` comes when the child has exited and all its pipes are lost. A process that the child has started,
-/// and that has inherited a pipe, can keep that pipe open for longer than the child lives.
+/// `connection_lost` comes when the child has exited and all its pipes are lost. A process that the child started and
+/// that inherited a pipe can keep that pipe open after the child has exited.
 ///
-/// All callbacks come from the loop, never from inside a call of yours, but for `pause_writing` (from a write to the
-/// child's standard input).
+/// All callbacks come from the loop, never from inside a call of yours, except `pause_writing` (from inside a write to
+/// the child's standard input).
 ///
 /// # Panics
 ///
-/// A panic is reported to the loop's exception handler. One in a callback of a pipe loses that pipe, and
-/// `pipe_connection_lost` comes with an error that says so. One in `connection_made` kills the child.
+/// A panic is reported to the loop's exception handler. A panic in a pipe's callback loses that pipe, and
+/// `pipe_connection_lost` comes with an error that says so. A panic in `connection_made` kills the child.
 ///
 /// # Examples
 ///
 /// [`LoopHandle::subprocess_exec`](crate::LoopHandle::subprocess_exec) has one.
 pub trait SubprocessProtocol {
-    /// The child runs. You may keep the transport.
+    /// The child is running. You may keep the transport.
     fn connection_made(&self, transport: Rc<dyn SubprocessTransport>) {
         let _ = transport;
     }
 
-    /// The child wrote bytes to its standard output or its standard error, at least one.
+    /// The child wrote at least one byte to its standard output or its standard error.
     fn pipe_data_received(&self, pipe: ChildPipe, data: &[u8]) {
         let _ = (pipe, data);
     }
 
-    /// A pipe is closed: by us, by the child, or with an error, such as `BrokenPipe` if the child has closed its standard
-    /// input and bytes for it are left.
+    /// A pipe is closed: by us, by the child, or because of an error, such as `BrokenPipe` if the child closed its
+    /// standard input before it took all the bytes.
     fn pipe_connection_lost(&self, pipe: ChildPipe, error: Option<ConnectionError>) {
         let _ = (pipe, error);
     }
@@ -62,27 +62,28 @@ pub trait SubprocessProtocol {
     fn process_exited(&self) {}
 
     /// The child has exited, and its pipes are lost. The error is `None` unless the system could not say how the child
-    /// has ended.
+    /// exited.
     fn connection_lost(&self, error: Option<ConnectionError>) {
         let _ = error;
     }
 
-    /// The buffer of the child's standard input went over its high-water mark.
+    /// The buffer of the child's standard input rose above its high-water mark.
     fn pause_writing(&self) {}
 
-    /// The buffer of the child's standard input went down to its low-water mark.
+    /// The buffer of the child's standard input fell to its low-water mark.
     fn resume_writing(&self) {}
 }
 
-/// What may be done to a child process. All methods take `&self`, and none blocks.
+/// Controls a child process. All methods take `&self`, and none blocks.
 ///
-/// Dropping it neither kills the child nor closes its pipes. The loop waits for the child, so that no zombie is left.
+/// Dropping the transport neither kills the child nor closes its pipes. The loop waits for the child, so no zombie is
+/// left.
 #[doc(alias = "BaseSubprocessTransport")]
 pub trait SubprocessTransport {
-    /// The child's number. After the child has exited the system may give it to another process.
+    /// The child's process ID. After the child has exited, the system may give it to another process.
     fn get_pid(&self) -> u32;
 
-    /// How the child has exited; `None` while it runs, and if the system could not say.
+    /// How the child exited; `None` while it runs, or if the system could not say.
     fn get_returncode(&self) -> Option<ExitStatus>;
 
     /// The transport of a pipe; `None` if the child has no such pipe, and once the pipe is lost.
@@ -92,32 +93,32 @@ pub trait SubprocessTransport {
     ///
     /// # Errors
     ///
-    /// `NotFound` if the child has exited; asyncio's name for that is `ProcessLookupError`. A child that has exited but
-    /// was not waited for yet takes any signal. `InvalidInput` if there is no such signal, or if it has no name, as a
-    /// real-time signal. The system's error if we may not send to the child.
+    /// `NotFound` if the child has exited (`ProcessLookupError` in asyncio). A child that has exited but was not
+    /// waited for yet accepts any signal. `InvalidInput` if there is no such signal, or if it has no name, like a
+    /// real-time signal. The system's error if we may not signal the child.
     #[doc(alias = "ProcessLookupError")]
     fn send_signal(&self, signal: i32) -> io::Result<()>;
 
-    /// Asks the child to end, by the signal `SIGTERM`.
+    /// Asks the child to exit, by sending `SIGTERM`.
     ///
     /// # Errors
     ///
-    /// As [`send_signal`](SubprocessTransport::send_signal).
+    /// As for [`send_signal`](SubprocessTransport::send_signal).
     fn terminate(&self) -> io::Result<()> {
         self.send_signal(libc::SIGTERM)
     }
 
-    /// Ends the child, by the signal `SIGKILL`.
+    /// Kills the child, by sending `SIGKILL`.
     ///
     /// # Errors
     ///
-    /// As [`send_signal`](SubprocessTransport::send_signal).
+    /// As for [`send_signal`](SubprocessTransport::send_signal).
     fn kill(&self) -> io::Result<()> {
         self.send_signal(libc::SIGKILL)
     }
 
-    /// Closes all pipes, and kills the child if it runs. What was written to its standard input still goes there, as far
-    /// as the child takes it before it is gone.
+    /// Closes all pipes, and kills the child if it is running. Bytes already written to its standard input are still
+    /// sent, as far as the child takes them before it is gone.
     fn close(&self);
 
     /// Whether [`close`](SubprocessTransport::close) was called.
