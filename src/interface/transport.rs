@@ -85,9 +85,9 @@ pub trait Transport {
     /// least one. It is for callers that have a lot to write and can offer the rest again, so that no byte is copied.
     ///
     /// `None` if nothing can be sent now, or if this transport does not support the operation;
-    /// [`writelines`](Transport::writelines) then keeps the bytes. If the system is full after earlier bytes that were
-    /// offered in this way, the protocol has been told to [pause](Protocol::pause_writing), and is told to resume when
-    /// the system takes more.
+    /// [`writelines`](Transport::writelines) then keeps the bytes. If the reason is that the system is full of bytes
+    /// that were offered in this way, the protocol has been told to [pause](Protocol::pause_writing), and is told to
+    /// resume when the system takes more.
     fn write_some(&self, parts: &[IoSlice<'_>]) -> Option<usize> {
         let _ = parts;
         None

@@ -1,15 +1,15 @@
 //! Bytes on their way out: gathered in this step, or left over from earlier ones.
 //!
-//! In the usual case they are one small vector that is filled, sent whole and given back. For a peer that does not read,
-//! they may become many, and must not be copied again and again while they do. So there is a first piece, which grows up to
-//! 64 KiB, and a list of further ones, which is only made when the first is full.
+//! Usually they are one small vector that is filled, sent whole and given back. If the peer does not read, there may
+//! be many bytes, and they must not be copied again and again as their number grows. So there is a first piece, which
+//! grows up to 64 KiB, and a list of further pieces, which is made only when the first is full.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use crate::constants::{BACKLOG_PIECE, PIECES_PER_SEND};
 
-/// The bytes and their memory, which the loop lends and gets back when all is sent.
+/// The bytes and their memory, which the loop lends and gets back when all bytes are sent.
 #[derive(Default)]
 pub(crate) struct Backlog {
     first: Vec<u8>,
@@ -21,7 +21,7 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
-    /// How much memory is kept.
+    /// How much memory the first piece has.
     #[inline]
     pub(crate) fn capacity(&self) -> usize {
         self.first.capacity()
@@ -38,19 +38,19 @@ impl Backlog {
         self.first.is_empty()
     }
 
-    /// What is to be sent, if it is one piece, as it mostly is.
+    /// The bytes to send, if they are one piece, as they usually are.
     #[inline]
     pub(crate) fn only_piece(&self) -> Option<&[u8]> {
         if self.rest_len == 0 { Some(self.front()) } else { None }
     }
 
-    /// The first piece, as far as it was not sent.
+    /// The part of the first piece that has not been sent.
     #[inline]
     pub(crate) fn front(&self) -> &[u8] {
         &self.first[self.sent..]
     }
 
-    /// Adds bytes, of which there must be some. Returns how many there are then.
+    /// Adds bytes, at least one. Returns how many there are now.
     #[inline(always)]
     pub(crate) fn push(&mut self, data: &[u8]) -> usize {
         debug_assert!(!data.is_empty());
@@ -62,7 +62,7 @@ impl Backlog {
         len
     }
 
-    /// Adds bytes for which there is no room behind the others.
+    /// Adds bytes if the first piece has no spare capacity for them, or further pieces follow it.
     #[cold]
     fn push_slowly(&mut self, data: &[u8]) -> usize {
         if self.first.is_empty() || self.rest_len == 0 && self.first.len() + data.len() <= BACKLOG_PIECE {
@@ -99,13 +99,13 @@ impl Backlog {
             self.first = next;
         }
         if self.rest.is_empty() {
-            // What a burst needed is not kept.
+            // The memory that a burst needed is not kept.
             self.rest = VecDeque::new();
         }
     }
 
-    /// Sends from the front, until nothing is left or not all that was offered was taken. `send` answers how much that
-    /// was.
+    /// Sends from the front until nothing is left or `send` takes less than it was offered. `send` returns how much it
+    /// took.
     #[cold]
     pub(crate) fn send_pieces<E>(&mut self, mut send: impl FnMut(&[IoSlice<'_>]) -> Result<usize, E>) -> Result<(), E> {
         while !self.is_empty() {
@@ -128,8 +128,8 @@ impl Backlog {
     }
 }
 
-/// Adds to a piece. It grows by doubling, but not over the size of a piece for what fits into one: a vector left to
-/// itself would hold twice that.
+/// Appends to a piece, which grows by doubling, but not beyond `BACKLOG_PIECE` while the bytes fit into that. A plain
+/// vector could grow to twice as much.
 fn append(piece: &mut Vec<u8>, data: &[u8]) {
     if piece.capacity() - piece.len() < data.len() {
         let wanted = piece.len() + data.len();

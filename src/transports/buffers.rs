@@ -1,4 +1,4 @@
-//! Memory that connections share: idle ones own no buffer.
+//! Memory that connections share: an idle connection owns no buffer.
 
 use std::cell::{Cell, RefCell};
 
@@ -8,28 +8,30 @@ use crate::constants::{
 };
 use crate::interface::ReceiveBuffer;
 
-/// Buffers that nobody uses just now.
+/// Buffers that are not in use.
 #[derive(Default)]
 pub(crate) struct Buffers {
-    /// The one that plain protocols receive into, since they keep nothing of it.
+    /// The buffer that plain protocols receive into. One is enough, since they keep nothing of it.
     lent: Cell<Option<Box<[u8]>>>,
-    /// For streams, in two sizes. The last one given back is the first one taken, since the cache still knows it.
+    /// For streams, in two sizes. The last buffer given back is taken first, since it is most likely still in the
+    /// cache.
     small: RefCell<Vec<ReceiveBuffer>>,
     large: RefCell<Vec<ReceiveBuffer>>,
-    /// One for gathering what a step writes: it is mostly sent, and so given back, before the next one is needed.
+    /// A buffer that gathers the writes of a step. One is enough: usually it is sent and given back before the next
+    /// one is needed.
     send: Cell<Option<Box<Backlog>>>,
 }
 
 impl Buffers {
-    /// Takes the plain protocols' buffer until the guard is dropped. A second borrower, who can only come from
-    /// inside the first's callback, gets one of its own.
+    /// Lends the plain protocols' buffer until the guard is dropped. A second borrower, which can only come from
+    /// inside the first one's callback, gets a buffer of its own.
     #[inline]
     pub(crate) fn lend(&self) -> Loan<'_> {
         let memory = self.lent.take().unwrap_or_else(|| vec![0; RECEIVE_SIZE].into_boxed_slice());
         Loan { buffers: self, memory }
     }
 
-    /// An empty buffer for a stream; a large one where the last receive filled a small one.
+    /// An empty buffer for a stream; a large one if the last receive filled a small one.
     #[inline]
     pub(crate) fn take(&self, large: bool) -> ReceiveBuffer {
         if large {
@@ -49,7 +51,7 @@ impl Buffers {
         }
     }
 
-    /// Takes back one that is not small; what has grown is not kept.
+    /// Takes back a buffer that is not small. One that has grown is not kept.
     #[cold]
     fn give_odd(&self, buffer: ReceiveBuffer) {
         if buffer.capacity() == LARGE_BUFFER {
@@ -57,13 +59,13 @@ impl Buffers {
         }
     }
 
-    /// Memory to gather what is written.
+    /// Memory to gather written bytes.
     #[inline]
     pub(crate) fn take_backlog(&self) -> Box<Backlog> {
         self.send.take().unwrap_or_default()
     }
 
-    /// Takes it back when its bytes have been sent.
+    /// Takes the memory back when its bytes have been sent.
     #[inline(always)]
     pub(crate) fn give_backlog(&self, backlog: Box<Backlog>) {
         if backlog.capacity() <= SPARE_SEND_LIMIT {

@@ -1,6 +1,6 @@
 //! Flow control: when a writer should pause, when it may resume, and when it writes too late.
 //!
-//! Pure: it is told sizes and answers [`FlowChange`]s. Whoever asks passes them on to the protocol.
+//! Pure: it is told sizes and returns [`FlowChange`]s, which the caller passes on to the protocol.
 
 use std::cell::{Cell, OnceCell};
 use std::fmt;
@@ -18,7 +18,7 @@ pub(crate) enum FlowChange {
 }
 
 impl FlowChange {
-    /// The protocol's method that tells it, with its name.
+    /// The protocol's method to call, with its name.
     pub(crate) fn method(self) -> (&'static str, fn(&dyn Protocol)) {
         match self {
             FlowChange::Pause => ("pause_writing", |protocol| protocol.pause_writing()),
@@ -27,24 +27,24 @@ impl FlowChange {
     }
 }
 
-/// The two marks, and what the writer was told last. `HIGH` is the high mark where none is set.
+/// The two marks, and what the writer was told last. `HIGH` is the default high mark.
 #[derive(Debug)]
 pub(crate) struct FlowControl<const HIGH: usize = DEFAULT_HIGH_WATER> {
-    /// The marks that were set. Few transports are given any, and the others have no memory for them.
+    /// The marks that were set. Few transports have any, and the others spend no memory on them.
     own: OnceCell<Box<Cell<Marks>>>,
     pause: Cell<Pause>,
     /// How many writes came after the connection was lost; it stops at 255.
     lost_writes: Cell<u8>,
 }
 
-/// What the writer was told last. So a [`FlowChange::Pause`] and its [`FlowChange::Resume`] alternate.
+/// What the writer was told last, which makes [`FlowChange::Pause`] and [`FlowChange::Resume`] alternate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pause {
     /// Nothing, or to resume.
     No,
-    /// To pause. It is told to resume at the low-water mark.
+    /// To pause. It will be told to resume at the low-water mark.
     UntilLow,
-    /// To pause. It is told to resume when nothing is left, since somebody waits for that.
+    /// To pause. It will be told to resume when nothing is left, since a caller waits for that.
     UntilSent,
 }
 
@@ -64,7 +64,7 @@ impl<const HIGH: usize> FlowControl<HIGH> {
     ///
     /// # Panics
     ///
-    /// If `low` is over `high`. Nothing has changed then.
+    /// If `low` is above `high`. Nothing is changed then.
     #[track_caller]
     pub(crate) fn set_limits(&self, high: Option<usize>, low: Option<usize>) {
         let high = high.unwrap_or_else(|| low.map_or(HIGH, |low| low.saturating_mul(4)));
@@ -74,7 +74,7 @@ impl<const HIGH: usize> FlowControl<HIGH> {
         self.own.get_or_init(|| Box::new(Cell::new(marks))).set(marks);
     }
 
-    /// `(low, high)`, in the order in which asyncio gives them.
+    /// `(low, high)`, in asyncio's order.
     pub(crate) fn limits(&self) -> (usize, usize) {
         let high = self.high();
         (self.own.get().map_or(high / 4, |own| own.get().low), high)
@@ -118,14 +118,14 @@ impl<const HIGH: usize> FlowControl<HIGH> {
         Some(FlowChange::Resume)
     }
 
-    /// Somebody waits until nothing is left of what there is now. The writer pauses until then.
+    /// A caller waits until all buffered bytes are sent, and the writer pauses until then.
     pub(crate) fn pause_until_sent(&self) -> Option<FlowChange> {
         let earlier = self.pause.replace(Pause::UntilSent);
         (earlier == Pause::No).then_some(FlowChange::Pause)
     }
 
-    /// Something was written after the connection was lost, and was dropped. The first few times nothing is said, since
-    /// the writer may not have heard of the loss yet; after that each is logged.
+    /// Bytes were written after the connection was lost, and were dropped. The first few writes are not logged, since
+    /// the writer may not have heard of the loss yet; each later one is.
     #[cold]
     pub(crate) fn write_was_lost(&self, transport: &dyn fmt::Debug) {
         let count = self.lost_writes.get().saturating_add(1);

@@ -1,7 +1,7 @@
-//! The outgoing half of a transport: what one step writes is gathered and goes out when the step ends.
+//! The outgoing half of a transport: the writes of one step are gathered and go out when the step ends.
 //!
-//! Pure: it keeps the bytes, is told what happened, and answers what the transport has to do. The transport sends,
-//! enlists itself with the loop, and speaks to the protocol.
+//! Pure: it keeps the bytes, is told what happened, and says what the transport has to do. The transport sends,
+//! enlists itself with the loop, and calls the protocol.
 
 use std::cell::Cell;
 use std::io::IoSlice;
@@ -12,9 +12,9 @@ use crate::constants::{DEFAULT_HIGH_WATER, GATHER_LIMIT};
 /// What the transport does after bytes were gathered.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum AfterWrite {
-    /// They go out by themselves: at the end of this step, or when there is room below.
+    /// Nothing: the bytes go out at the end of this step, or when there is room below.
     Nothing,
-    /// Join the loop's list of those who wrote in this step. The transport counts as enlisted from now on.
+    /// Join the loop's list of transports that wrote in this step. This one counts as enlisted from now on.
     Enlist,
     /// Send in the middle of the step: there are too many bytes to wait for its end.
     SendNow,
@@ -22,14 +22,14 @@ pub(crate) enum AfterWrite {
     Tell(FlowChange),
 }
 
-/// Bytes on their way out, when they are sent, and when the writer has to pause.
+/// The bytes on their way out; decides when they are sent, and when the writer has to pause.
 pub(crate) struct Gathering<const HIGH: usize = DEFAULT_HIGH_WATER> {
-    /// `None` most of the time: a transport that has nothing to send owns no memory for it. Invariant: what is here is
-    /// not empty.
+    /// `None` most of the time: a transport that has nothing to send owns no memory for it. Invariant: a backlog that
+    /// is here is not empty.
     backlog: Cell<Option<Box<Backlog>>>,
     flow: FlowControl<HIGH>,
-    /// Somebody will send at the end of this step: the loop, in whose list of those who wrote the transport stands, or
-    /// the transport itself, which called the protocol from the loop.
+    /// Whether the bytes are sent at the end of this step: by the loop, if the transport is in its list of those that
+    /// wrote, or by the transport itself, if it called the protocol from the loop.
     enlisted: Cell<bool>,
 }
 
@@ -55,7 +55,7 @@ impl<const HIGH: usize> Gathering<HIGH> {
         self.len() == 0
     }
 
-    /// Keeps bytes, of which there must be some. Returns how many are kept then.
+    /// Keeps bytes, at least one. Returns how many are kept now.
     #[inline(always)]
     pub(crate) fn push(&self, data: &[u8], buffers: &Buffers) -> usize {
         let mut backlog = self.backlog.take().unwrap_or_else(|| buffers.take_backlog());
@@ -64,7 +64,7 @@ impl<const HIGH: usize> Gathering<HIGH> {
         len
     }
 
-    /// Keeps the bytes of all pieces. Returns how many are kept then, or `None` if that is nothing.
+    /// Keeps the bytes of all pieces. Returns how many are kept now, or `None` if there are none.
     #[inline(always)]
     pub(crate) fn push_parts(&self, parts: &[IoSlice<'_>], buffers: &Buffers) -> Option<usize> {
         let mut backlog = match self.backlog.take() {
@@ -80,8 +80,8 @@ impl<const HIGH: usize> Gathering<HIGH> {
         Some(len)
     }
 
-    /// Bytes were gathered, and `size` stand in the way of the next one. A pause is only decided after an attempt to
-    /// send, unless there is no `room` below to attempt one.
+    /// Bytes were gathered, and `size` bytes are ahead of the next one. Whether to pause is decided only after an
+    /// attempt to send, unless there is no `room` below to attempt one.
     #[inline(always)]
     pub(crate) fn grew(&self, size: usize, room: bool) -> AfterWrite {
         if !room {
@@ -96,8 +96,8 @@ impl<const HIGH: usize> Gathering<HIGH> {
         }
     }
 
-    /// The transport calls its protocol from the loop and sends when that returns, so it needs no place in the loop's
-    /// list. The caller ends this by [`leave_step`](Gathering::leave_step).
+    /// The transport calls its protocol from the loop and sends when that call returns, so it need not join the loop's
+    /// list. The caller ends the step by [`leave_step`](Gathering::leave_step).
     #[inline(always)]
     pub(crate) fn own_step(&self) {
         self.enlisted.set(true);
@@ -109,24 +109,24 @@ impl<const HIGH: usize> Gathering<HIGH> {
         self.enlisted.set(false);
     }
 
-    /// Whether somebody sends at the end of this step.
+    /// Whether bytes are sent at the end of this step.
     #[inline]
     pub(crate) fn is_enlisted(&self) -> bool {
         self.enlisted.get()
     }
 
-    /// Whether this step's end has bytes to send.
+    /// Whether there are bytes to send at the end of this step.
     pub(crate) fn waits_for_step_end(&self) -> bool {
         self.is_enlisted() && !self.is_empty()
     }
 
-    /// Takes out what is kept, to send from its front. What is left of it is [put back](Gathering::put_back).
+    /// Takes out the kept bytes, to send from their front. The rest is [put back](Gathering::put_back).
     #[inline(always)]
     pub(crate) fn take(&self) -> Option<Box<Backlog>> {
         self.backlog.take()
     }
 
-    /// Puts back what is left. Returns whether that is nothing, whose memory goes back to the loop.
+    /// Puts back the unsent rest. Returns whether there is none; then the memory goes back to the loop.
     #[inline(always)]
     pub(crate) fn put_back(&self, backlog: Box<Backlog>, buffers: &Buffers) -> bool {
         let nothing_left = backlog.is_empty();
@@ -138,7 +138,7 @@ impl<const HIGH: usize> Gathering<HIGH> {
         nothing_left
     }
 
-    /// Drops what is kept. Returns whether that was anything.
+    /// Drops the kept bytes. Returns whether there were any.
     pub(crate) fn give_up(&self) -> bool {
         self.backlog.take().is_some()
     }
@@ -160,10 +160,10 @@ mod tests {
         /// The transport calls its protocol from the loop.
         OwnStep,
         StepEnds,
-        /// The kernel takes so many bytes.
+        /// The kernel takes this many bytes.
         Takes(usize),
         Limits(Option<usize>, Option<usize>),
-        /// Somebody waits for the last byte.
+        /// A caller waits for the last byte.
         UntilSent,
         GiveUp,
     }

@@ -1,18 +1,18 @@
-//! A guard against what may happen while somebody else's code runs: a panic, or being dropped at an await point.
+//! A guard for code that may not run to its end: user code may panic, and a future may be dropped at an await point.
 
 /// Does something when it is dropped, unless it was [disarmed](Guard::disarm).
 #[must_use = "it acts at once unless it is kept"]
 pub(crate) struct Guard<F: Fn() + Copy>(F);
 
 impl<F: Fn() + Copy> Guard<F> {
-    /// What is to be done may only borrow, so that nothing is left behind by a guard that is forgotten.
+    /// The action is `Copy`, so it can only borrow, and a forgotten guard leaks nothing.
     #[inline]
     pub(crate) fn new(action: F) -> Self {
         Guard(action)
     }
 
-    /// What it guarded against has not happened. A flag in the guard, in place of forgetting it, would cost a received
-    /// message 6 instructions.
+    /// The code has run to its end. A flag in the guard, instead of forgetting it, would cost 6 instructions per
+    /// received message.
     #[inline]
     pub(crate) fn disarm(self) {
         std::mem::forget(self);
@@ -20,7 +20,7 @@ impl<F: Fn() + Copy> Guard<F> {
 }
 
 impl<F: Fn() + Copy> Drop for Guard<F> {
-    // Inlined, so that the guard itself is nowhere in memory.
+    // Inlined, so that the guard itself never stands in memory.
     #[inline(always)]
     fn drop(&mut self) {
         (self.0)();

@@ -13,7 +13,7 @@
 //! 1 [`Life::begin_closing`]; 2 [`Life::stop_sending`]; 3 [`Life::begin_losing`]; 4 [`Life::end`], which leads from any
 //! phase to Lost when the loop closes.
 //!
-//! Pure: it keeps account, and the transport acts.
+//! Pure: it only keeps track, and the transport acts.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -24,10 +24,10 @@ use crate::errors::ConnectionError;
 pub(crate) enum Phase {
     /// Data goes both ways, as far as each direction is open.
     Open,
-    /// `close` was called: nothing is delivered any more, and what is buffered still goes out. There is some.
+    /// `close` was called while bytes were buffered: nothing more is delivered, and those bytes still go out.
     Closing,
-    /// A send failed, so our direction has ended: nothing is buffered, and what is written is dropped. What the peer has
-    /// sent still goes to the protocol, however long it pauses reading. When the peer's direction has ended too, the
+    /// A send failed, so our direction has ended: nothing is buffered, and further writes are dropped. The peer's
+    /// bytes still go to the protocol, however long it pauses reading. When the peer's direction has ended too, the
     /// connection is lost with the error of the send. A datagram endpoint is never in this phase.
     Receiving,
     /// `connection_lost` is scheduled. Nothing is buffered, and nothing is waited for.
@@ -38,21 +38,21 @@ pub(crate) enum Phase {
 
 /// How a connection ends.
 pub(crate) enum Ending {
-    /// By `close`, or the peer closed and our side followed: what was written has gone out.
+    /// By `close`, or because the peer closed and our side followed: all written bytes have gone out.
     Closed,
     /// By `abort`.
     Aborted,
     /// By an error. If a send had failed before, the protocol is told the error of the send, which came first.
     Failed(ConnectionError),
-    /// By a panic of the protocol. It is told this, whatever had gone wrong before.
+    /// By a panic of the protocol, which is told of the panic whatever went wrong before.
     Panicked(ConnectionError),
 }
 
 pub(crate) struct Life<P: ?Sized> {
     phase: Cell<Phase>,
-    /// `None` in Lost, and only there. That cuts the cycle: a protocol mostly holds its transport.
+    /// `None` in Lost, and only there. That cuts the cycle, since a protocol usually holds its transport.
     protocol: Cell<Option<Rc<P>>>,
-    /// What `connection_lost` will be told. `None` in Open and Closing, and again in Lost.
+    /// The error that `connection_lost` will get. `None` in Open and Closing, and again in Lost.
     failure: Cell<Option<ConnectionError>>,
 }
 
@@ -83,7 +83,7 @@ impl<P: ?Sized> Life<P> {
         protocol
     }
 
-    /// Another protocol is served from now on. A transport that is lost serves none any more.
+    /// Replaces the protocol. A transport that is lost no longer has one.
     pub(crate) fn set_protocol(&self, protocol: Rc<P>) {
         if self.phase.get() != Phase::Lost {
             self.protocol.set(Some(protocol));
@@ -96,7 +96,7 @@ impl<P: ?Sized> Life<P> {
         failure
     }
 
-    /// `close` was called. Returns whether it was open until now.
+    /// `close` was called. Returns whether the transport was open until now.
     pub(crate) fn begin_closing(&self) -> bool {
         let was_open = self.is_open();
         if was_open {
@@ -105,7 +105,7 @@ impl<P: ?Sized> Life<P> {
         was_open
     }
 
-    /// A send failed while it was open, and the peer may still send.
+    /// A send failed while the transport was open, and the peer may still send.
     pub(crate) fn stop_sending(&self, error: ConnectionError) {
         debug_assert!(self.is_open(), "a send failed in {:?}", self.phase.get());
         self.phase.set(Phase::Receiving);
@@ -125,7 +125,7 @@ impl<P: ?Sized> Life<P> {
         Some(self.phase.replace(Phase::Losing))
     }
 
-    /// It is lost. Returns the protocol, which is served no longer, and what it is to be told.
+    /// The transport is lost. Returns the protocol, which is no longer kept, and the error to tell it.
     pub(crate) fn end(&self) -> (Option<Rc<P>>, Option<ConnectionError>) {
         self.phase.set(Phase::Lost);
         (self.protocol.take(), self.failure.take())
@@ -146,7 +146,7 @@ mod tests {
         life.end().1.map(|error| error.to_string())
     }
 
-    /// A life in each of its phases.
+    /// One life in each phase.
     fn lives() -> Vec<Life<str>> {
         let reach = |steps: &[fn(&Life<str>)]| {
             let life = Life::<str>::new("protocol".into());
@@ -192,7 +192,7 @@ mod tests {
             let life = Life::<str>::new("protocol".into());
             first.into_iter().for_each(|text| life.stop_sending(error(text)));
             life.begin_losing(ending);
-            // What comes after the end is not told.
+            // An error that comes after the end is not told.
             assert_eq!(life.begin_losing(Ending::Panicked(error("late"))), None);
             told(&life)
         };

@@ -1,4 +1,4 @@
-//! What all transports share, and what no socket, clock or loop is needed for.
+//! The parts that all transports share and that need no socket, clock or loop.
 
 mod backlog;
 mod buffers;
