@@ -1,7 +1,7 @@
-//! A connection in memory, both of whose ends are on one loop.
+//! A connection in memory, with both ends on one loop.
 //!
-//! No selector watches it. Whatever one end does that the other may wait for, it tells the loop, as an event of a selector
-//! would. So the transports above are those of sockets, with all that these do.
+//! No selector watches it. When one end does something that the other may wait for, it tells the loop, as a selector's
+//! event would. So the transports above are the same as for sockets and behave alike.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -32,7 +32,7 @@ pub(crate) fn connected_in_memory(event_loop: &LoopHandle) -> (Connected, Connec
     (end(fds[0], fds[1], &there, &back), end(fds[1], fds[0], &back, &there))
 }
 
-/// A number for an end, by which the reactor finds its source: below zero, where the system has no descriptors.
+/// A number by which the reactor finds an end's source. It is negative, so it is never a descriptor of the system.
 fn next_number() -> RawFd {
     thread_local! {
         static NEXT: Cell<RawFd> = const { Cell::new(-2) };
@@ -61,7 +61,7 @@ struct Way {
     nobody_receives: Cell<bool>,
 }
 
-/// What comes behind the bytes that are on their way.
+/// What comes after the bytes that are on their way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Sending {
     /// Perhaps more bytes.
@@ -69,7 +69,7 @@ enum Sending {
     Open,
     /// The end.
     Ended,
-    /// The error that what was received is not all.
+    /// A reset: the receiver gets an error, since it has not received everything.
     Reset,
 }
 
@@ -101,7 +101,7 @@ impl Conduit for End {
             };
         }
         let was_full = bytes.len() == MEMORY_ROOM;
-        // A queue is two slices, and one read takes from the first only.
+        // A `VecDeque` is two slices, and one read takes from the first only.
         let first = bytes.read(into)?;
         let received = first + bytes.read(&mut into[first..])?;
         drop(bytes);

@@ -11,18 +11,18 @@ use crate::interface::{Protocol, Transport};
 use crate::net::port::{Network, Ways};
 
 impl LoopHandle {
-    /// Receives what comes through a pipe: the read end of a FIFO, a terminal or another character device, or a
-    /// socket. The transport owns it, and closes it at its end.
+    /// Receives bytes from a pipe: the read end of a FIFO, a terminal or another character device, or a socket. The
+    /// transport owns the pipe, and closes it when it is done.
     ///
-    /// Whatever `eof_received` answers, `connection_lost(None)` follows. Nothing can be written. A device that is
+    /// Whatever `eof_received` returns, `connection_lost(None)` follows. Nothing can be written. A device that is
     /// always ready is read once in each turn: `/dev/null` ends at once, `/dev/zero` never does.
     ///
     /// The pipe is made non-blocking. That is a property of the open file and not of the descriptor, so duplicates
-    /// share it, also those that another process has inherited. A shell resets its terminal by itself.
+    /// share it, even those that another process has inherited. A shell resets its terminal by itself.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before it is done closes the pipe.
+    /// Dropping the future before it completes closes the pipe.
     ///
     /// # Errors
     ///
@@ -81,25 +81,25 @@ impl LoopHandle {
         )
     }
 
-    /// Sends into a pipe: the write end of a FIFO, a terminal or another character device, or a socket. The
-    /// transport owns it, and closes it at its end.
+    /// Sends bytes into a pipe: the write end of a FIFO, a terminal or another character device, or a socket. The
+    /// transport owns the pipe, and closes it when it is done.
     ///
-    /// When nobody reads any more, `connection_lost` comes: with `BrokenPipe` if bytes are left, otherwise with `None`.
-    /// With a FIFO or a socket that is noticed even if nothing is written. `write_eof` closes. What the peer of a
-    /// socket sends comes by `data_received`.
+    /// When the reader is gone, `connection_lost` comes: with `BrokenPipe` if bytes are left, otherwise with `None`.
+    /// With a FIFO or a socket, that is noticed even if nothing is written. `write_eof` closes the pipe. Bytes that
+    /// the peer of a socket sends are passed to `data_received`.
     ///
-    /// Writing to a pipe that nobody reads raises SIGPIPE. Rust programs ignore that signal from their start on. A
-    /// program that has set it back to its default is ended by it.
+    /// Writing to a pipe without a reader raises SIGPIPE. Rust programs ignore that signal from the start. A program
+    /// that has reset it to its default is killed by it.
     ///
     /// The pipe is made non-blocking, as [`connect_read_pipe`](LoopHandle::connect_read_pipe) says.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before it is done closes the pipe.
+    /// Dropping the future before it completes closes the pipe.
     ///
     /// # Errors
     ///
-    /// As [`connect_read_pipe`](LoopHandle::connect_read_pipe).
+    /// As for [`connect_read_pipe`](LoopHandle::connect_read_pipe).
     ///
     /// # Examples
     ///
@@ -158,7 +158,7 @@ impl LoopHandle {
         pipe: OwnedFd,
         ways: Ways,
     ) -> io::Result<(Rc<dyn Transport>, Rc<P>)> {
-        // Opening may fail at once, and a task that tries again in a loop must not keep the thread.
+        // Opening may fail at once, and a task that tries again in a loop must not hog the thread.
         costly_operation().await;
         let connected = self.network().adopt_pipe(self, pipe, ways)?;
         let protocol = factory();
@@ -166,7 +166,7 @@ impl LoopHandle {
         Ok((opened.until_made().await?, protocol))
     }
 
-    /// Opens a transport of a pipe, whose protocol is told `connection_made` in the next turn.
+    /// Opens a transport for a pipe. Its protocol is told `connection_made` in the next turn.
     #[cfg(feature = "process")]
     pub(crate) fn open_pipe(
         &self,

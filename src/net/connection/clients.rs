@@ -1,7 +1,7 @@
 //! The connections of a server.
 //!
-//! A connection counts as connected until it is lost for its protocol. If its socket lingers after that, it counts as
-//! lingering until the socket is closed. Both counts are held by a value that is dropped at the end, so none is
+//! A connection counts as connected until its protocol has lost it. If its socket lingers after that, it counts as
+//! lingering until the socket is closed. Each count is held by a value that is dropped at the end, so none is
 //! forgotten.
 
 use std::cell::{Cell, RefCell};
@@ -19,12 +19,12 @@ use crate::reactor::Source;
 /// The connections that a server accepted and that have not ended.
 #[derive(Default)]
 pub(crate) struct Clients {
-    /// Those that are not yet lost.
+    /// Connections that are not lost yet.
     connected: RefCell<Slab<Weak<dyn Transport>>>,
-    /// Those that are lost for their protocols, and whose sockets are not yet closed.
+    /// Connections that their protocols have lost and whose sockets are not closed yet.
     lingering: RefCell<Slab<Weak<dyn Source>>>,
-    /// Nothing more is added, so waiters are woken when the last connection has ended. Before that nobody could be done
-    /// waiting.
+    /// No connection will be added, so waiters are woken when the last one has ended. Until this is set, no wait can
+    /// be over.
     watched: Cell<bool>,
     changed: Waiters,
 }
@@ -42,19 +42,19 @@ pub(crate) struct LingeringAttachment {
 }
 
 impl Clients {
-    /// Counts a connection until what this returns is dropped.
+    /// Counts a connection until the returned value is dropped.
     pub(crate) fn add(self: &Rc<Self>, transport: &Rc<dyn Transport>) -> Attachment {
         let place = self.connected.borrow_mut().insert(Rc::downgrade(transport));
         Attachment { clients: Rc::clone(self), place }
     }
 
-    /// How many are not yet lost.
+    /// How many connections are not lost yet.
     pub(crate) fn connected(&self) -> usize {
         self.connected.borrow().len()
     }
 
-    /// The topmost transport of each connection that is not yet lost. With TLS that is the one that ends the session in
-    /// order.
+    /// The topmost transport of each connection that is not lost yet. With TLS, that is the one that ends the session
+    /// in order.
     pub(crate) fn transports(&self) -> Vec<Rc<dyn Transport>> {
         let connected: Vec<_> = self.connected.borrow().iter().filter_map(|(_, client)| client.upgrade()).collect();
         connected.into_iter().map(|client| topmost(client)).collect()
@@ -68,7 +68,7 @@ impl Clients {
         self.transports().iter().for_each(|client| client.abort());
     }
 
-    /// Closes the sockets that linger, whatever their peers still send.
+    /// Closes the lingering sockets, even if their peers still send.
     pub(crate) fn stop_lingering(&self, event_loop: &LoopHandle) {
         let lingering: Vec<_> = self.lingering.borrow().iter().filter_map(|(_, client)| client.upgrade()).collect();
         for client in lingering {
@@ -78,27 +78,27 @@ impl Clients {
         }
     }
 
-    /// No connection will be added, so from now on waiters have to be woken.
+    /// Says that no connection will be added: from now on, waiters have to be woken.
     pub(crate) fn no_more_come(&self) {
         self.watched.set(true);
         self.changed.wake_all();
     }
 
-    /// Waits until `no_more_come` was called and all are lost.
+    /// Waits until `no_more_come` was called and all connections are lost.
     pub(crate) async fn all_lost(&self) {
         self.changed
             .wait(Reason::polled(Awaited::Shutdown), || (self.watched.get() && self.connected() == 0).then_some(()))
             .await;
     }
 
-    /// Waits until `no_more_come` was called and the sockets of all are closed.
+    /// Waits until `no_more_come` was called and all sockets are closed.
     pub(crate) async fn all_closed(&self) {
         let none = || self.watched.get() && self.connected() == 0 && self.lingering.borrow().is_empty();
         self.changed.wait(Reason::polled(Awaited::Shutdown), || none().then_some(())).await;
     }
 
     fn one_has_ended(&self) {
-        // All waiters wait for the last connection. Waking each of them for every connection would cost connections
+        // All waiters wait for the last connection. Waking all of them for every connection would cost connections
         // times waiters.
         if self.watched.get() && self.connected() == 0 {
             self.changed.wake_all();
@@ -107,7 +107,7 @@ impl Clients {
 }
 
 impl Attachment {
-    /// The connection is lost for its protocol, but its socket lingers.
+    /// The protocol has lost the connection, but the socket lingers.
     pub(crate) fn linger(self, lingering: &Rc<dyn Source>) -> LingeringAttachment {
         let place = self.clients.lingering.borrow_mut().insert(Rc::downgrade(lingering));
         LingeringAttachment { clients: Rc::clone(&self.clients), place }

@@ -1,55 +1,54 @@
-//! What a transport drives: something that bytes go through.
+//! The conduit: what a transport drives and bytes go through.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, RawFd};
 use std::rc::Rc;
 
-/// What a connection's bytes go through, mostly both ways. Nothing here may block, or call the loop.
+/// Carries a connection's bytes, usually both ways. No method may block or call the loop.
 ///
-/// A transport has the type of its conduit for a parameter, so that what it does for every message is compiled in one
-/// piece with it.
+/// A transport is generic over its conduit, so that the code that runs for every message is compiled for that type.
 pub trait Conduit: 'static {
-    /// Receives. Zero says that the peer has ended its side.
+    /// Receives bytes. Zero means that the peer has ended its side.
     ///
     /// # Errors
     ///
     /// `WouldBlock` if nothing is there now. After any other error the connection is lost.
     fn recv(&self, into: &mut [u8]) -> io::Result<usize>;
 
-    /// Sends as much as can be taken now.
+    /// Sends as many bytes as can be taken now.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if that is nothing. After any other error nothing more is sent.
+    /// `WouldBlock` if none can be taken. After any other error nothing more is sent.
     fn send(&self, data: &[u8]) -> io::Result<usize>;
 
-    /// Sends several pieces, in order, as one [`send`](Conduit::send) of them all would.
+    /// Sends several pieces in order, as a single [`send`](Conduit::send) of all of them would.
     ///
     /// # Errors
     ///
-    /// As [`send`](Conduit::send).
+    /// As for [`send`](Conduit::send).
     fn send_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Ends our side: the peer receives what was sent, and then the end.
+    /// Ends our side: the peer receives the bytes that were sent, and then the end.
     ///
     /// # Errors
     ///
-    /// If the peer can be told nothing any more.
+    /// If the peer can no longer be told.
     fn shutdown_write(&self) -> io::Result<()>;
 
-    /// When it is dropped the peer is told by an error, if the kind of connection has one for that, that what it
-    /// received is not all.
+    /// Makes dropping the conduit tell the peer, by an error such as a reset, that what it received is not all. Does
+    /// nothing if the kind of connection has no such error.
     fn reset_on_close(&self) {}
 
-    /// The number under which a selector watches it.
+    /// The number under which a selector watches the conduit.
     fn fd(&self) -> RawFd;
 
-    /// The socket, where there is one.
+    /// The socket, if there is one.
     fn socket(self: Rc<Self>) -> Option<Rc<dyn AsFd>> {
         None
     }
 
-    /// The pipe, where it is one.
+    /// The pipe, if the conduit is one.
     fn pipe(self: Rc<Self>) -> Option<Rc<dyn AsFd>> {
         None
     }
@@ -59,8 +58,8 @@ pub trait Conduit: 'static {
         Ways::Both
     }
 
-    /// Whether the selector is not to watch it, because an attempt never has to wait, as at some devices. Of the conduits
-    /// of this crate those in memory are not watched either: their ends tell each other what has become ready.
+    /// Whether the selector is not to watch the conduit, because an attempt never has to wait, as with some devices.
+    /// This crate's conduits in memory are not watched either: their ends tell each other what has become ready.
     fn is_unwatched(&self) -> bool {
         false
     }
@@ -69,10 +68,10 @@ pub trait Conduit: 'static {
 /// Which ways bytes can go through a [`Conduit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ways {
-    /// They arrive and leave.
+    /// Bytes arrive and leave.
     Both,
-    /// They only arrive: nothing can be written, and after their end there is nothing more to do.
+    /// Bytes only arrive: nothing can be written, and after their end there is nothing more to do.
     In,
-    /// They only leave. What is received is that nobody reads any more: the end of the stream.
+    /// Bytes only leave. The only thing received is the end of the stream, when the reader is gone.
     Out,
 }

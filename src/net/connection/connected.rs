@@ -1,4 +1,4 @@
-//! A connection that has no transport yet: what was accepted, or what connecting made.
+//! A connection that has no transport yet, made by accepting or by connecting.
 
 use std::fmt;
 use std::io;
@@ -8,14 +8,14 @@ use crate::event_loop::LoopHandle;
 use crate::interface::{Address, Protocol, Transport};
 use crate::net::connection::{Clients, Conduit, ConduitTransport, Made, Names, Watch, Ways, until_made};
 
-/// A connection that has no transport yet. A [`Network`](crate::network::Network) makes it of a [`Conduit`].
+/// A connection that has no transport yet. A [`Network`](crate::network::Network) makes one from a [`Conduit`].
 ///
-/// It knows how to open a transport that is compiled in one piece with its conduit, so that nothing on the way from a
-/// socket to a protocol has to look for the right kind of `recv`.
+/// It can open a transport that is compiled for its type of conduit, so that no `recv` on the path from a socket to a
+/// protocol needs dynamic dispatch.
 ///
 /// # Examples
 ///
-/// A network in which everybody says his own address, and then nothing more:
+/// A network in which every peer sends its own address, and then nothing more:
 ///
 /// ```
 /// use std::cell::RefCell;
@@ -29,7 +29,7 @@ use crate::net::connection::{Clients, Conduit, ConduitTransport, Made, Names, Wa
 /// # use waterwheel::network::{Acceptor, BindOptions, DatagramConduit, DatagramOptions, Hints};
 /// use waterwheel::{Address, EventLoop, LoopHandle, open_connection};
 ///
-/// /// What somebody still has to say.
+/// /// What a peer still has to say.
 /// struct Speech(RefCell<VecDeque<u8>>);
 ///
 /// impl Conduit for Speech {
@@ -49,7 +49,7 @@ use crate::net::connection::{Clients, Conduit, ConduitTransport, Made, Names, Wa
 ///         -1
 ///     }
 ///     fn is_unwatched(&self) -> bool {
-///         true // Nobody ever has to wait for it.
+///         true // An attempt never has to wait.
 ///     }
 /// }
 ///
@@ -82,13 +82,14 @@ use crate::net::connection::{Clients, Conduit, ConduitTransport, Made, Names, Wa
 /// # Ok::<(), io::Error>(())
 /// ```
 pub struct Connected {
-    /// The descriptor is watched already. First, so that the selector lets go of it before it is closed.
+    /// A watch of the descriptor, if there is one already. It is the first field, so that the selector lets go of the
+    /// descriptor before it is closed.
     watch: Option<Watch>,
     conduit: Rc<dyn Open>,
     names: Names,
 }
 
-/// What a connection has become: its transport, and who is told when its protocol knows of it.
+/// A connection that was opened: its transport, and a promise that is set when its protocol knows of it.
 pub(crate) struct Opened {
     pub(crate) transport: Rc<dyn Transport>,
     made: Made,
@@ -113,15 +114,15 @@ impl Connected {
         Connected { watch: None, conduit: Rc::new(conduit), names: Names::default() }
     }
 
-    /// The names of the peer and of our end. The latter is shared, since the connections of one listener mostly have
-    /// one and the same.
+    /// Sets the names of the peer and of our end. The latter is shared, since connections of one listener usually have
+    /// the same one.
     pub fn with_names(mut self, peer: Option<Address>, local: Option<Rc<Address>>) -> Self {
         self.names = Names { peer, local };
         self
     }
 
-    /// What bytes go through, the name of the peer, and that of our end. So a network that stands in front of another one
-    /// can put something of its own in front of the conduit: to count, to record, or to spoil what passes.
+    /// The conduit, the name of the peer, and the name of our end. With this, a network that wraps another one can
+    /// wrap the conduit too: to count, record or spoil the bytes that pass.
     ///
     /// # Examples
     ///
@@ -164,19 +165,19 @@ impl Connected {
     ///     }
     /// }
     ///
-    /// /// For the `connect` of a network in front of another one.
+    /// /// For the `connect` of a network that wraps another one.
     /// fn counted(connected: Connected, received: &Rc<Cell<usize>>) -> Connected {
     ///     let (inner, peer, local) = connected.into_parts();
     ///     Connected::new(Counted { inner, received: Rc::clone(received) }).with_names(peer, local)
     /// }
     /// ```
     pub fn into_parts(self) -> (Rc<dyn Conduit>, Option<Address>, Option<Rc<Address>>) {
-        // Whoever watches it next registers it anew, which brings what is ready once more.
+        // The next watch registers the descriptor anew, which reports its readiness once more.
         drop(self.watch);
         (self.conduit.into_conduit(), self.names.peer, self.names.local)
     }
 
-    /// The transport takes over a watch that there is already, which saves the selector a registration.
+    /// Gives the transport a watch that exists already, which saves a registration with the selector.
     pub(crate) fn with_watch(mut self, watch: Watch) -> Self {
         self.watch = Some(watch);
         self
@@ -186,8 +187,8 @@ impl Connected {
         self.names.peer.as_ref()
     }
 
-    /// Opens a transport. `connection_made` comes in the next turn; reading starts after it. If it is the connection of a
-    /// server, that counts it among its `clients`.
+    /// Opens a transport. `connection_made` comes in the next turn; reading starts after it. If the connection belongs
+    /// to a server, it is counted among the server's `clients`.
     ///
     /// # Errors
     ///
@@ -208,7 +209,7 @@ impl fmt::Debug for Connected {
     }
 }
 
-/// Every conduit opens the transport of its kind.
+/// Opens the transport for its type of conduit.
 trait Open {
     fn open(
         self: Rc<Self>,

@@ -1,6 +1,6 @@
 //! A layer between a connection and its protocol, such as TLS. It is a protocol for the transport below, and a
-//! transport for the application. This file knows that there can be a layer and when it is ready, but not which one it
-//! is.
+//! transport for the application. This file knows that there can be a layer and when it is ready, but not which layer
+//! it is.
 
 use std::fmt;
 use std::io;
@@ -17,7 +17,7 @@ pub(crate) struct Layered {
     pub(crate) below: Rc<dyn Protocol>,
     /// What faces the application. It can be used once `made` is set.
     pub(crate) above: Rc<dyn Transport>,
-    /// Set when the application's protocol was told `connection_made`, or with the reason why it never is.
+    /// Set when the application's protocol was told `connection_made`, or with the reason why it never will be.
     pub(crate) made: Made,
 }
 
@@ -32,7 +32,8 @@ pub(crate) fn topmost(mut transport: Rc<dyn Transport>) -> Rc<dyn Transport> {
 /// Puts a layer under the application's protocol. Called once for each connection.
 pub(crate) type MakeLayer = Rc<dyn Fn(&LoopHandle, Rc<dyn Protocol>) -> io::Result<Layered>>;
 
-/// Checks the settings of a layer. A client gives the host that it connects to, unless that is empty or has no name.
+/// Checks the settings of a layer. A client gives the host that it connects to, unless the host is empty or has no
+/// name.
 pub(crate) type PrepareLayer = Box<dyn FnOnce(LayerSettings, Option<&str>) -> io::Result<MakeLayer>>;
 
 /// The settings of a layer that a builder was given, in any order.

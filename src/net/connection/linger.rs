@@ -1,9 +1,9 @@
 //! The end of a connection whose peer has not ended its side.
 //!
 //! The kernel answers input for a closed socket with a reset, and a peer that receives a reset may lose the reply that
-//! was sent to it just before. So after our side has ended, what the peer still sends is received and thrown away. The
-//! socket is closed when the peer has ended its side, or has sent too much, or has sent nothing for too long, or has gone
-//! on for too long.
+//! was sent to it just before. So after our side has ended, the peer's bytes are received and thrown away. The socket
+//! is closed when the peer has ended its side, has sent too much, has sent nothing for too long, or has gone on for
+//! too long.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -17,25 +17,25 @@ use crate::net::connection::clients::{Attachment, LingeringAttachment};
 use crate::net::connection::conduit::Conduit;
 use crate::reactor::{Again, Direction, Registration, Source};
 
-/// How many receives one turn makes at the most.
+/// At most this many receives are made in one turn.
 const RECEIVES_PER_TURN: usize = 4;
 
-/// A connection that is lost for its protocol, and whose outgoing side has ended.
+/// A connection that its protocol has lost, and whose outgoing side has ended.
 pub(crate) struct Lingering {
     this: Weak<Lingering>,
     event_loop: LoopHandle,
     registration: Registration,
     /// `None` once closed.
     conduit: RefCell<Option<Rc<dyn Conduit>>>,
-    /// How many more bytes are received at the most.
+    /// At most this many more bytes are received.
     left: Cell<usize>,
     /// When the last bytes came, or when the lingering began.
     quiet_since: Cell<Instant>,
-    /// When it is closed, whatever comes.
+    /// When the socket is closed, even if bytes still come.
     longest: Instant,
-    /// Runs until it is closed.
+    /// Runs until the socket is closed.
     timer: Cell<Option<TimerHandle>>,
-    /// The server that accepted the connection counts it until it is closed.
+    /// The server that accepted the connection counts it until the socket is closed.
     attachment: Cell<Option<LingeringAttachment>>,
 }
 
@@ -49,7 +49,7 @@ enum Discarded {
 }
 
 impl Lingering {
-    /// Takes over a conduit that is watched under `registration`. Returns the source that was watched before.
+    /// Takes over a conduit that is watched under `registration`. Returns the source that watched it before.
     pub(crate) fn begin(
         event_loop: &LoopHandle,
         registration: &Registration,
@@ -76,9 +76,9 @@ impl Lingering {
         earlier
     }
 
-    /// Closes when nothing has come for too long, or when it has gone on for too long. Setting the timer anew for all that
-    /// comes would be expensive. Instead, when it is due, it looks at the time of the last bytes, and is set anew if they
-    /// are recent.
+    /// Closes the socket when nothing has come for too long, or when lingering has gone on for too long. Setting the
+    /// timer anew for each receive would be expensive. Instead, when the timer is due, its callback checks when the
+    /// last bytes came, and sets it anew if they are recent.
     fn close_when_quiet(&self) {
         let (this, end) = (self.this.clone(), self.end());
         let timer = self.event_loop.call_at(end, move || {
@@ -92,7 +92,7 @@ impl Lingering {
         self.timer.set(Some(timer));
     }
 
-    /// When it is closed, if nothing comes any more.
+    /// When the socket is closed if nothing more comes.
     fn end(&self) -> Instant {
         (self.quiet_since.get() + LINGER_TIME).min(self.longest)
     }
@@ -150,7 +150,7 @@ impl Source for Lingering {
             timer.cancel();
         }
         drop(self.conduit.take());
-        // Last, since the server may only hear of it when the socket is closed.
+        // Last, since the server may hear of the end only when the socket is closed.
         drop(self.attachment.take());
     }
 

@@ -1,4 +1,4 @@
-//! The last step of opening a transport: its protocol is told, then the caller gets both.
+//! The last step of opening a transport: its protocol is told, and then the caller gets both.
 
 use std::io;
 
@@ -9,8 +9,8 @@ use crate::transports::Guard;
 /// Set when `connection_made` has returned, or with the reason why it never will.
 pub(crate) type Made = Promise<Result<(), ConnectionError>>;
 
-/// Waits until the protocol was told. If that fails, or if the future is dropped before, nobody will use the transport,
-/// and `abort` is called.
+/// Waits until the protocol was told. If that fails, or if the future is dropped before, the transport will not be
+/// used, and `abort` is called.
 pub(crate) async fn until_made(made: &Made, abort: impl Fn() + Copy) -> io::Result<()> {
     let unwanted = Guard::new(abort);
     made.wait().await?;

@@ -1,4 +1,4 @@
-//! A connection: what a transport drives, the transport, and how a connection begins and ends.
+//! A connection: the conduit, the transport that drives it, and how a connection begins and ends.
 
 mod clients;
 mod conduit;

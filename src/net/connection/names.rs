@@ -8,6 +8,6 @@ use crate::interface::Address;
 #[derive(Clone, Default)]
 pub(crate) struct Names {
     pub(crate) peer: Option<Address>,
-    /// Shared with the listener, whose connections mostly have the same local name.
+    /// Shared with the listener, whose connections usually have the same local name.
     pub(crate) local: Option<Rc<Address>>,
 }

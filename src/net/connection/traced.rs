@@ -1,5 +1,5 @@
-//! A protocol whose calls are written to the loop's trace. Only a loop that writes one has such protocols, so no other pays
-//! for them.
+//! A protocol whose calls are written to the loop's trace. Only a loop that writes a trace has such protocols, so no
+//! other loop pays for them.
 
 use std::rc::Rc;
 
@@ -7,13 +7,13 @@ use crate::errors::ConnectionError;
 use crate::event_loop::LoopHandle;
 use crate::interface::{Address, AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport};
 
-/// A protocol in front of another, which it passes every call on to.
+/// A protocol in front of another one, to which it passes every call on.
 struct TracedProtocol {
     event_loop: LoopHandle,
     traced: Rc<dyn Protocol>,
 }
 
-/// The protocol that a transport is to call: this one, or one in front of it that writes each call to the trace.
+/// The protocol for a transport to call: the one given, or one in front of it that writes each call to the trace.
 pub(crate) fn traced(event_loop: &LoopHandle, protocol: Rc<dyn Protocol>) -> Rc<dyn Protocol> {
     if !event_loop.core().is_traced() {
         return protocol;
@@ -26,7 +26,7 @@ pub(crate) fn behind_trace(protocol: Rc<dyn Protocol>) -> Rc<dyn Protocol> {
     protocol.behind_trace().unwrap_or(protocol)
 }
 
-/// What a source is called in a trace: its kind, and an address if it has one.
+/// The label of a source in a trace: its kind, and its address if it has one.
 pub(crate) fn labelled(kind: &str, address: Option<&Address>) -> String {
     address.map_or_else(|| kind.to_owned(), |address| format!("{kind} {address}"))
 }

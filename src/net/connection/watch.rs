@@ -1,6 +1,6 @@
-//! Waiting for a descriptor that has no transport yet. Whoever waits here also makes the attempts and says what they
-//! found, so this knows whether the descriptor is ready. The user's descriptors, whose reads and writes the loop does
-//! not see, are watched by `event_loop/descriptor`.
+//! Waiting for a descriptor that has no transport yet. The code that waits also makes the attempts and reports their
+//! outcome, so a `Watch` knows whether the descriptor is ready. The user's own descriptors, whose reads and writes the
+//! loop does not see, are watched by `event_loop/descriptor`.
 
 use std::fmt;
 use std::io;
@@ -12,7 +12,7 @@ use crate::event_loop::LoopHandle;
 use crate::executor::{Awaited, Reason, Waiters};
 use crate::reactor::{Again, Direction, Registration, Source};
 
-/// Watches a descriptor until it is dropped. The descriptor must stay open until then.
+/// Watches a descriptor until the `Watch` is dropped. The descriptor must stay open until then.
 pub(crate) struct Watch {
     event_loop: LoopHandle,
     fd: RawFd,
@@ -31,7 +31,7 @@ impl Watch {
         Ok(Watch { event_loop: event_loop.clone(), fd, source })
     }
 
-    /// Has another source watch the descriptor from now on, and tells it whether that is ready.
+    /// Has another source watch the descriptor from now on, and tells it whether the descriptor is ready.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl Watch {
             .await;
     }
 
-    /// An attempt found that it is not ready.
+    /// An attempt found that the descriptor is not ready.
     pub(crate) fn exhausted(&self, direction: Direction) {
         self.source.registration.exhausted(direction);
     }

@@ -1,4 +1,4 @@
-//! Calls of the protocol, which may panic: it loses its connection then, and nobody else is harmed.
+//! Calls of the protocol. If one panics, the protocol loses its connection, and nothing else is harmed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -10,12 +10,12 @@ use crate::net::connection::Conduit;
 use crate::transports::{Ending, Guard};
 
 impl<C: Conduit + 'static> ConduitTransport<C> {
-    /// Calls the protocol where the panic must end here: because the call may come from inside a write of somebody
-    /// who has done nothing wrong (another connection's protocol in a proxy), or because there is more to do after it.
+    /// Calls the protocol where a panic must not go further: because the call may come from inside an innocent
+    /// caller's write (another connection's protocol in a proxy), or because there is more to do after the call.
     ///
     /// # Errors
     ///
-    /// If the protocol panicked. It is reported, and the connection is lost.
+    /// If the protocol panicked. The panic has been reported, and the connection is lost.
     pub(super) fn call_protocol(&self, method: &'static str, call: impl FnOnce()) -> Result<(), ConnectionError> {
         catch_unwind(AssertUnwindSafe(call)).map_err(|payload| self.protocol_panicked(method, &payload))
     }
@@ -29,8 +29,8 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         error
     }
 
-    /// Loses the connection if the protocol's method that is being called panics; the turn reports the panic. It costs
-    /// nothing on the way from the socket to the protocol.
+    /// Loses the connection if the protocol's method that is being called panics; the turn reports the panic. The
+    /// guard costs nothing on the path from the socket to the protocol.
     #[inline(always)]
     pub(super) fn on_panic(&self, method: &'static str) -> Guard<impl Fn() + Copy> {
         Guard::new(move || self.lose_by_panic(method))

@@ -1,4 +1,4 @@
-//! The end of a connection: the protocol is told, then the conduit is closed, or left to linger.
+//! The end of a connection: the protocol is told, then the conduit is closed or left to linger.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,18 +11,18 @@ use crate::net::connection::{Conduit, Ways};
 use crate::reactor::Direction;
 use crate::transports::{Ending, Phase};
 
-/// How the conduit will be closed, as far as that is known by now.
+/// How the conduit will be closed, as far as is known by now.
 pub(super) struct Parting(Cell<Manner>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Manner {
     /// Nothing was written yet, so the peer has nothing to lose by a close.
     NothingWritten,
-    /// Something was written. If all of it goes out before the end, the peer is to get it: the conduit lingers.
+    /// Something was written. If all of it goes out before the end, the conduit lingers, so that the peer gets it.
     Lingering,
     /// The connection was aborted, or failed, with nothing unsent: it is closed at once.
     AtOnce,
-    /// Bytes were given up. The peer must not take what it got for all there was, so it is told by a reset.
+    /// Bytes were given up. The peer must not mistake what it received for the whole, so it gets a reset.
     Reset,
 }
 
@@ -31,7 +31,7 @@ impl Parting {
         Parting(Cell::new(Manner::NothingWritten))
     }
 
-    /// Something was written. Nothing is, once the end has come.
+    /// Something was written. Not called once the end has come.
     #[inline]
     pub(super) fn written(&self) {
         self.0.set(Manner::Lingering);
@@ -57,29 +57,30 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         if earlier == Phase::Open {
             self.tell_closing();
         }
-        // What that has scheduled comes before the end.
+        // Queued here, so that whatever that call has scheduled comes before the end.
         if let Some(transport) = self.this.upgrade() {
             self.event_loop.call_soon(move || transport.deliver_lost());
         }
     }
 
-    /// The connection is open no longer: tells the protocol, unless `connection_made` is still to come, which is first.
+    /// The connection is no longer open: tells the protocol, unless `connection_made` is still to come, which has to
+    /// be first.
     pub(super) fn tell_closing(&self) {
         if matches!(self.reading.get(), Reading::NotYet | Reading::NotYetPaused) {
             return;
         }
         let Some(protocol) = self.life.protocol() else { return };
         let error = self.life.failure();
-        // That it panicked is reported, and the connection is lost by it.
+        // A panic has been reported, and has lost the connection.
         let _ = self.call_protocol("connection_closing", || protocol.connection_closing(error));
     }
 
-    /// Tells the protocol, closes the conduit, lets go of both, and is no longer counted by the server; in this
-    /// order, also if the protocol panics.
+    /// Tells the protocol, closes the conduit, lets go of both, and is no longer counted by the server: in this order,
+    /// even if the protocol panics.
     fn deliver_lost(&self) {
         let (protocol, error) = self.life.end();
         if let Some(protocol) = &protocol {
-            // That it panicked is reported; there is nothing more to lose by it.
+            // A panic has been reported; there is nothing more to lose.
             let _ = self.call_protocol("connection_lost", || protocol.connection_lost(error));
         }
         self.close_conduit();
@@ -87,14 +88,14 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         drop(protocol);
     }
 
-    /// Closes the conduit, or leaves it to linger, so that input that comes late does not cost the peer what we sent
-    /// last. The server no longer counts the connection among those that are not lost.
+    /// Closes the conduit, or leaves it to linger, so that late input does not cost the peer our last bytes. The
+    /// server no longer counts the connection as connected.
     fn close_conduit(&self) {
         let Some(conduit) = self.take_conduit() else { return };
         let attachment = self.attachment.take();
-        // The peer has something to lose by a close if we sent something, and it may still send: a closed socket would
-        // answer that with a reset. A pipe's peer has no reply to lose, and what is left in a pipe may be for another
-        // reader. Nor is there anything to wait for where the peer can be told no more.
+        // A close may cost the peer our bytes if we sent some and the peer may still send: a closed socket would
+        // answer with a reset. A pipe's peer has no reply to lose, and bytes that are left in a pipe may be for
+        // another reader. If our side cannot be shut down, there is nothing to wait for either.
         let lingers = self.parting.0.get() == Manner::Lingering
             && self.peer_may_send()
             && (self.writing.get() == Writing::Ended || conduit.shutdown_write().is_ok());
@@ -106,7 +107,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         drop(source);
     }
 
-    /// Takes the conduit out, to be closed. If bytes were given up, that will be a reset.
+    /// Takes the conduit out, to be closed. If bytes were given up, the close will be a reset.
     pub(super) fn take_conduit(&self) -> Option<Rc<C>> {
         let conduit = self.conduit.take()?;
         if self.ways == Ways::Both {
@@ -118,7 +119,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         Some(conduit)
     }
 
-    /// Gives up what is still buffered. If that is something, the peer is told by a reset.
+    /// Gives up the bytes that are still buffered. If there are any, the peer will get a reset.
     pub(super) fn give_up_outgoing(&self) {
         self.event_loop.core().trace_unsent(self, 0);
         if self.gathering.give_up() {

@@ -1,4 +1,4 @@
-//! What a protocol may ask of the transport.
+//! The transport's methods for its protocol.
 
 use std::io::IoSlice;
 use std::rc::Rc;
@@ -57,7 +57,7 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
     }
 
     fn abort(&self) {
-        // It does nothing where the connection is lost already.
+        // Does nothing if the connection is lost already.
         self.lose(Ending::Aborted);
     }
 
@@ -83,7 +83,7 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
 
     fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>) {
         self.gathering.flow().set_limits(high, low);
-        // As in asyncio only the pause is looked at: a resume waits for the next send.
+        // As in asyncio, only a pause can follow from this: a resume waits for the next send.
         if let Some(change) = self.gathering.flow().grew(self.gathering.len()) {
             self.tell(change);
         }
@@ -108,7 +108,7 @@ impl<C: Conduit + 'static> Transport for ConduitTransport<C> {
         if let Some(change) = self.gathering.flow().pause_until_sent() {
             self.tell(change);
         }
-        // What the protocol does from inside that may send everything, and then it was told to resume already.
+        // From inside that call the protocol may have sent everything, and then it has been told to resume already.
         self.gathering.flow().is_paused()
     }
 

@@ -1,15 +1,15 @@
 //! The transport of a connected conduit.
 //!
-//! Its phases and the diagram of them are in [`Life`](crate::transports::Life). What leads from one to the next:
-//! `close` to Closing; `send_failed` to Receiving, while the peer may still send; `lose`, at an error, an abort, the last
-//! byte sent after `close`, or the end of the peer's direction, to Losing; `deliver_lost`, from a turn, to Lost. It tells
-//! the protocol, closes the conduit and lets go of both.
+//! Its phases and their diagram are in [`Life`](crate::transports::Life). `close` leads to Closing; `send_failed` to
+//! Receiving, while the peer may still send; `lose` to Losing, at an error, an abort, the last byte sent after
+//! `close`, or the end of the peer's direction. `deliver_lost`, called from a turn, leads to Lost: it tells the
+//! protocol, closes the conduit and lets go of both.
 //!
-//! Every method may be called in every phase, from inside any callback: what is borrowed here is never borrowed while the
-//! protocol is called.
+//! Every method may be called in every phase, from inside any callback: nothing here is borrowed while the protocol is
+//! called.
 
-// This file has the parts and the opening; `reading` and `writing` the two directions; `ending` the end; `face` what a
-// protocol may ask; `calls` what happens when a protocol panics.
+// This file has the struct and how it is opened; `reading` and `writing` have the two directions; `ending` has the
+// end, `face` the methods for the protocol, and `calls` what happens when a protocol panics.
 
 mod calls;
 mod ending;
@@ -35,8 +35,8 @@ pub(crate) struct ConduitTransport<C> {
     this: Weak<ConduitTransport<C>>,
     event_loop: LoopHandle,
     registration: Registration,
-    /// `None` once the protocol was told `connection_lost`: the descriptor is closed then, or lingers, whoever still holds
-    /// the transport.
+    /// `None` once the protocol was told `connection_lost`: the descriptor is then closed or lingers, even if the
+    /// transport is still held.
     conduit: Cell<Option<Rc<C>>>,
     ways: Ways,
     life: Life<dyn Protocol>,
@@ -45,7 +45,7 @@ pub(crate) struct ConduitTransport<C> {
     gathering: Gathering,
     parting: Parting,
     names: Names,
-    /// The server that accepted the connection counts it for as long as this is here.
+    /// The server that accepted the connection counts it as long as this is present.
     attachment: Cell<Option<Attachment>>,
 }
 
@@ -65,7 +65,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         let (fd, ways, is_unwatched) = (conduit.fd(), conduit.ways(), conduit.is_unwatched());
         let registration = Registration::new();
         if ways != Ways::Both || is_unwatched {
-            // Behind one way may be a terminal, and no event says that an unwatched conduit has more.
+            // A one-way conduit may be a terminal, and no event says that an unwatched conduit has more.
             registration.doubt_short_receives();
         }
         let transport = Rc::new_cyclic(|this| ConduitTransport {
@@ -93,7 +93,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         Ok((transport, made))
     }
 
-    /// A server counts the connection until it is lost, and while its socket lingers.
+    /// Makes a server count the connection until it is lost and its socket no longer lingers.
     pub(crate) fn attach(&self, attachment: Attachment) {
         self.attachment.set(Some(attachment));
     }
@@ -102,7 +102,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         let Some(protocol) = self.life.protocol() else { return };
         let outcome = self.call_protocol("connection_made", || protocol.connection_made(self.clone()));
         let is_made = outcome.is_ok();
-        // It was never told before: only this tells. Whoever waits for it goes on before the first data comes.
+        // This is the only place that sets it. The waiting caller goes on before the first data comes.
         let _ = told.set(outcome);
         if is_made {
             self.start_reading();
@@ -112,7 +112,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         }
     }
 
-    /// Lends the conduit; `None` if it is closed.
+    /// Calls with the conduit; `None` if it is closed.
     #[inline(always)]
     fn with_conduit<R>(&self, call: impl FnOnce(&Rc<C>) -> R) -> Option<R> {
         let conduit = self.conduit.take()?;

@@ -12,22 +12,22 @@ use crate::net::connection::{Conduit, Ways};
 use crate::reactor::{Again, Direction};
 use crate::transports::{Ending, Phase};
 
-/// Whether what comes goes to the protocol. Only this file changes it.
+/// Whether received bytes go to the protocol. Only this file changes it.
 pub(super) struct ReadingSide(Cell<Reading>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {
     /// The protocol has not been told `connection_made` yet, which must come before any data.
     NotYet,
-    /// As `NotYet`, and it was paused meanwhile.
+    /// As `NotYet`, and reading has been paused in the meantime.
     NotYetPaused,
     /// Received bytes go to the protocol.
     Flowing,
-    /// The protocol wants none for now. They stay in the kernel, and so does the end of the stream.
+    /// The protocol wants no bytes for now. They stay in the kernel, and so does the end of the stream.
     Paused,
     /// The peer has ended its direction.
     Ended,
-    /// As `Ended`, and it was paused. Nothing comes either way, but who asks is told that reading is paused.
+    /// As `Ended`, and reading was paused. Nothing comes either way, but `is_reading` says that reading is paused.
     EndedPaused,
 }
 
@@ -48,7 +48,7 @@ impl ReadingSide {
 }
 
 impl<C: Conduit + 'static> ConduitTransport<C> {
-    /// Whether what the peer sends is for the protocol.
+    /// Whether the peer's bytes go to the protocol.
     pub(super) fn delivers(&self) -> bool {
         matches!(self.life.phase(), Phase::Open | Phase::Receiving)
     }
@@ -85,13 +85,13 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         self.update_read_interest();
     }
 
-    /// Wants to receive exactly if something is to be done with what comes. Called after each change of what that depends
-    /// on: the phase, and the reading side.
+    /// Wants readiness events exactly while received bytes have a use. Called after each change of the phase or of the
+    /// reading side, on which that depends.
     pub(super) fn update_read_interest(&self) {
         let wanted = match self.life.phase() {
             Phase::Open | Phase::Receiving => self.reading.get() == Reading::Flowing,
-            // What comes is thrown away while what was written before `close` still goes out: a peer that writes before it
-            // reads would wait for us, and we for it.
+            // Input is thrown away while bytes that were written before `close` still go out: a peer that writes
+            // before it reads would wait for us, and we for it.
             Phase::Closing => self.peer_may_send(),
             Phase::Losing | Phase::Lost => false,
         };
@@ -135,7 +135,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         let mut loan = self.event_loop.core().buffers.lend();
         match self.receive(&mut loan.memory) {
             Ok(n @ 1..) => {
-                // Most protocols answer at once. What they write here is sent here, and needs no place in the list.
+                // Most protocols answer at once. Their writes are sent right here, without joining the loop's list.
                 self.gathering.own_step();
                 let on_panic = self.on_panic("data_received");
                 protocol.data_received(&loan.memory[..n]);
@@ -158,7 +158,8 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
             on_panic.disarm();
             return self.refuse_buffer(buffered, buffer);
         }
-        // One receive is bounded, however large a buffer has grown: so is what a flood leaves with the protocol.
+        // One receive is bounded, however large a buffer has grown, and so is what a flood can leave with the
+        // protocol.
         let room = buffer.room();
         let most = room.len().min(RECEIVE_SIZE);
         match self.receive(&mut room[..most]) {
@@ -176,7 +177,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         }
     }
 
-    /// Receives once. Where there is still a protocol to receive for, the conduit is not closed yet.
+    /// Receives once. The conduit is not closed as long as there is a protocol to receive for.
     #[inline(always)]
     fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
         let room = into.len();
@@ -202,7 +203,8 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     }
 
     fn received_eof(&self) {
-        // Asked for here, since the one that lent its buffer may have handed the connection over since.
+        // Asked for again, since the protocol that lent its buffer may have handed the connection over in the
+        // meantime.
         let Some(protocol) = self.life.protocol() else { return };
         self.set_reading(Reading::Ended);
         if self.life.phase() == Phase::Closing {
@@ -222,15 +224,15 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         }
     }
 
-    /// Whether an end of the stream that was received only says that the connection broke. The system tells an error of
-    /// a socket once: a send that was told of a reset leaves an end to the receives behind it, though the peer never
-    /// ended its side. A `BrokenPipe` is no such error: it says that nothing can be sent, and nothing else.
+    /// Whether the end of the stream that was received only means that the connection broke. The system reports a
+    /// socket's error once: if a send was told of a reset, later receives see an end, though the peer never ended its
+    /// side. A `BrokenPipe` is no such error: it says only that nothing can be sent.
     fn is_end_of_a_broken_connection(&self) -> bool {
         let failure = self.life.failure();
         failure.is_some_and(|error| error.kind() != io::ErrorKind::BrokenPipe)
     }
 
-    /// The other end of a pipe that we write to is gone. That is an error if it leaves bytes unread here.
+    /// The other end of a pipe that we write to is gone. That is an error if bytes are left here.
     fn nobody_reads(&self) {
         if self.gathering.is_empty() {
             return self.lose(Ending::Closed);

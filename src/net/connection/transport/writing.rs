@@ -1,4 +1,5 @@
-//! From the protocol to the conduit: gathered in a step, sent at its end, kept while the peer does not read.
+//! From the protocol to the conduit: bytes are gathered in a step, sent at its end, and kept while the peer does not
+//! read.
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -21,7 +22,7 @@ pub(super) struct WritingSide(Cell<Writing>);
 pub(super) enum Writing {
     /// Bytes may be written.
     Open,
-    /// `write_eof` was called: our side ends when what is buffered has gone out. There is some.
+    /// `write_eof` was called while bytes were buffered: our side ends when they have gone out.
     Ending,
     /// Our side has ended, or there never was one.
     Ended,
@@ -39,7 +40,7 @@ impl WritingSide {
 }
 
 impl<C: Conduit + 'static> ConduitTransport<C> {
-    /// Whether bytes may be written; a transport that is lost counts them, and drops them.
+    /// Whether bytes may be written. If nothing can be sent any more, the write is counted and its bytes are dropped.
     #[inline]
     #[track_caller]
     pub(super) fn accepts_writes(&self) -> bool {
@@ -72,8 +73,8 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         }
     }
 
-    /// Hands bytes to the kernel now, as far as it takes them, and keeps none. Returns how many went, or `None` if none can
-    /// go now.
+    /// Hands as many bytes to the kernel now as it takes, and keeps none. Returns how many were sent, or `None` if
+    /// none can be sent now.
     pub(super) fn write_some_now(&self, parts: &[IoSlice<'_>]) -> Option<usize> {
         if !self.accepts_writes() || parts.len() > MOST_PIECES || !self.gathering.is_empty() {
             return None;
@@ -103,7 +104,8 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         Some(sent)
     }
 
-    /// The kernel is full, and nothing is kept: who would write more has to wait, and is told when the kernel takes some.
+    /// The kernel is full, and nothing is kept: the protocol has to pause, and is told to resume when the kernel takes
+    /// bytes again.
     #[cold]
     fn pause_until_there_is_room(&self) {
         if let Some(change) = self.gathering.flow().pause_until_sent() {
@@ -115,7 +117,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         self.registration.is_ready(Direction::Write) && self.gathering.is_empty()
     }
 
-    /// Buffers bytes, of which there must be some. Returns how many are buffered then.
+    /// Buffers bytes, at least one. Returns how many are buffered now.
     #[inline(always)]
     fn gather(&self, data: &[u8]) -> usize {
         self.parting.written();
@@ -133,7 +135,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         }
     }
 
-    /// Hands a large write to the kernel without copying it; what it does not take is kept.
+    /// Hands a large write to the kernel without copying it; the part that it does not take is kept.
     fn write_straight(&self, parts: &[IoSlice<'_>]) {
         count_system_call();
         let total: usize = parts.iter().map(|part| part.len()).sum();
@@ -163,7 +165,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         self.kernel_is_full(size);
     }
 
-    /// Sends what is buffered, as far as the kernel takes it, and does what follows from that.
+    /// Sends as many of the buffered bytes as the kernel takes, and acts on the result.
     #[inline(always)]
     fn send_outgoing(&self) {
         match self.send_front() {
@@ -173,8 +175,8 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         }
     }
 
-    /// A send failed: our direction has ended, and what was to be sent is given up. The other direction goes on to an end
-    /// of its own, if there may still be something in it.
+    /// A send failed: our direction has ended, and the buffered bytes are given up. If the peer may still send, the
+    /// other direction goes on to an end of its own.
     #[cold]
     fn send_failed(&self, error: io::Error) {
         self.parting.bytes_given_up();
@@ -184,16 +186,16 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         self.life.stop_sending(error.into());
         self.registration.unwant(Direction::Write);
         self.give_up_outgoing();
-        // Mostly the peer has gone. What it sent before is here then, though the selector may not have told yet: it is
-        // received before anything that is scheduled from now on, so that whoever hears of the failure in a later turn
-        // knows the peer's last words.
+        // Usually the peer is gone, and its last bytes are here, though the selector may not have reported them yet.
+        // They are received before anything that is scheduled from now on, so code that hears of the failure in a
+        // later turn has the peer's last words.
         self.registration.believe_ready(Direction::Read);
         self.update_read_interest();
         self.tell_closing();
     }
 
-    /// Sends what is buffered, as far as the kernel takes it. Returns whether nothing is left. After
-    /// an error what was buffered is gone.
+    /// Sends as many of the buffered bytes as the kernel takes. Returns whether nothing is left. After an error, the
+    /// buffered bytes are gone.
     #[inline(always)]
     fn send_front(&self) -> io::Result<bool> {
         let Some(mut backlog) = self.gathering.take() else { return Ok(true) };
@@ -204,7 +206,8 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         Ok(self.gathering.put_back(backlog, &self.event_loop.core().buffers))
     }
 
-    /// Nothing is left to send: what waited for that happens.
+    /// Nothing is left to send: resumes the protocol, and ends our side or the connection if that was waiting for the
+    /// last byte.
     #[inline(always)]
     fn all_sent(&self) {
         if self.gathering.flow().is_paused() && self.resumed_and_waits_again() {
@@ -216,8 +219,8 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         }
     }
 
-    /// The kernel did not take all, and `size` bytes are kept. Trying again would only find that out once more, so the
-    /// next attempt waits for an event.
+    /// The kernel did not take all bytes, and `size` are kept. Another attempt now would find it full again, so the
+    /// next one waits for an event.
     #[cold]
     fn kernel_is_full(&self, size: usize) {
         self.registration.exhausted(Direction::Write);
@@ -226,15 +229,16 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         self.signal(size);
     }
 
-    /// Tells the protocol to resume. Returns whether an event is waited for again: from inside that it wrote more, or filled
-    /// the kernel without anything being kept. Whoever stopped waiting then would never send what is written next.
+    /// Tells the protocol to resume. Returns whether an event has to be waited for again, because the protocol wrote
+    /// more from inside that call, or filled the kernel without any bytes being kept. If the transport stopped waiting
+    /// then, it would never send what is written next.
     #[cold]
     fn resumed_and_waits_again(&self) -> bool {
         self.signal(0);
         !self.gathering.is_empty() || !self.registration.is_ready(Direction::Write)
     }
 
-    /// What was written has gone out, and nothing else was to come.
+    /// All written bytes have gone out, and no more may be written.
     #[cold]
     fn go_on_to_the_end(&self) {
         match self.life.phase() {
@@ -253,7 +257,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         self.event_loop.core().trace_unsent(self, self.gathering.len());
     }
 
-    /// Tells the protocol to pause or to resume, if that is to be told now that `size` bytes are kept.
+    /// Tells the protocol to pause or to resume, if that has changed now that `size` bytes are kept.
     fn signal(&self, size: usize) {
         if let Some(change) = self.gathering.flow().changed(size) {
             self.tell(change);
@@ -264,7 +268,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     pub(super) fn tell(&self, change: FlowChange) {
         let Some(protocol) = self.life.protocol() else { return };
         let (name, method) = change.method();
-        // That it panicked is reported, and the connection is lost by it.
+        // A panic has been reported, and has lost the connection.
         let _ = self.call_protocol(name, || method(&*protocol));
     }
 
@@ -285,7 +289,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         }
     }
 
-    /// Sends what this step gathered, so that what follows in the step does not come before it.
+    /// Sends what this step gathered, so that it goes out before whatever follows in the step.
     pub(super) fn flush_step(&self) {
         if self.has_gathered() {
             self.send_now();
@@ -293,7 +297,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     }
 
     /// Sends what this step wrote before the connection was given up, as far as the kernel takes it. The protocol is
-    /// told nothing: this may be its own panic.
+    /// not told, since its own panic may be the reason.
     pub(super) fn send_last(&self) {
         if self.has_gathered() && self.send_front().is_err() {
             self.parting.bytes_given_up();
@@ -301,14 +305,14 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         self.event_loop.core().take_in_bytes();
     }
 
-    /// Whether all that is kept, if anything is, goes out at the end of this step, as far as the kernel takes it. While it
-    /// is full, what this step wrote stands behind what earlier steps wrote.
+    /// Whether the kept bytes, if there are any, are handed to the kernel at the end of this step. While the kernel is
+    /// full, the bytes of this step wait behind those of earlier steps.
     pub(super) fn goes_out_with_this_step(&self) -> bool {
         let kernel_is_full = self.registration.wants(Direction::Write) || !self.registration.is_ready(Direction::Write);
         !kernel_is_full && self.gathering.is_enlisted()
     }
 
-    /// Whether this step wrote something that the kernel may take now.
+    /// Whether this step wrote bytes that the kernel may take now.
     pub(super) fn has_gathered(&self) -> bool {
         self.registration.is_ready(Direction::Write) && self.gathering.waits_for_step_end()
     }
@@ -324,7 +328,7 @@ impl<C: Conduit + 'static> Unsent for ConduitTransport<C> {
     }
 }
 
-/// Whether the pieces are so many bytes that a system call of their own costs less than copying them.
+/// Whether the pieces have so many bytes that a separate system call costs less than copying them.
 fn is_for_a_direct_write(parts: &[IoSlice<'_>]) -> bool {
     let mut total = 0;
     parts.iter().any(|part| {
@@ -333,7 +337,7 @@ fn is_for_a_direct_write(parts: &[IoSlice<'_>]) -> bool {
     })
 }
 
-/// Sends from the front of what is kept, as far as the kernel takes it.
+/// Sends from the front of the kept bytes, as far as the kernel takes them.
 #[inline(always)]
 fn send_front<C: Conduit>(conduit: &C, backlog: &mut Backlog) -> io::Result<()> {
     if let Some(piece) = backlog.only_piece() {
@@ -345,7 +349,7 @@ fn send_front<C: Conduit>(conduit: &C, backlog: &mut Backlog) -> io::Result<()> 
     backlog.send_pieces(|pieces| attempt(|| conduit.send_vectored(pieces)).inspect(|&sent| count_sent(sent)))
 }
 
-/// Tries to send until that is not interrupted. Zero if the kernel takes nothing now.
+/// Sends, and tries again while the call is interrupted. Returns zero if the kernel takes nothing now.
 #[inline(always)]
 fn attempt(send: impl Fn() -> io::Result<usize>) -> io::Result<usize> {
     send().or_else(|error| attempt_again(error, &send))
