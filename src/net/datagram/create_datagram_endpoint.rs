@@ -18,23 +18,23 @@ use crate::net::address::Family;
 use crate::net::connection::until_made;
 
 impl LoopHandle {
-    /// Makes an endpoint for datagrams, over UDP or a Unix socket, and gives its transport and the protocol that
-    /// `factory` made. The protocol has been told `connection_made` by then.
+    /// Makes an endpoint for datagrams, over UDP or a Unix socket, and returns its transport and the protocol that
+    /// `factory` made. By then the protocol has been told `connection_made`.
     ///
-    /// A Unix endpoint that is bound to a path takes it as [`create_unix_server`](LoopHandle::create_unix_server) does:
-    /// it replaces a socket there that nobody has open any more. The path is removed when the endpoint is gone, if the
-    /// same socket is still there.
+    /// A Unix endpoint that is bound to a path takes it as [`create_unix_server`](LoopHandle::create_unix_server)
+    /// does: it replaces a socket there that no process has open any more. The path is removed when the endpoint is
+    /// gone, if the same socket is still there.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before it is done closes the socket.
+    /// Dropping the future before it completes closes the socket.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if neither a local address nor a remote one, a family or a socket is given, if they do not fit
-    /// together, or if the socket is not a datagram socket of the internet or of Unix. If no address could be used, the
-    /// system's error for the first one. `AddrInUse` if there is a socket at the path that somebody has open, or a file
-    /// that is not a socket. It also fails if the loop is closed.
+    /// `InvalidInput` if no local address, remote address, family or socket is given, if they do not fit together, or
+    /// if the socket is not an internet or Unix datagram socket. If no address could be used, the system's error for
+    /// the first one. `AddrInUse` if a socket at the path is still open, or if the path is a file that is not a
+    /// socket. It also fails if the loop is closed.
     ///
     /// # Examples
     ///
@@ -57,7 +57,7 @@ impl LoopHandle {
     /// # }
     /// ```
     ///
-    /// Writing to the system's log, whose daemon receives at a path:
+    /// Writes to the system's log, whose daemon receives at a path:
     ///
     /// ```no_run
     /// # use std::rc::Rc;
@@ -86,12 +86,11 @@ impl LoopHandle {
     }
 }
 
-/// What [`LoopHandle::create_datagram_endpoint`] makes: await it. `'f` is how long the factory may be kept: it
-/// may borrow.
+/// The builder that [`LoopHandle::create_datagram_endpoint`] returns: await it. The factory may borrow for `'f`.
 ///
 /// # Examples
 ///
-/// Two endpoints that share a port, and one that asks everybody:
+/// Two endpoints that share a port, and one that may broadcast:
 ///
 /// ```
 /// use std::rc::Rc;
@@ -125,14 +124,15 @@ pub struct CreateDatagramEndpoint<'f, P> {
 }
 
 impl<P> CreateDatagramEndpoint<'_, P> {
-    /// The address to receive at; port 0 takes a free one. A [`Path`](std::path::Path) is that of a Unix socket.
+    /// The address to receive at; port 0 takes a free port. A [`Path`](std::path::Path) is that of a Unix socket.
     pub fn local_addr(mut self, at: impl Into<Endpoint>) -> Self {
         self.options.local = Some(at.into());
         self
     }
 
-    /// The only peer: everything is sent there, and only what comes from there is received. A [`Path`](std::path::Path)
-    /// is that of a Unix socket. Such a peer can answer only if this endpoint has a local address, too.
+    /// The only peer: all datagrams are sent to it, and only datagrams from it are received. A
+    /// [`Path`](std::path::Path) is that of a Unix socket. Such a peer can answer only if this endpoint has a local
+    /// address too.
     pub fn remote_addr(mut self, to: impl Into<Endpoint>) -> Self {
         self.options.remote = Some(to.into());
         self
@@ -151,8 +151,8 @@ impl<P> CreateDatagramEndpoint<'_, P> {
         self
     }
 
-    /// Whether datagrams may be sent to a broadcast address. Everything is then sent to the remote address, but answers
-    /// are received from anyone. Not for Unix sockets.
+    /// Whether datagrams may be sent to a broadcast address. All datagrams are then sent to the remote address, but
+    /// answers are received from any address. Not for Unix sockets.
     pub fn allow_broadcast(mut self, on: bool) -> Self {
         self.options.allow_broadcast = on;
         self
@@ -160,7 +160,7 @@ impl<P> CreateDatagramEndpoint<'_, P> {
 
     /// A ready socket, instead of all other options (asyncio's `sock=`): a [`UdpSocket`](std::net::UdpSocket), a
     /// [`UnixDatagram`](std::os::unix::net::UnixDatagram), or a `Socket` of socket2. It is made non-blocking. If it is
-    /// bound to a path, that stays when the endpoint is gone.
+    /// bound to a path, the path stays when the endpoint is gone.
     pub fn socket(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.options.socket = Some(socket.into());
         self
@@ -175,7 +175,7 @@ impl<'f, P: DatagramProtocol + 'static> IntoFuture for CreateDatagramEndpoint<'f
     fn into_future(self) -> Self::IntoFuture {
         self.unawaited.awaited();
         Box::pin(because(Awaited::CreateDatagramEndpoint, Location::caller(), async move {
-            // Opening may fail at once, and a task that tries again in a loop must not keep the thread.
+            // Opening may fail at once, and a task that tries again in a loop must not hog the thread.
             costly_operation().await;
             let opened = self.options.open(&self.event_loop).await?;
             let protocol = (self.factory)();

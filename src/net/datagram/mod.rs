@@ -1,10 +1,10 @@
 //! The transport of a datagram endpoint.
 //!
-//! Its life is that of a connection's transport ([`Life`]). What differs is that each datagram goes alone: nothing is
+//! It lives like a connection's transport ([`Life`]). The difference is that each datagram goes alone: nothing is
 //! gathered, an error concerns one datagram and not the endpoint, and there is no end of a stream.
 
-// This file has the opening, receiving and the end; `queue` the sending; `create_datagram_endpoint` what a user asks for,
-// and `open` how a socket is made of that.
+// This file has opening, receiving and the end; `queue` has sending; `create_datagram_endpoint` has the user's
+// builder, and `open` makes a socket from its options.
 
 mod create_datagram_endpoint;
 mod open;
@@ -31,7 +31,7 @@ struct DatagramSocketTransport {
     this: Weak<DatagramSocketTransport>,
     event_loop: LoopHandle,
     registration: Registration,
-    /// `None` from Lost on.
+    /// `None` in Lost.
     conduit: RefCell<Option<Rc<dyn DatagramConduit>>>,
     life: Life<dyn DatagramProtocol>,
     queue: RefCell<Queue>,
@@ -41,13 +41,13 @@ struct DatagramSocketTransport {
     retry: Retry,
 }
 
-/// Whom the endpoint sends to.
+/// Where the endpoint sends its datagrams.
 enum Peer {
-    /// Whoever it is told to, with each datagram.
+    /// To an address that is given with each datagram.
     Any,
-    /// Only this one, whose address the kernel is given with each datagram.
+    /// Only to this peer, whose address is passed to the kernel with each datagram.
     One(Address),
-    /// Only this one, and the kernel knows it.
+    /// Only to this peer, to which the socket is connected.
     Connected(Address),
 }
 
@@ -60,10 +60,10 @@ impl Peer {
     }
 }
 
-/// A socket that is bound or connected, and what is known of it.
+/// A socket that is bound or connected, with its fixed destination if there is one.
 struct Opened {
     conduit: Rc<dyn DatagramConduit>,
-    /// Where all datagrams go, if the network does not know it.
+    /// The destination of all datagrams, if the network does not know it.
     remote: Option<Address>,
 }
 
@@ -116,7 +116,7 @@ impl DatagramSocketTransport {
         if self.life.is_open() {
             self.want(Direction::Read);
         }
-        // It was never told before: only this and the guard above tell.
+        // It was not set before: only this and the guard above set it.
         let _ = told.set(Ok(()));
     }
 
@@ -129,12 +129,12 @@ impl DatagramSocketTransport {
         self.event_loop.core().want(&self.this, direction);
     }
 
-    /// Receives what is there, up to the budget of a turn.
+    /// Receives the datagrams that are there, up to the budget of a turn.
     fn receive_some(&self) -> Again {
         let Some(protocol) = self.life.protocol() else { return Again::No };
         let mut loan = self.event_loop.core().buffers.lend();
         for _ in 0..DATAGRAMS_PER_TURN {
-            // The protocol may have closed it over the last one.
+            // The protocol may have closed the endpoint in response to the last datagram.
             let conduit = self.conduit.borrow().clone();
             let Some(conduit) = conduit.filter(|_| self.life.is_open()) else { return Again::No };
             match conduit.recv_from(&mut loan.memory, &mut Vec::new()) {
@@ -166,7 +166,7 @@ impl DatagramSocketTransport {
         }
     }
 
-    /// Tells the protocol, closes the socket, and lets go of both; in this order, also if the protocol panics.
+    /// Tells the protocol, closes the socket, and lets go of both: in this order, even if the protocol panics.
     fn deliver_lost(&self) {
         let (protocol, error) = self.life.end();
         let source = self.event_loop.core().reactor.unwatch(&self.registration);

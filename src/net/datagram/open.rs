@@ -120,7 +120,7 @@ fn named(attempt: &str, path: &Path) -> io::Result<Address> {
     })
 }
 
-/// The path that is given, if something is.
+/// The path, if one is given.
 fn path_of(endpoint: Option<Endpoint>) -> io::Result<Option<PathBuf>> {
     match endpoint.map(|endpoint| endpoint.0) {
         None => Ok(None),

@@ -1,4 +1,4 @@
-//! Datagrams on their way out: sent at once where the kernel takes them, else in the order in which they came.
+//! Datagrams on their way out: sent at once if the kernel takes them, otherwise queued in order.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ use crate::transports::{Ending, FlowChange, Phase};
 
 const FIRST_RETRY: Duration = Duration::from_millis(1);
 
-/// Where a datagram goes; `None` is to the peer that the kernel knows.
+/// Where a datagram goes; `None` means the peer to which the socket is connected.
 type Destination = Option<Address>;
 
 #[derive(Default)]
@@ -28,7 +28,7 @@ impl Queue {
         self.datagrams.is_empty()
     }
 
-    /// In bytes, with something for each datagram.
+    /// The size in bytes, with an overhead for each datagram.
     pub(super) fn size(&self) -> usize {
         self.size
     }
@@ -45,12 +45,12 @@ impl Queue {
     }
 }
 
-/// When the next attempt is made where no event says that it is worth it.
+/// When the next attempt is made, if no event will say that the kernel has room.
 #[derive(Default)]
 pub(super) struct Retry {
     /// Runs until the next attempt.
     timer: Cell<Option<TimerHandle>>,
-    /// How long it ran for the last attempt that failed; zero after one that did not.
+    /// How long the timer runs after the last failed attempt; zero after one that did not fail.
     pause: Cell<Duration>,
 }
 
@@ -107,9 +107,9 @@ impl DatagramSocketTransport {
         self.grew();
     }
 
-    /// The kernel takes nothing now, and an event will say when it does. Not so for a Unix socket that sends to one that it
-    /// is not connected to: nothing says when the queue of that one has room, and an event after each attempt that failed
-    /// says wrongly that another is worth it. There a timer brings the next attempt.
+    /// The kernel takes nothing now, and an event will say when it does. The exception is a Unix socket that is not
+    /// connected to its destination: no event says when the destination's queue has room, and each failed attempt is
+    /// followed by an event that wrongly suggests another one. There a timer starts the next attempt.
     #[cold]
     fn wait_for_room(&self) {
         self.registration.exhausted(Direction::Write);
@@ -145,12 +145,12 @@ impl DatagramSocketTransport {
         }
     }
 
-    /// A callback never comes from inside a call of the user's.
+    /// Reports the error in a later turn, since a callback never comes from inside a call of the user's.
     #[cold]
     fn report_later(&self, error: io::Error) {
         let this = self.this.clone();
         self.event_loop.call_soon(move || {
-            // Gone if the endpoint was lost meanwhile, after which nothing is told.
+            // Gone if the endpoint was lost in the meantime; then nothing more is told.
             if let Some(protocol) = this.upgrade().and_then(|transport| transport.life.protocol()) {
                 protocol.error_received(error);
             }
@@ -178,7 +178,7 @@ impl DatagramSocketTransport {
             }
         }
         if self.life.is_over() {
-            // The protocol gave up over the error: it is told nothing more but that.
+            // The protocol gave up because of the error: it is told nothing more except the end.
             return Again::No;
         }
         self.tell(self.flow.shrank(self.queued()));
@@ -195,7 +195,7 @@ impl DatagramSocketTransport {
         self.tell(self.flow.grew(self.queued()));
     }
 
-    /// How much is queued, in bytes.
+    /// How many bytes are queued, including the overhead.
     pub(super) fn queued(&self) -> usize {
         self.queue.borrow().size()
     }

@@ -1,4 +1,4 @@
-//! A child process as its loop sees it, from its start until it was waited for.
+//! A child process as its loop sees it, from its start until it has been waited for.
 
 use std::fmt;
 use std::io;
@@ -16,16 +16,16 @@ use crate::net::process::running::Running;
 use crate::promise::Promise;
 use crate::signals::Signals;
 
-/// A child process. It is shared by whoever has started it and a task of the loop, so that it is waited for also if nobody
-/// else wants to know of it any more.
+/// A child process. It is shared by the code that started it and a task of the loop, so that it is waited for even if
+/// that code has dropped it.
 pub(crate) struct Child {
     pid: u32,
     running: Arc<Running>,
-    /// How it has ended, or why nobody will know.
+    /// How the child has ended, or why that cannot be known.
     ended: Promise<Result<ExitStatus, ConnectionError>>,
 }
 
-/// Our ends of the child's standard streams, as far as they are pipes.
+/// Our ends of those standard streams of the child that are pipes.
 pub(crate) struct Pipes {
     pub(crate) stdin: Option<ChildStdin>,
     pub(crate) stdout: Option<ChildStdout>,
@@ -39,7 +39,7 @@ impl Child {
     ///
     /// If the program cannot be started, or if the loop is closed.
     pub(crate) fn start(event_loop: &LoopHandle, command: &mut Command) -> io::Result<(Rc<Child>, Pipes)> {
-        // Before the child is started, since it may end at once.
+        // Made before the child is started, since the child may end at once.
         let ends = Signals::of(event_loop, &[SIGCHLD])?;
         let mut started = command.spawn()?;
         let pipes = Pipes { stdin: started.stdin.take(), stdout: started.stdout.take(), stderr: started.stderr.take() };
@@ -53,7 +53,7 @@ impl Child {
         self.pid
     }
 
-    /// How the child has ended. `None` while it runs, and if nobody knows.
+    /// How the child has ended. `None` while it runs, or if that cannot be known.
     pub(crate) fn returncode(&self) -> Option<ExitStatus> {
         self.ended.get()?.as_ref().ok().copied()
     }
@@ -72,7 +72,7 @@ impl Child {
         self.running.send_signal(signal)
     }
 
-    /// Kills the child. If it has ended already, that is all right.
+    /// Kills the child, unless it has ended already.
     pub(crate) fn kill_if_running(&self) {
         match self.running.send_signal(Signal::KILL) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -105,7 +105,7 @@ impl Watched {
     }
 
     fn set_ended(&self, outcome: Result<ExitStatus, ConnectionError>) {
-        // It was not set before: this is called once, here or when it is dropped.
+        // It was not set before: this is called once, at the child's end or when `self` is dropped.
         let _ = self.0.ended.set(outcome);
     }
 }

@@ -1,4 +1,4 @@
-//! Child processes: a child and its end, and a transport over it.
+//! Child processes: a child, its end, and a transport over it.
 //!
 //! ```text
 //!   SIGCHLD ──► the loop's stream of signals ──► a task for each child asks whether it was this one
@@ -6,8 +6,8 @@
 //!                                    SubprocessTransport, Process ◄─────┘  Child::ended
 //! ```
 //!
-//! The signal does not say whose child has exited, nor how many. So each child is asked, and several ends that became
-//! one signal are all found. A process that nobody asked about is not waited for: other parts of a program may have
+//! The signal does not say which child has exited, nor how many have. So each child is checked, and several ends that
+//! became one signal are all found. Only children of the loop are waited for: other parts of a program may have
 //! children of their own.
 
 mod child;

@@ -1,7 +1,7 @@
 //! Children whose loop was closed before they had ended.
 //!
-//! Nobody will ask how they end, but somebody has to wait for them, or they stay zombies for as long as this process
-//! lives. A thread does, with a loop of its own. It runs while there are orphans.
+//! How they end no longer matters, but they have to be waited for, or they stay zombies for as long as this process
+//! lives. A thread with a loop of its own does that. It runs while there are orphans.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,14 +17,15 @@ static ORPHANS: Mutex<Orphans> = Mutex::new(Orphans { children: Vec::new(), are_
 
 struct Orphans {
     children: Vec<Arc<Running>>,
-    /// Whether the thread runs. It ends under the lock, so none is left to a thread that has just ended.
+    /// Whether the thread runs. The thread clears this under the lock, so no child is left to a thread that is about
+    /// to end.
     are_watched: bool,
 }
 
 /// Waits for the child in the background.
 pub(super) fn adopt(child: Arc<Running>) {
     let mut orphans = lock();
-    // Asked under the lock, so that the thread sees each end that comes later.
+    // Checked under the lock, so that the thread sees each end that comes later.
     if child.ended().is_some() {
         return;
     }
@@ -52,7 +53,7 @@ async fn until_none_is_left() -> io::Result<()> {
     Ok(())
 }
 
-/// Waits for those that have ended. Returns whether none is left; the thread ends then.
+/// Waits for the children that have ended. Returns whether none is left; then the thread ends.
 fn look() -> bool {
     let mut orphans = lock();
     orphans.children.retain(|child| child.ended().is_none());

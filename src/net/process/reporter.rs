@@ -1,4 +1,4 @@
-//! Who tells the protocol of a child process what happens to it.
+//! Tells the protocol of a child process what happens to the child.
 
 use std::rc::Rc;
 
@@ -9,8 +9,8 @@ use crate::net::connection::Made;
 use crate::net::process::transport::ChildTransport;
 use crate::transports::Guard;
 
-/// Calls the protocol. It is held by the pipes, and by whoever waits for the child. So nothing holds the protocol once all
-/// has happened, or when the loop is closed.
+/// Calls the protocol. It is held by the pipes, and by the task that waits for the child. So nothing holds the
+/// protocol once everything has happened, or when the loop is closed.
 pub(super) struct Reporter {
     event_loop: LoopHandle,
     protocol: Rc<dyn SubprocessProtocol>,
@@ -26,7 +26,7 @@ impl Reporter {
         Rc::new(Reporter { event_loop: event_loop.clone(), protocol, transport: Rc::clone(transport) })
     }
 
-    /// A protocol that panics here has no use for its child, which is killed.
+    /// Tells the protocol `connection_made`. If it panics, it has no use for its child, which is killed.
     pub(super) fn made(&self, told: &Made) {
         let on_panic = Guard::new(|| {
             let _ = told.set(Err(protocol_panicked("connection_made")));
@@ -34,13 +34,13 @@ impl Reporter {
         });
         self.protocol.connection_made(self.transport.clone());
         on_panic.disarm();
-        // It was never told before: only this and the guard above tell.
+        // It was not set before: only this and the guard above set it.
         let _ = told.set(Ok(()));
     }
 
-    /// Waits for the end of the child, and has it told.
+    /// Waits for the end of the child, and has the protocol told.
     pub(super) async fn until_exited(self: Rc<Self>) {
-        // What it says is asked for when the protocol is told.
+        // The outcome is read later, when the protocol is told.
         let _ = self.transport.child().ended().wait().await;
         self.transport.child_has_exited();
         let reporter = Rc::clone(&self);
@@ -55,8 +55,8 @@ impl Reporter {
         self.protocol.pipe_connection_lost(pipe, error);
     }
 
-    /// Each pipe that is lost, and the exit of the child, comes here once, when the protocol is about to be told. After the
-    /// last of them it is told the end.
+    /// Called once for each pipe that is lost and once for the exit of the child, when the protocol is about to be
+    /// told. After the last of these, the protocol is told the end.
     fn finish_if_over(self: &Rc<Self>) {
         if self.transport.is_over() {
             let reporter = Rc::clone(self);

@@ -6,11 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A child that nobody has waited for yet, or that somebody has. Behind a lock, since it outlives the loop whose child it
-/// is, and then another thread waits for it.
+/// A child, whether it has been waited for or not. Behind a lock, since it outlives the loop whose child it is, and
+/// then another thread waits for it.
 ///
-/// `None` once somebody has waited for the child. The system may give its number to another process then, so nothing is
-/// sent to it any more.
+/// `None` once the child has been waited for. Then the system may give its process ID to another process, so no more
+/// signals are sent.
 pub(super) struct Running(Mutex<Option<Child>>);
 
 impl Running {
@@ -18,12 +18,13 @@ impl Running {
         Running(Mutex::new(Some(child)))
     }
 
-    /// Asks the system whether the child has ended. `None` while it runs. The answer is given once.
+    /// Asks the system whether the child has ended. `None` while it runs. The outcome is returned once, and then an
+    /// error.
     pub(super) fn ended(&self) -> Option<io::Result<ExitStatus>> {
         let mut running = self.lock();
         let ended = running.as_mut().map_or_else(|| Err(has_exited()), Child::try_wait).transpose()?;
         *running = None;
-        // An error says that somebody else has waited for it.
+        // An error means that other code has waited for the child.
         Some(ended)
     }
 

@@ -19,15 +19,15 @@ impl LoopHandle {
     /// Starts a child process, whose events go to a protocol. [`create_subprocess_exec`](crate::create_subprocess_exec)
     /// gives streams instead.
     ///
-    /// Those of the child's standard streams that the command sets to [`Stdio::piped`](std::process::Stdio::piped)
-    /// become pipes to the protocol. The command says everything else, too: arguments, environment, directory, groups.
-    /// Starting a program blocks the loop until the system has done it.
+    /// The standard streams that the command sets to [`Stdio::piped`](std::process::Stdio::piped) become pipes to the
+    /// protocol. The command also determines everything else: arguments, environment, directory, groups. Starting a
+    /// program blocks the loop until the system has started it.
     ///
-    /// While a loop has children, it listens to the signal `SIGCHLD`, beside whoever else does.
+    /// While a loop has children, it listens to the signal `SIGCHLD`; other listeners of the process still get it.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before it is done kills the child.
+    /// Dropping the future before it completes kills the child.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl LoopHandle {
         mut command: Command,
     ) -> impl Future<Output = io::Result<(Rc<dyn SubprocessTransport>, Rc<P>)>> {
         because(Awaited::SubprocessExec, Location::caller(), async move {
-            // Starting may fail at once, and a task that tries again in a loop must not keep the thread.
+            // Starting may fail at once, and a task that tries again in a loop must not hog the thread.
             costly_operation().await;
             let protocol = factory();
             let (child, pipes) = Child::start(self, &mut command)?;
@@ -88,7 +88,7 @@ impl LoopHandle {
                 transport.close();
             }
             opened?;
-            // Behind those of the pipes, and before the first thing that could happen.
+            // Queued after the pipes' own callbacks, and before the first event of the child.
             let made = Made::new();
             self.call_soon({
                 let (reporter, made) = (Rc::clone(&reporter), made.clone());

@@ -9,12 +9,14 @@ use std::rc::Rc;
 use crate::interface::{ChildPipe, SubprocessTransport, Transport};
 use crate::net::process::Child;
 
-/// A child and its pipes. It does not hold its protocol: whatever may still call that does, and the loop holds those.
+/// A child and its pipes. It does not hold the protocol: the pipes and the task that may still call it do, and the
+/// loop holds those.
 pub(super) struct ChildTransport {
     child: Rc<Child>,
-    /// By the number that they have in the child. `None` where there is no pipe, and once it is lost.
+    /// Indexed by their descriptor numbers in the child. `None` if there is no such pipe, and once it is lost.
     pipes: [Cell<Option<Rc<dyn Transport>>>; 3],
-    /// The protocol was told that the child has exited, or is about to be. The child may have ended a turn before.
+    /// Whether the protocol was told that the child has exited, or is about to be. The child may have ended a turn
+    /// earlier.
     has_exited: Cell<bool>,
     closing: Cell<bool>,
 }
@@ -41,7 +43,7 @@ impl ChildTransport {
         self.has_exited.set(true);
     }
 
-    /// Whether nothing more can happen that the protocol is told of before its end.
+    /// Whether the end is all that the protocol is still to be told.
     pub(super) fn is_over(&self) -> bool {
         self.has_exited.get() && self.pipes().next().is_none()
     }

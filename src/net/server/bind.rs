@@ -9,8 +9,8 @@ use crate::event_loop::LoopHandle;
 use crate::interface::Address;
 use crate::net::port::{Acceptor, BindOptions, Network, is_unavailable};
 
-/// Binds to every address, or to none: if one fails, those that were bound are closed. An address that this machine
-/// does not have is skipped, as long as another one can be bound.
+/// Binds to every address, or to none: if one bind fails, the sockets that were bound are closed. An address that this
+/// machine does not have is skipped, as long as another one can be bound.
 pub(super) async fn bind_all(
     event_loop: &LoopHandle,
     addresses: &[SocketAddr],
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn an_address_or_a_family_that_this_machine_lacks_is_told_by_the_system_s_own_number() {
-        // The address belongs to no machine, by its standard.
+        // By its standard, this address belongs to no machine.
         let nobody_s = Address::Inet("192.0.2.1:0".parse().unwrap());
         let mut event_loop = EventLoop::new().unwrap();
         let handle = event_loop.handle();

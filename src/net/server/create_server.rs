@@ -25,7 +25,7 @@ impl LoopHandle {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before it is done closes whatever it had opened.
+    /// Dropping the future before it completes closes whatever it had opened.
     ///
     /// # Errors
     ///
@@ -71,13 +71,13 @@ impl LoopHandle {
     ///
     /// # Cancel safety
     ///
-    /// As [`create_server`](LoopHandle::create_server).
+    /// As for [`create_server`](LoopHandle::create_server).
     ///
     /// # Errors
     ///
-    /// The system's error, with the path; `InvalidInput` if the path is too long. `AddrInUse` if there is a socket at
-    /// the path that somebody has open, whether it listens or not, or a file that is not a socket. The socket of a
-    /// server that has ended is replaced. If several servers start at one path at the same time, one of them gets it
+    /// The system's error, with the path; `InvalidInput` if the path is too long. `AddrInUse` if a socket at the path
+    /// is still open, whether it listens or not, or if the path is a file that is not a socket. The socket of a server
+    /// that has ended is replaced. If several servers start at one path at the same time, one of them gets the path
     /// and all others get `AddrInUse`.
     ///
     /// # Examples
@@ -94,7 +94,7 @@ impl LoopHandle {
     ///     let event_loop = get_running_loop();
     ///     let path = std::env::temp_dir().join(format!("quiet-{}.sock", std::process::id()));
     ///     let serving = || event_loop.create_unix_server(|| Rc::new(Quiet), &path);
-    ///     // The path stays, as for a successor that watches for it.
+    ///     // The path stays, for example for a successor that watches for it.
     ///     let server = serving().cleanup_socket(false).await?;
     ///     assert_eq!(serving().await.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
     ///     drop(server);
@@ -123,11 +123,11 @@ impl LoopHandle {
     }
 }
 
-/// What [`LoopHandle::create_server`] makes: await it.
+/// The builder that [`LoopHandle::create_server`] returns: await it.
 ///
 /// # Examples
 ///
-/// Several processes, or several loops of one, that serve at one port; the kernel deals the connections out:
+/// Several processes, or several loops of one process, that serve at one port; the kernel distributes the connections:
 ///
 /// ```
 /// use std::rc::Rc;
@@ -165,8 +165,8 @@ pub struct CreateServer {
 /// The methods of a builder whose field `options` is a [`ServeOptions`].
 macro_rules! serve_options {
     () => {
-        /// How many connections may wait in the kernel to be accepted, and how many are accepted in one turn at the
-        /// most. The default is 100.
+        /// How many connections may wait in the kernel to be accepted. One turn accepts at most one more than that.
+        /// The default is 100.
         pub fn backlog(mut self, connections: u32) -> Self {
             self.options.backlog = connections;
             self
@@ -184,7 +184,7 @@ macro_rules! serve_options {
             self
         }
 
-        /// Whether the address may be taken while connections of an earlier server at it are still closing. The
+        /// Whether the address may be taken while connections of an earlier server there are still closing. The
         /// default is true.
         pub fn reuse_address(mut self, reuse: bool) -> Self {
             self.options.bind.reuse_address = reuse;
@@ -212,7 +212,7 @@ macro_rules! serve_options {
         }
 
         /// Whether a Unix server removes its path when it closes, if its own socket is still there. The default is
-        /// true. The path of a ready socket is never removed: it belongs to whoever bound it.
+        /// true. The path of a ready socket is never removed: it belongs to the code that bound it.
         pub fn cleanup_socket(mut self, remove: bool) -> Self {
             self.options.bind.cleanup_socket = remove;
             self
@@ -271,7 +271,7 @@ impl ServeOptions {
         if event_loop.is_closed() {
             return Err(loop_is_closed());
         }
-        // Listening may fail at once, and a task that tries again in a loop must not keep the thread.
+        // Listening may fail at once, and a task that tries again in a loop must not hog the thread.
         costly_operation().await;
         let layer = self.layer.prepare(None)?;
         let bound = match self.at.0 {

@@ -40,7 +40,7 @@ use crate::transports::Guard;
 ///     while server.connections() == 0 {
 ///         waterwheel::yield_now().await;
 ///     }
-///     // `close_clients` lets each of them finish what it has written; `abort_clients` does not.
+///     // `close_clients` lets each connection send its written bytes; `abort_clients` does not.
 ///     server.close_clients();
 ///     assert_eq!(reader.read_to_end().await?, b"");
 ///     server.shutdown(Duration::from_secs(1)).await;
@@ -55,16 +55,16 @@ pub struct Server {
     state: Rc<ServerState>,
 }
 
-/// How the connections ended that were open when [`Server::shutdown`] was called.
+/// What happened to the connections that were open when [`Server::shutdown`] was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// How many ended by themselves within the grace.
+    /// How many ended by themselves within the grace period.
     pub finished: usize,
-    /// How many were closed after the grace. All that had been written to them was sent.
+    /// How many were closed after the grace period. All bytes that had been written to them were sent.
     pub closed: usize,
-    /// How many were aborted after the grace, since their peers did not take what was left to send. Each of these peers
-    /// sees a reset, if it can still be reached.
+    /// How many were aborted after the grace period, since their peers did not take the remaining bytes. Each of these
+    /// peers sees a reset, if it can still be reached.
     pub aborted: usize,
 }
 
@@ -78,27 +78,28 @@ impl Server {
         Server { state: ServerState::new(event_loop, assembly, bound, backlog) }
     }
 
-    /// The internet addresses that it listens at. The list is empty once the server is closed.
+    /// The internet addresses that the server listens at. The list is empty once the server is closed.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.sockets().iter().filter_map(|info| info.sockname()?.as_inet()).collect()
     }
 
     /// The name and the socket of each listener. The list is empty once the server is closed. The sockets are
-    /// duplicates: the address is not free before they are dropped.
+    /// duplicates: the address is not free until they are dropped.
     pub fn sockets(&self) -> Vec<ExtraInfo> {
         self.state.sockets()
     }
 
-    /// Whether it accepts connections.
+    /// Whether the server accepts connections.
     pub fn is_serving(&self) -> bool {
         self.state.is_serving()
     }
 
-    /// Accepts connections from now on. If it does already, nothing changes.
+    /// Starts accepting connections. If the server does so already, nothing changes.
     ///
     /// # Cancel safety
     ///
-    /// It listens from the first poll on, and then waits for one turn. Dropping the future does not undo that.
+    /// The server listens from the first poll on; the future then waits for one turn. Dropping the future does not
+    /// undo the listening.
     ///
     /// # Errors
     ///
@@ -118,7 +119,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// As [`start_serving`](Server::start_serving).
+    /// As for [`start_serving`](Server::start_serving).
     #[track_caller]
     pub fn serve_forever(&self) -> impl Future<Output = io::Result<()>> {
         because(Awaited::ServeForever, Location::caller(), async move {
@@ -130,11 +131,11 @@ impl Server {
         })
     }
 
-    /// Serves until `stop` is ready, then [shuts down](Server::shutdown) with this grace. `stop` is dropped before that
-    /// begins. If somebody else closes the server, it shuts down, too.
+    /// Serves until `stop` completes, then drops `stop` and [shuts down](Server::shutdown) with this grace period. If
+    /// the server is closed from somewhere else, it shuts down too.
     ///
-    /// With `ctrl_c()` (feature `signals`) as `stop`, a program ends in order when its user asks for it, and at once when
-    /// its user asks a second time.
+    /// With `ctrl_c()` (feature `signals`) as `stop`, a program shuts down in order when its user asks for it, and
+    /// ends at once when its user asks a second time.
     ///
     /// ```
     /// use std::time::Duration;
@@ -155,7 +156,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// As [`start_serving`](Server::start_serving).
+    /// As for [`start_serving`](Server::start_serving).
     #[doc(alias = "graceful_shutdown")]
     #[track_caller]
     pub fn serve_until(
@@ -184,13 +185,13 @@ impl Server {
         })
     }
 
-    /// Closes the listeners: no connection is accepted any more, and those that wait in the kernel are reset.
+    /// Closes the listeners: no more connections are accepted, and those that wait in the kernel are reset.
     /// Established connections go on.
     pub fn close(&self) {
         self.state.close();
     }
 
-    /// Closes the connections. Each sends what it has buffered, and ends its TLS session if it has one. The listeners
+    /// Closes the connections. Each sends its buffered bytes, and ends its TLS session if it has one. The listeners
     /// stay open.
     pub fn close_clients(&self) {
         self.state.clients().close_all();
@@ -228,7 +229,7 @@ impl Server {
     }
 
     /// Waits until the server is closed and its last connection is lost. Sockets may linger for a while after that;
-    /// [`shutdown`](Server::shutdown) waits for them, too.
+    /// [`shutdown`](Server::shutdown) waits for them too.
     ///
     /// # Cancel safety
     ///
@@ -241,11 +242,11 @@ impl Server {
     }
 
     /// Ends the server: closes the listeners, waits up to `grace` for the connections to end by themselves, closes
-    /// those that are left, and aborts those whose peers do not take what was written to them. Then it waits for the
-    /// peers to end their sides, so that a process that exits afterwards does not cut off a reply.
+    /// those that are left, and aborts those whose peers do not take the written bytes. Then it waits for the peers to
+    /// end their sides, so that a process that exits afterwards does not cut off a reply.
     ///
-    /// Whatever the peers do, it ends at the latest five seconds after the grace. It does not wait for peers that close
-    /// when they see our end, nor for those that nothing was ever sent to.
+    /// Whatever the peers do, it ends at most five seconds after the grace period. Peers that close when they see our
+    /// end cause no wait, nor do peers to which nothing was ever sent.
     ///
     /// ```
     /// use std::time::Duration;
@@ -264,14 +265,16 @@ impl Server {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the listeners closed and the connections as they are. It may be called again.
+    /// Dropping the future leaves the listeners closed and the connections as they are. `shutdown` may be called
+    /// again.
     #[track_caller]
     pub fn shutdown(&self, grace: Duration) -> impl Future<Output = ShutdownReport> {
         because(Awaited::Shutdown, Location::caller(), async move {
             self.close();
             let clients = self.state.clients();
             let before = clients.connected();
-            // The outcome does not matter: the number of those that are left says whether the grace was enough.
+            // The outcome does not matter: the number of connections that are left says whether the grace period was
+            // enough.
             let _ = timeout(grace, clients.all_lost()).await;
             let left = clients.connected();
             clients.close_all();
@@ -282,7 +285,7 @@ impl Server {
             let mut stuck = clients.transports();
             stuck.retain(|client| client.get_write_buffer_size() > 0);
             stuck.iter().for_each(|client| client.abort());
-            // The kernel has all that the others wrote. They only wait for their peers to end.
+            // The kernel has all bytes of the other connections. They only wait for their peers to end.
             if timeout(LINGER_TIME, clients.all_closed()).await.is_err() {
                 clients.abort_all();
                 clients.stop_lingering(self.state.event_loop());

@@ -11,12 +11,12 @@ use crate::net::connection::{Connected, labelled};
 use crate::net::port::Acceptor;
 use crate::reactor::{Again, Direction, Registration, Source};
 
-/// Whoever a listener accepts connections for.
+/// The owner of a listener, for which it accepts connections.
 pub(super) trait Host {
-    /// Takes a connection that was accepted. It is called from a turn.
+    /// Takes an accepted connection. Called from a turn.
     fn set_up(&self, connection: Connected);
 
-    /// The loop closes, and with it the listener.
+    /// The loop is closing, and the listener with it.
     fn loop_closed(&self);
 }
 
@@ -27,23 +27,23 @@ pub(super) struct Listener {
     /// `None` once closed.
     acceptor: RefCell<Option<Box<dyn Acceptor>>>,
     host: Rc<dyn Host>,
-    /// How many connections are accepted in one turn at the most.
+    /// One turn accepts at most one more connection than this.
     budget: u32,
-    /// Runs while the listener rests, after `accept` failed for want of something.
+    /// Runs while the listener rests, after `accept` failed with a [`Refusal::Rest`].
     rest: Cell<Option<TimerHandle>>,
-    /// Whether the shortage that makes it rest was reported. A shortage is over when no connection waits any more. That
-    /// one is accepted now and then, because another one has ended, does not end it.
+    /// Whether the shortage that makes the listener rest was reported. A shortage is over when no connection waits any
+    /// more. It is not over if one is accepted now and then because another one has ended.
     short: Cell<bool>,
 }
 
 /// What an error of `accept` means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
-    /// Nothing is there to accept.
+    /// There is nothing to accept.
     Nothing,
     /// Only that one connection failed, or has ended already. The next attempt may succeed.
     Skip,
-    /// Descriptors or memory have run out, or the listener itself is broken. The next attempt would fail, too.
+    /// Descriptors or memory have run out, or the listener itself is broken. The next attempt would fail too.
     Rest,
 }
 
@@ -75,12 +75,12 @@ impl Listener {
         Ok(listener)
     }
 
-    /// Looks at the acceptor; `None` once it is closed.
+    /// Calls with the acceptor; `None` once it is closed.
     pub(super) fn with_acceptor<R>(&self, look: impl FnOnce(&dyn Acceptor) -> R) -> Option<R> {
         self.acceptor.borrow().as_deref().map(look)
     }
 
-    /// Closes the socket. Connections that wait in the kernel are reset by it.
+    /// Closes the socket, which resets the connections that wait in the kernel.
     pub(super) fn close(&self) {
         if let Some(timer) = self.rest.take() {
             timer.cancel();
@@ -95,7 +95,7 @@ impl Listener {
         self.event_loop.core().want(&self.this, Direction::Read);
     }
 
-    /// Accepts one connection. A callback of its own sets it up, so that a protocol that panics does no harm to other
+    /// Accepts one connection. A separate callback sets it up, so that a protocol that panics does no harm to other
     /// connections.
     fn accept_one(&self) -> io::Result<()> {
         let accepted = self.with_acceptor(|acceptor| acceptor.accept());

@@ -1,4 +1,4 @@
-//! What a server is made of: the addresses it has taken, its listeners, and the connections they brought.
+//! The parts of a server: the addresses it has taken, its listeners, and the connections they accepted.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -78,7 +78,7 @@ impl ServerState {
         self.phase.get() == Phase::Serving
     }
 
-    /// Waits until somebody closes the server.
+    /// Waits until the server is closed.
     pub(super) async fn closed(&self) {
         self.closed
             .wait(Reason::polled(Awaited::ServeForever), || (self.phase.get() == Phase::Closed).then_some(()))
@@ -143,11 +143,11 @@ impl ServerState {
 }
 
 impl Host for ServerState {
-    /// An accepted connection becomes a transport with a protocol.
+    /// Gives an accepted connection a protocol and a transport.
     fn set_up(&self, connection: Connected) {
         let assembly = self.assembly.borrow().clone();
         let (Phase::Serving, Some(assembly)) = (self.phase.get(), assembly) else {
-            // The server was closed since the connection was accepted.
+            // The server was closed after the connection was accepted.
             return;
         };
         let peer = connection.peername().cloned();
