@@ -1,6 +1,6 @@
 //! Which network a loop has: the one that its builder was given, else the operating system's.
 //!
-//! The core of the loop keeps it without knowing what it is, for that stands below all networks.
+//! The loop's core keeps the network without knowing its type, since the core is below all networks.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,16 +16,16 @@ use crate::net::system::System;
 
 /// The network of a loop.
 ///
-/// The operating system's is not behind a `dyn Network`: all that is behind one is in every program, and so a program
-/// without datagrams, pipes and names of addresses carries none of their code.
+/// The operating system's network is not a `dyn Network`, since that would put the code of all its methods into every
+/// program. So a program that uses no datagrams, pipes or names of addresses carries none of their code.
 enum Choice {
     System,
     Given(Rc<dyn Network>),
 }
 
 impl Builder {
-    /// Where connections, listeners and datagrams come from. The default is the operating system; the
-    /// [`network`](crate::network) module says what another one has to do.
+    /// Sets where connections, listeners and datagrams come from. The default is the operating system; the
+    /// [`network`](crate::network) module says what another network has to do.
     pub fn network(mut self, network: Rc<dyn Network>) -> Self {
         self.network = Some(Box::new(Choice::Given(network)));
         self

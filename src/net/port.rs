@@ -1,16 +1,16 @@
 //! The network seam: where a loop's connections, listeners and datagrams come from.
 //!
-//! A [`Network`] looks names up, connects, binds and opens datagram sockets. The operating system stands behind one
-//! implementation, which every loop has unless its [builder](crate::Builder::network) is given another. What runs above
-//! the seam cannot tell the difference: transports, protocols, streams, servers and TLS are the same on all networks.
+//! A [`Network`] looks names up, connects, binds and opens datagram sockets. One implementation uses the operating
+//! system; every loop has it unless its [builder](crate::Builder::network) is given another one. Code above the seam
+//! cannot tell the difference: transports, protocols, streams, servers and TLS are the same on all networks.
 //!
-//! A network of your own usually brings a [`Selector`](crate::Selector) of its own, too: descriptors are only numbers to
-//! a loop, and the selector says when the number of a [`Conduit`], an [`Acceptor`] or a [`DatagramConduit`] is ready. An
-//! operation that cannot go on says [`WouldBlock`](io::ErrorKind::WouldBlock), and the selector has to bring an event when
-//! it can. Nothing here may block, and but for the futures that a network gives nothing may call the loop, its transports
-//! or its protocols: what is called here may be called from the middle of anything.
+//! A network of your own usually brings its own [`Selector`](crate::Selector) too: descriptors are only numbers to a
+//! loop, and the selector says when the number of a [`Conduit`], an [`Acceptor`] or a [`DatagramConduit`] is ready. An
+//! operation that cannot go on returns [`WouldBlock`](io::ErrorKind::WouldBlock), and the selector has to report an
+//! event when it can. No method may block. Only the futures that a network returns may call the loop, its transports
+//! or its protocols: the methods may be called in the middle of anything.
 //!
-//! A network without anybody in it:
+//! A network in which no host can be reached:
 //!
 //! ```
 //! use std::io;
@@ -59,16 +59,16 @@ use crate::interface::Address;
 pub use crate::net::address::Hints;
 pub use crate::net::connection::{Conduit, Connected, Ways};
 
-/// What a network answers in time. Dropping it gives up what it had begun.
+/// The future of an operation of a network. Dropping the future gives up the operation.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + 'a>>;
 
 /// Where a loop's connections, listeners and datagrams come from. The [module](crate::network) says more.
 pub trait Network {
-    /// The addresses of a host, which is a name: numeric addresses and `localhost` are known without asking.
+    /// Looks up the addresses of a host. `host` is a name: numeric addresses and `localhost` need no look-up.
     ///
     /// # Errors
     ///
-    /// If the name was not found, mostly with a [`LookUpError`](crate::LookUpError) inside.
+    /// If the name was not found, usually with a [`LookUpError`](crate::LookUpError) inside.
     fn look_up<'a>(
         &'a self,
         event_loop: &'a LoopHandle,
@@ -77,12 +77,12 @@ pub trait Network {
         hints: Hints,
     ) -> Pending<'a, Vec<SocketAddr>>;
 
-    /// Looks up how an address is called: the names of the host and of the service.
+    /// Looks up the names of an address: the host's and the service's.
     ///
     /// # Errors
     ///
-    /// If the look-up fails, mostly with a [`LookUpError`](crate::LookUpError) inside. `Unsupported`, which is the default,
-    /// on a network that does not know names.
+    /// If the look-up fails, usually with a [`LookUpError`](crate::LookUpError) inside. `Unsupported`, which is the
+    /// default, on a network that does not know names.
     fn look_up_name<'a>(
         &'a self,
         event_loop: &'a LoopHandle,
@@ -95,12 +95,13 @@ pub trait Network {
         })
     }
 
-    /// Connects to one address, from the first of the addresses in `from` that can be used. If there are none, the
+    /// Connects to one address, from the first of the addresses in `from` that can be used. If `from` is empty, the
     /// network chooses.
     ///
     /// # Errors
     ///
-    /// If nobody answers there, or none of `from` can be used. The caller names the address.
+    /// If nothing answers there, or if none of `from` can be used. The error need not name the address: the caller
+    /// does.
     fn connect<'a>(
         &'a self,
         event_loop: &'a LoopHandle,
@@ -108,12 +109,12 @@ pub trait Network {
         from: &'a [SocketAddr],
     ) -> Pending<'a, Connected>;
 
-    /// Takes an address, at which nobody listens yet.
+    /// Takes an address, without listening at it yet.
     ///
     /// # Errors
     ///
-    /// `AddrInUse` if somebody else has the address; `AddrNotAvailable` if this machine does not have it. The caller
-    /// names the address.
+    /// `AddrInUse` if the address is in use; `AddrNotAvailable` if this machine does not have it. The error need not
+    /// name the address: the caller does.
     fn bind<'a>(
         &'a self,
         event_loop: &'a LoopHandle,
@@ -125,14 +126,14 @@ pub trait Network {
     ///
     /// # Errors
     ///
-    /// As [`bind`](Network::bind) and [`connect`](Network::connect), with the address.
+    /// As for [`bind`](Network::bind) and [`connect`](Network::connect), but the error names the address.
     fn open_datagrams<'a>(
         &'a self,
         event_loop: &'a LoopHandle,
         options: DatagramOptions,
     ) -> Pending<'a, Rc<dyn DatagramConduit>>;
 
-    /// Takes over a connection that somebody else has made.
+    /// Takes over a connection that was made elsewhere.
     ///
     /// # Errors
     ///
@@ -142,21 +143,21 @@ pub trait Network {
         Err(no_descriptors())
     }
 
-    /// Takes over a socket that somebody else has bound, and that may listen already.
+    /// Takes over a socket that was bound elsewhere, and that may listen already.
     ///
     /// # Errors
     ///
-    /// As [`adopt_connection`](Network::adopt_connection).
+    /// As for [`adopt_connection`](Network::adopt_connection).
     fn adopt_listener(&self, event_loop: &LoopHandle, socket: OwnedFd) -> io::Result<Box<dyn Acceptor>> {
         let _ = (event_loop, socket);
         Err(no_descriptors())
     }
 
-    /// Takes over a datagram socket that somebody else has opened.
+    /// Takes over a datagram socket that was opened elsewhere.
     ///
     /// # Errors
     ///
-    /// As [`adopt_connection`](Network::adopt_connection).
+    /// As for [`adopt_connection`](Network::adopt_connection).
     fn adopt_datagrams(&self, event_loop: &LoopHandle, socket: OwnedFd) -> io::Result<Rc<dyn DatagramConduit>> {
         let _ = (event_loop, socket);
         Err(no_descriptors())
@@ -166,7 +167,7 @@ pub trait Network {
     ///
     /// # Errors
     ///
-    /// As [`adopt_connection`](Network::adopt_connection).
+    /// As for [`adopt_connection`](Network::adopt_connection).
     fn adopt_pipe(&self, event_loop: &LoopHandle, pipe: OwnedFd, ways: Ways) -> io::Result<Connected> {
         let _ = (event_loop, pipe, ways);
         Err(no_descriptors())
@@ -177,31 +178,31 @@ fn no_descriptors() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "this network takes no descriptors of the operating system")
 }
 
-/// An address that was taken, and the connections that arrive there. Dropping it gives the address free; connections
-/// that were not accepted are lost.
+/// An address that was taken, and the connections that arrive there. Dropping the acceptor frees the address;
+/// connections that were not accepted are lost.
 pub trait Acceptor {
-    /// From now on connections arrive, and as many as `backlog` says may wait to be accepted.
+    /// Starts listening. Up to `backlog` connections may wait to be accepted.
     ///
     /// # Errors
     ///
-    /// Whatever the network says.
+    /// The network's error.
     fn listen(&self, backlog: u32) -> io::Result<()>;
 
-    /// The next connection.
+    /// Accepts the next connection.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if none waits. Other errors are either those of the one connection that was next, such as
+    /// `WouldBlock` if no connection waits. Other errors either concern only the next connection, such as
     /// `ConnectionAborted`, or say that nothing can be accepted for now; then the server waits for a second.
     fn accept(&self) -> io::Result<Connected>;
 
     /// The address.
     fn sockname(&self) -> Option<Address>;
 
-    /// The number under which a selector watches it.
+    /// The number under which a selector watches the acceptor.
     fn fd(&self) -> RawFd;
 
-    /// A duplicate of the socket, where there is one.
+    /// A duplicate of the socket, if there is one.
     fn socket(&self) -> Option<Rc<dyn AsFd>> {
         None
     }
@@ -209,15 +210,16 @@ pub trait Acceptor {
 
 /// A socket for datagrams.
 pub trait DatagramConduit {
-    /// Receives a datagram with its sender: into `memory` if it fits, else into `larger`, which has to be made long
-    /// enough.
+    /// Receives a datagram and its sender: into `memory` if the datagram fits, else into `larger`, which the
+    /// implementation makes long enough.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if there is none; what became of a datagram sent earlier, such as `ConnectionRefused`.
+    /// `WouldBlock` if there is none. Errors of datagrams sent earlier, such as `ConnectionRefused`, are returned here
+    /// too.
     fn recv_from<'m>(&self, memory: &'m mut [u8], larger: &'m mut Vec<u8>) -> io::Result<(&'m [u8], Address)>;
 
-    /// Sends a datagram to this address, or to the peer that the socket is connected to.
+    /// Sends a datagram to `to`, or to the peer that the socket is connected to.
     ///
     /// # Errors
     ///
@@ -227,19 +229,19 @@ pub trait DatagramConduit {
     /// The peer, if the socket is connected to one.
     fn peername(&self) -> Option<Address>;
 
-    /// Its own address.
+    /// The socket's own address.
     fn sockname(&self) -> Option<Address>;
 
-    /// The number under which a selector watches it.
+    /// The number under which a selector watches the socket.
     fn fd(&self) -> RawFd;
 
-    /// The socket, where there is one.
+    /// The socket, if there is one.
     fn socket(self: Rc<Self>) -> Option<Rc<dyn AsFd>> {
         None
     }
 }
 
-/// How an address is taken to listen at.
+/// How to take an address to listen at.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct BindOptions {
@@ -247,9 +249,9 @@ pub struct BindOptions {
     pub reuse_address: bool,
     /// Several sockets may listen at the address, and each connection goes to one of them.
     pub reuse_port: bool,
-    /// The network looks after idle connections by itself.
+    /// The network probes idle connections, and ends those whose peers are gone.
     pub keep_alive: bool,
-    /// The path of a Unix socket is removed when the address is given free.
+    /// The path of a Unix socket is removed when the address is freed.
     pub cleanup_socket: bool,
 }
 
@@ -259,17 +261,17 @@ impl Default for BindOptions {
     }
 }
 
-/// Whether the error says that this machine has no such address, or not even the family of addresses.
+/// Whether the error says that this machine has no such address, or does not even have its family.
 pub(crate) fn is_unavailable(error: &io::Error) -> bool {
     // EAFNOSUPPORT has no `ErrorKind`.
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(libc::EAFNOSUPPORT)
 }
 
-/// What a datagram socket is opened for. Addresses that are given are of one kind: of the internet, or Unix names.
+/// How to open a datagram socket. If both addresses are given, they are of one kind: internet addresses or Unix names.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct DatagramOptions {
-    /// Where to receive. If it is missing, and so is `connect_to`, the socket has no name, and is a Unix one.
+    /// Where to receive. If both this and `connect_to` are missing, the socket is a Unix socket without a name.
     pub bind_to: Option<Address>,
     /// The only peer.
     pub connect_to: Option<Address>,

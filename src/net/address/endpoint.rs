@@ -1,4 +1,4 @@
-//! Where to connect to or to listen at, in all the forms in which a user may say it.
+//! Where to connect to or to listen at, in all the forms that a user may give.
 
 use std::fmt;
 use std::io;
@@ -11,10 +11,10 @@ use crate::net::address::family::Hints;
 use crate::net::address::resolve::{Purpose, of_family, resolve};
 
 /// Where to connect to or to listen at: a host and port, an address, the path of a Unix socket, or a socket that is
-/// ready (asyncio's `sock=`). A text is a host and port, a [`Path`] is a path; one that begins with a zero byte is a name
-/// of Linux's abstract namespace.
+/// ready (asyncio's `sock=`). A string is a host and port, and a [`Path`] is a path; a path that begins with a zero
+/// byte is a name of Linux's abstract namespace.
 ///
-/// Programs need not name this type. Whatever converts into it may be given where an endpoint is wanted:
+/// Programs need not name this type. Every type that converts into it may be given as an endpoint:
 ///
 /// ```no_run
 /// # async fn examples() -> std::io::Result<()> {
@@ -41,8 +41,8 @@ pub(crate) enum Target {
     Unix(PathBuf),
     /// A socket made by the caller: connected for a client, bound for a server.
     Socket(OwnedFd),
-    /// A text that is not a valid endpoint, and why. A conversion cannot fail, so the error comes when the endpoint is
-    /// used.
+    /// The reason why a string is not a valid endpoint. A conversion cannot fail, so the error comes when the endpoint
+    /// is used.
     Invalid(String),
 }
 
@@ -53,7 +53,7 @@ impl Endpoint {
 }
 
 impl Target {
-    /// The internet addresses that it stands for, each once.
+    /// The internet addresses that the target stands for, each once.
     pub(crate) async fn addresses(
         self,
         event_loop: &LoopHandle,
@@ -80,12 +80,12 @@ impl Target {
         Ok(addresses)
     }
 
-    /// The name or address by which a client may expect its server to be known. `None` also for an empty host, which
+    /// The name or address by which a client may expect its server to be known. Also `None` for an empty host, which
     /// stands for this machine and is not a name.
     ///
     /// # Errors
     ///
-    /// If the text that it was made from is not a valid endpoint.
+    /// If the target was made from a string that is not a valid endpoint.
     pub(crate) fn host(&self) -> io::Result<Option<String>> {
         match self {
             Target::Hosts(hosts, _) => Ok(hosts.first().filter(|host| !host.is_empty()).cloned()),
@@ -95,7 +95,7 @@ impl Target {
         }
     }
 
-    /// Hosts that were given apart from the port, and so without brackets.
+    /// Hosts that were given separately from the port. They must not have brackets.
     fn hosts(hosts: Vec<String>, port: u16) -> Target {
         match hosts.iter().find(|host| host.starts_with('[')) {
             Some(host) => Target::Invalid(format!(
@@ -120,12 +120,12 @@ fn invalid(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)
 }
 
-/// The host and the port of `"host:port"` or `"[host]:port"`. Only a host in brackets may have colons: nobody could
-/// say whether `"::1:80"` has a port.
+/// The host and the port of `"host:port"` or `"[host]:port"`. Only a host in brackets may have colons: without them,
+/// it is ambiguous whether `"::1:80"` has a port.
 ///
 /// # Errors
 ///
-/// What is wrong with the text, as the end of a sentence that begins with it.
+/// What is wrong with the text, as the end of a sentence that begins with the text.
 fn split(text: &str) -> Result<(&str, u16), String> {
     const FORM: &str = "is not of the form \"host:port\"";
     let (host, port) = text.rsplit_once(':').ok_or(FORM)?;
@@ -137,7 +137,7 @@ fn split(text: &str) -> Result<(&str, u16), String> {
         None if host.contains(':') => return Err(FORM.to_owned()),
         None => host,
     };
-    // The standard library takes a plus sign for a part of a number.
+    // The standard library accepts a plus sign in front of a number.
     let number = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     let number = number.and_then(|port| port.parse().ok());
     Ok((host, number.ok_or_else(|| format!("has an invalid port: {port:?} is no number from 0 to 65535"))?))

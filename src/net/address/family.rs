@@ -37,7 +37,7 @@ impl Family {
 pub struct Hints {
     /// Addresses of this family only.
     pub family: Family,
-    /// The number of the protocol that they are for; 0 is any.
+    /// The number of the protocol that the addresses are for; 0 is any.
     pub proto: i32,
     /// The flags of `getaddrinfo` (`AI_…`).
     pub flags: i32,

@@ -1,4 +1,4 @@
-//! Looking names and addresses up, for users who want to see the answer.
+//! Looking up names and addresses, for users who want the result itself.
 
 use std::future::{Future, IntoFuture};
 use std::io;
@@ -13,13 +13,13 @@ use crate::net::address::resolve::{Purpose, resolve};
 use crate::net::port::Network;
 
 impl LoopHandle {
-    /// Looks the addresses of a host up, each once, in the order in which they are to be tried. A numeric address and
-    /// `localhost` are known without asking; an empty host is this machine. For other names the system is asked, which
+    /// Looks up the addresses of a host, each once, in the order in which to try them. A numeric address and
+    /// `localhost` need no look-up; an empty host is this machine. Other names are looked up by the system, which
     /// blocks, so that is done on a thread.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future forgets the answer.
+    /// Dropping the future discards the result.
     ///
     /// # Errors
     ///
@@ -43,17 +43,17 @@ impl LoopHandle {
         GetAddrInfo { event_loop: self.clone(), host: host.into(), port, hints: Hints::default(), unawaited }
     }
 
-    /// Looks up how an address is called: the host's name and the service's. `flags` are those of the system (`NI_…`);
-    /// 0 gives the number of a host or of a service that has no name.
+    /// Looks up the names of an address: the host's and the service's. `flags` are those of the system (`NI_…`). With
+    /// 0, a host or service that has no name is returned as its number.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future forgets the answer.
+    /// Dropping the future discards the result.
     ///
     /// # Errors
     ///
-    /// If the system fails, the error has a [`LookUpError`](crate::LookUpError) inside. `Unsupported` on a network that does
-    /// not know names.
+    /// If the look-up fails, the error has a [`LookUpError`](crate::LookUpError) inside. `Unsupported` on a network
+    /// that does not know names.
     ///
     /// # Examples
     ///
@@ -80,7 +80,7 @@ impl LoopHandle {
     }
 }
 
-/// What [`LoopHandle::getaddrinfo`] makes: await it.
+/// The builder that [`LoopHandle::getaddrinfo`] returns: await it.
 ///
 /// # Examples
 ///
@@ -109,7 +109,7 @@ pub struct GetAddrInfo {
 }
 
 impl GetAddrInfo {
-    /// Gives addresses of one family only.
+    /// Returns addresses of one family only.
     pub fn family(mut self, family: Family) -> Self {
         self.hints.family = family;
         self

@@ -6,7 +6,7 @@ use std::io;
 
 use crate::errors::find_in;
 
-/// The look-up of a name (`getaddrinfo`) gave no address of a host. It is inside the `io::Error` that reports it; take
+/// The look-up of a host's name (`getaddrinfo`) found no address. It is inside the `io::Error` that reports it; take
 /// it out with [`LookUpError::of`].
 ///
 /// The kind of the `io::Error` follows from the [`kind`](LookUpError::kind) here.
@@ -37,7 +37,7 @@ pub struct LookUpError {
     cause: io::Error,
 }
 
-/// What a [`LookUpError`] means for whoever wants to connect.
+/// What a [`LookUpError`] means for an attempt to connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LookUpErrorKind {
@@ -46,7 +46,7 @@ pub enum LookUpErrorKind {
     #[doc(alias = "EAI_NODATA")]
     NoSuchName,
     /// No name server could be reached, or none answered in time, so trying again later may help. The `io::Error` is
-    /// `TimedOut`, as other errors after which programs try again.
+    /// `TimedOut`, like other errors after which programs try again.
     #[doc(alias = "EAI_AGAIN")]
     TryAgain,
     /// The look-up failed in another way: the name servers refuse it, the flags or the protocol number are wrong, or
@@ -55,7 +55,7 @@ pub enum LookUpErrorKind {
 }
 
 impl LookUpError {
-    /// What a [`Network`](crate::network::Network) says of a host that it did not find.
+    /// The error of a [`Network`](crate::network::Network) that did not find a host.
     pub fn new(host: &str, kind: LookUpErrorKind, cause: io::Error) -> Self {
         LookUpError { host: host.to_owned(), kind, cause }
     }
@@ -65,7 +65,7 @@ impl LookUpError {
         &self.host
     }
 
-    /// What it means.
+    /// What the failure means.
     pub fn kind(&self) -> LookUpErrorKind {
         self.kind
     }

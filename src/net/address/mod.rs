@@ -1,4 +1,4 @@
-//! Where to connect to and to listen at: what a user may say, and which addresses that means.
+//! Where to connect to and to listen at: the forms that a user may give, and the addresses that they mean.
 
 mod endpoint;
 mod family;

@@ -1,6 +1,6 @@
 //! From hosts to addresses.
 //!
-//! Numeric addresses and `localhost` are known without asking anyone. Other names are looked up by the network.
+//! Numeric addresses and `localhost` need no look-up. Other names are looked up by the network.
 
 use std::fmt;
 use std::io;
@@ -19,10 +19,10 @@ pub(crate) enum Purpose {
     Listen,
 }
 
-/// The domain name system has no longer names.
+/// The longest name that the domain name system allows.
 const LONGEST_NAME: usize = 255;
 
-/// The addresses of one host, each once, in the order in which they are to be tried.
+/// The addresses of one host, each once, in the order in which to try them.
 pub(crate) async fn resolve(
     event_loop: &LoopHandle,
     host: &str,
@@ -65,7 +65,7 @@ fn known(host: &str, purpose: Purpose) -> Option<Vec<IpAddr>> {
 }
 
 async fn look_up(event_loop: &LoopHandle, host: &str, port: u16, hints: Hints) -> io::Result<Vec<SocketAddr>> {
-    // The system would cut such a name off, and then it might be the name of another host.
+    // No host has such a name. To the system, a name would end at its zero byte, and might then be another host's.
     if host.len() > LONGEST_NAME || host.contains('\0') {
         let text = format!("{:?} cannot be the name of a host", host.chars().take(40).collect::<String>());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));

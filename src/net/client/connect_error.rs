@@ -1,4 +1,4 @@
-//! All attempts to connect that failed, as one error.
+//! All failed attempts to connect, as one error.
 
 use std::fmt;
 use std::io;
@@ -8,7 +8,7 @@ use crate::errors::find_in;
 use crate::net::port::is_unavailable;
 
 /// None of the addresses could be connected to. This has each address that was tried, with its error. It is inside the
-/// `io::Error` that the attempt to connect gives; take it out with [`ConnectError::of`].
+/// `io::Error` that connecting returns; take it out with [`ConnectError::of`].
 ///
 /// If all attempts failed with the same kind of error, that is the kind of the `io::Error`; otherwise it is `Other`.
 /// Attempts at a family of addresses that this machine cannot use at all do not count, unless there were no others.
@@ -87,7 +87,7 @@ fn common_kind(attempts: &[(SocketAddr, io::Error)]) -> io::ErrorKind {
     if kinds.all(|kind| kind == first) { first } else { io::ErrorKind::Other }
 }
 
-/// There is no way from this machine to the address.
+/// Whether the error says that this machine has no route to the address.
 fn is_out_of_reach(error: &io::Error) -> bool {
     is_unavailable(error) || error.kind() == io::ErrorKind::NetworkUnreachable
 }
@@ -96,7 +96,7 @@ fn is_out_of_reach(error: &io::Error) -> bool {
 mod tests {
     use super::*;
 
-    /// The kind of an error that such attempts make.
+    /// The kind of the error that these attempts make.
     fn kind_of(attempts: &[(&str, io::Error)]) -> io::ErrorKind {
         let again = |error: &io::Error| match error.raw_os_error() {
             Some(number) => io::Error::from_raw_os_error(number),
@@ -121,11 +121,11 @@ mod tests {
             assert_eq!(kind_of(&[("127.0.0.1", again()), ("::1", refused())]), ConnectionRefused, "{lacking}");
             let mixed = [("127.0.0.1", refused()), ("127.0.0.2", TimedOut.into()), ("::1", again())];
             assert_eq!(kind_of(&mixed), Other, "{lacking}");
-            // Nobody else has anything to say.
+            // There are no other attempts.
             assert_eq!(kind_of(&[("::1", again())]), kind, "{lacking}");
             assert_eq!(kind_of(&[("127.0.0.1", again()), ("::1", again())]), kind, "{lacking}");
         }
-        // The family is there, and one of its addresses cannot be reached: that is an answer as any other.
+        // The family is usable, and one of its addresses cannot be reached: that counts like any other failure.
         let reached = [("127.0.0.1", refused()), ("192.0.2.1", NetworkUnreachable.into())];
         assert_eq!(kind_of(&reached), Other);
         assert_eq!(kind_of(&[("127.0.0.1", refused()), ("::1", HostUnreachable.into())]), Other);

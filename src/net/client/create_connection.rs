@@ -20,12 +20,12 @@ use crate::net::connection::{Connected, LayerOptions, until_made};
 use crate::net::port::Network;
 
 impl LoopHandle {
-    /// Connects and gives the transport, and the protocol that `factory` made once the connection was there. The
-    /// protocol has been told `connection_made` by then, and no data yet.
+    /// Connects, and returns the transport and the protocol. `factory` makes the protocol once there is a connection.
+    /// When this returns, the protocol has been told `connection_made`, and has received no data yet.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before it is done closes whatever it had opened.
+    /// Dropping the future before it completes closes whatever it had opened.
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ impl LoopHandle {
     ///
     /// # Examples
     ///
-    /// A client and a server of it, each a protocol:
+    /// A client and its server, each a protocol:
     ///
     /// ```
     /// use std::cell::OnceCell;
@@ -90,12 +90,12 @@ impl LoopHandle {
     ///
     /// # Cancel safety
     ///
-    /// As [`create_connection`](LoopHandle::create_connection).
+    /// As for [`create_connection`](LoopHandle::create_connection).
     ///
     /// # Errors
     ///
-    /// The system's error, with the path; `InvalidInput` if the path is too long. If the server's queue is full, this
-    /// waits.
+    /// The system's error, with the path; `InvalidInput` if the path is too long. A full queue of the server is no
+    /// error: the future waits.
     ///
     /// # Examples
     ///
@@ -159,11 +159,11 @@ impl LoopHandle {
     }
 }
 
-/// What [`LoopHandle::create_connection`] makes: await it. `'f` is how long the factory may be kept: it may borrow.
+/// The builder that [`LoopHandle::create_connection`] returns: await it. The factory may borrow for `'f`.
 ///
 /// # Examples
 ///
-/// Which address of a host is tried when, here with nobody at any of them:
+/// The order in which a host's addresses are tried, here with no server at any of them:
 ///
 /// ```
 /// use std::rc::Rc;
@@ -217,14 +217,14 @@ macro_rules! connect_options {
             self
         }
 
-        /// Where to connect from: a host and port, or an address. Port 0 takes a free one.
+        /// Where to connect from: a host and port, or an address. Port 0 takes a free port.
         pub fn local_addr(mut self, address: impl Into<$crate::net::Endpoint>) -> Self {
             self.options.local = Some(address.into());
             self
         }
 
-        /// How long one attempt may take before the next address is tried beside it, when a host has several; 250
-        /// milliseconds by default. With `None` the next one is only tried when one has failed.
+        /// How long one attempt may take before the next address is tried in parallel, when a host has several; 250
+        /// milliseconds by default. With `None`, the next address is tried only when an attempt has failed.
         pub fn happy_eyeballs_delay(mut self, delay: Option<std::time::Duration>) -> Self {
             self.options.happy_eyeballs_delay = delay;
             self
@@ -291,7 +291,7 @@ impl ConnectOptions {
         event_loop: &LoopHandle,
         factory: impl FnOnce() -> Rc<P>,
     ) -> io::Result<(Rc<dyn Transport>, Rc<P>)> {
-        // Connecting may fail at once, and a task that tries again in a loop must not keep the thread.
+        // Connecting may fail at once, and a task that tries again in a loop must not hog the thread.
         costly_operation().await;
         let layer = std::mem::take(&mut self.layer).prepare(self.to.0.host()?.as_deref())?;
         let connection = self.dial(event_loop).await?;

@@ -12,7 +12,7 @@ use crate::net::client::race::race;
 use crate::net::connection::Connected;
 use crate::net::port::Network;
 
-/// Races the addresses for a connection. Where local addresses are given, each attempt binds to the first one of its
+/// Races the addresses for a connection. If local addresses are given, each attempt binds to the first one of its
 /// family that it can.
 pub(super) async fn dial_first(
     event_loop: &LoopHandle,

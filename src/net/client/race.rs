@@ -1,4 +1,5 @@
-//! Happy eyeballs: several addresses are tried at the same time, each a little later than the one before.
+//! Happy eyeballs: several addresses are tried at the same time, each attempt starting a little later than the one
+//! before.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -33,7 +34,7 @@ struct Race<A> {
     /// In the order in which they began.
     running: Vec<Runner<A>>,
     delay: Option<Duration>,
-    /// Runs while there is another address to begin with.
+    /// Runs while there is another attempt to begin.
     next_start: Option<Sleep>,
 }
 
@@ -67,7 +68,7 @@ impl<A> Race<A> {
         }
     }
 
-    /// Polls all that run; if none has won, says whether one has failed now.
+    /// Polls all running attempts. If none has won, returns whether one has failed in this poll.
     fn poll_running<T>(&mut self, cx: &mut Context<'_>) -> Result<T, bool>
     where
         A: Future<Output = io::Result<T>>,
@@ -148,7 +149,8 @@ mod tests {
         assert_eq!(interleave(Vec::new(), 1), []);
     }
 
-    /// Each attempt takes so many milliseconds and then succeeds or fails; the story has its begin, end and drop.
+    /// Each attempt takes this many milliseconds and then succeeds or fails. The story has each begin and drop, and
+    /// the end.
     fn story(attempts: &[(u64, bool)], delay: Option<u64>) -> Vec<String> {
         /// Notes that an attempt was dropped before it was over.
         struct Note {

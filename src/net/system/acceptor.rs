@@ -15,15 +15,15 @@ use crate::interface::Address;
 use crate::net::port::{Acceptor, BindOptions, Connected};
 
 pub(super) struct SystemAcceptor {
-    /// The file that binding made, if it is ours to remove. First, so that it goes before the socket is closed, while
-    /// nobody can take the path for one that is free.
+    /// The file that binding made, if it is ours to remove. It is the first field, so that the file is removed before
+    /// the socket is closed: until then, no other process takes over the path.
     _file: Option<SocketFile>,
     listener: Listener,
-    /// A ready socket that nobody has bound gets its port only when it listens.
+    /// A ready socket that was not bound gets its port only when it listens, so this may change.
     sockname: RefCell<Option<Rc<Address>>>,
 }
 
-/// mio's accept makes the new socket non-blocking in the same system call, as no other crate does.
+/// mio's accept makes the new socket non-blocking in the same system call, which no other crate does.
 enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener),
@@ -46,7 +46,7 @@ impl SystemAcceptor {
         socket.set_reuse_port(options.reuse_port)?;
         socket.set_keepalive(options.keep_alive)?;
         if address.is_ipv6() {
-            // So that both families can have the same port.
+            // Set so that both families can have the same port.
             socket.set_only_v6(true)?;
         }
         socket.bind(&SockAddr::from(address))?;
@@ -65,16 +65,16 @@ impl SystemAcceptor {
         SystemAcceptor::new(socket, file)
     }
 
-    /// Takes a socket that the caller made and bound. Its path, if it has one, belongs to whoever bound it: the socket
-    /// may be there for the next process that it is handed to.
+    /// Takes a socket that the caller made and bound. Its path, if it has one, belongs to the code that bound it: the
+    /// socket may be handed on to another process.
     pub(super) fn adopt(socket: Socket) -> io::Result<Self> {
         check_listener(family_of(&socket)?, socket.r#type()?)?;
         prepare(&socket)?;
         SystemAcceptor::new(socket, None)
     }
 
-    /// The name of our end of an accepted connection: the listener's own, which spares a system call for each, unless
-    /// that is every interface.
+    /// The name of our end of an accepted connection. It is the listener's own name, which saves a system call per
+    /// connection, unless the listener is bound to every interface.
     fn name_of(&self, accepted: &Socket) -> Option<Rc<Address>> {
         let own = self.sockname.borrow();
         match own.as_deref() {
@@ -99,7 +99,7 @@ impl Acceptor for SystemAcceptor {
     fn listen(&self, backlog: u32) -> io::Result<()> {
         let socket = SockRef::from(self);
         socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-        // Whoever asked for any free port could not say where the server is.
+        // Read again, since a socket that was not bound has its port only now.
         let name = socket.local_addr()?;
         self.sockname.replace(Address::from_sock_addr(name).map(Rc::new));
         Ok(())
@@ -138,7 +138,8 @@ impl Acceptor for SystemAcceptor {
     }
 }
 
-/// mio fails to accept a connection whose peer's name is of another family, and that connection is lost.
+/// Refuses other sockets: mio fails to accept a connection whose peer's name is of another family, and the connection
+/// is lost.
 fn check_listener(family: Domain, kind: Type) -> io::Result<()> {
     if kind != Type::STREAM {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "a stream socket was expected"));
@@ -160,7 +161,7 @@ mod tests {
             check_listener(family, Type::STREAM).unwrap();
             assert_eq!(check_listener(family, Type::DGRAM).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         }
-        // A family that no system has; that of virtual machines, where there is one, is no other case.
+        // A family that no system has. A real one, such as that of virtual machines, is treated alike.
         assert_eq!(check_listener(Domain::from(250), Type::STREAM).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 }

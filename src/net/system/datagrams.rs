@@ -1,6 +1,6 @@
-//! The socket of a datagram endpoint: one of the internet, or a Unix one.
+//! The socket of a datagram endpoint: an internet socket or a Unix socket.
 //!
-//! What differs between the two is what std says of a sender, and how long a datagram may be.
+//! The two differ in the type of a sender's address in std, and in how long a datagram may be.
 
 use std::fmt;
 use std::io;
@@ -17,8 +17,8 @@ use crate::interface::Address;
 use crate::net::port::{DatagramConduit, DatagramOptions};
 
 pub(super) struct DatagramSocket {
-    /// The file at the path that it was bound to here. First, so that it goes before the socket is closed, while nobody
-    /// can take the path for one that is free.
+    /// The file that binding made here, if there is one. It is the first field, so that the file is removed before the
+    /// socket is closed: until then, no other process takes over the path.
     _file: Option<SocketFile>,
     kind: Kind,
 }
@@ -65,7 +65,7 @@ impl DatagramSocket {
     ///
     /// # Errors
     ///
-    /// If it is not one for datagrams, or of a family whose senders could not be told.
+    /// If it is not a datagram socket, or is of a family whose addresses cannot be represented.
     pub(super) fn adopt(socket: Socket) -> io::Result<Self> {
         let (family, kind) = (family_of(&socket)?, socket.r#type()?);
         if kind != Type::DGRAM || ![Domain::IPV4, Domain::IPV6, Domain::UNIX].contains(&family) {
@@ -85,7 +85,7 @@ impl DatagramSocket {
     }
 }
 
-/// Sends to this peer only from now on, and receives from no other.
+/// From now on, sends to this peer only, and receives from no other.
 fn connect(socket: &Socket, peer: Option<&Address>) -> io::Result<()> {
     let Some(peer) = peer else { return Ok(()) };
     socket.connect(&peer.to_sock_addr()).map_err(|error| cannot("connect to", peer, &error))
@@ -98,7 +98,7 @@ fn cannot(attempt: &str, place: &dyn fmt::Display, error: &io::Error) -> io::Err
 impl DatagramConduit for DatagramSocket {
     fn recv_from<'m>(&self, memory: &'m mut [u8], larger: &'m mut Vec<u8>) -> io::Result<(&'m [u8], Address)> {
         match &self.kind {
-            // None of the internet is longer than the memory that the loop lends.
+            // No internet datagram is longer than the memory that the loop lends.
             Kind::Inet(socket) => {
                 let (len, from) = socket.recv_from(memory)?;
                 Ok((&memory[..len], Address::Inet(from)))
@@ -152,15 +152,15 @@ impl AsFd for DatagramSocket {
     }
 }
 
-/// How long the datagram is that is received next. A Unix datagram may have megabytes, and what does not fit into the
-/// memory for it is lost.
+/// The length of the next datagram. A Unix datagram may have megabytes, and the part that does not fit into the memory
+/// for it is lost.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn length_of_next(socket: &UnixDatagram) -> io::Result<usize> {
-    // The first leaves the datagram where it is, the second says its whole length.
+    // The first flag leaves the datagram where it is, and the second makes the call return its whole length.
     SockRef::from(socket).recv_with_flags(&mut [], libc::MSG_PEEK | libc::MSG_TRUNC)
 }
 
-/// Other systems do not say, and keep Unix datagrams to a few kibibytes unless they are told otherwise.
+/// Other systems do not say the length, and limit Unix datagrams to a few kibibytes unless configured otherwise.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn length_of_next(_socket: &UnixDatagram) -> io::Result<usize> {
     Ok(0)

@@ -1,4 +1,4 @@
-//! Connected sockets: dialled, or ready.
+//! Connected sockets: dialled here, or made by the caller.
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ pub(super) async fn dial(event_loop: &LoopHandle, address: SocketAddr, from: &[S
     bind_to_one_of(&socket, from)?;
     match socket.connect(&SockAddr::from(address)) {
         Ok(()) => return Ok(connected(socket)),
-        // It has no `ErrorKind` in stable Rust.
+        // EINPROGRESS has no `ErrorKind` in stable Rust.
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
         Err(error) => return Err(error),
     }
@@ -36,8 +36,8 @@ pub(super) async fn dial(event_loop: &LoopHandle, address: SocketAddr, from: &[S
         if let Some(error) = socket.take_error()? {
             return Err(error);
         }
-        // Readiness is a hint: only a peer says that there is one. Of all errors one says that there is none yet, and that
-        // another event will come.
+        // Readiness is only a hint: the socket is connected if it has a peer. Only the error `NotConnected` says that
+        // there is no peer yet, and that another event will come.
         match socket.peer_addr() {
             Ok(peer) => {
                 let local = sockname(SockRef::from(&socket)).map(Rc::new);
@@ -61,7 +61,8 @@ fn bind_to_one_of(socket: &Socket, candidates: &[SocketAddr]) -> io::Result<()> 
     failed.map_or(Ok(()), Err)
 }
 
-/// Connects to a Unix server. One whose queue is full is asked again, as a blocking connect would wait.
+/// Connects to a Unix server. If the server's queue is full, tries again until there is room, as a blocking connect
+/// would wait.
 pub(super) async fn dial_unix(name: &SockAddr) -> io::Result<Connected> {
     let mut pause = Duration::from_millis(1);
     loop {
@@ -69,7 +70,7 @@ pub(super) async fn dial_unix(name: &SockAddr) -> io::Result<Connected> {
         prepare(&socket)?;
         match socket.connect(name) {
             Ok(()) => return Ok(connected(socket)),
-            // Nothing says when there is room: the socket would even count as writable.
+            // No event says when there is room: the socket even counts as writable.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
@@ -79,7 +80,7 @@ pub(super) async fn dial_unix(name: &SockAddr) -> io::Result<Connected> {
     }
 }
 
-/// Takes a socket that the caller made. Whether it is connected is found out by using it.
+/// Takes a socket that the caller made. Whether it is connected shows only when it is used.
 pub(super) fn adopt(socket: Socket) -> io::Result<Connected> {
     if socket.r#type()? != Type::STREAM {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "a stream socket was expected"));

@@ -1,8 +1,8 @@
-//! A lock of a directory that only one thread of all processes holds at a time.
+//! A lock on a directory, with one holder at a time among the threads of all processes.
 //!
-//! It is a descriptor, so it leaves no file behind and ends with the process that holds it. On Linux it is a socket
-//! whose abstract name is made from the directory's number, on Apple's systems and the BSDs the directory itself,
-//! opened exclusively.
+//! The lock is a descriptor, so it leaves no file behind and ends with the process that holds it. On Linux it is a
+//! socket whose abstract name is made from the directory's device and inode numbers; on Apple's systems and the BSDs
+//! it is the directory itself, opened exclusively.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,11 +20,11 @@ pub(super) struct DirectoryLock {
 }
 
 impl DirectoryLock {
-    /// The lock of the directory that `path` is in. Waits while somebody else has it.
+    /// Takes the lock of the directory that contains `path`. Waits while another holder has it.
     ///
     /// # Errors
     ///
-    /// `AddrInUse` if somebody else has the lock for longer than anybody needs it.
+    /// `AddrInUse` if another holder has kept the lock for longer than binding takes.
     pub(super) async fn of_parent(path: &Path) -> io::Result<DirectoryLock> {
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -46,7 +46,7 @@ impl DirectoryLock {
 }
 
 /// Binds to an abstract name, which only one socket can have at a time. Each network namespace has its own names, so
-/// processes in different ones do not exclude each other, though they may share the directory.
+/// processes in different namespaces do not exclude each other, though they may share the directory.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn hold(directory: &Path) -> io::Result<OwnedFd> {
     use std::os::unix::fs::MetadataExt;
@@ -58,7 +58,7 @@ fn hold(directory: &Path) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// Opens the directory exclusively, which only one descriptor can do at a time.
+/// Opens the directory with an exclusive lock, which only one descriptor can have at a time.
 #[cfg(any(
     target_vendor = "apple",
     target_os = "freebsd",

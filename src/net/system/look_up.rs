@@ -1,4 +1,4 @@
-//! Looking names and addresses up: `getaddrinfo` and `getnameinfo`, which block, so on a thread.
+//! Looking up names and addresses by `getaddrinfo` and `getnameinfo`, which block and therefore run on a thread.
 
 use std::io;
 use std::net::SocketAddr;
@@ -45,7 +45,7 @@ async fn on_thread<T: Send + 'static>(
     }
 }
 
-/// Blocks.
+/// Looks the name up. This blocks.
 fn ask(host: &str, port: u16, hints: Hints) -> io::Result<Vec<SocketAddr>> {
     let hints = AddrInfoHints {
         flags: hints.flags,
@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn a_name_that_may_be_found_later_is_told_from_one_that_is_none() {
-        // What `getaddrinfo` answers where nothing answers a name server's port; it cannot be had without one.
+        // The error of `getaddrinfo` if no name server answers. It is made here, since provoking it would need a name
+        // server.
         let error = failed("some.host", LookupError::new(libc::EAI_AGAIN));
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(error.to_string().starts_with("the name \"some.host\" could not be looked up for now: "), "{error}");

@@ -1,4 +1,5 @@
-//! The network of the operating system: the one room that knows socket2, mio's sockets and `getaddrinfo`.
+//! The network of the operating system: the only module that makes sockets with socket2 and mio, and that calls
+//! `getaddrinfo`.
 
 mod acceptor;
 mod datagrams;

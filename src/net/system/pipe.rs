@@ -12,7 +12,7 @@ use crate::event_loop::LoopHandle;
 use crate::net::connection::Watch;
 use crate::net::port::{Conduit, Connected, Ways};
 
-/// What the descriptor is open for.
+/// What the descriptor refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Fifo,
@@ -33,7 +33,7 @@ struct Pipe {
 ///
 /// # Errors
 ///
-/// `InvalidInput` if it is nothing that can be waited for.
+/// `InvalidInput` if the descriptor cannot be waited for.
 pub(super) fn adopt(event_loop: &LoopHandle, pipe: OwnedFd, ways: Ways) -> io::Result<Connected> {
     let file = File::from(pipe);
     let file_type = file.metadata()?.file_type();
@@ -72,13 +72,13 @@ impl Pipe {
     fn look_for_the_reader(&self, into: &mut [u8]) -> io::Result<usize> {
         match self.kind {
             Kind::Socket => (&self.file).read(into),
-            // The only event of this direction at a write end is that the reader is gone. Only a FIFO that was opened
-            // both ways has others, and there an empty read succeeds without taking anything out of it.
+            // The only read event of a write end is that the reader is gone. Only a FIFO that was opened for both ways
+            // has others, and there an empty read succeeds without taking anything out of it.
             Kind::Fifo => match (&self.file).read(&mut []) {
                 Ok(_) => Err(io::ErrorKind::WouldBlock.into()),
                 Err(_) => Ok(0),
             },
-            // A terminal is also readable when somebody types.
+            // A terminal is also readable when its user types.
             Kind::Device | Kind::ReadyDevice => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
@@ -114,7 +114,7 @@ impl Conduit for Pipe {
     }
 
     fn shutdown_write(&self) -> io::Result<()> {
-        // A pipe's side ends when it is closed.
+        // A pipe's side ends when the pipe is closed.
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Sockets that a user has made, where an endpoint is wanted: asyncio's `sock=`.
+//! Sockets that a user has made, as endpoints: asyncio's `sock=`.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};

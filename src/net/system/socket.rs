@@ -1,4 +1,4 @@
-//! A connected socket as a conduit, and what all sockets need to be fit for a loop.
+//! A connected socket as a conduit, and the settings that all sockets of a loop need.
 
 use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
@@ -12,21 +12,21 @@ use socket2::{Domain, SockRef, Socket};
 use crate::interface::Address;
 use crate::net::port::{Conduit, Connected};
 
-/// Sends to a peer that is gone must be an error, not a signal that kills the process. std sees to that for plain
-/// writes but not for vectored ones, so all our sends say it themselves.
+/// A send to a peer that is gone must be an error, not a signal that kills the process. std takes care of that for
+/// plain writes but not for vectored ones, so all our sends pass this flag.
 #[cfg(not(target_vendor = "apple"))]
 pub(super) const NO_SIGNAL: c_int = libc::MSG_NOSIGNAL;
-/// Apple's systems have an option of the socket for it instead, which [`prepare`] sets.
+/// Apple's systems have a socket option for this instead, which [`prepare`] sets.
 #[cfg(target_vendor = "apple")]
 pub(super) const NO_SIGNAL: c_int = 0;
 
-/// Makes a new socket fit for a loop.
+/// Prepares a new socket for a loop.
 pub(super) fn prepare(socket: &Socket) -> io::Result<()> {
     prepare_accepted(socket)?;
     socket.set_nonblocking(true)
 }
 
-/// Makes a socket fit for a loop that was accepted, and so does not block already.
+/// Prepares an accepted socket, which is already non-blocking, for a loop.
 #[cfg_attr(not(target_vendor = "apple"), expect(clippy::unnecessary_wraps, reason = "on Apple's systems it can fail"))]
 pub(super) fn prepare_accepted(socket: &Socket) -> io::Result<()> {
     #[cfg(target_vendor = "apple")]
@@ -35,14 +35,15 @@ pub(super) fn prepare_accepted(socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
-/// What kind of addresses a socket has. Its name says that on every system, and its options only on Linux.
+/// The family of a socket's addresses. The socket's name has it on every system, its options only on Linux.
 pub(super) fn family_of(socket: &Socket) -> io::Result<Domain> {
     Ok(socket.local_addr()?.domain())
 }
 
-/// Sends small segments at once: what is gathered in a step is not to wait for an acknowledgement of what went before.
+/// Makes the socket send small segments at once: the bytes of one step must not wait for an acknowledgement of earlier
+/// ones.
 pub(super) fn set_nodelay(socket: &Socket) {
-    // A connection that the peer has reset has no such option any more. The first receive will say so.
+    // A connection that the peer has reset no longer has this option. The first receive will report the reset.
     if let Err(error) = socket.set_tcp_nodelay(true) {
         log::debug!("TCP_NODELAY: {error}");
     }
@@ -56,7 +57,7 @@ pub(super) fn sockname(socket: SockRef<'_>) -> Option<Address> {
     socket.local_addr().ok().and_then(Address::from_sock_addr)
 }
 
-/// A connection with the names that the socket says.
+/// A connection with the socket's names.
 pub(super) fn connected(socket: Socket) -> Connected {
     let (peer, local) = (peername(SockRef::from(&socket)), sockname(SockRef::from(&socket)));
     Connected::new(socket).with_names(peer, local.map(Rc::new))
@@ -83,7 +84,7 @@ impl Conduit for Socket {
     }
 
     fn reset_on_close(&self) {
-        // The system refuses it for a connection that is broken already, whose peer has heard of that.
+        // The system refuses this for a connection that is already broken, and whose peer knows that.
         if let Err(error) = self.set_linger(Some(Duration::ZERO)) {
             log::debug!("a connection with unsent bytes cannot be reset: {error}");
         }

@@ -1,8 +1,8 @@
 //! The path of a Unix socket: taking it, and giving it back.
 //!
-//! To bind, the path must be free, so a socket file that nobody has open any more is removed first. Looking, removing
-//! and binding happen under a [`DirectoryLock`]. Otherwise two servers that saw the same dead socket would both remove
-//! what they find, and the second one would remove the socket of the first.
+//! To bind, the path must be free, so a dead socket, which no process has open any more, is removed first. The check,
+//! the removal and the bind happen under a [`DirectoryLock`]. Otherwise two servers that saw the same dead socket
+//! would both remove the file at the path, and the second one would remove the socket of the first.
 
 use std::fs;
 use std::io;
@@ -16,13 +16,13 @@ use super::socket::prepare;
 use crate::interface::Address;
 use crate::report;
 
-/// A new socket of this type, bound to a path or to an abstract name; for a path, also the file that this made. A
-/// socket file that nobody has open any more is replaced.
+/// Makes a socket of this type, bound to a path or to an abstract name. For a path, also returns the file that binding
+/// made. A dead socket at the path is replaced.
 ///
 /// # Errors
 ///
-/// `AddrInUse` if there is a socket at the path that somebody has open, whether it listens or not, or a file that is
-/// not a socket; neither is touched. Otherwise the system's error.
+/// `AddrInUse` if a socket at the path is still open, whether it listens or not, or if the path is a file that is not
+/// a socket; neither is touched. Otherwise the system's error.
 ///
 /// # Cancel safety
 ///
@@ -46,10 +46,10 @@ pub(super) async fn bind_unix(address: &Address, kind: Type) -> io::Result<(Sock
     Ok((socket, SocketFile::at(path)))
 }
 
-/// Whether there is a socket at the path that nobody has open.
+/// Whether there is a dead socket at the path, which no process has open.
 ///
-/// A datagram socket tries to connect. That has no side effects, and works for sockets of every type: an open stream
-/// socket refuses the wrong type, whether it listens or not, and does not see a client.
+/// Tries to connect a datagram socket to the path. That has no side effects, and works for sockets of every type: an
+/// open stream socket refuses the wrong type, whether it listens or not, and sees no client.
 fn is_dead(path: &Path, name: &SockAddr) -> io::Result<bool> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
     let probe = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
@@ -64,7 +64,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 }
 
 /// The file that binding a socket has made. Dropping this removes the file, unless another one has taken its place. It
-/// must be dropped before the socket is closed, since until then nobody else takes the path.
+/// must be dropped before the socket is closed, since until then no other process takes over the path.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -75,12 +75,12 @@ pub(super) struct SocketFile {
 impl SocketFile {
     fn at(path: &Path) -> Option<SocketFile> {
         let metadata = fs::symlink_metadata(path).ok()?;
-        // The working directory may be another one by then.
+        // The working directory may have changed by the time this is dropped.
         let path = path::absolute(path).ok()?;
         Some(SocketFile { path, device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// Never removes the file.
+    /// Keeps the file: nothing is removed.
     pub(super) fn leave(mut self) {
         // There is no file with an empty path, so dropping finds nothing to remove.
         self.path.clear();
