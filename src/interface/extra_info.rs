@@ -9,8 +9,8 @@ use socket2::SockRef;
 
 use crate::interface::Address;
 
-/// The names of both ends of a connection, and its socket or pipe. The names were taken when the connection was made and
-/// stay readable after it is closed.
+/// The names of both ends of a connection, and its socket or pipe. The names were taken when the connection was made
+/// and stay readable after it is closed.
 ///
 /// # Examples
 ///
@@ -66,7 +66,7 @@ impl ExtraInfo {
     ///
     /// # Examples
     ///
-    /// Colours are for a terminal only:
+    /// Uses colours only if the output is a terminal:
     ///
     /// ```
     /// use std::io::IsTerminal;

@@ -192,7 +192,7 @@ pub trait Acceptor {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if no connection waits. Other errors either concern only the next connection, such as
+    /// `WouldBlock` if no connection is waiting. Other errors either concern only the next connection, such as
     /// `ConnectionAborted`, or say that nothing can be accepted for now; then the server waits for a second.
     fn accept(&self) -> io::Result<Connected>;
 

@@ -18,7 +18,7 @@ pub(crate) enum FlowChange {
 }
 
 impl FlowChange {
-    /// The protocol's method to call, with its name.
+    /// The protocol's method to call, and its name.
     pub(crate) fn method(self) -> (&'static str, fn(&dyn Protocol)) {
         match self {
             FlowChange::Pause => ("pause_writing", |protocol| protocol.pause_writing()),

@@ -5,7 +5,7 @@
 pub(crate) struct Guard<F: Fn() + Copy>(F);
 
 impl<F: Fn() + Copy> Guard<F> {
-    /// The action is `Copy`, so it can only borrow, and a forgotten guard leaks nothing.
+    /// The action is `Copy`, so it owns nothing that a forgotten guard could leak.
     #[inline]
     pub(crate) fn new(action: F) -> Self {
         Guard(action)

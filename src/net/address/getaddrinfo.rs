@@ -23,8 +23,8 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// If the name was not found, the error has a [`LookUpError`](crate::LookUpError) inside. `AddrNotAvailable` if the host
-    /// has no address of the family.
+    /// If the name was not found, the error has a [`LookUpError`](crate::LookUpError) inside. `AddrNotAvailable` if
+    /// the host has no address of the family.
     ///
     /// # Examples
     ///

@@ -94,8 +94,8 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// The system's error, with the path; `InvalidInput` if the path is too long. A full queue of the server is no
-    /// error: the future waits.
+    /// The system's error, with the path; `InvalidInput` if the path is too long. If the server's queue is full, the
+    /// future waits instead of failing.
     ///
     /// # Examples
     ///

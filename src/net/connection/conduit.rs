@@ -1,4 +1,4 @@
-//! The conduit: what a transport drives and bytes go through.
+//! The conduit, which carries a connection's bytes and is driven by a transport.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, RawFd};

@@ -166,7 +166,7 @@ impl DatagramSocketTransport {
         }
     }
 
-    /// Tells the protocol, closes the socket, and lets go of both: in this order, even if the protocol panics.
+    /// Tells the protocol, then closes the socket and lets go of the protocol, even if it panics.
     fn deliver_lost(&self) {
         let (protocol, error) = self.life.end();
         let source = self.event_loop.core().reactor.unwatch(&self.registration);

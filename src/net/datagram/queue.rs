@@ -178,7 +178,7 @@ impl DatagramSocketTransport {
             }
         }
         if self.life.is_over() {
-            // The protocol gave up because of the error: it is told nothing more except the end.
+            // The protocol gave up because of the error: only `connection_lost` still comes.
             return Again::No;
         }
         self.tell(self.flow.shrank(self.queued()));

@@ -26,7 +26,7 @@ impl Reporter {
         Rc::new(Reporter { event_loop: event_loop.clone(), protocol, transport: Rc::clone(transport) })
     }
 
-    /// Tells the protocol `connection_made`. If it panics, it has no use for its child, which is killed.
+    /// Tells the protocol `connection_made`. If the protocol panics, it has no use for its child, which is killed.
     pub(super) fn made(&self, told: &Made) {
         let on_panic = Guard::new(|| {
             let _ = told.set(Err(protocol_panicked("connection_made")));
@@ -56,7 +56,7 @@ impl Reporter {
     }
 
     /// Called once for each pipe that is lost and once for the exit of the child, when the protocol is about to be
-    /// told. After the last of these, the protocol is told the end.
+    /// told. After the last of these, `connection_lost` is scheduled.
     fn finish_if_over(self: &Rc<Self>) {
         if self.transport.is_over() {
             let reporter = Rc::clone(self);

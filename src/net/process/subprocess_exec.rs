@@ -31,8 +31,8 @@ impl LoopHandle {
     ///
     /// # Errors
     ///
-    /// The system's error if the program cannot be started, such as `NotFound`. It also fails if there are no descriptors
-    /// left, or if the loop is closed.
+    /// The system's error if the program cannot be started, such as `NotFound`. It also fails if there are no
+    /// descriptors left, or if the loop is closed.
     ///
     /// # Examples
     ///

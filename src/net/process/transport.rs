@@ -43,7 +43,7 @@ impl ChildTransport {
         self.has_exited.set(true);
     }
 
-    /// Whether the end is all that the protocol is still to be told.
+    /// Whether only `connection_lost` is left to tell the protocol.
     pub(super) fn is_over(&self) -> bool {
         self.has_exited.get() && self.pipes().next().is_none()
     }

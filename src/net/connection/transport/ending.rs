@@ -75,8 +75,8 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         let _ = self.call_protocol("connection_closing", || protocol.connection_closing(error));
     }
 
-    /// Tells the protocol, closes the conduit, lets go of both, and is no longer counted by the server: in this order,
-    /// even if the protocol panics.
+    /// Tells the protocol, closes the conduit, ends the server's count of the connection, and lets go of the protocol:
+    /// in this order, even if the protocol panics.
     fn deliver_lost(&self) {
         let (protocol, error) = self.life.end();
         if let Some(protocol) = &protocol {

@@ -85,8 +85,8 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         self.update_read_interest();
     }
 
-    /// Wants readiness events exactly while received bytes have a use. Called after each change of the phase or of the
-    /// reading side, on which that depends.
+    /// Watches for read events exactly while received bytes have a use. That depends on the phase and on the reading
+    /// side, so this is called after each change of either.
     pub(super) fn update_read_interest(&self) {
         let wanted = match self.life.phase() {
             Phase::Open | Phase::Receiving => self.reading.get() == Reading::Flowing,

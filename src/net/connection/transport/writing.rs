@@ -284,7 +284,7 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
     fn end_writing(&self) {
         self.writing.0.set(Writing::Ended);
         if let Some(Err(error)) = self.with_conduit(|conduit| conduit.shutdown_write()) {
-            // The peer has reset the connection; the next receive says so in a better way.
+            // The peer has reset the connection; the next receive reports that with a better error.
             log::debug!("the end of the stream could not be sent: {error}: {self:?}");
         }
     }
