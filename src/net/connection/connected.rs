@@ -37,7 +37,7 @@ use crate::net::connection::{Clients, Conduit, ConduitTransport, Made, Names, Wa
 ///         self.0.borrow_mut().read(into)
 ///     }
 ///     fn send(&self, data: &[u8]) -> io::Result<usize> {
-///         Ok(data.len()) // Nobody listens.
+///         Ok(data.len()) // The bytes are ignored.
 ///     }
 ///     fn send_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
 ///         Ok(pieces.iter().map(|piece| piece.len()).sum())
