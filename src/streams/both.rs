@@ -1,12 +1,12 @@
-//! Awaiting two futures at the same time that may borrow, as the two directions of a stream do.
+//! Awaiting two futures at the same time. They may borrow, as the two directions of a stream do.
 
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-/// Awaits two futures at the same time, and gives their outputs when both are done, or the first error as soon as it is
-/// there.
+/// Awaits two futures at the same time. Returns their outputs when both are done, or the first error as soon as it
+/// occurs.
 pub(super) async fn both<A, B>(
     first: impl Future<Output = io::Result<A>>,
     second: impl Future<Output = io::Result<B>>,
@@ -24,7 +24,7 @@ pub(super) async fn both<A, B>(
     .await
 }
 
-/// Polls a future that is not done yet.
+/// Polls a future, unless it is done.
 fn advance<T>(
     output: &mut Option<T>,
     future: Pin<&mut impl Future<Output = io::Result<T>>>,

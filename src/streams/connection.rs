@@ -17,24 +17,25 @@ use crate::streams::protocol::{StreamProtocol, pair};
 use crate::streams::{StreamReader, StreamWriter};
 use crate::task::yield_now;
 
-/// A reader and a writer as one value, as libraries want it that are written for any stream of bytes.
+/// A reader and a writer as one value, for libraries that work with any stream of bytes.
 ///
-/// [`open_connection`](crate::open_connection) and the handlers of [`start_server`](crate::start_server) give the two
-/// halves, and `into()` makes them one. The halves are fields, so both can be used at once, and each has all of its
-/// methods. They may be those of two pipes, too.
+/// [`open_connection`](crate::open_connection) returns the two halves, the handlers of
+/// [`start_server`](crate::start_server) are given them, and `into()` joins them. The halves are public fields, so both
+/// can be used at once, with all of their methods. They may also come from two pipes.
 ///
-/// With the features `futures-io`, `tokio-io` and `hyper` a connection has the traits of those crates, as its halves have.
-/// On a connection their `read`, `write_all`, `flush` or `close` can be called as usual; on a half its own methods of such
-/// names come first.
+/// With the features `futures-io`, `tokio-io` and `hyper`, a connection implements the traits of those crates, and so
+/// do its halves. On a connection, the traits' `read`, `write_all`, `flush` or `close` can be called as usual; on a
+/// half, its own methods of these names take precedence.
 ///
-/// Through those traits, too, what one step writes is one system call, and a flush is ready when the kernel has what
-/// earlier steps wrote. Closing, or shutting down, is [`StreamWriter::poll_shutdown`]: what was written is sent, then the
-/// end. With TLS that ends both directions, since one cannot end alone.
+/// Through those traits, too, the bytes that one step writes are sent in one system call, and a flush is ready when the
+/// kernel has taken the bytes of earlier steps. Closing, or shutting down, is [`StreamWriter::poll_shutdown`]: it sends
+/// the bytes written before, then the end. With TLS it ends both directions, since one cannot end alone.
 ///
-/// hyper hands a connection of HTTP/1 over to another protocol by its `without_shutdown`, which gives the connection and the
-/// bytes that have come already. Its `with_upgrades` asks for a connection that is `Send`, which none is.
+/// To hand an HTTP/1 connection over to another protocol, use hyper's `without_shutdown`, which returns the connection
+/// and the bytes already received. hyper's `with_upgrades` requires a connection that is `Send`, which a `Connection`
+/// is not.
 ///
-/// Dropping it drops both halves, which closes the connection in order: what was written is sent.
+/// Dropping it drops both halves, which closes the connection cleanly: the bytes written before are sent.
 ///
 /// # Examples
 ///
@@ -50,7 +51,7 @@ use crate::task::yield_now;
 /// # }
 /// ```
 ///
-/// A socket of the standard library becomes one where a loop runs:
+/// On a running loop, a socket of the standard library can be turned into a connection:
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -71,32 +72,32 @@ pub struct Connection {
     pub reader: StreamReader,
     /// The writing end.
     pub writer: StreamWriter,
-    /// The descriptor that was lent by `as_fd`: the borrow is as long as that of the connection, so it has to stay open.
+    /// The descriptor that `as_fd` lent: it is borrowed for as long as the connection is, so it has to stay open.
     lent: OnceCell<Rc<dyn AsFd>>,
 }
 
 impl Connection {
-    /// Takes the two halves apart.
+    /// Splits the connection into its two halves.
     #[doc(alias = "into_split")]
     pub fn split(self) -> (StreamReader, StreamWriter) {
         (self.reader, self.writer)
     }
 
-    /// Takes the socket out of the loop, to use it without one, or on another. What was written is sent first. Gives the
-    /// socket and what had been received and not read.
+    /// Takes the socket out of the loop, to use it without a loop, or on another one. Bytes written before are sent
+    /// first. Returns the socket, and the bytes that were received and not read.
     ///
-    /// The peer notices nothing. The socket is still non-blocking, as it is on a loop: `set_nonblocking(false)` makes it
-    /// as the standard library's are.
+    /// The peer notices nothing. The socket is still non-blocking, as it was on the loop: `set_nonblocking(false)`
+    /// makes it blocking, as sockets of the standard library are by default.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops the connection, which closes it in order.
+    /// Dropping the future drops the connection, which closes it cleanly.
     ///
     /// # Errors
     ///
-    /// `Unsupported` if the bytes of the socket are not those of the connection, as with TLS, or there is no socket, as
-    /// over pipes and in memory. The error of the connection if that has failed, and `NotConnected` if it was closed. The
-    /// connection is dropped then.
+    /// `Unsupported` if the bytes of the socket are not those of the connection, as with TLS, or if there is no socket,
+    /// as for pipes and in memory. The connection's error if it has failed, and `NotConnected` if it was closed. On any
+    /// error the connection is dropped.
     ///
     /// # Examples
     ///
@@ -132,7 +133,7 @@ impl Connection {
             }
             self.writer.flush().await?;
             while transport.get_write_buffer_size() > 0 {
-                // What this step wrote goes out at its end.
+                // The bytes that this step wrote are sent when it ends.
                 yield_now().await;
                 self.writer.flush().await?;
             }
@@ -143,7 +144,7 @@ impl Connection {
             let socket = socket.ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "there is no socket"))?;
             let duplicate = socket.as_fd().try_clone_to_owned()?;
             drop(socket);
-            // This closes the loop's descriptor of it and no more, since nothing is unsent.
+            // Nothing is unsent, so this only closes the loop's own descriptor of the socket.
             transport.abort();
             Ok((duplicate, self.reader.take_all()))
         })
@@ -160,7 +161,7 @@ impl Connection {
     pub(crate) fn of(event_loop: &LoopHandle, connected: Connected) -> io::Result<Connection> {
         let protocol = StreamProtocol::new(Some(event_loop.clone()), DEFAULT_LIMIT, None);
         let transport = connected.open(event_loop, protocol.clone(), None)?.into_transport();
-        // The loop says so only in the next turn, and the halves may be dropped before.
+        // The loop calls `connection_made` only in the next turn, and the halves may be dropped before.
         protocol.has_transport(Rc::clone(&transport));
         Ok(pair(protocol, transport).into())
     }
@@ -178,12 +179,12 @@ impl From<Connection> for (StreamReader, StreamWriter) {
     }
 }
 
-/// On the running loop, with the default limit. [`open_connection`](crate::open_connection) takes a socket, too, with all
-/// of its options.
+/// Uses the running loop and the default limit. [`open_connection`](crate::open_connection) also accepts a socket, with
+/// all of its options.
 ///
 /// # Errors
 ///
-/// If the socket is not connected, or the selector refuses it. It is closed then.
+/// If the socket is not connected, or the selector refuses it. The socket is then closed.
 ///
 /// # Panics
 ///
@@ -197,7 +198,7 @@ impl TryFrom<TcpStream> for Connection {
     }
 }
 
-/// As of a TCP socket.
+/// Like the conversion of a TCP socket.
 impl TryFrom<UnixStream> for Connection {
     type Error = io::Error;
 
@@ -207,12 +208,14 @@ impl TryFrom<UnixStream> for Connection {
     }
 }
 
-/// The connection's socket, to read and set its options, as by `socket2::SockRef::from(&connection)`. With TLS that is the
-/// socket below. Once it was lent it is closed when the connection is dropped, and not when it is lost.
+/// The connection's socket, for reading and setting its options, for example with
+/// `socket2::SockRef::from(&connection)`. With TLS it is the socket below. Once it was borrowed, it is closed when the
+/// `Connection` is dropped, and not when the connection is lost.
 ///
 /// # Panics
 ///
-/// If there is none: for pipes, in memory, and if the connection was lost before. [`StreamWriter::extra_info`] tells.
+/// If there is no socket: for pipes, in memory, and if the connection is already lost. [`StreamWriter::extra_info`]
+/// tells whether there is one.
 impl AsFd for Connection {
     #[track_caller]
     fn as_fd(&self) -> BorrowedFd<'_> {

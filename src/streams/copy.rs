@@ -1,4 +1,4 @@
-//! Passing on all that comes from one stream to another.
+//! Copying everything from one stream to another.
 
 use std::future::poll_fn;
 use std::io;
@@ -8,22 +8,23 @@ use crate::executor::{Awaited, Reason, because};
 use crate::streams::both::both;
 use crate::streams::{Connection, StreamReader, StreamWriter};
 
-/// Writes all that the reader gives, until its end, and returns how many bytes that were. The writer is left open.
+/// Copies all bytes from the reader to the writer, until the reader's end, and returns how many there were. The writer
+/// is left open.
 ///
-/// No more is read than the writer takes, so a slow receiver holds the sender back, and memory is bounded. The bytes are
-/// copied once, out of the memory that they were received into.
+/// Bytes are read only as fast as the writer takes them, so a slow receiver holds the sender back, and memory is
+/// bounded. Each byte is copied once, out of the memory that it was received into.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future loses no byte: what was read is written. How many bytes that were is not told then.
+/// Dropping the future loses no byte: all bytes that were read are written. Only their number is lost.
 ///
 /// # Errors
 ///
-/// That of the reader, or of the writer as [`drain`](StreamWriter::drain) gives it.
+/// The error of the reader, or that of the writer as [`drain`](StreamWriter::drain) returns it.
 ///
 /// # Panics
 ///
-/// If something is to be written after [`write_eof`](StreamWriter::write_eof).
+/// If there are bytes to write after [`write_eof`](StreamWriter::write_eof).
 ///
 /// # Examples
 ///
@@ -64,11 +65,12 @@ pub fn copy(reader: &mut StreamReader, writer: &StreamWriter) -> impl Future<Out
     })
 }
 
-/// Passes on all that comes from each of two connections to the other, as a proxy does, until both have ended. Returns how
-/// many bytes went from the first to the second, and back.
+/// Copies all bytes from each of two connections to the other, as a proxy does, until both have ended. Returns how many
+/// bytes went from the first to the second, and how many went back.
 ///
-/// When one ends its side, our side of the other is ended, once all was sent, and the other direction goes on. Where a side
-/// cannot end alone, as with TLS, it stays open until the connections are dropped: ending it would cut off the answer.
+/// When one peer ends its side, our side of the other connection is ended once all bytes are sent, and the other
+/// direction goes on. Where our side cannot end alone, as with TLS, it stays open until the connections are dropped:
+/// ending it would cut off the answer.
 ///
 /// # Cancel safety
 ///
@@ -76,7 +78,7 @@ pub fn copy(reader: &mut StreamReader, writer: &StreamWriter) -> impl Future<Out
 ///
 /// # Errors
 ///
-/// The first that comes, of either connection. Dropping both closes them then.
+/// The first error of either connection. Drop both connections to close them.
 ///
 /// # Examples
 ///
@@ -108,7 +110,7 @@ pub fn copy_bidirectional(
     })
 }
 
-/// [`copy`], and then the end.
+/// [`copy`], and then ends the writer's side.
 async fn pass_on(reader: &mut StreamReader, writer: &StreamWriter) -> io::Result<u64> {
     let copied = copy(reader, writer).await?;
     if writer.can_write_eof() {

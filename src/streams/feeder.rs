@@ -1,4 +1,4 @@
-//! Feeding a reader by hand.
+//! Feeding bytes to a reader directly.
 
 use std::fmt;
 use std::io;
@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use crate::streams::protocol::StreamProtocol;
 
-/// Feeds a [`StreamReader`](crate::StreamReader) by hand, in tests or from a source of bytes of your own. Dropping it
-/// ends the stream.
+/// Feeds bytes to a [`StreamReader`](crate::StreamReader) directly, in tests or from a source of your own. Dropping the
+/// feeder ends the stream.
 ///
 /// ```
 /// let (mut reader, feeder) = waterwheel::StreamReader::new(1024);
@@ -43,11 +43,11 @@ impl StreamFeeder {
         self.protocol.feed_eof();
     }
 
-    /// Lets the stream fail. What was fed before can still be read, then every read gives this error.
+    /// Makes the stream fail. Bytes that were fed before can still be read, then every read returns this error.
     ///
     /// # Examples
     ///
-    /// How a parser takes a connection that fails in the middle of a line:
+    /// How a parser handles a connection that fails in the middle of a line:
     ///
     /// ```
     /// use std::io::ErrorKind;

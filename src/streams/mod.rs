@@ -1,10 +1,10 @@
 //! Streams: a connection as a reader and a writer that coroutines await.
 //!
 //! [`StreamReader`] and [`StreamWriter`] share one [`StreamProtocol`](protocol::StreamProtocol). The transport knows
-//! only that protocol, and a stream uses its transport only through the traits of `interface`. What streams take from
-//! the loop besides is private: its pool of receive buffers, its list of what is to be sent at the end of a step, and
-//! the executor's waiters and budget. So streams could be written outside of this crate from the public face alone, but
-//! not without a copy of each message and an atomic wake.
+//! only that protocol, and a stream uses its transport only through the traits of `interface`. Streams also use private
+//! parts of the loop: its pool of receive buffers, its list of what to send at the end of a step, and the executor's
+//! waiters and budget. Streams could be written outside of this crate with the public API alone, but each message would
+//! cost a copy and an atomic wake.
 
 mod both;
 mod connection;

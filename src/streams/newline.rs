@@ -1,8 +1,8 @@
 //! Where a line ends.
 //!
-//! Most lines are short, and memchr first finds out what the processor can do, which costs as much as searching a short
-//! line. So the first bytes are searched here, in pieces that any processor compares at once, and memchr searches the
-//! rest.
+//! Most lines are short, and memchr first detects the features of the processor, which costs as much as searching a
+//! short line. So the first bytes are searched here, in pieces that any processor can compare at once, and memchr
+//! searches the rest.
 
 use std::array;
 
@@ -19,8 +19,8 @@ const NEAR: usize = 8 * PIECE;
 pub(super) fn newline(data: &[u8]) -> Option<usize> {
     let mut searched = 0;
     for piece in data[..data.len().min(NEAR)].chunks_exact(PIECE) {
-        // All bytes are compared, also those behind a newline. Without an early end the compiler makes one comparison
-        // of them all.
+        // All bytes are compared, even those after a newline: without an early exit, the compiler turns the loop into a
+        // single vector comparison.
         if piece.iter().fold(false, |any, byte| any | (*byte == b'\n')) {
             return Some(searched + first(piece));
         }

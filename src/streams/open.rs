@@ -14,17 +14,18 @@ use crate::net::{ConnectOptions, Endpoint, connect_options};
 use crate::streams::protocol::{StreamProtocol, pair};
 use crate::streams::{StreamReader, StreamWriter};
 
-/// Connects, and gives a reader and a writer.
+/// Connects, and returns a reader and a writer.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future before it is done closes whatever it had opened.
+/// Dropping the future before it is done closes everything it has opened.
 ///
 /// # Errors
 ///
-/// If no address could be connected to, the error names them all and has a [`ConnectError`](crate::ConnectError)
-/// inside. If the name was not found, it has a [`LookUpError`](crate::LookUpError) inside. It also fails if the
-/// endpoint is invalid, if a ready socket is not a stream socket, or if the limit is 0.
+/// If connecting fails for every address, the error names them all and contains a
+/// [`ConnectError`](crate::ConnectError). If the name is not found, the error contains a
+/// [`LookUpError`](crate::LookUpError). Connecting also fails if the endpoint is invalid, if a socket passed as the
+/// endpoint is not a stream socket, or if the limit is 0.
 ///
 /// # Panics
 ///
@@ -58,13 +59,13 @@ pub fn open_connection(to: impl Into<Endpoint>) -> OpenConnection {
     OpenConnection { options: ConnectOptions::new(to.into()), limit: DEFAULT_LIMIT, unawaited }
 }
 
-/// Connects to a Unix socket, and gives a reader and a writer. A path that begins with a zero byte is a name of
+/// Connects to a Unix socket, and returns a reader and a writer. A path that begins with a zero byte is a name in
 /// Linux's abstract namespace.
 ///
 /// # Errors
 ///
-/// The system's error, with the path; `InvalidInput` if the path is too long or the limit is 0. If the server's queue
-/// is full, this waits.
+/// The system's error, with the path; `InvalidInput` if the path is too long or the limit is 0. A full queue at the
+/// server is not an error: connecting waits.
 ///
 /// # Cancel safety, panics
 ///
@@ -75,7 +76,7 @@ pub fn open_unix_connection(path: impl AsRef<Path>) -> OpenConnection {
     open_connection(Endpoint::unix(path))
 }
 
-/// What [`open_connection`] makes: await it.
+/// The connection to open, returned by [`open_connection`]. Await it to connect.
 #[must_use = "nothing is connected unless this is awaited"]
 pub struct OpenConnection {
     pub(crate) options: ConnectOptions,

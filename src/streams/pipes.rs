@@ -17,17 +17,17 @@ use crate::streams::open::check_limit;
 use crate::streams::protocol::StreamProtocol;
 use crate::streams::{StreamReader, StreamWriter};
 
-/// Reads from a pipe: the read end of a FIFO, a terminal or another character device, or a socket. Gives a reader,
-/// which owns the pipe. It is closed at its end, or when the reader is dropped.
+/// Reads from a pipe: the read end of a FIFO, a terminal or another character device, or a socket. Returns a reader,
+/// which owns the pipe. The pipe is closed when it ends, or when the reader is dropped.
 ///
-/// A reader that falls behind holds back whoever writes to the pipe: above twice its limit it takes nothing more out
-/// of it, and the pipe fills.
+/// A reader that falls behind holds the pipe's writer back: above twice its limit it takes nothing more out of the
+/// pipe, and the pipe fills up.
 ///
 /// Standard input is read through a duplicate, `std::io::stdin().as_fd().try_clone_to_owned()?`, since the reader
 /// closes what it owns. The pipe is made non-blocking. That is a property of the open file and not of the descriptor,
-/// so duplicates share it, also those that another process has inherited; see
-/// [`connect_read_pipe`](crate::LoopHandle::connect_read_pipe). A program that also uses `std::io::stdin` finds that its
-/// reads fail with `WouldBlock`, and if input and output are one terminal, so may its prints.
+/// so duplicates share it, even those that another process has inherited; see
+/// [`connect_read_pipe`](crate::LoopHandle::connect_read_pipe). If the program also uses `std::io::stdin`, reads there
+/// fail with `WouldBlock`, and if input and output are the same terminal, prints may fail, too.
 ///
 /// # Cancel safety
 ///
@@ -62,16 +62,16 @@ pub fn open_read_pipe(pipe: impl Into<OwnedFd>) -> OpenReadPipe {
     OpenReadPipe { pipe: pipe.into(), limit: DEFAULT_LIMIT, unawaited: Unawaited::new("open_read_pipe") }
 }
 
-/// Writes to a pipe: the write end of a FIFO, a terminal or another character device, or a socket. Gives a writer,
-/// which owns the pipe. When the writer is dropped or closed, what was written is sent, and then the pipe is closed; if
-/// nobody takes any of it, it is given up, as [`StreamWriter`] says.
+/// Writes to a pipe: the write end of a FIFO, a terminal or another character device, or a socket. Returns a writer,
+/// which owns the pipe. When the writer is dropped or closed, the bytes written before are sent, and then the pipe is
+/// closed; if the pipe's reader takes none of them, they are given up, as [`StreamWriter`] describes.
 ///
-/// [`drain`](StreamWriter::drain) waits while the pipe's reader is behind, and fails when that is gone. What the peer of
-/// a socket sends is thrown away.
+/// [`drain`](StreamWriter::drain) waits while the pipe's reader is behind, and fails when that reader is gone. If the
+/// pipe is a socket, bytes from its peer are thrown away.
 ///
 /// Standard output is written through a duplicate, `std::io::stdout().as_fd().try_clone_to_owned()?`. The pipe is made
-/// non-blocking, for all who share the open file, as [`open_read_pipe`] says. A `println!` to it may then fail, and
-/// panic, when the pipe is full.
+/// non-blocking for everyone who shares the open file, as [`open_read_pipe`] describes. A `println!` to it may then
+/// fail, and panic, when the pipe is full.
 ///
 /// # Cancel safety
 ///
@@ -123,16 +123,16 @@ fn to_write(event_loop: &LoopHandle) -> Rc<StreamProtocol> {
     protocol
 }
 
-/// A reader that can be used at once, though its protocol is told of the connection in the next turn only.
+/// A reader that can be used at once, although its protocol's `connection_made` is called only in the next turn.
 #[cfg(feature = "process")]
 pub(super) fn read_at_once(event_loop: &LoopHandle, pipe: OwnedFd) -> io::Result<StreamReader> {
     let protocol = to_read(event_loop, DEFAULT_LIMIT);
-    // The loop says so only in the next turn, and the reader may be dropped before.
+    // The loop calls `connection_made` only in the next turn, and the reader may be dropped before.
     protocol.has_transport(event_loop.open_pipe(protocol.clone(), pipe, Ways::In)?);
     Ok(StreamReader::of(protocol))
 }
 
-/// As [`read_at_once`].
+/// Like [`read_at_once`], for writing.
 #[cfg(feature = "process")]
 pub(super) fn write_at_once(event_loop: &LoopHandle, pipe: OwnedFd) -> io::Result<StreamWriter> {
     let protocol = to_write(event_loop);
@@ -141,7 +141,7 @@ pub(super) fn write_at_once(event_loop: &LoopHandle, pipe: OwnedFd) -> io::Resul
     Ok(StreamWriter::of(protocol, transport))
 }
 
-/// What [`open_read_pipe`] makes: await it.
+/// The pipe to read, returned by [`open_read_pipe`]. Await it to open the pipe.
 #[must_use = "the pipe is not read, and is closed, unless this is awaited"]
 pub struct OpenReadPipe {
     pipe: OwnedFd,
@@ -174,7 +174,7 @@ impl IntoFuture for OpenReadPipe {
     }
 }
 
-/// What [`open_write_pipe`] makes: await it.
+/// The pipe to write to, returned by [`open_write_pipe`]. Await it to open the pipe.
 #[must_use = "nothing can be written to the pipe, which is closed, unless this is awaited"]
 pub struct OpenWritePipe {
     pipe: OwnedFd,

@@ -16,11 +16,11 @@ use crate::streams::{StreamReader, StreamWriter};
 
 /// Starts a child process, on the loop that runs on this thread.
 ///
-/// Those of the child's standard streams that the command sets to [`Stdio::piped`](std::process::Stdio::piped) become
-/// streams of ours. The command says everything else, too: arguments, environment, directory, groups. Starting a program
-/// blocks the loop until the system has done it.
+/// Each of the child's standard streams that the command sets to [`Stdio::piped`](std::process::Stdio::piped) becomes a
+/// stream in the [`Process`]. The command determines everything else, too: arguments, environment, directory, groups.
+/// Starting a program blocks the loop until the system has started it.
 ///
-/// While a loop has children, it listens to the signal `SIGCHLD`, beside whoever else does.
+/// While a loop has children, it listens for the signal `SIGCHLD`. Other listeners in the program still receive it.
 ///
 /// # Errors
 ///
@@ -47,7 +47,7 @@ use crate::streams::{StreamReader, StreamWriter};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// A command of the shell, which asyncio has a function of its own for; and its output as it comes:
+/// A shell command, for which asyncio has a separate function, with its output read as it arrives:
 ///
 /// ```
 /// use std::process::{Command, Stdio};
@@ -72,7 +72,7 @@ pub fn create_subprocess_exec(mut command: Command) -> io::Result<Process> {
     let event_loop = get_running_loop();
     let (child, pipes) = Child::start(&event_loop, &mut command)?;
     let Pipes { stdin, stdout, stderr } = pipes;
-    // If this fails, nobody gets the child.
+    // If one of the following steps fails, the caller never gets the child, so it is killed.
     let mut child = KillOnDrop { child, asked_for: true };
     let read = |pipe| read_at_once(&event_loop, pipe);
     let stdin = stdin.map(|pipe| write_at_once(&event_loop, OwnedFd::from(pipe))).transpose()?;
@@ -85,12 +85,12 @@ pub fn create_subprocess_exec(mut command: Command) -> io::Result<Process> {
 /// A child process, made by [`create_subprocess_exec`].
 ///
 /// Dropping it closes the streams that were not taken out of it. It does not kill the child, unless
-/// [`kill_on_drop`](Process::kill_on_drop) was called. The loop waits for the child in any case, so that no zombie is left,
-/// and if the loop is closed before the child has ended, a thread does.
+/// [`kill_on_drop`](Process::kill_on_drop) was called. The loop waits for the child in any case, so no zombie is left;
+/// if the loop is closed before the child has ended, a thread waits instead.
 ///
 /// # Examples
 ///
-/// A server that is asked to end, and has to if it does not in time:
+/// Asking a server to end, and killing it if it does not end in time:
 ///
 /// ```
 /// use std::os::unix::process::ExitStatusExt;
@@ -127,14 +127,14 @@ pub struct Process {
     child: KillOnDrop,
 }
 
-/// Apart from `Process`, so that the streams can be moved out of that.
+/// A separate type, because the streams could not be moved out of `Process` if it implemented `Drop` itself.
 struct KillOnDrop {
     child: Rc<Child>,
     asked_for: bool,
 }
 
 impl Process {
-    /// The limit of the readers, in bytes; the default is 64 KiB. To be called before anything is read.
+    /// Sets the limit of the readers, in bytes; the default is 64 KiB. Call this before reading anything.
     ///
     /// # Panics
     ///
@@ -148,7 +148,7 @@ impl Process {
         self
     }
 
-    /// Has the child killed when this is dropped. The loop still waits for it.
+    /// Kills the child when this `Process` is dropped. The loop still waits for the child.
     ///
     /// # Examples
     ///
@@ -162,7 +162,7 @@ impl Process {
     ///     let mut process = create_subprocess_exec(command)?.kill_on_drop();
     ///     let mut stdout = process.stdout.take().expect("it is piped");
     ///     drop(process);
-    ///     // The pipe has ended, so nobody holds its other end any more.
+    ///     // The pipe has ended, so the child no longer holds its other end.
     ///     assert_eq!(stdout.read_to_end().await?, b"");
     ///     std::io::Result::Ok(())
     /// })
@@ -173,31 +173,32 @@ impl Process {
         self
     }
 
-    /// The child's number. After the child has exited the system may give it to another process.
+    /// The child's process ID. After the child has exited, the system may give it to another process.
     #[doc(alias = "id")]
     pub fn pid(&self) -> u32 {
         self.child.child.pid()
     }
 
-    /// How the child has exited, as far as the loop knows by now; `None` while it runs.
+    /// The child's exit status, if the loop knows it by now; `None` while the child runs.
     #[doc(alias = "try_wait")]
     pub fn returncode(&self) -> Option<ExitStatus> {
         self.child.child.returncode()
     }
 
-    /// Waits until the child has exited. Its standard input is closed first, as far as it is still here, since the child
-    /// may wait for its end. What was written before still goes there.
+    /// Waits until the child has exited. Its standard input, unless it was taken out, is closed first, since the child
+    /// may be waiting for its end. Bytes written before are still sent.
     ///
-    /// A child that fills a pipe which nobody reads never ends. [`communicate`](Process::communicate) reads.
+    /// A child that fills a pipe which is never read does not end. [`communicate`](Process::communicate) reads the
+    /// pipes while it waits.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses nothing, and the next call waits on. The standard input stays closed.
+    /// Dropping the future loses nothing, and the next call continues to wait. The standard input stays closed.
     ///
     /// # Errors
     ///
-    /// If the system cannot say how the child has ended, since other code of the program has waited for it; or if the
-    /// loop of the child was closed before.
+    /// If the system cannot report how the child ended because other code in the program has waited for it, or if the
+    /// child's loop was closed before the child ended.
     #[track_caller]
     pub fn wait(&mut self) -> impl Future<Output = io::Result<ExitStatus>> {
         because(Awaited::Child, Location::caller(), async move {
@@ -206,16 +207,17 @@ impl Process {
         })
     }
 
-    /// Writes `input` to the child's standard input and closes that, reads its standard output and its standard error until
-    /// both have ended, and waits until it has exited. All of that goes on at the same time, so neither side waits for the
-    /// other for ever. What is not piped is empty in the result.
+    /// Writes `input` to the child's standard input and closes it, reads the child's standard output and standard error
+    /// until both have ended, and waits until the child has exited. Writing and reading happen at the same time, so the
+    /// two sides cannot wait for each other for ever. An output that is not piped is empty in the result.
     ///
-    /// The outputs are kept in memory, however long they are. A child that ends without reading all its input is no error.
+    /// The outputs are kept in memory, however long they are. It is not an error if the child ends without reading all
+    /// its input.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped after its first poll, all of `input` is still sent, and what has been read stays in the
-    /// readers. To go on, call it with an empty input.
+    /// If the future is dropped after its first poll, all of `input` is still sent, and the bytes read so far stay in
+    /// the readers. To continue, call it again with an empty input.
     ///
     /// # Errors
     ///
@@ -234,7 +236,7 @@ impl Process {
             self.close_stdin();
             both(until_end(&mut self.stdout), until_end(&mut self.stderr)).await?;
             let status = self.wait().await?;
-            // Taken only now, so that nothing is lost by a future that is dropped before.
+            // Taken only now, so that nothing is lost if the future is dropped earlier.
             Ok(Output { status, stdout: take_all(&mut self.stdout), stderr: take_all(&mut self.stderr) })
         })
     }
@@ -243,8 +245,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `NotFound` if the child has exited. `InvalidInput` if there is no such signal, or if it has no name, as a real-time
-    /// signal. The system's error if we may not send to the child.
+    /// `NotFound` if the child has exited. `InvalidInput` if there is no such signal, or if it has no name, like the
+    /// real-time signals. The system's error if we are not permitted to signal the child.
     ///
     /// # Examples
     ///
@@ -262,7 +264,7 @@ impl Process {
     ///     process.send_signal(libc::SIGHUP)?;
     ///     assert_eq!(stdout.readline().await?, b"reloaded\n");
     ///     assert!(process.wait().await?.success());
-    ///     // Now there is nobody to send to.
+    ///     // Now there is no process to send the signal to.
     ///     assert_eq!(process.send_signal(libc::SIGHUP).unwrap_err().kind(), std::io::ErrorKind::NotFound);
     ///     Ok::<(), waterwheel::ReadError>(())
     /// })
@@ -273,7 +275,7 @@ impl Process {
         self.child.child.send_signal(signal)
     }
 
-    /// Asks the child to end, by the signal `SIGTERM`.
+    /// Asks the child to end, with the signal `SIGTERM`.
     ///
     /// # Errors
     ///
@@ -282,7 +284,7 @@ impl Process {
         self.send_signal(libc::SIGTERM)
     }
 
-    /// Ends the child, by the signal `SIGKILL`.
+    /// Kills the child, with the signal `SIGKILL`.
     ///
     /// # Errors
     ///
@@ -291,8 +293,8 @@ impl Process {
         self.send_signal(libc::SIGKILL)
     }
 
-    /// Closes the child's standard input. The writer is kept: if it were dropped, a child that takes nothing for a long
-    /// time would lose what was written.
+    /// Closes the child's standard input. The writer is kept: if it were dropped, a child that reads nothing for a long
+    /// time would lose the bytes still to be sent.
     fn close_stdin(&self) {
         if let Some(stdin) = &self.stdin {
             stdin.close();

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-/// One separator, or several of which any ends the piece: bytes, a text, or a list of them.
+/// One separator, or several, any of which ends the piece: bytes, text, or a list of them.
 ///
 /// ```
 /// use waterwheel::StreamReader;
@@ -18,7 +18,7 @@ use memchr::{memchr, memmem};
     note = "a separator is text or bytes, as `\"\\r\\n\"` or `b\"\\r\\n\"`; several are an array, a slice, a `Vec` or a tuple of them"
 )]
 pub trait Separators {
-    /// Shows each separator.
+    /// Calls `show` with each separator.
     fn visit<'a>(&'a self, show: &mut dyn FnMut(&'a [u8]));
 }
 
@@ -88,7 +88,7 @@ separators_of_tuple!(A 0, B 1);
 separators_of_tuple!(A 0, B 1, C 2);
 separators_of_tuple!(A 0, B 1, C 2, D 3);
 
-/// Where a separator stands.
+/// Where a separator was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Match {
     pub(super) start: usize,
@@ -131,7 +131,7 @@ impl<'a> Search<'a> {
             List::One(first) => list = List::Many(vec![*first, one]),
         });
         if let List::Many(many) = &mut list {
-            // Of two matches with the same end the first found wins: the shorter one.
+            // Of two matches with the same end, the one that is found first wins: the shorter one.
             many.sort_by_key(|one| one.len());
         }
         match list.as_slice().first() {
@@ -162,7 +162,7 @@ impl<'a> Search<'a> {
         found
     }
 
-    /// A separator to show to people: the first that was given, or the shortest of several.
+    /// A separator for messages: the one that was given, or the shortest of several.
     pub(super) fn shown(&self) -> &'a [u8] {
         self.separators.as_slice().first().copied().unwrap_or_default()
     }
@@ -201,7 +201,7 @@ mod tests {
         assert!(Search::new(&Vec::<&str>::new()).is_none());
     }
 
-    /// The naive twin looks at every end, and every separator, from the beginning.
+    /// The naive twin tries every end, and every separator, from the beginning.
     #[test]
     fn any_chunking_finds_what_a_naive_search_finds() {
         let alphabets = [&b"ab"[..], b"abc"];
@@ -234,7 +234,7 @@ mod tests {
                 }
                 len += 1 + random(data.len() - len);
             };
-            // A longer chunk may show a later match first; its end is what the naive search of that chunk says.
+            // Both find the match that ends first, however the data is chunked.
             if let (Some(found), Some(naive)) = (found, naive) {
                 assert_eq!(found, naive, "{data:?} {list:?}");
                 hits += 1;

@@ -27,13 +27,13 @@ use crate::streams::{StreamReader, StreamWriter};
 ///
 /// # Cancel safety
 ///
-/// Dropping the future before it is done closes whatever it had opened.
+/// Dropping the future before it is done closes everything it has opened.
 ///
 /// # Errors
 ///
-/// The system's error for binding or listening, with the address. If a name was not found, the error has a
-/// [`LookUpError`](crate::LookUpError) inside. It also fails if the endpoint is invalid, if a ready socket is not a
-/// stream socket, or if the limit is 0.
+/// The system's error from binding or listening, with the address. If a name is not found, the error contains a
+/// [`LookUpError`](crate::LookUpError). Starting also fails if the endpoint is invalid, if a socket passed as the
+/// endpoint is not a stream socket, or if the limit is 0.
 ///
 /// # Panics
 ///
@@ -63,7 +63,8 @@ use crate::streams::{StreamReader, StreamWriter};
 #[doc(alias = "asyncio.start_server")]
 #[track_caller]
 pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<Endpoint>) -> StartServer {
-    // The handlers' tasks are spawned in here, which tells nobody whose they are. This line does.
+    // The handlers' tasks are spawned inside this crate, and that location would not tell which server they belong to.
+    // The caller's location does.
     let started_at = Location::caller();
     let client_connected = move |event_loop: &LoopHandle, reader, writer: StreamWriter| {
         let transport = writer.transport();
@@ -82,14 +83,14 @@ pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<
 }
 
 /// Listens at a Unix path, and calls `client_connected` as [`start_server`] does. A path that begins with a zero byte
-/// is a name of Linux's abstract namespace.
+/// is a name in Linux's abstract namespace.
 ///
 /// # Errors
 ///
 /// The system's error, with the path; `InvalidInput` if the path is too long or the limit is 0. `AddrInUse` if there is
-/// a socket at the path that somebody has open, whether it listens or not, or a file that is not a socket. The socket
-/// of a server that has ended is replaced. If several servers start at one path at the same time, one of them gets it
-/// and all others get `AddrInUse`.
+/// a socket at the path that a process has open, whether it listens or not, or a file that is not a socket. The socket
+/// of a server that has ended is replaced. If several servers start at the same path at the same time, one of them gets
+/// it and all others get `AddrInUse`.
 ///
 /// # Cancel safety, panics
 ///
@@ -131,7 +132,7 @@ const HANDLER_PANICKED: &str = "The handler of a connection panicked";
 
 type Call = Box<dyn Fn(&LoopHandle, StreamReader, StreamWriter)>;
 
-/// What [`start_server`] makes: await it.
+/// The server to start, returned by [`start_server`]. Await it to listen.
 #[must_use = "nothing is served unless this is awaited"]
 pub struct StartServer {
     pub(crate) options: ServeOptions,
@@ -181,12 +182,12 @@ impl fmt::Debug for StartServer {
     }
 }
 
-/// What [`start_server`] calls for each connection: any `Fn(StreamReader, StreamWriter)` that returns nothing, or a
-/// future of nothing or of a `Result<(), E>` whose error can be displayed. `M` tells these kinds apart. It is inferred,
-/// so no program has to name it.
+/// The handler that [`start_server`] calls for each connection: any `Fn(StreamReader, StreamWriter)` that returns
+/// nothing, or a future of `()` or of a `Result<(), E>` whose error can be displayed. `M` tells these kinds apart. It
+/// is inferred, so no program has to name it.
 ///
-/// A handler that fails or panics is reported as an [`Incident`] with the peer's address, and its connection is
-/// closed: what it wrote before still goes out.
+/// A handler that fails or panics is reported as an [`Incident`] with the peer's address, and its connection is closed:
+/// the bytes it wrote before are still sent.
 #[doc(alias = "client_connected_cb")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be called for each connection of a server",
@@ -199,7 +200,7 @@ pub trait ClientConnected<M>: 'static {
     /// Handles a new connection.
     fn call(&self, event_loop: &LoopHandle, reader: StreamReader, writer: StreamWriter);
 
-    /// As `call`. A task that this spawns counts as spawned on the line `at`, which started the server.
+    /// Like `call`, but a task spawned by this counts as spawned on the line `at`, which started the server.
     #[doc(hidden)]
     fn call_at(&self, event_loop: &LoopHandle, _at: Line, reader: StreamReader, writer: StreamWriter) {
         self.call(event_loop, reader, writer);
@@ -260,7 +261,7 @@ where
     }
 }
 
-/// What a handler's coroutine may end with.
+/// What a handler's coroutine may return.
 trait Outcome {
     fn failure(self) -> Option<Incident>;
 }
@@ -275,7 +276,7 @@ impl<E: fmt::Display> Outcome for Result<(), E> {
     fn failure(self) -> Option<Incident> {
         let error = self.err()?;
         // Displaying the error and dropping it both run the user's code. The error is dropped while the text is still a
-        // variable: a text that was returned already would be leaked if that drop panics.
+        // local variable: if that drop panics, a text that had already been returned would be leaked.
         let show = move || {
             let text = error.to_string();
             drop(error);
@@ -307,7 +308,7 @@ pin_project! {
     }
 }
 
-/// Reports what went wrong, to the loop that runs the handler, and closes the connection.
+/// Reports the failure to the loop that runs the handler, and closes the connection.
 #[cold]
 fn failed(transport: &Rc<dyn Transport>, incident: Incident) {
     let peer = transport.extra_info().peername().cloned();

@@ -1,4 +1,4 @@
-//! Taking the connection away from a reader and its writer, for someone else to go on with.
+//! Taking the connection away from a reader and its writer, to hand it over.
 
 use std::rc::Rc;
 
@@ -6,10 +6,10 @@ use crate::event_loop::LoopHandle;
 use crate::interface::{ReceiveBuffer, Transport};
 use crate::streams::{StreamReader, StreamWriter};
 
-/// What is left of a reader and its writer. Dropping it closes the connection, as dropping the writer would have.
+/// What is left of a reader and its writer. Dropping it closes the connection, as dropping the two would have.
 pub(crate) struct Remains {
     pub(crate) event_loop: LoopHandle,
-    /// What was received and not read.
+    /// The bytes that were received and not read.
     pub(crate) unread: ReceiveBuffer,
     pub(crate) limit: usize,
     /// Whether the stream has ended or failed, so that no more bytes will come.
@@ -17,14 +17,14 @@ pub(crate) struct Remains {
     writer: StreamWriter,
 }
 
-/// Panics if the two are of different connections, or the reader is fed by hand.
+/// Panics if the two belong to different connections, or if the reader is fed by a `StreamFeeder`.
 #[track_caller]
 pub(crate) fn assert_of_one_connection(reader: &StreamReader, writer: &StreamWriter) {
     let of_one = Rc::ptr_eq(reader.protocol(), writer.protocol());
     assert!(of_one, "the reader and the writer are of different connections");
 }
 
-/// Takes a reader and its writer apart, which must be of one connection.
+/// Takes apart a reader and a writer, which must belong to the same connection.
 pub(crate) fn take_apart(mut reader: StreamReader, writer: StreamWriter) -> Remains {
     let protocol = reader.protocol();
     let event_loop = protocol.event_loop().expect("a writer is of a connection of a loop").clone();
@@ -37,7 +37,7 @@ impl Remains {
         self.writer.transport()
     }
 
-    /// Leaves the connection open: somebody else has it now.
+    /// Leaves the connection open: it was handed over.
     pub(crate) fn keep_open(self) {
         self.writer.release();
     }

@@ -1,4 +1,5 @@
-//! Sending what a dropped writer has left. Nobody waits for it, so it goes on only as long as the peer takes some of it.
+//! Sending the bytes that a dropped writer left behind. No task waits for them, so sending continues only as long as
+//! the peer takes some of them.
 
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
@@ -7,8 +8,9 @@ use super::{Stage, StreamProtocol};
 use crate::event_loop::{LoopHandle, TimerHandle};
 use crate::interface::Transport;
 
-/// A connection with bytes left that nobody waits for. When it is lost this is dropped, and the timer with it: otherwise
-/// each connection that was dropped with bytes unsent would keep a timer, and its own memory, long after its end.
+/// A connection with unsent bytes that no task waits for. When the connection is lost, this is dropped and its timer
+/// cancelled: otherwise each connection that was dropped with unsent bytes would keep a timer, and its own memory, long
+/// after its end.
 pub(super) struct Background {
     pub(super) transport: Rc<dyn Transport>,
     timer: TimerHandle,
@@ -21,8 +23,9 @@ impl Drop for Background {
 }
 
 impl StreamProtocol {
-    /// Aborts the connection if bytes are left and none of them is sent within the loop's close timeout. Without this a
-    /// peer that never reads would keep the connection for ever. A reader that is still there is told `TimedOut`.
+    /// Aborts the connection if there are unsent bytes and none of them is sent within the loop's close timeout.
+    /// Without this timeout, a peer that never reads would keep the connection open for ever. A reader that still
+    /// exists gets `TimedOut`.
     pub(super) fn bound_sending(&self, event_loop: &LoopHandle, transport: Rc<dyn Transport>) {
         let unsent = transport.get_write_buffer_size();
         if unsent > 0 && !self.look_at_stage(|stage| matches!(stage, Stage::Background(_))) {
@@ -50,8 +53,8 @@ impl StreamProtocol {
         self.stage.set(Stage::Made(Rc::clone(&transport)));
         if unsent > 0 {
             log::debug!("the peer takes nothing of what a dropped writer left, {unsent} bytes: {transport:?}");
-            // The end of an aborted connection is one in order for its protocol. But a reader that is still there has not
-            // asked for it, and must not take what has come for all that the peer sends.
+            // After an abort, the protocol sees a clean end. But a reader that still exists did not ask for the abort,
+            // and must not mistake the bytes received so far for everything the peer had to send.
             if !self.is_ended() {
                 self.fail(io::Error::new(ErrorKind::TimedOut, "the peer took nothing of what was written").into());
             }

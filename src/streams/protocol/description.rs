@@ -1,4 +1,4 @@
-//! What a stream says of itself in a dump of its loop.
+//! How a stream describes itself in a dump of its loop.
 
 use super::StreamProtocol;
 use super::state::Flags;

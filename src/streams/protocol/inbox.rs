@@ -4,17 +4,17 @@ use std::cell::Cell;
 
 use crate::interface::ReceiveBuffer;
 
-/// What was received and is not in the reader's [`Hand`].
+/// The received bytes that are not in the reader's [`Hand`].
 #[derive(Default)]
 pub(super) struct Inbox {
-    /// Invariant: it has no memory if there is nothing in it.
+    /// Invariant: it has no memory while it is empty.
     buffer: Cell<ReceiveBuffer>,
-    /// Invariant: the bytes in `buffer` and in the reader's hand. Only the methods here move bytes between the two, add
-    /// some or consume some, so the sum holds whatever they are called for.
+    /// Invariant: the number of bytes in `buffer` and in the reader's hand together. Only the methods here add, consume
+    /// or move bytes, so the sum is always right.
     unread: Cell<usize>,
 }
 
-/// What the reader has taken out of the inbox and not consumed yet. It has no memory if that is nothing.
+/// The bytes that the reader has taken out of the inbox and not consumed yet. An empty hand has no memory.
 #[derive(Default)]
 pub(in crate::streams) struct Hand(ReceiveBuffer);
 
@@ -29,18 +29,18 @@ impl Hand {
         self.0.len()
     }
 
-    /// Whether there is nothing in it. This is cheaper than asking for the length.
+    /// Whether the hand is empty. This is cheaper than asking for the length.
     #[inline]
     pub(in crate::streams) fn is_empty(&self) -> bool {
         !self.0.has_memory()
     }
 
-    /// Makes room for `capacity` bytes, those that are there included.
+    /// Makes room for `capacity` bytes, including those already in the hand.
     pub(in crate::streams) fn grow(&mut self, capacity: usize) {
         self.0.grow(capacity);
     }
 
-    /// Takes out the memory of a hand in which nothing is left.
+    /// Takes the memory out of a hand whose bytes were all consumed.
     #[inline]
     pub(super) fn take_memory(&mut self) -> ReceiveBuffer {
         debug_assert!(self.0.is_empty());
@@ -54,13 +54,13 @@ impl Inbox {
         self.unread.get()
     }
 
-    /// Gives the buffer away, to be received into. It comes back by [`put`](Inbox::put).
+    /// Lends the buffer to receive into. It comes back with [`put`](Inbox::put).
     #[inline]
     pub(super) fn lend(&self) -> ReceiveBuffer {
         self.buffer.take()
     }
 
-    /// Puts the buffer back, with `received` new bytes in it. Returns how many bytes are unread then.
+    /// Puts the buffer back, with `received` new bytes in it. Returns how many bytes are now unread.
     #[inline]
     pub(super) fn put(&self, buffer: ReceiveBuffer, received: usize) -> usize {
         self.buffer.set(buffer);
@@ -69,7 +69,7 @@ impl Inbox {
         unread
     }
 
-    /// Moves everything into an empty hand, without copying. Returns false if there is nothing.
+    /// Moves everything into an empty hand, without copying. Returns false if the inbox is empty.
     #[inline(always)]
     pub(super) fn move_to_empty(&self, hand: &mut Hand) -> bool {
         let buffer = self.buffer.take();
@@ -80,7 +80,7 @@ impl Inbox {
         moved
     }
 
-    /// Moves everything behind what is in the hand. Returns a buffer without bytes, which may have memory.
+    /// Moves everything behind the bytes in the hand. Returns an empty buffer, which may have memory.
     #[inline]
     pub(super) fn move_behind(&self, hand: &mut Hand) -> ReceiveBuffer {
         let mut buffer = self.buffer.take();
@@ -93,13 +93,14 @@ impl Inbox {
         buffer
     }
 
-    /// Takes back what the reader has left, so that more is received behind it. The inbox must be empty.
+    /// Takes back the bytes left in the hand, so that new bytes are received behind them. The inbox must be empty.
     pub(super) fn take_back(&self, hand: &mut Hand) {
         let buffer = self.buffer.replace(std::mem::take(&mut hand.0));
         debug_assert!(buffer.is_empty());
     }
 
-    /// Consumes `n` bytes of the hand, after `keep` has kept what it wants of them. Returns how many are left in it.
+    /// Consumes `n` bytes of the hand, after passing them to `keep`. Returns the result of `keep`, and how many bytes
+    /// are left in the hand.
     #[inline(always)]
     #[track_caller]
     pub(super) fn consume<T>(&self, hand: &mut Hand, n: usize, keep: impl FnOnce(&[u8]) -> T) -> (T, usize) {
@@ -116,7 +117,7 @@ impl Inbox {
         bytes
     }
 
-    /// Everything that is unread, for someone else than the reader.
+    /// Takes all unread bytes away from the reader.
     #[cfg(feature = "tls")]
     pub(super) fn take_all(&self, hand: &mut Hand) -> ReceiveBuffer {
         drop(self.move_behind(hand));

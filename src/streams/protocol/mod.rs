@@ -1,9 +1,9 @@
 //! The protocol behind a reader and a writer.
 //!
-//! Received bytes are moved, not copied. The transport receives into the [`Inbox`]. When the reader needs bytes it
-//! takes the whole inbox into its [`Hand`], and reads there without asking anyone. Before it waits it puts back what it
-//! has left, so that more is received behind that, and one buffer serves any number of small packets. A stream that
-//! waits with nothing unread owns no buffer.
+//! Received bytes are moved, not copied. The transport receives into the [`Inbox`]. When the reader needs bytes, it
+//! takes the whole inbox into its [`Hand`], and reads from there without further calls. Before it waits, it puts the
+//! remaining bytes back, so that new bytes are received behind them and one buffer serves any number of small packets.
+//! A stream that waits with nothing unread owns no buffer.
 
 mod background;
 mod description;
@@ -31,19 +31,19 @@ use state::{Flags, State};
 /// Twice the limit must not overflow.
 const MOST_LIMIT: usize = usize::MAX / 2;
 
-/// Called once, with both ends of a new connection.
+/// Called once, with the reader and the writer of a new connection.
 pub(crate) type Connected = Rc<dyn Fn(StreamReader, StreamWriter)>;
 
 pub(crate) struct StreamProtocol {
     this: Weak<StreamProtocol>,
-    /// The loop whose buffers are used; `None` if the stream is fed by hand.
+    /// The loop whose buffers are used; `None` if the stream is fed by a `StreamFeeder`.
     event_loop: Option<LoopHandle>,
     stage: Cell<Stage>,
     inbox: Inbox,
     /// Invariant: at most `MOST_LIMIT`.
     limit: Cell<usize>,
-    /// The error of the connection. A writer is told of it. A reader is, too, unless the stream had ended well before.
-    /// Invariant: it is there exactly while [`Flags::FAILED`] is set.
+    /// The error of the connection. The writer gets it. The reader does, too, unless the stream had ended cleanly
+    /// before. Invariant: it is `Some` exactly while [`Flags::FAILED`] is set.
     failure: Cell<Option<ConnectionError>>,
     state: State,
     /// Whether the last receive would have filled a small buffer, so that the next buffer should be large.
@@ -51,22 +51,22 @@ pub(crate) struct StreamProtocol {
     reader_waits: WaiterCell,
     /// Why the reader waits.
     reader_reason: ReaderReason,
-    /// Its key among the streams of the loop.
+    /// The key of this stream among those of the loop.
     key: Option<u32>,
-    /// The tasks that wait in `drain`, or for the connection to be lost.
+    /// The tasks that wait in `drain` or `flush`, or for the connection to be lost.
     changed: Waiters,
 }
 
-/// How far the connection has come, and what the protocol keeps until then.
+/// How far the connection has come, and what the protocol keeps at this stage.
 #[derive(Default)]
 enum Stage {
-    /// The connection is not made yet. This is called when it is, if anything is.
+    /// The connection is not made yet. The function, if there is one, is called when it is.
     New(Option<Connected>),
     /// From `connection_made`, or a turn before, to `connection_lost`.
     Made(Rc<dyn Transport>),
-    /// From when a half was dropped with bytes unsent: they are sent in the background, for a bounded time. Ends by
-    /// `connection_lost`, or when all is sent while the other half goes on, which makes it `Made` again. In a box, since
-    /// few connections come here, and without it all of them would need memory for the timer.
+    /// A half was dropped with bytes unsent: they are sent in the background, for a bounded time. Ends with
+    /// `connection_lost`, or becomes `Made` again if all bytes are sent while the other half still exists. Boxed,
+    /// because few connections come here, and otherwise every connection would need memory for the timer.
     Background(Box<Background>),
     #[default]
     Lost,
@@ -93,7 +93,7 @@ impl StreamProtocol {
         })
     }
 
-    /// The transport of a connection of which `connection_made` is still to tell.
+    /// Sets the transport of a connection before `connection_made` is called.
     pub(super) fn has_transport(&self, transport: Rc<dyn Transport>) {
         self.stage.set(Stage::Made(transport));
     }
@@ -133,7 +133,7 @@ impl StreamProtocol {
     }
 }
 
-/// The incoming side, as the transport (or whoever feeds by hand) fills it.
+/// The incoming side, as the transport or a `StreamFeeder` fills it.
 impl StreamProtocol {
     /// Puts a buffer with `n` new bytes into the inbox.
     #[inline]
@@ -172,20 +172,20 @@ impl StreamProtocol {
         }
     }
 
-    /// Ends the incoming side, unless it has ended before.
+    /// Ends the incoming side, unless it has already ended.
     pub(super) fn feed_eof(&self) {
         if !self.is_ended() {
             self.ended(None);
         }
     }
 
-    /// Lets the incoming side fail, also if it has ended before.
+    /// Makes the incoming side fail, even if it has already ended.
     pub(super) fn fail(&self, error: ConnectionError) {
         self.state.clear(Flags::EOF);
         self.ended(Some(error));
     }
 
-    /// No more bytes will come: the stream ended well, or failed.
+    /// No more bytes will come: the stream ended cleanly, or failed.
     fn ended(&self, failure: Option<ConnectionError>) {
         if !self.is_ended() && failure.is_none() {
             self.state.set(Flags::EOF);
@@ -202,7 +202,7 @@ impl StreamProtocol {
         }
     }
 
-    /// Makes room for more in a buffer that has bytes.
+    /// Makes room for more bytes in a buffer that already holds some.
     #[inline(never)]
     fn with_room(&self, mut buffer: ReceiveBuffer) -> ReceiveBuffer {
         if buffer.room().len() < LEAST_ROOM {
@@ -211,14 +211,14 @@ impl StreamProtocol {
         buffer
     }
 
-    /// How large a buffer with `len` bytes may grow: no larger than what can come before reading is paused. Only a
-    /// reader that waits for even more bytes has its buffer doubled without a bound.
+    /// How large a buffer with `len` bytes may grow: no larger than the bytes that can arrive before reading is paused.
+    /// Only if the reader waits for even more bytes is its buffer doubled without a bound.
     fn most_memory(&self, len: usize) -> usize {
         let pause = self.limit() * 2;
         if len > pause { usize::MAX } else { pause.saturating_add(LARGE_BUFFER) }
     }
 
-    /// A buffer came back with nothing new for the reader in it.
+    /// A buffer came back without new bytes for the reader.
     #[cold]
     fn nothing_received(&self, mut buffer: ReceiveBuffer) {
         if self.state.any(Flags::READER_GONE) {
@@ -231,7 +231,7 @@ impl StreamProtocol {
         }
     }
 
-    /// Gives an empty buffer to the loop, for whoever needs one next.
+    /// Gives an empty buffer back to the loop's pool.
     #[inline(never)]
     fn give_back(&self, buffer: ReceiveBuffer) {
         if let Some(event_loop) = &self.event_loop {
@@ -311,7 +311,7 @@ impl BufferedProtocol for StreamProtocol {
     }
 }
 
-/// Both ends of a connection whose protocol is `protocol`.
+/// The reader and the writer of a connection whose protocol is `protocol`.
 pub(crate) fn pair(protocol: Rc<StreamProtocol>, transport: Rc<dyn Transport>) -> (StreamReader, StreamWriter) {
     (StreamReader::of(Rc::clone(&protocol)), StreamWriter::of(protocol, transport))
 }

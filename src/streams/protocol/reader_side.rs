@@ -16,13 +16,13 @@ impl StreamProtocol {
         self.limit.get()
     }
 
-    /// Sets another limit before anything has come.
+    /// Sets another limit, before anything is received.
     #[cfg(feature = "process")]
     pub(in crate::streams) fn set_limit(&self, limit: usize) {
         self.limit.set(limit.min(super::MOST_LIMIT));
     }
 
-    /// Moves what was received behind what the reader has in its hand.
+    /// Moves the received bytes behind those in the reader's hand.
     #[inline]
     pub(in crate::streams) fn take_inbox(&self, hand: &mut Hand) {
         let emptied = self.inbox.move_behind(hand);
@@ -31,7 +31,7 @@ impl StreamProtocol {
         }
     }
 
-    /// Consumes `n` bytes of the hand; `keep` keeps what it wants of them.
+    /// Consumes `n` bytes of the hand, after passing them to `keep`.
     #[inline(always)]
     #[track_caller]
     pub(in crate::streams) fn consume<T>(&self, hand: &mut Hand, n: usize, keep: impl FnOnce(&[u8]) -> T) -> T {
@@ -40,7 +40,8 @@ impl StreamProtocol {
         kept
     }
 
-    /// Consumes `n` bytes that may be many. If they fill most of the hand's memory, they are taken with it, not copied.
+    /// Consumes `n` bytes, possibly many. If they fill most of the hand's memory, the memory is taken instead of
+    /// copied.
     pub(in crate::streams) fn consume_much(&self, hand: &mut Hand, n: usize) -> Vec<u8> {
         let bytes = self.inbox.split(hand, n, SMALL_BUFFER);
         let left = hand.len();
@@ -66,9 +67,10 @@ impl StreamProtocol {
         }
     }
 
-    /// Waits until more than `had` bytes are unread, which is what the reader had when it began to wait. Returns true,
-    /// or false if no more will come; in both cases all bytes are in the reader's hand then. During the wait they are
-    /// in the inbox, so that more is received behind them, and nothing is lost if nobody polls again.
+    /// Waits until more than `had` bytes are unread, where `had` is how many the reader had when it began to wait.
+    /// Returns true, or false if no more will come; in both cases all unread bytes are then in the reader's hand.
+    /// During the wait they are in the inbox, so that new bytes are received behind them, and nothing is lost if this
+    /// is never polled again.
     ///
     /// # Errors
     ///
@@ -91,7 +93,7 @@ impl StreamProtocol {
         self.poll_wait(hand, reason, cx)
     }
 
-    /// As [`poll_more`](StreamProtocol::poll_more), for a reader whose hand is empty.
+    /// Like [`poll_more`](StreamProtocol::poll_more), for a reader whose hand is empty.
     #[inline(always)]
     pub(in crate::streams) fn poll_first(
         &self,
@@ -127,7 +129,7 @@ impl StreamProtocol {
         Poll::Pending
     }
 
-    /// The stream has ended: the reader gets what is left, then the end or the error.
+    /// The stream has ended: the reader gets the remaining bytes, then the end or the error.
     #[cold]
     fn no_more(&self, hand: &mut Hand, cx: &Context<'_>) -> Poll<io::Result<bool>> {
         ready!(poll_operation(cx));
@@ -149,7 +151,7 @@ impl StreamProtocol {
         }
     }
 
-    /// Whether the stream ended well, not by an error.
+    /// Whether the stream ended cleanly, not with an error.
     pub(in crate::streams) fn has_eof(&self) -> bool {
         self.state.any(Flags::EOF)
     }
@@ -158,22 +160,22 @@ impl StreamProtocol {
         self.inbox.unread() == 0 && self.has_eof()
     }
 
-    /// The reader is dropped: what it has not read is thrown away, and reading goes on.
+    /// The reader is dropped: its unread bytes are thrown away, and the transport keeps reading.
     pub(in crate::streams) fn throw_away_input(&self, mut hand: Hand) {
         self.take_inbox(&mut hand);
         let n = hand.len();
         self.consume(&mut hand, n, |_| ());
     }
 
-    /// All that was received and not read, for someone else than the reader.
+    /// Takes all unread bytes away from the reader.
     #[cfg(feature = "tls")]
     pub(in crate::streams) fn take_unread(&self, hand: &mut Hand) -> ReceiveBuffer {
         self.inbox.take_all(hand)
     }
 }
 
-/// The error that a reader gets. `BrokenPipe` says that a send failed. A reader has sent nothing, but the end of its
-/// stream did not come either, so it is told that the connection was reset.
+/// The error that a reader gets. `BrokenPipe` says that a send failed, but a reader has sent nothing. Its stream did
+/// not end cleanly either, so it gets `ConnectionReset`.
 fn as_received(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::BrokenPipe { io::ErrorKind::ConnectionReset.into() } else { error }
 }

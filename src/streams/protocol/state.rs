@@ -1,8 +1,8 @@
-//! What the stream knows of its connection and its halves: whether each direction is paused, has ended, or is held by
-//! someone.
+//! What the stream knows about its connection and its halves: whether each direction is paused or has ended, and
+//! whether its half still exists.
 //!
-//! These are flags in one word, and not a set of enums, because each message asks whether any of several is set: that
-//! is one load and one test.
+//! These are flags in one word, and not several enums, because each message asks whether any of several is set, which
+//! takes one load and one test.
 
 use std::cell::Cell;
 use std::fmt;
@@ -13,30 +13,30 @@ use std::ops::BitOr;
 pub(super) struct Flags(u16);
 
 impl Flags {
-    /// We paused the transport's reading, since the reader does not keep up.
+    /// We paused the transport's reading, since the reader is not keeping up.
     pub(super) const READING_PAUSED: Flags = Flags(1);
     /// The transport told us to pause writing.
     pub(super) const WRITING_PAUSED: Flags = Flags(2);
     /// No more bytes will come: the stream ended, or failed.
     pub(super) const ENDED: Flags = Flags(4);
-    /// `write_eof` of the writer was called: nothing more can be written.
+    /// The writer's `write_eof` was called: nothing more can be written.
     pub(super) const WRITING_ENDED: Flags = Flags(8);
-    /// The reader was dropped, or there never was one. What comes is thrown away.
+    /// The reader was dropped, or there never was one. Received bytes are thrown away.
     pub(super) const READER_GONE: Flags = Flags(16);
-    /// Somebody else has the connection now. Dropping the writer does not close it.
+    /// The connection was handed over. Dropping the writer does not close it.
     pub(super) const RELEASED: Flags = Flags(32);
     /// The transport is closing, or has closed.
     pub(super) const CLOSING: Flags = Flags(64);
-    /// The stream ended well: the peer ended its side, or we closed. `ENDED` is set, too. The reader is not told of a
-    /// failure that comes afterwards.
+    /// The stream ended cleanly: the peer ended its side, or we closed the connection. `ENDED` is set, too. The reader
+    /// does not get an error that comes afterwards.
     pub(super) const EOF: Flags = Flags(128);
     /// The writer was dropped, or there never was one. Our side ends, and the connection is closed as soon as the reader
     /// is dropped, too.
     pub(super) const WRITER_GONE: Flags = Flags(256);
-    /// Somebody has waited for the writer to go on, or for the connection's end, since we were told to pause writing. It may
-    /// have given up. Debug mode asks.
+    /// Since we were told to pause writing, a task has waited for the writer to continue, or for the connection's end.
+    /// It may have stopped waiting. Debug mode reads this.
     pub(super) const DRAINED: Flags = Flags(512);
-    /// The connection has failed. The error is kept beside these flags.
+    /// The connection has failed. The error is in `StreamProtocol::failure`.
     pub(super) const FAILED: Flags = Flags(1024);
 }
 

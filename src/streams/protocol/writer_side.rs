@@ -9,7 +9,7 @@ use crate::errors::ConnectionError;
 use crate::executor::{Awaited, Reason, operation, yield_once};
 use crate::interface::Transport;
 
-/// Where each of the poll methods keeps the waker of its last poll.
+/// The slots in which the poll methods keep the waker of their last poll.
 const DRAIN: usize = 0;
 const FLUSH: usize = 1;
 const CLOSED: usize = 2;
@@ -31,12 +31,12 @@ impl StreamProtocol {
         self.state.set(Flags::WRITING_ENDED);
     }
 
-    /// Whether what is written now can still be sent, as far as is known.
+    /// Whether bytes written now can still be sent, as far as is known.
     pub(in crate::streams) fn is_open_for_writes(&self) -> bool {
         !self.state.any(Flags::CLOSING | Flags::WRITING_ENDED) && !self.is_lost()
     }
 
-    /// Somebody else has the connection now, and dropping the writer must not close it.
+    /// The connection was handed over, and dropping the writer must not close it.
     #[cfg(feature = "tls")]
     pub(in crate::streams) fn release(&self) {
         self.state.set(Flags::RELEASED);
@@ -56,7 +56,7 @@ impl StreamProtocol {
         operation().await;
         self.outcome()?;
         if self.state.any(Flags::CLOSING) {
-            // Lets `connection_lost` run, so that a loop of writes and drains ends with it.
+            // Lets `connection_lost` run, so that a loop of writes and drains comes to an end.
             yield_once().await;
         }
         if self.is_lost() {
@@ -73,7 +73,7 @@ impl StreamProtocol {
         self.state.any(Flags::FAILED)
     }
 
-    /// As [`drain`](StreamProtocol::drain), but for a connection that is closing: that is ready at once.
+    /// Like [`drain`](StreamProtocol::drain), but does not wait a turn if the connection is closing.
     pub(in crate::streams) fn poll_drain(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         self.changed.poll_kept(
             DRAIN,
@@ -123,7 +123,7 @@ impl StreamProtocol {
         self.or_waits(self.is_lost().then(|| self.outcome()))
     }
 
-    /// Without an answer, somebody waits now.
+    /// Passes the answer on, and notes that a task waits if there is none.
     fn or_waits<T>(&self, answer: Option<T>) -> Option<T> {
         if answer.is_none() {
             self.state.set(Flags::DRAINED);

@@ -1,4 +1,4 @@
-//! Reading bytes: what is there, an exact count, all until the end, or in place.
+//! Reading bytes: those available now, an exact count, all until the end, or in place.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -13,12 +13,12 @@ use crate::executor::{Awaited, Reason, operation, poll_operation, take_operation
 const POLLED_AGAIN: &str = "a future is not polled again after it is done";
 
 impl StreamReader {
-    /// Reads what is there, up to `n` bytes, and waits only if nothing is there. The result is empty at the end of the
-    /// stream, and for `n` = 0.
+    /// Reads the bytes available now, up to `n`, and waits only if there are none. The result is empty at the end of
+    /// the stream, and for `n` = 0.
     ///
     /// # Errors
     ///
-    /// If the connection failed and everything before that was read.
+    /// If the connection failed and all bytes before the failure were read.
     #[inline]
     #[track_caller]
     pub fn read(&mut self, n: usize) -> impl Future<Output = io::Result<Vec<u8>>> {
@@ -32,8 +32,8 @@ impl StreamReader {
         })
     }
 
-    /// Reads until the end of the stream, however long that is. On an error, and if dropped while it waits, the bytes
-    /// stay in the reader.
+    /// Reads until the end of the stream, however long it is. On an error, or if the future is dropped while it waits,
+    /// the bytes stay in the reader.
     ///
     /// # Errors
     ///
@@ -55,17 +55,17 @@ impl StreamReader {
         Ok(())
     }
 
-    /// Takes what is in the hand.
+    /// Takes all bytes in the hand.
     pub(in crate::streams) fn take_all(&mut self) -> Vec<u8> {
         self.take_much(self.hand.len())
     }
 
-    /// Reads what is there into `buf`, without allocating, and waits only if nothing is there. Returns the number of
-    /// bytes, which is 0 at the end of the stream and for an empty `buf`.
+    /// Reads the bytes available now into `buf`, without allocating, and waits only if there are none. Returns the
+    /// number of bytes read, which is 0 at the end of the stream and for an empty `buf`.
     ///
     /// # Errors
     ///
-    /// If the connection failed and everything before that was read.
+    /// If the connection failed and all bytes before the failure were read.
     #[inline]
     #[track_caller]
     pub fn read_into(&mut self, buf: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
@@ -73,8 +73,8 @@ impl StreamReader {
         poll_fn(move |cx| self.poll_into(buf, Reason::new(Awaited::ReadInto, at), cx))
     }
 
-    /// The poll method behind [`read_into`](StreamReader::read_into), for whoever writes a future, or an adapter for
-    /// another crate's traits, by hand. It keeps the waker of the last poll; see [`StreamReader`] on wakers.
+    /// The poll method behind [`read_into`](StreamReader::read_into), for hand-written futures and adapters for other
+    /// crates' traits. It keeps the waker of the last poll; see [`StreamReader`] on wakers.
     ///
     /// # Errors
     ///
@@ -112,12 +112,12 @@ impl StreamReader {
         Poll::Ready(Ok(n))
     }
 
-    /// Reads exactly `n` bytes; `n` may be over the limit.
+    /// Reads exactly `n` bytes; `n` may exceed the limit.
     ///
     /// # Errors
     ///
-    /// [`ReadError::IncompleteRead`] with what was there, if the stream ends first. [`ReadError::Io`] if the
-    /// connection failed first; what was there stays in the reader.
+    /// [`ReadError::IncompleteRead`], with the bytes received so far, if the stream ends first. [`ReadError::Io`] if
+    /// the connection failed first; the bytes received so far stay in the reader.
     #[track_caller]
     pub fn readexactly(&mut self, n: usize) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
         let reason = Reason::read_exactly(n, Location::caller());
@@ -133,12 +133,12 @@ impl StreamReader {
         }
     }
 
-    /// Lends what is there, and waits only if nothing is there. The slice is empty at the end of the stream. Nothing is
-    /// copied. Afterwards [`consume`](StreamReader::consume) takes what was used of it.
+    /// Lends the bytes available now, and waits only if there are none. The slice is empty at the end of the stream.
+    /// Nothing is copied. Afterwards, call [`consume`](StreamReader::consume) with the number of bytes that were used.
     ///
     /// # Errors
     ///
-    /// If the connection failed and everything before that was read.
+    /// If the connection failed and all bytes before the failure were read.
     #[inline]
     #[track_caller]
     pub fn fill_buf(&mut self) -> impl Future<Output = io::Result<&[u8]>> {
@@ -187,16 +187,16 @@ impl StreamReader {
         Poll::Ready(Ok(self.hand.filled()))
     }
 
-    /// As [`fill_buf`](StreamReader::fill_buf), for whoever has a reason of its own.
+    /// Like [`fill_buf`](StreamReader::fill_buf), for a caller with its own reason.
     pub(in crate::streams) fn filled(&mut self, reason: Reason) -> impl Future<Output = io::Result<()>> {
         poll_fn(move |cx| self.poll_some(1, reason, cx))
     }
 
-    /// Takes `n` bytes of those that [`fill_buf`](StreamReader::fill_buf) lent.
+    /// Consumes `n` of the bytes that [`fill_buf`](StreamReader::fill_buf) lent.
     ///
     /// # Panics
     ///
-    /// If it lent fewer.
+    /// If `fill_buf` lent fewer.
     #[inline]
     #[track_caller]
     pub fn consume(&mut self, n: usize) {
@@ -214,7 +214,7 @@ impl StreamReader {
         Poll::Ready(Ok(()))
     }
 
-    /// Something is in the hand already. Gets what came since, too.
+    /// The hand already has bytes. Adds those that were received since.
     #[inline(never)]
     fn poll_at_hand(&mut self, cx: &Context<'_>) -> Poll<()> {
         ready!(poll_operation(cx));
@@ -222,9 +222,9 @@ impl StreamReader {
         Poll::Ready(())
     }
 
-    /// Has a large piece received where it will stay, so that it is not copied each time the buffer grows. The memory
-    /// grows with what has come, and is not `n` bytes from the start: a peer may have sent that number, and could make
-    /// us allocate any amount by it.
+    /// Lets a large piece be received where it will stay, so that it is not copied each time the buffer grows. The
+    /// memory grows with the bytes received and is not `n` bytes from the start: `n` may come from the peer, which
+    /// could otherwise make us allocate any amount.
     fn make_room_for(&mut self, n: usize) {
         let most = self.hand.len().saturating_mul(GROWTH);
         if n > LARGE_BUFFER && most > LARGE_BUFFER {
@@ -233,7 +233,7 @@ impl StreamReader {
         }
     }
 
-    /// Takes `n` bytes that may be many. If they fill most of the buffer, they are taken with its memory, not copied.
+    /// Takes `n` bytes, possibly many. If they fill most of the buffer, its memory is taken instead of copied.
     fn take_much(&mut self, n: usize) -> Vec<u8> {
         if n <= LARGE_BUFFER {
             return self.take(n);

@@ -10,13 +10,13 @@ use crate::executor::{Awaited, Reason, poll_operation, return_operation, take_op
 use crate::streams::newline::newline;
 
 impl StreamReader {
-    /// Reads a line, with its `\n`. The last line of the stream may end without one. After it every call returns an
-    /// empty line.
+    /// Reads a line, including its `\n`. The last line of the stream may end without one. After it, every call returns
+    /// an empty line.
     ///
     /// # Errors
     ///
-    /// [`ReadError::LimitOverrun`] if the line is longer than the limit. What has come of it is thrown away, up to and
-    /// with its `\n`. [`ReadError::Io`] if the connection failed and the lines before that were read.
+    /// [`ReadError::LimitOverrun`] if the line is longer than the limit. The received part of it is thrown away, up to
+    /// and including its `\n`. [`ReadError::Io`] if the connection failed and the lines before the failure were read.
     #[inline]
     #[track_caller]
     pub fn readline(&mut self) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
@@ -28,7 +28,7 @@ impl StreamReader {
         })
     }
 
-    /// Reads a line as [`readline`](StreamReader::readline) does, with a limit for this line only. It may be over the
+    /// Reads a line as [`readline`](StreamReader::readline) does, with a limit for this line only, which may exceed the
     /// reader's own.
     ///
     /// # Errors
@@ -42,8 +42,8 @@ impl StreamReader {
         poll_fn(move |cx| self.poll_line(&mut searched, limit, Reason::new(Awaited::Readline, at), cx, <[u8]>::to_vec))
     }
 
-    /// Reads a line as [`readline`](StreamReader::readline) does, and appends it to `line`: a `Vec` that is used
-    /// again costs no allocation. Returns how many bytes were appended.
+    /// Reads a line as [`readline`](StreamReader::readline) does, and appends it to `line`: reusing a `Vec` saves the
+    /// allocation. Returns how many bytes were appended.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl StreamReader {
         })
     }
 
-    /// Reads the next line, with its `\n`; `None` at the end of the stream.
+    /// Reads the next line, including its `\n`; `None` at the end of the stream.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl StreamReader {
         poll_fn(move |cx| self.poll_next_line(&mut searched, Reason::new(Awaited::NextLine, at), cx))
     }
 
-    /// Polls for the next line, of which `searched` bytes were searched for its end by earlier polls.
+    /// Polls for the next line. Earlier polls have searched its first `searched` bytes for a newline.
     #[inline(always)]
     pub(crate) fn poll_next_line(
         &mut self,
@@ -87,8 +87,8 @@ impl StreamReader {
         })
     }
 
-    /// Waits for the next line, which is empty at the end of the stream, and consumes it after `keep` has kept what it
-    /// wants of it. Most lines are here already, and found without a further call.
+    /// Waits for the next line, which is empty at the end of the stream, and consumes it after passing it to `keep`.
+    /// Most lines are already in the hand, and are found without a further call.
     #[inline(always)]
     fn poll_line<T>(
         &mut self,
@@ -114,7 +114,7 @@ impl StreamReader {
 
     /// Waits for a newline behind the first `searched` bytes, and returns the length of the line, which is 0 at the end
     /// of the stream. [`search`](StreamReader::search) does the same for any separator; lines are so common that a
-    /// shorter way is worth its code.
+    /// faster path is worth its code.
     #[inline(never)]
     fn poll_line_end(
         &mut self,
@@ -135,8 +135,8 @@ impl StreamReader {
                 let newline = newline(unsearched).map(|place| *searched + place);
                 *searched = self.hand.len();
                 if newline.is_none() && self.take_what_came() {
-                    // The limit is checked when all that has come was searched, so that a line that is too long can be
-                    // thrown away with its end.
+                    // The limit is checked when all received bytes were searched, so that a line that is too long can
+                    // be thrown away including its end.
                     continue;
                 }
                 let line = newline.unwrap_or(*searched);

@@ -21,25 +21,26 @@ use crate::streams::protocol::{Hand, StreamProtocol};
 /// Received bytes are kept until they are read. Above twice the limit nothing more is received, which holds the peer
 /// back. The limit is also the length of the longest line, or piece before a separator, that can be read.
 ///
-/// Dropping the reader ends its direction only: what the peer has sent and still sends is thrown away, and the writer
-/// goes on. The connection is closed when the [`StreamWriter`](crate::StreamWriter) is gone too.
+/// Dropping the reader ends its direction only: unread bytes, and all that the peer sends later, are thrown away, and
+/// the writer goes on. The connection is closed when the [`StreamWriter`](crate::StreamWriter) is gone too.
 /// [`StreamWriter::close`](crate::StreamWriter::close) closes it while both exist.
 ///
 /// # Cancel safety
 ///
-/// Every method may be dropped while it waits, as a [`timeout`](crate::timeout()) does: the bytes that have come are
-/// in the reader, and the next read finds them.
+/// The future of every method may be dropped while it waits, as a [`timeout`](crate::timeout()) does: the received
+/// bytes stay in the reader, and the next read finds them.
 ///
 /// # Wakers
 ///
-/// A reader wakes one task: the one that polled it last, by a future of its methods or by a method whose name begins
-/// with `poll_`. The waker is kept until more bytes come, or the end. A future that is dropped leaves it, so its task is
-/// at worst woken once for nothing; there can be no other task that waits, since polling needs the reader alone.
+/// A reader wakes one task: the one that polled it last, through a future of one of its methods or through a method
+/// whose name begins with `poll_`. The waker is kept until more bytes or the end arrive. A dropped future leaves its
+/// waker behind, so its task is at worst woken once for nothing. No other task can be waiting, since polling needs
+/// exclusive access to the reader.
 ///
 /// # Errors
 ///
-/// Bytes that came before an error are always read first. Then every read gives the error, each time. A failed write does
-/// not end the reading: what the peer has sent can be read to its end.
+/// Bytes that arrived before an error are always read first. After them, every read returns the error. A failed write
+/// does not end reading: the bytes that the peer has sent can be read to their end.
 ///
 /// # Examples
 ///
@@ -61,7 +62,7 @@ use crate::streams::protocol::{Hand, StreamProtocol};
 /// # .unwrap()
 /// ```
 ///
-/// What brings its own memory allocates nothing for a message:
+/// Methods that are given memory allocate nothing for a message:
 ///
 /// ```
 /// use waterwheel::StreamReader;
@@ -70,7 +71,7 @@ use crate::streams::protocol::{Hand, StreamProtocol};
 ///     let (mut reader, feeder) = StreamReader::new(1024);
 ///     feeder.feed_data(b"name: value\nkey=1;rest");
 ///     let mut line = Vec::new();
-///     // One limit for this line alone, and one that is not in the way.
+///     // A limit for this piece alone.
 ///     assert_eq!(reader.readuntil_within(": ", 100).await?, b"name: ");
 ///     assert_eq!(reader.readline_into(&mut line).await?, 6);
 ///     line.clear();
@@ -78,7 +79,7 @@ use crate::streams::protocol::{Hand, StreamProtocol};
 ///     assert_eq!(line, b"key=1;");
 ///     let mut buffer = [0; 2];
 ///     assert_eq!(reader.read_into(&mut buffer).await?, 2);
-///     // What is looked at stays until it is consumed.
+///     // Bytes that are only looked at stay until they are consumed.
 ///     assert_eq!(reader.fill_buf().await?, b"st");
 ///     reader.consume(1);
 ///     feeder.feed_data(b"op\n");
@@ -93,7 +94,7 @@ pub struct StreamReader {
 }
 
 impl StreamReader {
-    /// A reader that is fed by hand, by the [`StreamFeeder`] beside it.
+    /// Makes a reader without a connection, and the [`StreamFeeder`] that feeds it.
     ///
     /// # Panics
     ///
@@ -119,7 +120,7 @@ impl StreamReader {
         self.protocol.at_eof()
     }
 
-    /// All that was received and not read.
+    /// Takes all unread bytes away from the reader.
     #[cfg(feature = "tls")]
     pub(super) fn take_unread(&mut self) -> ReceiveBuffer {
         self.protocol.take_unread(&mut self.hand)
@@ -130,21 +131,21 @@ impl StreamReader {
         &self.protocol
     }
 
-    /// Moves what was received since behind what is left in the hand. Returns false if that was nothing.
+    /// Moves newly received bytes behind those left in the hand. Returns false if there are none.
     fn take_what_came(&mut self) -> bool {
         let had = self.hand.len();
         self.protocol.take_inbox(&mut self.hand);
         self.hand.len() > had
     }
 
-    /// Waits until there is more in the hand than now. Returns false if the stream has ended instead.
+    /// Waits until there are more bytes in the hand than now. Returns false if the stream has ended instead.
     #[inline]
     fn more(&mut self, reason: Reason) -> impl Future<Output = io::Result<bool>> {
         let had = self.hand.len();
         poll_fn(move |cx| self.protocol.poll_more(&mut self.hand, had, reason, cx))
     }
 
-    /// What is there.
+    /// The bytes in the hand.
     pub(in crate::streams) fn at_hand(&self) -> &[u8] {
         self.hand.filled()
     }
@@ -158,7 +159,7 @@ impl StreamReader {
         self.take_with(n, <[u8]>::to_vec)
     }
 
-    /// Consumes `n` bytes, after `keep` has kept what it wants of them.
+    /// Consumes `n` bytes, after passing them to `keep`.
     #[inline(always)]
     #[track_caller]
     fn take_with<T>(&mut self, n: usize, keep: impl FnOnce(&[u8]) -> T) -> T {
@@ -166,7 +167,7 @@ impl StreamReader {
     }
 }
 
-/// Returns how much was appended.
+/// Returns how many bytes were appended.
 #[inline]
 fn append(to: &mut Vec<u8>, bytes: &[u8]) -> usize {
     to.extend_from_slice(bytes);

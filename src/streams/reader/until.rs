@@ -9,9 +9,9 @@ use crate::errors::ReadError;
 use crate::executor::{Reason, operation};
 use crate::streams::separators::{Match, NO_SEPARATOR, Search, Separators};
 
-/// Why a search for a separator gave none.
+/// Why a search for a separator found none.
 enum Miss {
-    /// The stream ended. What is left is in the buffer.
+    /// The stream ended. The remaining bytes are in the hand.
     Eof,
     /// There is none within the limit.
     Overrun {
@@ -21,20 +21,20 @@ enum Miss {
 }
 
 impl StreamReader {
-    /// Reads up to and with a separator, or the first of several.
+    /// Reads up to and including a separator, or the first of several.
     ///
     /// # Errors
     ///
-    /// [`ReadError::LimitOverrun`] if there are more bytes than the limit before the separator, or without one: they
-    /// stay in the reader. [`ReadError::IncompleteRead`] with what was there, if the stream ends first.
-    /// [`ReadError::Io`] if the connection failed first, or if there is no separator or an empty one.
+    /// [`ReadError::LimitOverrun`] if more bytes than the limit come before the separator, or have come without one:
+    /// they stay in the reader. [`ReadError::IncompleteRead`], with the bytes received so far, if the stream ends
+    /// first. [`ReadError::Io`] if the connection failed first, or if no separator or an empty one is given.
     #[track_caller]
     pub fn readuntil(&mut self, separator: impl Separators) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
         let limit = self.protocol.limit();
         self.readuntil_within(separator, limit)
     }
 
-    /// Reads as [`readuntil`](StreamReader::readuntil) does, with a limit for this piece only. It may be over the
+    /// Reads as [`readuntil`](StreamReader::readuntil) does, with a limit for this piece only, which may exceed the
     /// reader's own.
     ///
     /// # Errors
@@ -53,8 +53,8 @@ impl StreamReader {
         }
     }
 
-    /// Reads as [`readuntil`](StreamReader::readuntil) does, and appends to `to`: a `Vec` that is used again costs no
-    /// allocation. Returns how many bytes were appended.
+    /// Reads as [`readuntil`](StreamReader::readuntil) does, and appends to `to`: reusing a `Vec` saves the allocation.
+    /// Returns how many bytes were appended.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl StreamReader {
         }
     }
 
-    /// Waits for a separator. No byte is searched again for each small piece that comes behind it.
+    /// Waits for a separator. Bytes that were already searched are not searched again when more arrive.
     async fn search(
         &mut self,
         separators: impl Separators,
@@ -104,8 +104,8 @@ impl StreamReader {
                 }
                 return Ok(found);
             }
-            // The limit is checked when all that has come was searched, so that a piece that is too long can be skipped
-            // as a whole.
+            // The limit is checked when all received bytes were searched, so that a piece that is too long can be
+            // skipped as a whole.
             if self.take_what_came() {
                 continue;
             }

@@ -18,26 +18,26 @@ use crate::streams::protocol::StreamProtocol;
 
 /// The writing end of a connection.
 ///
-/// [`write`](StreamWriter::write) never waits: what one step of a task writes is sent when the step ends, in one
-/// system call. [`drain`](StreamWriter::drain) waits while the peer is behind.
+/// [`write`](StreamWriter::write) never waits: the bytes that one step of a task writes are sent when the step ends, in
+/// one system call. [`drain`](StreamWriter::drain) waits while the peer is behind.
 ///
-/// Dropping the writer ends our side: what was written is sent, then the end of the stream, and the reader reads on.
-/// With TLS one side cannot end alone, so nothing ends before the reader is dropped, too. The connection is closed in
-/// the background once both halves are dropped, or once the writer is dropped and the peer has ended its side. What was
-/// written is sent first, but if the peer takes nothing of it for 30 seconds, the connection is aborted, also if
-/// [`close`](StreamWriter::close) was called before; see [`Builder::close_timeout`](crate::Builder::close_timeout). A reader
-/// that is still there is told `TimedOut` then.
+/// Dropping the writer ends our side: the bytes written before are sent, then the end of the stream, and the reader
+/// continues to read. With TLS one side cannot end alone, so nothing ends before the reader is dropped, too. The
+/// connection is closed in the background once both halves are dropped, or once the writer is dropped and the peer has
+/// ended its side. The bytes written before are sent first, but if the peer takes none of them for 30 seconds, the
+/// connection is aborted, even if [`close`](StreamWriter::close) was called before; see
+/// [`Builder::close_timeout`](crate::Builder::close_timeout). A reader that still exists then gets `TimedOut`.
 ///
 /// All methods take `&self`, so several tasks may write and drain. The bytes of one write are never mixed with those of
 /// another.
 ///
 /// # Wakers
 ///
-/// Each future that waits keeps its own waker, whatever other tasks wait, and a future that is dropped takes it along.
-/// The methods whose names begin with `poll_` belong to no future that could be dropped. Each of the three waits,
-/// for the peer to catch up, for the kernel to take what was written, and for the connection to be lost, keeps the waker
-/// of the last poll until that is woken; so one task at a time may poll for each. No dropped future takes such a waker
-/// away.
+/// Each waiting future has its own waker, independent of other tasks, and dropping the future drops the waker. The
+/// methods whose names begin with `poll_` belong to no future that could be dropped. Each of their three waits (for the
+/// peer to catch up, for the kernel to take the written bytes, and for the connection to be lost) keeps the waker of
+/// the last poll until it is woken, so only one task at a time may poll for each. Dropping a future does not remove
+/// these wakers.
 ///
 /// # Examples
 ///
@@ -63,7 +63,7 @@ impl StreamWriter {
         StreamWriter { protocol, transport }
     }
 
-    /// Leaves the connection open: somebody else has it now.
+    /// Leaves the connection open: it was handed over.
     #[cfg(feature = "tls")]
     pub(super) fn release(self) {
         self.protocol.release();
@@ -74,8 +74,8 @@ impl StreamWriter {
         &self.protocol
     }
 
-    /// Writes bytes; see [`Transport::write`]. Errors of the connection come out of [`drain`](StreamWriter::drain),
-    /// of reads and of [`wait_closed`](StreamWriter::wait_closed).
+    /// Writes bytes; see [`Transport::write`]. Errors of the connection are returned by [`drain`](StreamWriter::drain),
+    /// by reads and by [`wait_closed`](StreamWriter::wait_closed).
     ///
     /// # Panics
     ///
@@ -115,17 +115,17 @@ impl StreamWriter {
         self.transport.writelines(&slices);
     }
 
-    /// Waits until the peer has caught up. While no more is buffered than the high-water mark allows, this returns at
-    /// once; otherwise it waits until the buffer is down to the low-water mark. Any number of tasks may wait.
+    /// Waits until the peer has caught up. This returns at once while the buffer is within the high-water mark;
+    /// otherwise it waits until the buffer is down to the low-water mark. Any number of tasks may wait.
     ///
     /// # Cancel safety
     ///
-    /// What was written is sent even if the future is dropped.
+    /// The bytes written before are sent even if the future is dropped.
     ///
     /// # Errors
     ///
     /// The error of the connection, as soon as a send has failed, or `ConnectionReset` if the connection was closed and
-    /// lost before. What the peer had sent by then can still be read.
+    /// lost before. Bytes that the peer had sent by then can still be read.
     #[inline]
     #[track_caller]
     pub fn drain(&self) -> impl Future<Output = io::Result<()>> {
@@ -134,7 +134,7 @@ impl StreamWriter {
 
     #[inline]
     fn drained(&self, at: &'static Location<'static>) -> impl Future<Output = io::Result<()>> {
-        // Boxed, since most drains do not wait, and without a box every task would need memory for the waiting.
+        // Boxed, since most drains do not wait, and without a box every task would need memory for the wait.
         let mut slow = None;
         poll_fn(move |cx| match &mut slow {
             None if take_operation() && self.protocol.may_write() => Poll::Ready(Ok(())),
@@ -165,15 +165,16 @@ impl StreamWriter {
         }
     }
 
-    /// Waits until the kernel has taken what earlier steps wrote. What this step has written is handed to the kernel when
-    /// the step ends, which needs no waiting. While this waits, a [`drain`](StreamWriter::drain) waits as long.
+    /// Waits until the kernel has taken the bytes that earlier steps wrote. The bytes of the current step are handed to
+    /// the kernel when the step ends, without waiting. While this waits, a [`drain`](StreamWriter::drain) waits as
+    /// long.
     ///
-    /// Bytes that are written are sent without this. It serves who must know that nothing is left here, as before the
-    /// loop ends.
+    /// Written bytes are sent without a flush. Use it where nothing may be left unsent here, such as before the loop
+    /// ends.
     ///
     /// # Cancel safety
     ///
-    /// What was written is sent even if the future is dropped.
+    /// The bytes written before are sent even if the future is dropped.
     ///
     /// # Errors
     ///
@@ -205,7 +206,8 @@ impl StreamWriter {
     ///
     /// # Examples
     ///
-    /// A request without a length ends where our side ends. Where that cannot be said, another way has to be found:
+    /// A request without a length ends where our side ends. Where our side cannot end alone, such a request cannot be
+    /// sent:
     ///
     /// ```
     /// use std::io;
@@ -237,7 +239,7 @@ impl StreamWriter {
         self.transport.can_write_eof()
     }
 
-    /// Ends our side once what was written has been sent. Reading goes on.
+    /// Ends our side once the bytes written before are sent. Reading goes on.
     ///
     /// # Panics
     ///
@@ -248,13 +250,13 @@ impl StreamWriter {
         self.protocol.writing_ended();
     }
 
-    /// Closes the connection once what was written has been sent.
+    /// Closes the connection once the bytes written before are sent.
     pub fn close(&self) {
         self.transport.close();
     }
 
-    /// Ends the connection now. What the kernel has not taken is given up, and if that is anything, a TCP peer gets a
-    /// reset. See [`Transport::abort`].
+    /// Ends the connection now. Bytes that the kernel has not taken are given up, and if there are any, a TCP peer gets
+    /// a reset. See [`Transport::abort`].
     ///
     /// # Examples
     ///
@@ -263,7 +265,7 @@ impl StreamWriter {
     ///
     /// waterwheel::run(async {
     ///     let (ours, _theirs) = socket_pair()?;
-    ///     ours.writer.write(&vec![0; 1_000_000]); // nobody reads it
+    ///     ours.writer.write(&vec![0; 1_000_000]); // the peer does not read
     ///     ours.writer.abort();
     ///     ours.writer.wait_closed().await
     /// })
@@ -282,7 +284,7 @@ impl StreamWriter {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future changes nothing. It may be called again, and by several tasks.
+    /// Dropping the future changes nothing. The method may be called again, and by several tasks.
     ///
     /// # Errors
     ///
@@ -293,7 +295,7 @@ impl StreamWriter {
         async move { self.protocol.wait_closed(reason).await }
     }
 
-    /// How many bytes wait here to be taken by the kernel, those written in this step included.
+    /// How many bytes the kernel has not taken yet, including those written in this step.
     ///
     /// ```
     /// use waterwheel::testing::socket_pair;
@@ -303,7 +305,7 @@ impl StreamWriter {
     ///     ours.writer.write(b"five\n");
     ///     assert_eq!(ours.writer.get_write_buffer_size(), 5);
     ///     ours.writer.flush().await?;
-    ///     waterwheel::yield_now().await; // What a step wrote goes out at its end.
+    ///     waterwheel::yield_now().await; // The bytes of a step are sent when it ends.
     ///     assert_eq!(ours.writer.get_write_buffer_size(), 0);
     ///     std::io::Result::Ok(())
     /// })
@@ -369,7 +371,7 @@ impl Drop for StreamWriter {
     }
 }
 
-/// Polls the future that `make` gives, in a box. Outside of its caller, since most calls do not come here.
+/// Polls the future that `make` returns, in a box. Outside of its caller, since most calls do not come here.
 #[cold]
 #[inline(never)]
 fn poll_boxed<F: Future>(

@@ -1,5 +1,5 @@
-//! A transport that notes where it is written to, in front of the one that a writer writes to. Only a writer that is made
-//! in debug mode has such, so no other pays for it.
+//! A transport in front of a writer's own, which notes the line of each write. Only a writer made in debug mode has
+//! one, so no other writer pays for it.
 
 use std::io::IoSlice;
 use std::panic::Location;
@@ -8,16 +8,16 @@ use std::rc::Rc;
 use crate::executor::note_write;
 use crate::interface::{ExtraInfo, Protocol, Transport};
 
-/// It passes every call on.
+/// Passes every call on.
 struct NotedTransport(Rc<dyn Transport>);
 
-/// The transport that a writer is to write to in debug mode.
+/// The transport that a writer writes to in debug mode.
 pub(super) fn noted(transport: Rc<dyn Transport>) -> Rc<dyn Transport> {
     Rc::new(NotedTransport(transport))
 }
 
-/// A poll method waits for room before it writes, so whoever uses it need not drain. It is known by its file, since it comes
-/// here as everybody does.
+/// Notes a write. The poll methods wait for room before they write, so their callers need not drain, and no line is
+/// noted for them. They are recognized by their file, since their writes arrive here like all others.
 fn note(at: &'static Location<'static>) {
     note_write((!at.file().ends_with("writer/polls.rs")).then_some(at));
 }
@@ -104,7 +104,7 @@ impl Transport for NotedTransport {
 
 #[cfg(test)]
 mod tests {
-    /// A method with a default that is not passed on would do something else in debug mode.
+    /// A method with a default that is not passed on would behave differently in debug mode.
     #[test]
     fn every_method_of_a_transport_is_passed_on() {
         let interface = include_str!("../../interface/transport.rs").split("\nimpl ").next().unwrap();

@@ -1,4 +1,4 @@
-//! The poll methods of a writer: what adapters for other crates' traits are made of.
+//! The poll methods of a writer, on which the adapters for other crates' traits are built.
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
@@ -7,12 +7,11 @@ use super::StreamWriter;
 use crate::constants::{DIRECT_WRITE_OF_PIECES, MOST_PER_POLL_WRITE};
 use crate::executor::take_operation;
 
-/// Methods for whoever writes a future, or an adapter for another crate's traits, by hand. See [`StreamWriter`] on
-/// wakers.
+/// Methods for hand-written futures and adapters for other crates' traits. See [`StreamWriter`] on wakers.
 impl StreamWriter {
     /// The poll method behind [`drain`](StreamWriter::drain): ready when the peer has caught up.
     ///
-    /// Unlike a drain it lets no turn pass if the connection is closing.
+    /// Unlike `drain`, it does not wait a turn if the connection is closing.
     ///
     /// # Errors
     ///
@@ -38,12 +37,12 @@ impl StreamWriter {
     }
 
     /// Writes bytes once the peer has caught up, as [`poll_drain`](StreamWriter::poll_drain) followed by
-    /// [`write`](StreamWriter::write) does. Returns how many: all, if they are under 32 KiB. Of more it takes what the
-    /// system takes now, and waits until that is something, so that nothing of it is buffered here. Where there is a layer
-    /// between, as with TLS, it takes 256 KiB at most.
+    /// [`write`](StreamWriter::write) does. Returns how many bytes were written: all, if there are fewer than 32 KiB. A
+    /// larger write takes only as many bytes as the kernel accepts now, and waits until it accepts some, so that none
+    /// are buffered here. Through a layer such as TLS, it takes at most 256 KiB.
     ///
-    /// What one step writes is handed to the kernel when the step ends, in one system call, by however many calls of
-    /// this it was written. It is sent even if nobody polls again.
+    /// Smaller writes of one step are handed to the kernel when the step ends, in one system call, however many there
+    /// were. They are sent even if this is never polled again.
     ///
     /// # Errors
     ///
@@ -74,8 +73,8 @@ impl StreamWriter {
         Poll::Ready(Ok(data.len()))
     }
 
-    /// As [`poll_write`](StreamWriter::poll_write), for several pieces in order, of which those at the front are written if
-    /// they are too many bytes together.
+    /// Like [`poll_write`](StreamWriter::poll_write), for several pieces in order. If they have too many bytes
+    /// together, only those at the front are written.
     ///
     /// # Errors
     ///
@@ -110,21 +109,22 @@ impl StreamWriter {
         Poll::Ready(Ok(total))
     }
 
-    /// Writes as much of the pieces as the system takes now, and waits while that is nothing. Where a transport cannot say
-    /// that, as many bytes at the front are buffered as one poll may have.
+    /// Writes as many bytes of the pieces as the kernel accepts now, and waits while it accepts none. Where the
+    /// transport cannot write without buffering, the bytes at the front are buffered, up to the most that one poll may
+    /// write.
     #[inline(never)]
     fn poll_write_much(&self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         if let Some(n) = self.transport.write_some(parts) {
             return Poll::Ready(Ok(n));
         }
-        // The attempt may have found that the system is full, or that the connection has failed.
+        // The attempt may have found that the kernel's buffer is full, or that the connection has failed.
         ready!(self.poll_room(cx))?;
         let (fit, n) = at_the_front(parts);
         if n > 0 {
             self.transport.writelines(&parts[..fit]);
             return Poll::Ready(Ok(n));
         }
-        // Already the first piece is too many bytes.
+        // The first piece alone has too many bytes.
         let first = parts.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| part);
         let front = &first[..first.len().min(MOST_PER_POLL_WRITE)];
         self.transport.write(front);
@@ -154,15 +154,16 @@ impl StreamWriter {
         self.protocol.poll_flush(&*self.transport, cx)
     }
 
-    /// Ends our side in order, and is ready when the kernel has all that was written, and the end behind it.
+    /// Ends our side cleanly, and is ready when the kernel has taken all written bytes, and the end behind them.
     ///
-    /// Where our side can end alone this is [`write_eof`](StreamWriter::write_eof), and the reader reads on. Otherwise,
-    /// as with TLS, it is [`close`](StreamWriter::close): the peer is told by a close_notify, and what it sends from now
-    /// on is thrown away. In both cases dropping the halves does the rest.
+    /// Where our side can end alone, this is [`write_eof`](StreamWriter::write_eof), and the reader continues to read.
+    /// Otherwise, as with TLS, it is [`close`](StreamWriter::close): the peer gets a close_notify, and bytes it sends
+    /// from now on are thrown away. In both cases, dropping the halves does the rest.
     ///
     /// # Errors
     ///
-    /// The error of the connection. After a connection has ended in order, there is none, however often this is polled.
+    /// The error of the connection. After the connection has ended cleanly, there is none, however often this is
+    /// polled.
     ///
     /// # Examples
     ///
