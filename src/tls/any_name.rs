@@ -1,4 +1,4 @@
-//! Verifying a certificate without a name, for users who have given up the check of the name. The chain of certificates
+//! Verifying a certificate without its name, for users who have turned off the check of the name. The certificate chain
 //! is verified as always.
 
 use std::sync::Arc;

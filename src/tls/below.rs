@@ -1,4 +1,4 @@
-//! What is known of the connection below TLS.
+//! What is known about the connection below TLS.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -6,8 +6,8 @@ use std::rc::Rc;
 use super::TlsInfo;
 use crate::interface::{ExtraInfo, Transport};
 
-/// The transport below, and what the handshake agreed on. The protocol and the transport of TLS share it, since the
-/// latter answers for the connection also when the former is gone.
+/// The transport below, and what the handshake agreed on. The TLS protocol and the TLS transport share it, since the
+/// transport describes the connection even when the protocol is gone.
 #[derive(Default)]
 pub(super) struct Below {
     /// Set when the handshake begins.

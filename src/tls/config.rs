@@ -1,7 +1,7 @@
-//! How to speak TLS: whom to trust, who we are, which application protocols.
+//! How to speak TLS: which certificates to trust, which one to present, and which application protocols to use.
 //!
-//! Both types wrap a configuration of rustls, and can be made from one. The cryptography (ring) is always named here
-//! and never taken from a default of the process, so that no other crate can change it.
+//! Both types wrap a rustls configuration, and can be made from one. The cryptography provider (ring) is always named
+//! here and never taken from the process default, so that no other crate can change it.
 
 use std::fmt;
 use std::io;
@@ -20,11 +20,11 @@ use super::any_name::AnyName;
 use super::errors::bad_config;
 use super::pem::{certificates_of, private_key_of};
 
-/// How a client speaks TLS. The server's certificate is always verified: who has signed it, when it is valid, and for
-/// which names. TLS 1.2 and 1.3 are spoken.
+/// The TLS settings of a client. The server's certificate is always verified: who signed it, when it is valid, and for
+/// which names. TLS 1.2 and 1.3 are supported.
 ///
-/// Make one and keep it. A clone is cheap, and connections that are made with clones of one `TlsClient` can resume each
-/// other's sessions.
+/// Make one and keep it. A clone is cheap, and connections made with clones of one `TlsClient` can resume each other's
+/// sessions.
 ///
 /// ```no_run
 /// use waterwheel::{TlsClient, open_connection};
@@ -35,7 +35,7 @@ use super::pem::{certificates_of, private_key_of};
 /// # }
 /// ```
 ///
-/// Everything else can be set in a [`rustls::ClientConfig`], from which a `TlsClient` can be made.
+/// Everything else can be set in a [`rustls::ClientConfig`], which converts into a `TlsClient`.
 #[derive(Clone)]
 #[doc(alias = "SSLContext")]
 #[doc(alias = "create_default_context")]
@@ -50,9 +50,9 @@ pub struct TlsClient {
 enum Verification {
     /// The certificate and the name, by this verifier.
     Full(Arc<dyn ServerCertVerifier>),
-    /// The certificate only, since the user has given up the check of the name.
+    /// The certificate only, since the user has turned off the check of the name.
     AnyName,
-    /// Whatever the configuration says that the user brought. It is assumed to verify a name.
+    /// Whatever the user's own rustls configuration verifies. It is assumed to verify a name.
     Given,
 }
 
@@ -74,7 +74,7 @@ impl TlsClient {
         TlsClient::trusting(roots)
     }
 
-    /// Trusts the certificates of a PEM text, and no others.
+    /// Trusts the certificates in a PEM text, and no others.
     ///
     /// # Errors
     ///
@@ -103,8 +103,8 @@ impl TlsClient {
         self
     }
 
-    /// Shows a certificate to servers that ask for one: a chain that begins with the client's own certificate, and its
-    /// private key, in PEM.
+    /// Presents a certificate to servers that ask for one: a chain that begins with the client's own certificate, and
+    /// its private key, in PEM.
     ///
     /// # Errors
     ///
@@ -116,13 +116,13 @@ impl TlsClient {
         Ok(self)
     }
 
-    /// Accepts the end of the connection as the end of the session, even without the peer's `close_notify`. Then
-    /// whoever can cut the connection can truncate what you read. Use this for old peers only, and only if the bytes
-    /// themselves say whether they are complete. By default such an end is an `UnexpectedEof` error.
+    /// Accepts the end of the connection as the end of the session, even without the peer's `close_notify`. An attacker
+    /// who can cut the connection can then truncate the data that you read. Use this for old peers only, and only if
+    /// the data itself says whether it is complete. By default, such an end is an `UnexpectedEof` error.
     ///
     /// # Examples
     ///
-    /// A server that closes its connections without ending their sessions, and what it says by its length:
+    /// A server that closes its connections without ending their sessions, but sends the length of its data:
     ///
     /// ```
     /// use std::io::{ErrorKind, Write};
@@ -131,7 +131,7 @@ impl TlsClient {
     /// use waterwheel::{TlsClient, TlsServer, open_connection};
     ///
     /// # fn main() -> std::io::Result<()> {
-    /// // A certificate that is its own authority, which will do for an example.
+    /// // A self-signed certificate, which is good enough for an example.
     /// let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("the name is good");
     /// let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
     /// let config = TlsServer::new(&cert, key)?.rustls_config();
@@ -141,7 +141,7 @@ impl TlsClient {
     /// std::thread::spawn(move || {
     ///     for socket in listener.incoming().flatten() {
     ///         let session = ServerConnection::new(config.clone()).expect("the settings are good");
-    ///         // It is dropped without a `close_notify`.
+    ///         // The session is dropped without a `close_notify`.
     ///         let _ = StreamOwned::new(session, socket).write_all(b"5:tides");
     ///     }
     /// });
@@ -152,7 +152,7 @@ impl TlsClient {
     ///     assert_eq!(reader.read_to_end().await.unwrap_err().kind(), ErrorKind::UnexpectedEof);
     ///
     ///     let (mut reader, _writer) = open_connection(("localhost", port)).tls(client.accept_truncation(true)).await?;
-    ///     assert_eq!(reader.read_to_end().await?, b"5:tides"); // The length says that it is all.
+    ///     assert_eq!(reader.read_to_end().await?, b"5:tides"); // The length shows that it is complete.
     ///     Ok(())
     /// })
     /// # }
@@ -167,12 +167,12 @@ impl TlsClient {
         self.accept_truncation
     }
 
-    /// Gives up the check of the server's name. Any certificate is accepted that was signed by an authority which this
-    /// client trusts, whatever its name. Whoever has such a certificate, for any name at all, can then impersonate
-    /// every server. With the platform's authorities that can be anybody, so this is only safe with an authority that
-    /// signs nobody else's certificates.
+    /// Turns off the check of the server's name. Any certificate signed by an authority that this client trusts is then
+    /// accepted, whatever its name, and anyone who has such a certificate can impersonate every server. With the
+    /// platform's authorities, anyone can get one, so this is only safe with an authority that signs no certificates
+    /// but your own.
     ///
-    /// Everything else about the certificate is verified. The `server_hostname`, or else the host that is connected to,
+    /// Everything else about the certificate is verified. The `server_hostname`, or else the host being connected to,
     /// is still sent to the server, unless it is empty. Sessions are not resumed.
     ///
     /// # Errors
@@ -214,7 +214,7 @@ impl TlsClient {
         !matches!(self.verification, Verification::AnyName)
     }
 
-    /// The configuration that it stands for, to be changed or used elsewhere.
+    /// The underlying rustls configuration, to be changed or used elsewhere.
     pub fn rustls_config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
     }
@@ -232,7 +232,7 @@ impl From<&TlsClient> for TlsClient {
     }
 }
 
-/// How a server speaks TLS: TLS 1.2 and 1.3, with one certificate for all names. A clone is cheap.
+/// The TLS settings of a server, with one certificate for all names. TLS 1.2 and 1.3 are supported. A clone is cheap.
 ///
 /// ```no_run
 /// use waterwheel::{TlsServer, start_server};
@@ -244,7 +244,7 @@ impl From<&TlsClient> for TlsClient {
 /// # }
 /// ```
 ///
-/// Everything else can be set in a [`rustls::ServerConfig`], from which a `TlsServer` can be made.
+/// Everything else can be set in a [`rustls::ServerConfig`], which converts into a `TlsServer`.
 #[derive(Clone)]
 #[doc(alias = "SSLContext")]
 pub struct TlsServer {
@@ -253,7 +253,8 @@ pub struct TlsServer {
 }
 
 impl TlsServer {
-    /// Serves with a chain of certificates that begins with the server's own, and with its private key, both in PEM.
+    /// Serves with a certificate chain that begins with the server's own certificate, and with its private key, both in
+    /// PEM.
     ///
     /// # Errors
     ///
@@ -263,7 +264,8 @@ impl TlsServer {
         TlsServer::build(chain.as_ref(), key.as_ref(), WebPkiClientVerifier::no_client_auth())
     }
 
-    /// Like [`new`](TlsServer::new), but serves only clients that show a certificate signed by one of `roots`, in PEM.
+    /// Like [`new`](TlsServer::new), but serves only clients that present a certificate signed by one of `roots`, in
+    /// PEM.
     ///
     /// # Errors
     ///
@@ -275,7 +277,7 @@ impl TlsServer {
     /// ```
     /// use waterwheel::{StreamReader, StreamWriter, TlsClient, TlsServer, open_connection, start_server};
     ///
-    /// /// Tells each client who it is, by its certificate.
+    /// /// Greets each client with the length of its certificate.
     /// async fn greet(_reader: StreamReader, writer: StreamWriter) {
     ///     let info = writer.extra_info();
     ///     let shown = info.tls().expect("the server speaks TLS").peer_certificates();
@@ -283,7 +285,7 @@ impl TlsServer {
     /// }
     ///
     /// # fn main() -> std::io::Result<()> {
-    /// // Each side's certificate is its own authority, which will do for an example.
+    /// // Both certificates are self-signed, which is good enough for an example.
     /// let make = |name: &str| {
     ///     let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("the name is good");
     ///     (made.cert.pem(), made.signing_key.serialize_pem(), made.cert.der().len())
@@ -332,7 +334,7 @@ impl TlsServer {
     }
 
     /// Accepts these application protocols, the preferred one first. Each name has 1 to 255 bytes. A client that offers
-    /// only others is refused. With an empty list, which is the default, what clients offer is ignored.
+    /// only others is refused. With an empty list, which is the default, the protocols that clients offer are ignored.
     #[doc(alias = "set_alpn_protocols")]
     pub fn alpn<I: IntoIterator<Item: AsRef<[u8]>>>(mut self, protocols: I) -> Self {
         Arc::make_mut(&mut self.config).alpn_protocols = list_of(protocols);
@@ -349,7 +351,7 @@ impl TlsServer {
         self.accept_truncation
     }
 
-    /// The configuration that it stands for, to be changed or used elsewhere.
+    /// The underlying rustls configuration, to be changed or used elsewhere.
     pub fn rustls_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }

@@ -9,12 +9,12 @@ use rustls::{AlertDescription, CertificateError};
 
 use crate::errors::{ConnectionError, find_in};
 
-/// Why a TLS connection failed. It is inside the `io::Error` or the [`ConnectionError`] that reports it; take it out
+/// Why a TLS connection failed. The `io::Error` or [`ConnectionError`] that reports the failure contains it; find it
 /// with [`TlsError::of`]. If rustls found the fault, its error is the `source`.
 ///
 /// # Examples
 ///
-/// Somebody accepts the connection, and then says nothing:
+/// A peer accepts the connection, and then sends nothing:
 ///
 /// ```
 /// use std::net::TcpListener;
@@ -32,7 +32,7 @@ use crate::errors::{ConnectionError, find_in};
 /// # }
 /// ```
 ///
-/// A peer that does not read is not there to agree on the end either:
+/// A peer that does not read cannot agree on the end of the session either:
 ///
 /// ```
 /// use std::time::Duration;
@@ -70,8 +70,8 @@ pub struct TlsError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsErrorKind {
-    /// The peer's certificate was not signed by an authority that is trusted here. This is also what a self-signed
-    /// certificate gives that is not trusted.
+    /// The peer's certificate was not signed by an authority that is trusted here. A self-signed certificate that is
+    /// not trusted has this fault, too.
     UnknownIssuer,
     /// The certificate is for other names or addresses.
     WrongName,
@@ -79,24 +79,24 @@ pub enum TlsErrorKind {
     Expired,
     /// The certificate is not valid yet.
     NotYetValid,
-    /// The peer's certificate has another fault, or the peer has none. This is also what a self-signed certificate
-    /// gives that is made for an authority (CA:TRUE), whether or not it is trusted.
+    /// The peer's certificate has another fault, or the peer has none. A self-signed certificate that is made for an
+    /// authority (CA:TRUE) is reported like this, whether or not it is trusted.
     BadCertificate,
     /// Both sides offered application protocols (ALPN), but have none in common.
     NoCommonAlpn,
     /// The peer ended the handshake with an alert. It does not accept our certificate, our versions or our ciphers.
     Refused,
-    /// The peer sent something that is not TLS, or that violates it.
+    /// The peer sent something that is not TLS, or that violates the protocol.
     Protocol,
     /// The handshake took longer than this.
     HandshakeTimedOut(Duration),
     /// The connection ended during the handshake.
     ClosedInHandshake,
-    /// For this long, the peer neither received what was left to send nor answered our end of the session.
+    /// For this long, the peer neither received the remaining bytes nor answered our end of the session.
     ShutdownTimedOut(Duration),
-    /// The connection ended before the TLS session did, so what was received may not be all that was sent.
+    /// The connection ended before the TLS session did, so the received data may be incomplete.
     Truncated,
-    /// This many bytes of plain text had been received, but not read, when TLS was to start.
+    /// This many bytes of plain text had been received, but not read, when TLS was about to start.
     PlaintextBefore(usize),
 }
 
@@ -189,7 +189,7 @@ impl fmt::Display for TlsError {
     }
 }
 
-/// Explains two frequent faults of certificates, for which rustls has only a name.
+/// Explains two common faults of certificates, for which rustls has only a name.
 fn words_for(fault: &(dyn Error + 'static)) -> Option<&'static str> {
     match fault.downcast_ref()? {
         webpki::Error::CaUsedAsEndEntity => Some(
@@ -203,7 +203,7 @@ fn words_for(fault: &(dyn Error + 'static)) -> Option<&'static str> {
     }
 }
 
-/// Has the text, since this is printed if `main` returns the error.
+/// Includes the text, since this is printed if `main` returns the error.
 impl fmt::Debug for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TlsError({:?}: {self})", self.kind)
@@ -228,7 +228,7 @@ impl From<TlsError> for ConnectionError {
     }
 }
 
-/// A configuration that cannot be used.
+/// The error for a configuration that cannot be used.
 pub(super) fn bad_config(error: impl fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("this cannot be used for TLS: {error}"))
 }

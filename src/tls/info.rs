@@ -1,4 +1,4 @@
-//! What was agreed in a handshake.
+//! What was agreed on in a handshake.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::interface::ExtraInfo;
 /// use waterwheel::rustls::ProtocolVersion;
 /// use waterwheel::{StreamReader, StreamWriter, TlsClient, TlsServer, open_connection, start_server};
 ///
-/// /// Says which of its names a client asked for.
+/// /// Tells a client which of the server's names it asked for.
 /// async fn tell(_reader: StreamReader, writer: StreamWriter) {
 ///     let info = writer.extra_info();
 ///     let name = info.tls().and_then(|tls| tls.server_name()).unwrap_or("no name");
@@ -23,7 +23,7 @@ use crate::interface::ExtraInfo;
 /// }
 ///
 /// # fn main() -> std::io::Result<()> {
-/// // A certificate that is its own authority, which will do for an example.
+/// // A self-signed certificate, which is good enough for an example.
 /// let names = ["one.example".to_owned(), "two.example".to_owned()];
 /// let made = rcgen::generate_simple_self_signed(names).expect("the names are good");
 /// let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
@@ -68,7 +68,7 @@ impl TlsInfo {
         self.cipher_suite
     }
 
-    /// The peer's certificates, its own first. The list is empty if a client showed none.
+    /// The peer's certificates, its own first. The list is empty if a client presented none.
     #[doc(alias = "peercert")]
     pub fn peer_certificates(&self) -> &[CertificateDer<'static>] {
         &self.peer_certificates
@@ -80,7 +80,7 @@ impl TlsInfo {
         self.alpn.as_deref()
     }
 
-    /// The server's name. On the client it is the name that was verified, or `None` if it [gave up the
+    /// The server's name. On the client it is the name that was verified, or `None` if the client [turned off the
     /// check](crate::TlsClient::danger_accept_invalid_hostnames); on the server it is the name that the client asked
     /// for.
     #[doc(alias = "server_hostname")]

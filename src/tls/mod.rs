@@ -1,9 +1,10 @@
 //! TLS between transport and protocol.
 //!
 //! To the transport below, TLS is a [`Protocol`](crate::Protocol); to the application, it is a
-//! [`Transport`](crate::Transport). `session` encrypts and decrypts; `protocol` moves the bytes and keeps the time;
-//! `transport` is the application's side of `protocol`; `options` and `start_tls` put TLS under connections, servers
-//! and streams. Those know that there can be a layer between a transport and a protocol, but not that it is TLS.
+//! [`Transport`](crate::Transport). `session` encrypts and decrypts; `protocol` moves the bytes and enforces the
+//! timeouts; `transport` is the application's side of `protocol`; `options` and `start_tls` put TLS under connections,
+//! servers and streams. Connections, servers and streams know that there can be a layer between a transport and a
+//! protocol, but not that it is TLS.
 
 mod any_name;
 mod below;

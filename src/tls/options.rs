@@ -10,7 +10,7 @@ use crate::interface::Protocol;
 use crate::net::{CreateConnection, CreateServer, LayerSettings, Layered, MakeLayer, PrepareLayer};
 use crate::streams::{OpenConnection, StartServer};
 
-/// What a builder keeps until it knows which host to connect to.
+/// The function that a builder keeps until it knows which host to connect to.
 fn prepare(role: TlsRole) -> PrepareLayer {
     Box::new(move |settings, host| {
         let server_hostname = settings.server_hostname.or(host.map(str::to_owned));
@@ -48,21 +48,21 @@ pub(super) use tls_timeouts;
 
 macro_rules! client_options {
     () => {
-        /// Uses TLS. Connecting is done when the handshake is. If that fails, the error has a
-        /// [`TlsError`](crate::TlsError) inside.
+        /// Uses TLS. Connecting completes when the handshake does. If the handshake fails, the error contains a
+        /// [`TlsError`](crate::TlsError).
         #[doc(alias = "ssl")]
         pub fn tls(mut self, client: impl Into<TlsClient>) -> Self {
             self.options.layer.prepare = Some(prepare(client.into().into()));
             self
         }
 
-        /// The name or address that the server's certificate must have. The default is the host that is connected to,
-        /// or the first one of several. For an empty host, a path or a ready socket it has to be given, and must not be
-        /// empty; otherwise connecting is an `InvalidInput` error. Only
-        /// [`TlsClient::danger_accept_invalid_hostnames`](crate::TlsClient::danger_accept_invalid_hostnames) gives up
+        /// The name or address that the server's certificate must have. The default is the host being connected to, or
+        /// the first of several. For an empty host, a path or an existing socket, a name has to be given, and must not
+        /// be empty; otherwise connecting fails with `InvalidInput`. Only
+        /// [`TlsClient::danger_accept_invalid_hostnames`](crate::TlsClient::danger_accept_invalid_hostnames) turns off
         /// the check.
         ///
-        /// A name that is not ASCII is given in the form that certificates use, which begins with `xn--`.
+        /// A name that is not ASCII must be given in the form that certificates use, which begins with `xn--`.
         pub fn server_hostname(mut self, name: impl Into<String>) -> Self {
             self.options.layer.settings.server_hostname = Some(name.into());
             self
@@ -74,8 +74,8 @@ macro_rules! client_options {
 
 macro_rules! server_options {
     () => {
-        /// Uses TLS. The application hears of a connection when its handshake is done. If the handshake fails, that is
-        /// only logged, at debug level.
+        /// Uses TLS. The application gets a connection when its handshake is done. A failed handshake is only logged,
+        /// at debug level.
         #[doc(alias = "ssl")]
         pub fn tls(mut self, server: impl Into<TlsServer>) -> Self {
             self.options.layer.prepare = Some(prepare(server.into().into()));

@@ -1,4 +1,4 @@
-//! Reading certificates and private keys in PEM. If a text has none, the error says what it is instead, since
+//! Reading certificates and private keys in PEM. If a text has none, the error says what the text is instead, since
 //! certificates, keys and paths are easily confused.
 
 use std::borrow::Cow;
@@ -10,12 +10,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::errors::bad_config;
 
-/// All certificates of a text, in its order. `of` says whose they are, for the error.
+/// All certificates in a text, in their order. `of` says in the error what they are for.
 ///
 /// # Errors
 ///
 /// Fails with `InvalidInput` if there is no certificate, or one that cannot be read: using only the others would not be
-/// what was meant.
+/// what the user meant.
 pub(super) fn certificates_of(text: &[u8], of: &str) -> io::Result<Vec<CertificateDer<'static>>> {
     let text = without_marks(text);
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
@@ -26,7 +26,7 @@ pub(super) fn certificates_of(text: &[u8], of: &str) -> io::Result<Vec<Certifica
     }
 }
 
-/// The first private key of a text.
+/// The first private key in a text.
 ///
 /// # Errors
 ///
@@ -44,8 +44,8 @@ pub(super) fn private_key_of(text: &[u8]) -> io::Result<PrivateKeyDer<'static>> 
     Err(bad_config(error))
 }
 
-/// The text without byte order marks. Some editors begin a file with one, so a file that was made of several may have
-/// more. A line that begins with a mark would not count as the beginning of a section.
+/// The text without byte order marks. Some editors begin a file with one, so a file that was joined from several may
+/// have more. A line that begins with a mark would not be recognized as the beginning of a section.
 fn without_marks(text: &[u8]) -> Cow<'_, [u8]> {
     const MARK: &[u8] = "\u{feff}".as_bytes();
     let mut kept = Vec::new();
@@ -67,8 +67,8 @@ fn is_encrypted(text: &[u8]) -> bool {
     has(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(b"Proc-Type: 4,ENCRYPTED")
 }
 
-/// What a text is that does not have what was expected. The answer has only the names of sections, since the rest of
-/// the text may be secret.
+/// Describes a text that has no section of the expected kind. The description quotes only names of sections, since the
+/// rest of the text may be secret.
 fn what_it_is(text: &[u8]) -> String {
     let sections = sections(text);
     if !sections.is_empty() {

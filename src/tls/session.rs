@@ -5,8 +5,8 @@
 //!   wire ◄── put_out ◄── write ◄── plaintext
 //! ```
 //!
-//! rustls does the work. This adds an order: nothing is taken from the wire while there is plaintext to be read, so
-//! that little memory is needed; and plaintext that came before a fault is read before the fault is reported.
+//! rustls does the work. This module adds an order: nothing is taken from the wire while there is plaintext to be read,
+//! which keeps memory use low; and plaintext that came before a fault is read before the fault is reported.
 
 use std::fmt;
 use std::io::{BufRead, Read, Write};
@@ -24,28 +24,28 @@ pub(super) struct TlsSession {
     server_name: Option<String>,
     /// The engine has decrypted bytes that were not read yet.
     has_plaintext: bool,
-    /// The peer's close_notify has come.
+    /// The peer's close_notify has arrived.
     peer_closed: bool,
-    /// Why the engine failed. After that it takes nothing in.
+    /// Why the engine failed. After a failure, it takes nothing in.
     failed: Option<Error>,
 }
 
-/// How far the incoming bytes have come.
+/// The result of taking in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Intake {
     /// There is plaintext to be read.
     Plaintext,
-    /// All that was there was taken in; more must come from the wire.
+    /// All available bytes were taken in; more must come from the wire.
     Nothing,
     /// The peer has ended the session, and all plaintext was read.
     Closed,
-    /// The peer violated TLS, as [`failure`](TlsSession::failure) says. All plaintext that came before was read.
-    /// [`put_out`](TlsSession::put_out) has an alert for the peer.
+    /// The peer violated TLS, in the way that [`failure`](TlsSession::failure) says. All plaintext that came before was
+    /// read. [`put_out`](TlsSession::put_out) has an alert for the peer.
     Failed,
 }
 
 impl TlsSession {
-    /// A client's side. `told_name` is what [`TlsInfo`] will say: the name, if it is verified.
+    /// A client's side. `told_name` is the name for [`TlsInfo`]: that of the server, if it is verified.
     pub(super) fn client(
         config: Arc<ClientConfig>,
         server_name: ServerName<'static>,
@@ -62,8 +62,8 @@ impl TlsSession {
     }
 
     fn new(mut engine: Connection, server_name: Option<String>) -> Self {
-        // The caller sends what a write produces at once, so no limit is needed, and without one all of a write is
-        // taken.
+        // The caller sends the output of a write at once, so no limit is needed, and without one every write is taken
+        // whole.
         engine.set_buffer_limit(None);
         TlsSession { engine, server_name, has_plaintext: false, peer_closed: false, failed: None }
     }
@@ -81,8 +81,8 @@ impl TlsSession {
         self.peer_closed
     }
 
-    /// Takes bytes from the wire until there is plaintext, or until they are used up. After an end or a failure it
-    /// always answers that.
+    /// Takes bytes from the wire until there is plaintext, or until they are used up. After an end or a failure, every
+    /// call returns it again.
     #[inline]
     pub(super) fn take_in(&mut self, wire: &mut ReceiveBuffer) -> Intake {
         while !self.has_plaintext {
@@ -90,7 +90,7 @@ impl TlsSession {
                 return Intake::Failed;
             }
             if self.peer_closed {
-                // What follows the end does not belong to the session.
+                // Bytes after the end do not belong to the session.
                 wire.consume(wire.len());
                 return Intake::Closed;
             }
@@ -134,8 +134,8 @@ impl TlsSession {
         self.engine.reader().fill_buf().is_ok_and(|plaintext| !plaintext.is_empty())
     }
 
-    /// Decrypts into `into`, until it is full or the wire's bytes are used up. Returns how much that was, and what
-    /// comes next, as [`take_in`](TlsSession::take_in) does.
+    /// Decrypts into `into`, until it is full or the wire's bytes are used up. Returns how many bytes were decrypted,
+    /// and what comes next, as [`take_in`](TlsSession::take_in) does.
     #[inline]
     pub(super) fn read(&mut self, wire: &mut ReceiveBuffer, into: &mut [u8]) -> (usize, Intake) {
         let mut read = 0;
@@ -144,7 +144,7 @@ impl TlsSession {
                 Intake::Plaintext if read < into.len() => {
                     // There is plaintext, so reading it does not fail.
                     read += self.engine.reader().read(&mut into[read..]).unwrap_or(0);
-                    // The engine gives all that it has, if there is room.
+                    // The engine returns all the plaintext that it has, if there is room.
                     self.has_plaintext = read == into.len() && self.engine_has_plaintext();
                 }
                 next => return (read, next),

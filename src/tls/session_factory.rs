@@ -14,13 +14,13 @@ use super::{TlsClient, TlsError, TlsServer};
 use crate::constants::tls::{HANDSHAKE_TIMEOUT, SHUTDOWN_TIMEOUT};
 use crate::net::LayerSettings;
 
-/// Which side of a TLS connection to be. It is made from a [`TlsClient`], a [`TlsServer`], or the rustls configuration
-/// of either.
+/// Which side of a TLS connection to act as. It is made from a [`TlsClient`], a [`TlsServer`], or the rustls
+/// configuration of either.
 #[derive(Debug, Clone)]
 pub enum TlsRole {
-    /// The side that begins, and that verifies the name of the other.
+    /// The side that starts the handshake, and verifies the name of the other side.
     Client(TlsClient),
-    /// The side that shows a certificate.
+    /// The side that presents a certificate.
     Server(TlsServer),
 }
 
@@ -37,7 +37,7 @@ macro_rules! role_from {
 role_from!(TlsClient => Client, &TlsClient => Client, Arc<ClientConfig> => Client);
 role_from!(TlsServer => Server, &TlsServer => Server, Arc<ServerConfig> => Server);
 
-/// How long the steps may take, and which end is accepted.
+/// How long the handshake and the shutdown may take, and whether a truncated session is accepted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Policy {
     pub(super) handshake_timeout: Duration,
@@ -99,7 +99,7 @@ fn client_side(client: &TlsClient, name: Option<String>) -> io::Result<Side> {
     match name.filter(|name| !name.is_empty()) {
         Some(name) => {
             let parsed = parse_name(&name)?;
-            // A name that is not verified is not told, since somebody might rely on it.
+            // A name that is not verified is not reported, since the application might rely on it.
             Ok(Side::Client { config, name: parsed, told_name: client.verifies_name().then_some(name) })
         }
         // A missing name is no permission to skip the check.

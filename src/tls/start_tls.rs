@@ -14,11 +14,11 @@ use crate::event_loop::Unawaited;
 use crate::executor::{Awaited, because};
 use crate::streams::{StreamProtocol, StreamReader, StreamWriter, assert_of_one_connection, pair, take_apart};
 
-/// Starts TLS on a connection that was plain so far, and returns the reader and the writer to use from then on. What
-/// was written before is sent in plain, before the handshake.
+/// Starts TLS on a connection that was plain so far, and returns the reader and the writer to use from then on. Bytes
+/// written before are sent unencrypted, before the handshake.
 ///
-/// Bytes that were received but not read are an error. Whoever sent them before the handshake, perhaps an attacker in
-/// between, must not have them mistaken for decrypted ones. If the peer may begin TLS at once, as after the line of the
+/// Bytes that were received but not read are an error: they came before the handshake, perhaps from an attacker in
+/// between, and must not be mistaken for decrypted ones. If the peer may begin TLS at once, as after the line of the
 /// PROXY protocol, use [`StartTlsStreams::hand_over_unread`].
 ///
 /// # Cancel safety
@@ -27,14 +27,14 @@ use crate::streams::{StreamProtocol, StreamReader, StreamWriter, assert_of_one_c
 ///
 /// # Errors
 ///
-/// If the handshake fails or times out, or if there are unread bytes, the error has a [`TlsError`] inside.
-/// A client that verifies names and is given no [`server_hostname`](StartTlsStreams::server_hostname) fails with
-/// `InvalidInput`. If the connection is closing already, the error is `NotConnected`. In each case the connection is
-/// closed.
+/// If the handshake fails or times out, or if there are unread bytes, the error contains a [`TlsError`]. A client that
+/// verifies names and is given no [`server_hostname`](StartTlsStreams::server_hostname) fails with `InvalidInput`. If
+/// the connection is closing already, the error is `NotConnected`. In each case the connection is closed.
 ///
 /// # Panics
 ///
-/// If the reader and the writer belong to different connections, or if the reader is fed by hand.
+/// If the reader and the writer belong to different connections, or if the reader is fed by a
+/// [`StreamFeeder`](crate::StreamFeeder).
 ///
 /// # Examples
 ///
@@ -58,7 +58,7 @@ pub fn start_tls(reader: StreamReader, writer: StreamWriter, role: impl Into<Tls
     StartTlsStreams { reader, writer, options, hand_over_unread: false, unawaited: Unawaited::new("start_tls") }
 }
 
-/// What [`start_tls`] makes: await it.
+/// The TLS handshake to make, returned by [`start_tls`]. Await it to start TLS.
 #[must_use = "TLS is not started unless this is awaited"]
 pub struct StartTlsStreams {
     reader: StreamReader,
@@ -74,14 +74,14 @@ impl StartTlsStreams {
     ///
     /// # Examples
     ///
-    /// A server behind a proxy, which says in one line whom it speaks for before TLS begins:
+    /// A server behind a proxy, which sends a line with the client's address before TLS begins:
     ///
     /// ```
     /// use waterwheel::testing::connected_pair;
     /// use waterwheel::{ReadError, TlsClient, TlsServer, spawn, start_tls};
     ///
     /// # fn main() -> Result<(), ReadError> {
-    /// // A certificate that is its own authority, which will do for an example.
+    /// // A self-signed certificate, which is good enough for an example.
     /// let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("the name is good");
     /// let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
     ///
@@ -133,8 +133,8 @@ impl IntoFuture for StartTlsStreams {
                 return Err(TlsError::from(TlsErrorKind::ClosedInHandshake).into());
             }
             let secure = StreamProtocol::new(Some(plain.event_loop.clone()), plain.limit, None);
-            // Nobody waits for the plain protocol any more, since its reader and writer are gone. The new one knows no
-            // connection yet.
+            // No task waits for the plain protocol any more, since its reader and writer are gone. The new protocol
+            // does not know its connection yet.
             let (above, below) = (Rc::clone(&secure), plain.transport());
             let upgrade = Upgrade::begin(&plain.event_loop, &sessions, below, above, Told::Nothing, unread)?;
             plain.keep_open();

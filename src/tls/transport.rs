@@ -1,4 +1,4 @@
-//! TLS as the application sees it: a transport. Everything is done by the [`TlsProtocol`] behind it.
+//! TLS as the application sees it: a transport. The [`TlsProtocol`] behind it does everything.
 //!
 //! It holds the [`TlsProtocol`] weakly. The transport below owns the [`TlsProtocol`], which owns the application's
 //! protocol, which usually owns this transport. So when the transport below lets go, at `connection_lost` or when the
@@ -77,7 +77,7 @@ impl Transport for TlsTransport {
     }
 
     fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>) {
-        // No closure, which would be blamed for marks in the wrong order instead of the caller.
+        // Not in a closure: the panic for marks in the wrong order would name the closure instead of the caller.
         if let Some(tls) = self.tls.upgrade() {
             tls.set_limits(high, low);
         }

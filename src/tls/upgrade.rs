@@ -17,20 +17,20 @@ use crate::interface::{Protocol, Transport};
 use crate::net::{LayerSettings, Made};
 
 impl LoopHandle {
-    /// Starts TLS on a connection, and returns the transport to use from then on. `protocol` is the protocol in charge.
-    /// It was told `connection_made` before and is not told again; from now on it receives what was decrypted. What was
-    /// written before is sent in plain, before the handshake.
+    /// Starts TLS on a connection, and returns the transport to use from then on. `protocol` is the protocol of the
+    /// connection. Its `connection_made` was called before and is not called again; from now on it receives decrypted
+    /// bytes. Bytes written before are sent unencrypted, before the handshake.
     ///
     /// The old transport must not be used any more.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before it is done aborts the connection, and the protocol is told `connection_lost`.
+    /// Dropping the future before it is done aborts the connection, and the protocol's `connection_lost` is called.
     ///
     /// # Errors
     ///
-    /// If the handshake fails or times out, the error has a [`TlsError`](crate::TlsError) inside; the connection is
-    /// closed, and the protocol is told `connection_lost`. A client that verifies names and is given no
+    /// If the handshake fails or times out, the error contains a [`TlsError`](crate::TlsError); the connection is
+    /// closed, and the protocol's `connection_lost` is called. A client that verifies names and is given no
     /// [`server_hostname`](StartTls::server_hostname) fails with `InvalidInput`, and the connection is not touched. If
     /// the transport is closing already, the error is `NotConnected`.
     #[doc(alias = "loop.start_tls")]
@@ -46,7 +46,7 @@ impl LoopHandle {
     }
 }
 
-/// What [`LoopHandle::start_tls`] makes: await it.
+/// The TLS handshake to make, returned by [`LoopHandle::start_tls`]. Await it to start TLS.
 #[must_use = "TLS is not started unless this is awaited"]
 pub struct StartTls {
     event_loop: LoopHandle,
@@ -68,7 +68,7 @@ impl UpgradeOptions {
         UpgradeOptions { role, settings: LayerSettings::default() }
     }
 
-    /// Checks them.
+    /// Checks the options.
     pub(super) fn sessions(self) -> io::Result<SessionFactory> {
         SessionFactory::new(self.role, self.settings)
     }
@@ -77,12 +77,12 @@ impl UpgradeOptions {
 /// The methods of a builder whose field `options` is an [`UpgradeOptions`].
 macro_rules! upgrade_options {
     () => {
-        /// The name or address that the server's certificate must have. A client has to give it, and it must not be
+        /// The name or address that the server's certificate must have. A client has to give a name, and it must not be
         /// empty. Only
-        /// [`TlsClient::danger_accept_invalid_hostnames`](crate::TlsClient::danger_accept_invalid_hostnames) gives up
+        /// [`TlsClient::danger_accept_invalid_hostnames`](crate::TlsClient::danger_accept_invalid_hostnames) turns off
         /// the check.
         ///
-        /// A name that is not ASCII is given in the form that certificates use, which begins with `xn--`.
+        /// A name that is not ASCII must be given in the form that certificates use, which begins with `xn--`.
         pub fn server_hostname(mut self, name: impl Into<String>) -> Self {
             self.options.settings.server_hostname = Some(name.into());
             self
@@ -128,7 +128,7 @@ pub(crate) struct Upgrade {
 }
 
 impl Upgrade {
-    /// Puts TLS between `below` and `above`, and starts the handshake. `told` says whether `above` knows its
+    /// Puts TLS between `below` and `above`, and starts the handshake. `told` says whether `above` knows of its
     /// connection. The bytes in `early` were received before, and belong to TLS.
     pub(crate) fn begin(
         event_loop: &LoopHandle,
@@ -145,7 +145,7 @@ impl Upgrade {
         let upgrade = Upgrade { made: tls.made(), transport: Some(tls.transport()) };
         below.set_protocol(tls.clone());
         tls.begin(Rc::clone(&below), early);
-        // The earlier protocol may have paused it.
+        // The earlier protocol may have paused reading.
         below.resume_reading();
         Ok(upgrade)
     }

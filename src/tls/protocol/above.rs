@@ -1,4 +1,4 @@
-//! The application's protocol: what it has been told, and calls of it, which may panic.
+//! The application's protocol: what it has been told, and the calls to it, which may panic.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,9 +10,9 @@ use crate::event_loop::Incident;
 use crate::interface::Protocol;
 use crate::transports::Guard;
 
-/// The protocol above TLS, and how much it knows of its connection.
+/// The protocol above TLS, and how much it knows about its connection.
 pub(super) struct Above {
-    /// `None` once the connection is lost. That cuts the cycle between the protocol and its transport.
+    /// `None` once the connection is lost, which cuts the cycle between the protocol and its transport.
     protocol: RefCell<Option<Rc<dyn Protocol>>>,
     told: Cell<Told>,
 }
@@ -20,10 +20,10 @@ pub(super) struct Above {
 /// What the application's protocol was told last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::tls) enum Told {
-    /// Nothing yet. If the handshake fails, it never hears of the connection.
+    /// Nothing yet. If the handshake fails, the protocol never learns of the connection.
     Nothing,
-    /// `connection_made`: by this layer or, if TLS starts in the middle of a connection, before it. So it will be told
-    /// `connection_lost`.
+    /// `connection_made`: by this layer or, if TLS starts in the middle of a connection, before it. So the protocol
+    /// will be told `connection_lost`.
     Made,
     /// `connection_closing`, which is told only once.
     Closing,
@@ -48,13 +48,15 @@ impl Above {
         drop(earlier);
     }
 
-    /// Lets go of the protocol. Returns it if it knows of its connection, and so has to be told that this is lost.
+    /// Lets go of the protocol. Returns it if it knows of its connection, and so has to be told that the connection is
+    /// lost.
     pub(super) fn let_go(&self) -> Option<Rc<dyn Protocol>> {
         let protocol = self.protocol.take();
         protocol.filter(|_| self.told.get() != Told::Nothing)
     }
 
-    /// Goes from one thing that was told to the next. Returns the protocol, if it is to be told that now.
+    /// If the protocol was told `from` last, notes that it is now told `to`, and returns the protocol so that the
+    /// caller can tell it.
     fn advance(&self, from: Told, to: Told) -> Option<Rc<dyn Protocol>> {
         if self.told.get() != from {
             return None;
@@ -65,7 +67,7 @@ impl Above {
 }
 
 impl TlsProtocol {
-    /// Calls the application. If it panics the connection is lost; the turn reports the panic.
+    /// Calls the application. If the call panics, the connection is lost; the turn reports the panic.
     pub(super) fn guarded<R>(&self, method: &'static str, call: impl FnOnce() -> R) -> R {
         let on_panic = Guard::new(|| self.break_off(protocol_panicked(method)));
         let answer = call();
@@ -73,7 +75,7 @@ impl TlsProtocol {
         answer
     }
 
-    /// Tells the protocol `connection_made`, unless it knows of the connection.
+    /// Tells the protocol `connection_made`, unless it already knows of the connection.
     pub(super) fn tell_made(&self) {
         if let Some(above) = self.above.advance(Told::Nothing, Told::Made) {
             self.guarded("connection_made", || above.connection_made(self.transport()));
@@ -81,8 +83,8 @@ impl TlsProtocol {
     }
 
     /// Tells the protocol once, if it knows of the connection, that its transport is closing, and why. A panic of the
-    /// protocol is reported here and goes no further, since the caller may be code of the application that only closed
-    /// the transport.
+    /// protocol is reported here and goes no further, since the caller may be application code that only closed the
+    /// transport.
     pub(super) fn tell_closing(&self) {
         let Some(above) = self.above.advance(Told::Made, Told::Closing) else { return };
         let tell = || self.guarded("connection_closing", || above.connection_closing(self.failure()));

@@ -9,13 +9,13 @@
 //!                                6
 //! ```
 //!
-//! 1 `opened`, at the end of the handshake, which tells `connection_made`; 2 `close`, by the application or because
-//! the peer has ended the session; 3 `notify`, when the last byte was encrypted, which sends our close_notify; 4 `end`,
-//! when the peer has ended the session or the connection; 5 `connection_lost`, from the transport below; 6 `fail` and
-//! `abort`, at an error, a timeout, a panic of the application's protocol.
+//! 1 `opened`, at the end of the handshake, calls `connection_made`; 2 `close`, by the application or because the peer
+//! has ended the session; 3 `notify`, when the last byte is encrypted, sends our close_notify; 4 `end`, when the peer
+//! has ended the session or the connection; 5 `connection_lost`, from the transport below; 6 `fail` and `abort`, on an
+//! error, a timeout, or a panic of the application's protocol.
 //!
-//! No call goes out while the session is borrowed. It is borrowed to encrypt or to decrypt, into memory at hand; when
-//! the borrow has ended, the protocol above or the transport below is called.
+//! Neither neighbor is called while the session is borrowed. The session is borrowed to encrypt or to decrypt, into
+//! memory that is ready; after the borrow has ended, the protocol above or the transport below is called.
 
 // This file has the states, the handshake and the end; `reading` and `writing` the two directions; `above` what
 // the application's protocol was told, and what happens if it panics.
@@ -59,7 +59,8 @@ pub(crate) struct TlsProtocol {
     /// Written, and not yet encrypted.
     gathering: Gathering<HIGH_WATER>,
     input: Cell<Input>,
-    /// The transport below has told us to pause writing, and not yet to resume. Not every transport can be asked.
+    /// The transport below has told us to pause writing, and not yet to resume. Noted here, since not every transport
+    /// can be asked.
     below_paused: Cell<bool>,
     /// Bounds the handshake, then the shutdown.
     timer: Cell<Option<TimerHandle>>,
@@ -75,19 +76,19 @@ enum Phase {
     Open,
     /// Nothing is delivered or accepted any more. What was written before is still encrypted and sent. A timer runs.
     Flushing,
-    /// Our close_notify was sent, and this waits for the peer's. A timer runs.
+    /// Our close_notify was sent, and we wait for the peer's. A timer runs.
     Notified,
     /// The transport below was told to close, and will say when the connection is lost. The timer may still run, in
-    /// case the peer does not receive what is left.
+    /// case the peer does not receive the remaining bytes.
     Ending,
     /// The transport below has said that the connection is lost.
     Lost,
 }
 
-/// What the application or the peer has done to stop the incoming bytes.
+/// Whether the application or the peer has stopped the incoming bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Input {
-    /// Nothing. Bytes are received, decrypted and delivered.
+    /// Neither has. Bytes are received, decrypted and delivered.
     Flowing,
     /// The application paused reading, which is possible while the phase is `Open`. The transport below is paused too.
     Paused,
@@ -96,8 +97,8 @@ enum Input {
 }
 
 impl TlsProtocol {
-    /// A protocol for the transport below. `told` says whether `above` knows its connection, as it may if TLS starts in
-    /// the middle of one. `transport` makes the transport that the application gets.
+    /// A protocol for the transport below. `told` says whether `above` knows of its connection, as it may if TLS starts
+    /// in the middle of one. `transport` makes the transport that the application gets.
     pub(super) fn new(
         event_loop: &LoopHandle,
         sessions: &SessionFactory,
@@ -155,7 +156,7 @@ impl TlsProtocol {
         failure
     }
 
-    /// The transport below may be closing already, and only tell later.
+    /// The transport below may already be closing, and tell us only later.
     pub(super) fn is_closing(&self) -> bool {
         !matches!(self.phase.get(), Phase::Handshaking | Phase::Open) || self.is_below_closing()
     }
@@ -180,7 +181,7 @@ impl TlsProtocol {
         self.shake_hands();
     }
 
-    /// Goes on with the handshake as far as the received bytes allow.
+    /// Continues the handshake as far as the received bytes allow.
     fn shake_hands(&self) {
         match self.take_in() {
             Intake::Failed => self.engine_failed(),
@@ -204,7 +205,7 @@ impl TlsProtocol {
         self.deliver();
     }
 
-    /// Ends the session in order: sends what was written, then our close_notify, then waits for the peer's.
+    /// Ends the session cleanly: sends the bytes written before, then our close_notify, then waits for the peer's.
     pub(super) fn close(&self) {
         match self.phase.get() {
             Phase::Handshaking => return self.abort(),
@@ -212,14 +213,16 @@ impl TlsProtocol {
             Phase::Flushing | Phase::Notified | Phase::Ending | Phase::Lost => return,
         }
         self.flush();
-        // Only when this step has ended is what it wrote offered to the kernel, whose taking it is no progress of the peer.
+        // The timeout starts after this step: its bytes are offered to the kernel when it ends, and the kernel taking
+        // them is not progress by the peer.
         self.event_loop.call_soon(self.callback(TlsProtocol::bound_shutdown));
-        // What was not read is thrown away from now on, as far as the peer's end of the session.
+        // From now on, unread bytes are thrown away, up to the peer's end of the session.
         self.deliver_soon();
         self.tell_closing();
     }
 
-    /// Aborts the connection if the shutdown timeout passes without a byte being sent. If some were, it begins anew.
+    /// Aborts the connection if the shutdown timeout passes without a byte being sent. If some were sent, the timeout
+    /// starts again.
     fn bound_shutdown(&self) {
         if !matches!(self.phase.get(), Phase::Flushing | Phase::Notified) {
             return;
@@ -239,7 +242,7 @@ impl TlsProtocol {
         self.phase.set(Phase::Notified);
         self.session.borrow_mut().send_close_notify();
         self.send_sealed();
-        // If a send has failed, the peer cannot be told, and so will not answer.
+        // If a send has failed, our close_notify cannot reach the peer, so it will not answer.
         if self.input.get() == Input::Ended || self.session.borrow().is_closed_by_peer() || self.is_below_closing() {
             self.end();
         }
@@ -253,8 +256,8 @@ impl TlsProtocol {
         }
     }
 
-    /// The session has failed. As much as the kernel takes now is still sent, since it may have an alert that tells the
-    /// peer why.
+    /// The session has failed. The bytes that the kernel takes now are still sent, since they may include an alert that
+    /// tells the peer why.
     #[cold]
     fn fail(&self, error: TlsError) {
         if matches!(self.phase.get(), Phase::Ending | Phase::Lost) {
@@ -278,7 +281,7 @@ impl TlsProtocol {
         }
     }
 
-    /// Ends the connection at once. Of what this step wrote, as much is sent as the kernel takes now.
+    /// Ends the connection at once. Of the bytes that this step wrote, those that the kernel takes now are still sent.
     pub(super) fn abort(&self) {
         if self.phase.get() != Phase::Lost {
             if self.phase.get() == Phase::Open {
@@ -299,17 +302,17 @@ impl TlsProtocol {
         match self.phase.get() {
             Phase::Handshaking | Phase::Open => {
                 self.failure.set(self.failure.take().or(Some(error)));
-                // The transport receives what the peer sent last before this callback runs. If that is an alert, the
-                // application is told the alert instead.
+                // The transport receives the last bytes of the peer before this callback runs. If they are an alert,
+                // the application is told the alert instead.
                 self.event_loop.call_soon(self.callback(TlsProtocol::tell_closing));
             }
-            // The application has closed, so nobody waits for what the peer may still send.
+            // The application has closed, so it does not wait for bytes that the peer may still send.
             Phase::Flushing | Phase::Notified => self.end(),
             Phase::Ending | Phase::Lost => {}
         }
     }
 
-    /// Starts a timer in the place of the one that may be running.
+    /// Starts a timer, in place of the one that may be running.
     fn arm(&self, limit: std::time::Duration, due: impl FnOnce(&TlsProtocol) + 'static) {
         self.disarm();
         let timer = self.event_loop.call_later(limit, self.callback(due));

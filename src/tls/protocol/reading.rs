@@ -1,7 +1,7 @@
-//! From the wire to the application: bytes are decrypted as they come, unless the application has paused reading.
+//! From the wire to the application: bytes are decrypted as they arrive, unless the application has paused reading.
 //!
-//! No event of the selector comes for bytes that are received but not decrypted. So if the application pauses while
-//! there are some, `resume_reading` has `deliver` called again.
+//! The selector reports no event for bytes that are received but not decrypted. So if the application pauses while
+//! there are some, `resume_reading` schedules `deliver` again.
 
 use super::{Input, Phase, TlsProtocol};
 use crate::errors::buffer_without_room;
@@ -63,8 +63,8 @@ impl TlsProtocol {
         self.event_loop.call_soon(self.callback(TlsProtocol::deliver));
     }
 
-    /// Decrypts and delivers what has come, until it is used up or the application pauses. After a close it is thrown
-    /// away.
+    /// Decrypts and delivers the received bytes, until they are used up or the application pauses. After a close, they
+    /// are thrown away.
     pub(super) fn deliver(&self) {
         loop {
             let next = match self.phase.get() {
@@ -89,7 +89,8 @@ impl TlsProtocol {
         }
     }
 
-    /// Gives decrypted bytes to the application, as many as there are or as fit its buffer. Returns what comes next.
+    /// Gives decrypted bytes to the application: all there are, or as many as fit into its buffer. Returns what comes
+    /// next.
     fn hand_up(&self) -> Intake {
         let Some(above) = self.above() else { return Intake::Nothing };
         let (n, next) = match above.buffered() {
@@ -106,7 +107,7 @@ impl TlsProtocol {
         };
         match next {
             Intake::Nothing => next,
-            // The application may have paused or closed in this call. The end or the fault will be met again.
+            // The application may have paused or closed in this call. `deliver` will find the end or the fault again.
             _ if n > 0 => Intake::Plaintext,
             _ => next,
         }
@@ -138,7 +139,7 @@ impl TlsProtocol {
         self.read(&mut loan.memory).1
     }
 
-    /// The peer has ended the session, and all that it sent before was delivered.
+    /// The peer has ended the session, and all bytes that it sent before were delivered.
     fn peer_closed(&self) {
         self.throw_away_incoming();
         match self.phase.get() {
@@ -154,13 +155,13 @@ impl TlsProtocol {
         }
     }
 
-    /// The peer has ended its side of the connection. All that came before was decrypted and delivered: while the
+    /// The peer has ended its side of the connection. All bytes before that were decrypted and delivered: while the
     /// application pauses, the transport below pauses too, and sees no end.
     pub(super) fn wire_ended(&self) {
         self.input.set(Input::Ended);
         match self.phase.get() {
             Phase::Open if self.policy.accept_truncation => self.peer_closed(),
-            // A send had failed before, and the application is told that error. The peer cannot be blamed for an end
+            // A send had failed before, and the application gets that error. The peer cannot be blamed for an end
             // without close_notify.
             Phase::Handshaking | Phase::Open if self.is_below_closing() => self.end(),
             Phase::Handshaking => self.fail(TlsErrorKind::ClosedInHandshake.into()),
@@ -174,18 +175,18 @@ impl TlsProtocol {
 
 /// Decrypting. No user code is called while the session is borrowed.
 impl TlsProtocol {
-    /// Goes on with the handshake, or finds out what comes next.
+    /// Continues the handshake, or finds out what comes next.
     #[inline]
     pub(super) fn take_in(&self) -> Intake {
         let mut incoming = self.incoming.take();
         let next = self.session.borrow_mut().take_in(&mut incoming);
         self.incoming.set(incoming);
-        // The engine may have an answer of its own: its part of the handshake, a new key, or an alert.
+        // The engine may have output of its own: its part of the handshake, a new key, or an alert.
         self.send_sealed();
         next
     }
 
-    /// Decrypts into `into`, as much as fits. Returns how much that was, and what comes next.
+    /// Decrypts into `into`, until it is full. Returns how many bytes were decrypted, and what comes next.
     #[inline]
     fn read(&self, into: &mut [u8]) -> (usize, Intake) {
         let mut incoming = self.incoming.take();
@@ -195,7 +196,7 @@ impl TlsProtocol {
         read
     }
 
-    /// The engine has found a fault in what came.
+    /// The engine has found a fault in the received bytes.
     #[cold]
     pub(super) fn engine_failed(&self) {
         let failure = self.session.borrow().failure();

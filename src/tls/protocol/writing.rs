@@ -1,5 +1,5 @@
-//! From the application to the wire. What a step writes is gathered, and encrypted at its end into as few records as
-//! possible. While the transport below is full, it is kept in plain.
+//! From the application to the wire. The bytes that a step writes are gathered, and encrypted when the step ends, into
+//! as few records as possible. While the transport below is full, they are kept unencrypted.
 
 use std::io::IoSlice;
 
@@ -34,7 +34,7 @@ impl TlsProtocol {
         }
     }
 
-    /// Keeps bytes, of which there must be some.
+    /// Keeps bytes until they are encrypted. There must be at least one.
     #[inline]
     fn gather(&self, data: &[u8]) {
         self.gathering.push(data, &self.event_loop.core().buffers);
@@ -58,7 +58,7 @@ impl TlsProtocol {
         }
     }
 
-    /// Encrypts a large write without copying it first. What the transport below does not want now is kept.
+    /// Encrypts a large write without copying it first. Bytes that the transport below does not want now are kept.
     fn write_straight(&self, data: &[u8]) {
         let mut rest = data;
         while !rest.is_empty() && self.wants_sealed() {
@@ -73,7 +73,7 @@ impl TlsProtocol {
         self.signal();
     }
 
-    /// Encrypts and sends what was gathered, as far as the transport below wants it.
+    /// Encrypts and sends the gathered bytes, as long as the transport below wants more.
     pub(super) fn flush(&self) {
         self.seal_gathered();
         self.signal();
@@ -96,13 +96,13 @@ impl TlsProtocol {
         }
     }
 
-    /// Whether the transport below wants more. While it is full, bytes are kept in plain, where they can still be
+    /// Whether the transport below wants more. While it is full, bytes are kept unencrypted, so that they can still be
     /// joined into fewer records.
     fn wants_sealed(&self) -> bool {
         !self.below_paused.get() && !self.is_below_closing()
     }
 
-    /// Hands what the engine has for the wire to the transport below.
+    /// Hands the engine's output to the transport below.
     #[inline]
     pub(super) fn send_sealed(&self) {
         if self.session.borrow().has_output() {
@@ -122,15 +122,15 @@ impl TlsProtocol {
         }
     }
 
-    /// Tells the application's protocol to pause or to resume, if that is to be told.
+    /// Tells the application's protocol to pause or to resume, if that has changed.
     fn signal(&self) {
         if let Some(change) = self.gathering.flow().changed(self.level()) {
             self.tell(change);
         }
     }
 
-    /// How many bytes are waiting in front of the next one. The buffer of the transport below counts only while that is
-    /// full, since only then does it tell us when the buffer has shrunk.
+    /// How many bytes are waiting in front of the next one. The buffer of the transport below counts only while that
+    /// transport is full, since only then does it tell us when the buffer has shrunk.
     fn level(&self) -> usize {
         let below = self.below().filter(|_| self.below_paused.get());
         self.gathering.len() + below.map_or(0, |below| below.get_write_buffer_size())
@@ -144,7 +144,7 @@ impl TlsProtocol {
         }
     }
 
-    /// How many bytes the kernel has not taken yet, those of the transport below included.
+    /// How many bytes the kernel has not taken yet, including those of the transport below.
     pub(in crate::tls) fn unsent(&self) -> usize {
         self.gathering.len() + self.below().map_or(0, |below| below.get_write_buffer_size())
     }
@@ -173,8 +173,8 @@ impl TlsProtocol {
         self.gathering.flow().is_paused()
     }
 
-    /// See [`Transport::pause_until_sent`](crate::Transport::pause_until_sent). What is kept here goes out when the step
-    /// ends, or when the transport below resumes, which that does later than otherwise.
+    /// See [`Transport::pause_until_sent`](crate::Transport::pause_until_sent). Bytes kept here are sent when the step
+    /// ends, or when the transport below resumes, which it now does only when all of its bytes are sent.
     pub(in crate::tls) fn pause_until_sent(&self) -> bool {
         let refused_below = self.below().is_some_and(|below| below.pause_until_sent());
         if !refused_below && !self.below_paused.get() {
@@ -186,12 +186,12 @@ impl TlsProtocol {
         true
     }
 
-    /// TLS starts in the middle of a connection: the transport below may have told its protocol to pause, which is the
-    /// one above us now. Whoever was told to pause will be told to resume, and by us.
+    /// When TLS starts in the middle of a connection, the transport below may have told its protocol to pause, and that
+    /// protocol is above us now. So we will tell it to resume.
     pub(in crate::tls) fn take_over_pause(&self) {
         if self.below().is_some_and(|below| below.is_writing_paused()) {
             self.below_paused.set(true);
-            // It has heard of the pause already.
+            // The protocol above already knows of the pause.
             let _ = self.gathering.flow().grew(usize::MAX);
         }
     }
