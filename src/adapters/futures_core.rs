@@ -1,4 +1,4 @@
-//! `Stream` of the `futures` crates: of lines, of ticks, of signals.
+//! `Stream` of the `futures` crates, for lines, ticks and signals.
 
 use std::borrow::BorrowMut;
 use std::fmt;
@@ -13,15 +13,15 @@ use crate::executor::{Awaited, Reason};
 use crate::streams::StreamReader;
 use crate::time::Interval;
 
-/// The lines of a reader as a stream, each with its `\n`, as [`StreamReader::next_line`] gives them.
+/// The lines of a reader as a stream, each with its `\n`, as [`StreamReader::next_line`] returns them.
 ///
-/// It has a reader of its own, or borrows one: `Lines::new(&mut reader)`. Dropping it, or a future of its next line, loses
+/// It owns a reader, or borrows one: `Lines::new(&mut reader)`. Dropping it, or a future of its next line, loses
 /// nothing.
 ///
 /// # Errors
 ///
-/// As those of [`StreamReader::readline`]. After a line that was too long the next one follows. The error of the connection
-/// is the last item.
+/// As [`StreamReader::readline`]. After the error for a line that was too long, the next line follows. The error of the
+/// connection is the last item.
 ///
 /// # Examples
 ///
@@ -38,7 +38,7 @@ use crate::time::Interval;
 /// });
 /// ```
 ///
-/// What follows the lines need not be lines:
+/// After the lines, the reader can be used for other data:
 ///
 /// ```
 /// use futures::StreamExt;
@@ -62,19 +62,19 @@ use crate::time::Interval;
 #[must_use = "streams do nothing unless polled"]
 pub struct Lines<R> {
     reader: R,
-    /// How many bytes of the next line were searched for its end.
+    /// How many bytes of the next line were already searched for its end.
     searched: usize,
-    /// The connection has failed, and that was told.
+    /// The connection has failed, and the error was returned.
     has_failed: bool,
 }
 
 impl<R: BorrowMut<StreamReader>> Lines<R> {
-    /// The lines that are not read yet.
+    /// A stream of the lines that are not read yet.
     pub fn new(reader: R) -> Self {
         Lines { reader, searched: 0, has_failed: false }
     }
 
-    /// The reader, with all bytes behind the last line that was given.
+    /// Returns the reader, with all bytes after the last line that was returned.
     pub fn into_inner(self) -> R {
         self.reader
     }
@@ -95,7 +95,7 @@ impl<R: BorrowMut<StreamReader> + Unpin> Stream for Lines<R> {
     }
 }
 
-/// The times at which the ticks were due. The stream has no end.
+/// A stream of the times at which the ticks were due. It has no end.
 impl Stream for Interval {
     type Item = Instant;
 
@@ -104,7 +104,7 @@ impl Stream for Interval {
     }
 }
 
-/// The numbers of the signals. The stream has no end.
+/// A stream of the numbers of the signals. It has no end.
 #[cfg(feature = "signals")]
 impl Stream for crate::signals::Signals {
     type Item = i32;

@@ -1,4 +1,4 @@
-//! What the traits of input and output have in common: each is implemented for the half of a stream, and for a connection.
+//! The common parts of the I/O traits: each trait is implemented for one half of a stream, and for a connection.
 
 #[cfg(any(feature = "tokio-io", feature = "hyper"))]
 use std::io;
@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 #[cfg(any(feature = "tokio-io", feature = "hyper"))]
 use crate::streams::StreamReader;
 
-/// Implements a trait of writing for a type that has a writer. The traits differ in what the end is called, and in
-/// whether they ask if several pieces are written at once.
+/// Implements a writing trait for a type that has a writer. The traits differ in the name of the method that ends the
+/// stream, and in whether they have a method `is_write_vectored`.
 macro_rules! write_half {
     ($trait:ident, $end:ident, [$($is_vectored:ident)?], $type:ty, |$whole:ident| $writer:expr) => {
         impl $trait for $type {
@@ -49,7 +49,7 @@ macro_rules! write_half {
     };
 }
 
-/// Implements a trait of reading in place for a type that has a reader.
+/// Implements a trait for reading in place for a type that has a reader.
 #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
 macro_rules! buf_read_half {
     ($trait:ident, $type:ty, |$whole:ident| $reader:expr) => {
@@ -70,8 +70,8 @@ macro_rules! buf_read_half {
     };
 }
 
-/// Reads what is there into memory that need not have been written before, of which there are `room` bytes, and waits
-/// only if nothing is there.
+/// Passes the bytes available now to `put`, up to `room` of them, and waits only if there are none. The memory that
+/// `put` fills may be uninitialized.
 #[cfg(any(feature = "tokio-io", feature = "hyper"))]
 #[inline]
 pub(super) fn poll_put(

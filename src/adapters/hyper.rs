@@ -1,4 +1,4 @@
-//! What hyper reads and writes by, and what runs its tasks.
+//! The traits that hyper reads and writes with, and the executor for its tasks.
 
 use std::future::Future;
 use std::io;
@@ -32,15 +32,15 @@ write_half!(Write, poll_shutdown, [is_write_vectored], Connection, |connection| 
 
 /// Runs hyper's tasks on the running loop. They need not be `Send`, so a service may keep its state in an `Rc`.
 ///
-/// A task that panics is reported as one of [`spawn`](crate::spawn) is.
+/// A task that panics is reported like one of [`spawn`](crate::spawn).
 ///
 /// # Panics
 ///
-/// Executing panics where no loop runs.
+/// Executing a future panics where no loop runs.
 ///
 /// # Examples
 ///
-/// A server of HTTP/2, whose streams are tasks:
+/// An HTTP/2 server, whose streams are tasks:
 ///
 /// ```no_run
 /// use std::convert::Infallible;

@@ -1,8 +1,9 @@
-//! Timers for hyper, whose sleeps have to be `Send` and `Sync`, as nothing is that belongs to a loop.
+//! Timers for hyper, whose sleeps have to be `Send` and `Sync`, although nothing that belongs to a loop is.
 //!
-//! A sleep knows the door to its loop, and the key of its timer there. Both may go to any thread. Polled in its loop, as
-//! it mostly is, it has the timer wake the task that polls it, as any sleep of this crate does. Where it is polled elsewhere
-//! it shares a slot with its loop: the timer marks the slot and wakes whoever has left a waker in it.
+//! A sleep has a `RemoteHandle` to its loop, and the key of its timer there. Both may go to any thread. When the sleep
+//! is polled in its loop, which is the usual case, the timer wakes the task that polls it, as for any sleep of this
+//! crate. When it is polled outside its loop, it shares a slot with the loop: the timer marks the slot and wakes the
+//! waker in it.
 
 use std::fmt;
 use std::future::Future;
@@ -17,7 +18,7 @@ use crate::event_loop::{LoopHandle, RemoteHandle, try_get_running_loop, with_run
 use crate::executor::{Awaited, Reason, Waiter, leave};
 use crate::timers::TimerKey;
 
-/// Has hyper's time limits run by the clock of the running loop.
+/// Makes hyper's timeouts use the clock of the running loop.
 ///
 /// # Panics
 ///
@@ -61,11 +62,11 @@ impl Timer for LoopTimer {
     }
 }
 
-/// hyper makes a sleep for each request, and polls it only where the request does not come at once. So the timer is armed at
-/// the first poll: a sleep that is never polled costs its own memory and nothing else.
+/// hyper makes a sleep for each request, and polls it only if the request does not arrive at once. So the timer is
+/// armed at the first poll: a sleep that is never polled costs its own memory and nothing else.
 ///
-/// The alignment makes it 48 bytes. With its 40 it was of one size with what hyper allocates for each request besides, and
-/// glibc was seen to search and consolidate its bins for each request then, for 300 instructions.
+/// The alignment makes it 48 bytes. At 40 bytes it had the size of another allocation that hyper makes for each
+/// request, and glibc was seen to search and consolidate its bins for each request, which cost 300 instructions.
 #[repr(align(16))]
 struct LoopSleep {
     deadline: Instant,
@@ -74,19 +75,20 @@ struct LoopSleep {
 }
 
 enum Stage {
-    /// Not polled yet, or only on its closed loop, where it never ends.
+    /// Not polled yet, or polled only in its loop after that was closed, where it never ends.
     New,
     /// The timer is armed in the loop, or has fired. The sleep was polled there only.
     Armed(TimerKey),
-    /// It was polled elsewhere than in its loop. The timer that the loop has armed for that wakes the slot; nobody knows its
-    /// key, so it stays until it fires, and wakes nobody if the sleep is gone.
+    /// The sleep was polled outside its loop. The loop has armed a timer that wakes the slot. The sleep does not know
+    /// its key, so the timer stays until it fires, and then wakes the task that polled last, even if the sleep is gone.
     Shared(Arc<Slot>),
-    /// The time is over.
+    /// The sleep is over.
     Over,
 }
 
 impl LoopSleep {
-    /// Has it end at another time. Returns false if that needs a new sleep: the old one is over, or is not of this loop.
+    /// Makes it end at another time. Returns false if that needs a new sleep: this one is over, or is not used in its
+    /// own loop.
     fn move_to(&mut self, deadline: Instant) -> bool {
         self.deadline = deadline;
         match self.stage {
@@ -115,13 +117,14 @@ impl LoopSleep {
         }
     }
 
-    /// Apart from `drop`, which mostly has nothing to do where requests come together.
+    /// Outside of `drop`, which usually has nothing to do when requests arrive in quick succession.
     #[inline(never)]
     fn disarm(&self, timer: TimerKey) {
         if let Some(event_loop) = self.home.as_running() {
             return drop(event_loop.core().disarm(timer));
         }
-        // Elsewhere than in its loop: that removes the timer in a turn. If there will be none, it was removed already.
+        // Outside its loop: the loop removes the timer in its next turn. If it takes no more turns, the timer was
+        // already removed.
         self.home.call_soon(move || {
             if let Some(event_loop) = try_get_running_loop() {
                 drop(event_loop.core().disarm(timer));
@@ -129,7 +132,7 @@ impl LoopSleep {
         });
     }
 
-    /// The sleep is polled elsewhere than in its loop, which is asked in a turn to wake a slot.
+    /// The sleep is polled outside its loop: asks the loop to arm a timer that wakes a slot.
     #[cold]
     fn share(&mut self) -> &Slot {
         let (slot, deadline) = (Arc::new(Slot::default()), self.deadline);
@@ -177,12 +180,12 @@ impl Drop for LoopSleep {
     }
 }
 
-/// What a sleep that was polled elsewhere and the timer of its loop share.
+/// The state that a sleep polled outside its loop shares with the timer in the loop.
 #[derive(Default)]
 struct Slot(Mutex<State>);
 
 enum State {
-    /// The time is not over. Whoever polled last is woken then.
+    /// The time is not over. When it is, the task that polled last is woken.
     Waiting(Option<Waker>),
     Over,
 }
@@ -194,13 +197,14 @@ impl Default for State {
 }
 
 impl Slot {
-    /// Nothing panics with it, since no waker is cloned, woken or dropped under the lock.
+    /// Locks the state. The lock is never poisoned, since no waker is cloned, woken or dropped under it.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<()> {
-        // Before the lock, since cloning and dropping a waker may run any code. Nearly every poll needs it.
+        // Cloned before the lock is taken, since cloning and dropping a waker may run any code. Nearly every poll needs
+        // the clone.
         let waker = cx.waker().clone();
         let mut state = self.state();
         let earlier = match &mut *state {

@@ -12,13 +12,14 @@ use ::futures_core::Stream;
 use crate::executor::{Awaited, Reason, Waiter, leave, poll_operation, return_operation};
 use crate::streams::{Connection, StreamReader, StreamWriter};
 
-/// A handler for [`start_server`](crate::start_server) and the stream of the connections that it is given.
+/// Returns a handler for [`start_server`](crate::start_server), and a stream of the connections that the handler is
+/// given.
 ///
-/// This is for code that wants a stream, or takes one connection after the other. A handler of your own serves any number
-/// of them at once with less.
+/// This is for code that wants a stream, or takes one connection after the other. To serve many connections at once, a
+/// handler of your own is simpler.
 ///
-/// The stream ends when the server is dropped. Connections that come after the stream was dropped are closed. Those that
-/// wait to be taken are counted by nobody: a server that should have few of them at a time takes them as they come.
+/// The stream ends when the server is dropped. Connections that arrive after the stream was dropped are closed. The
+/// number of connections that wait in the stream is not limited: to keep it small, take them as they arrive.
 ///
 /// # Examples
 ///
@@ -61,18 +62,18 @@ struct Entrance(Rc<Queue>);
 struct Queue {
     came: RefCell<VecDeque<Connection>>,
     ends: Cell<Ends>,
-    /// Whoever polled last, since only one has the stream.
+    /// The task that polled last. No other can be waiting, since polling needs exclusive access to the stream.
     waiter: Cell<Waiter>,
 }
 
-/// Which end has gone.
+/// Which end is gone.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Ends {
     #[default]
     Neither,
-    /// The server's: nothing more comes.
+    /// The server's: no more connections arrive.
     Entrance,
-    /// The stream's: nobody takes what comes.
+    /// The stream's: connections that arrive are closed.
     Stream,
 }
 

@@ -1,7 +1,9 @@
-//! Traits of other crates, a feature for each crate: thin, since each method is one of the poll methods of the streams.
+//! Traits of other crates, with a feature for each crate. The implementations are thin: each method calls one of the
+//! poll methods of the streams.
 //!
-//! Reading copies once, out of the memory that was received into. What one step writes goes out in one system call,
-//! whichever trait it was written by. Closing is ours: what was written goes first, then the end.
+//! Reading copies once, out of the memory that the bytes were received into. The bytes that one step writes are sent in
+//! one system call, whichever trait wrote them. Closing works as for our streams: the bytes written before are sent,
+//! then the end.
 
 #[cfg(feature = "futures-core")]
 mod futures_core;

@@ -1,6 +1,6 @@
-//! For those who know another loop: where each of its names is here, or which crate serves.
+//! For users of another event loop: the counterpart of each of its names here, or the crate that provides one.
 
-// Some of what the tables name is there with a feature only, and its links lead nowhere without it.
+// Some items in the tables exist only with a feature, and links to them are broken without it.
 #[cfg_attr(not(all(feature = "process", feature = "signals", feature = "tls")), allow(rustdoc::broken_intra_doc_links))]
 #[doc(alias(
     "AbstractChildWatcher",
