@@ -7,9 +7,9 @@ use crate::event_loop::Clock;
 
 /// A clock that stands still while something is ready, and jumps to the next deadline when nothing is.
 ///
-/// A program that only waits for time runs without waiting, and always in the same way. The loop polls sockets before
-/// each jump, but does not wait for bytes that are on their way. So with real sockets, the clock may jump before they
-/// arrive.
+/// A program that waits only for time runs without waiting, and always in the same way. The loop polls sockets before
+/// each jump, but does not wait for bytes that are on their way. So with real sockets, the clock may jump before such
+/// bytes arrive.
 ///
 /// ```
 /// use std::rc::Rc;
@@ -30,7 +30,7 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that begins now, and stands still.
+    /// A clock that starts at the current time, and stands still.
     #[expect(clippy::new_without_default, reason = "a default should be the same each time; this begins now")]
     pub fn new() -> Self {
         ManualClock { start: crate::event_loop::SystemClock.now(), elapsed: Cell::new(Duration::ZERO) }
@@ -41,7 +41,7 @@ impl ManualClock {
         self.elapsed.get()
     }
 
-    /// Moves the clock on.
+    /// Moves the clock forward.
     pub fn advance(&self, duration: Duration) {
         self.elapsed.set(self.elapsed.get() + duration);
     }

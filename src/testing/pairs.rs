@@ -7,8 +7,8 @@ use crate::event_loop::get_running_loop;
 use crate::net::connected_in_memory;
 use crate::streams::Connection;
 
-/// Both ends of a connection over a pair of Unix sockets, on the running loop. What a handler or a client does with its
-/// end, a test can see at the other, and the operating system is in between.
+/// Both ends of a connection over a pair of Unix sockets, on the running loop. A test can observe at one end what a
+/// handler or a client does with the other, with the operating system in between.
 ///
 /// # Errors
 ///
@@ -39,13 +39,13 @@ pub fn socket_pair() -> io::Result<(Connection, Connection)> {
     Ok((one.try_into()?, other.try_into()?))
 }
 
-/// Both ends of a connection in memory, on the running loop. The operating system has no part in it, so a test needs no
-/// descriptors and no waiting: with a [`ManualClock`](crate::testing::ManualClock), the clock jumps only when nothing is
-/// on its way.
+/// Both ends of a connection in memory, on the running loop. The operating system is not involved, so a test needs no
+/// descriptors and no waiting: a [`ManualClock`](crate::testing::ManualClock) jumps only when no bytes are on their
+/// way.
 ///
-/// All else is as over sockets: what one step writes arrives in a later turn, a writer pauses when its peer does not read,
-/// each side ends alone, and a connection that is given up with bytes unsent is a reset for its peer. Neither end has a
-/// name or a socket.
+/// Everything else is as over sockets: the bytes that one step writes arrive in a later turn, a writer pauses when its
+/// peer does not read, each side can end alone, and the peer of a connection that is given up with bytes unsent gets a
+/// reset. Neither end has an address or a socket.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! A transport that only remembers, and a writer on it.
+//! A transport that only records, and a writer on it.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -12,9 +12,9 @@ use crate::interface::{ExtraInfo, Protocol, Transport};
 use crate::streams::{StreamProtocol, StreamWriter, pair};
 use crate::transports::{Ending, FlowChange, FlowControl, Life, Phase};
 
-/// A transport without a connection. It keeps what is written, and says what it was asked to do, so that a protocol can be
-/// tested without sockets. What a peer would do the test does itself: it calls `data_received` and `eof_received` of the
-/// protocol, and [`lose`](RecordingTransport::lose) here.
+/// A transport without a connection. It keeps the written bytes, and says what it was asked to do, so that a protocol
+/// can be tested without sockets. The test plays the part of the peer: it calls `data_received` and `eof_received` of
+/// the protocol, and [`lose`](RecordingTransport::lose) of the transport.
 ///
 /// After a close or an abort, `connection_lost` comes in a later turn if a loop runs; where none does, the test calls
 /// [`lose`](RecordingTransport::lose).
@@ -52,7 +52,8 @@ use crate::transports::{Ending, FlowChange, FlowControl, Life, Phase};
 /// transport.lose(None);
 /// ```
 ///
-/// While it [holds](RecordingTransport::hold_writes) what is written, as if the peer did not read, the marks count:
+/// While it [holds](RecordingTransport::hold_writes) the written bytes, as if the peer did not read, the high-water and
+/// low-water marks apply:
 ///
 /// ```
 /// # use std::{cell::Cell, rc::Rc};
@@ -81,7 +82,7 @@ use crate::transports::{Ending, FlowChange, FlowControl, Life, Phase};
 pub struct RecordingTransport {
     life: Life<dyn Protocol>,
     flow: FlowControl,
-    /// All that was written and not taken out, the held bytes last.
+    /// The bytes that were written and not taken out, the held ones last.
     written: RefCell<Vec<u8>>,
     /// How many bytes at the end of `written` the kernel would not have taken. Invariant: zero unless `holds`.
     held: Cell<usize>,
@@ -92,8 +93,8 @@ pub struct RecordingTransport {
 }
 
 impl RecordingTransport {
-    /// A transport for this protocol, which is told `connection_made` at once. The two hold each other until the
-    /// connection is lost.
+    /// Makes a transport for this protocol, whose `connection_made` is called at once. The two hold each other until
+    /// the connection is lost.
     pub fn connect(protocol: Rc<dyn Protocol>) -> Rc<RecordingTransport> {
         let transport = Rc::new(RecordingTransport {
             life: Life::new(Rc::clone(&protocol)),
@@ -109,12 +110,12 @@ impl RecordingTransport {
         transport
     }
 
-    /// Takes out all that was written since the last time, whether it is held or not.
+    /// Takes out all bytes written since the last call, whether they are held or not.
     pub fn take_written(&self) -> Vec<u8> {
         self.written.take()
     }
 
-    /// Whether the protocol ended its side, by `write_eof`.
+    /// Whether the protocol ended its side, with `write_eof`.
     ///
     /// # Examples
     ///
@@ -122,7 +123,7 @@ impl RecordingTransport {
     /// use std::rc::Rc;
     /// use waterwheel::{Protocol, Transport, testing::RecordingTransport};
     ///
-    /// /// Asks one question, and says by the end of its side that there are no more.
+    /// /// Asks one question, and ends its side to say that there are no more.
     /// struct Ask;
     ///
     /// impl Protocol for Ask {
@@ -142,14 +143,14 @@ impl RecordingTransport {
         self.has_ended.get()
     }
 
-    /// Whether the protocol gave the connection up, by `abort`.
+    /// Whether the protocol gave the connection up, with `abort`.
     ///
     /// # Examples
     ///
     /// ```
     /// use waterwheel::{StreamWriter, testing::recorded_writer};
     ///
-    /// /// A page, or a reset where there is only half of one. A peer that saw a clean end would take it for the whole.
+    /// /// Sends a page, or a reset if the page is incomplete: a peer that saw a clean end would take it for complete.
     /// fn send(writer: &StreamWriter, page: &[u8]) {
     ///     match page.strip_suffix(b"</html>") {
     ///         Some(_) => writer.write(page),
@@ -169,12 +170,12 @@ impl RecordingTransport {
         self.is_aborted.get()
     }
 
-    /// From now on what is written counts as not sent, as if the peer did not read.
+    /// From now on, written bytes count as not sent, as if the peer did not read.
     pub fn hold_writes(&self) {
         self.holds.set(true);
     }
 
-    /// What was held counts as sent, and so does what is written from now on. The protocol is told to resume, if it was
+    /// The held bytes count as sent, and so do bytes written from now on. The protocol is told to resume, if it was
     /// told to pause.
     pub fn release_writes(&self) {
         self.holds.set(false);
@@ -185,7 +186,8 @@ impl RecordingTransport {
         }
     }
 
-    /// The connection is lost: the protocol is told, and this lets go of it. Nothing happens if it was lost before.
+    /// Loses the connection: calls the protocol's `connection_lost`, and lets go of the protocol. Nothing happens if
+    /// the connection was already lost.
     pub fn lose(&self, error: Option<ConnectionError>) {
         if let Some(error) = error {
             let _ = self.life.begin_losing(Ending::Failed(error));
@@ -203,12 +205,12 @@ impl RecordingTransport {
         }
     }
 
-    /// The end comes in a later turn, as it does from a transport of a loop.
+    /// The end comes in a later turn, as from a transport of a loop.
     fn end_soon(&self, ending: Ending) {
         self.held.set(0);
         let was_over = self.life.begin_losing(ending).is_none();
         let Some(event_loop) = try_get_running_loop().filter(|_| !was_over) else { return };
-        // The protocol goes with the callback, so that a loop that is dropped before frees it.
+        // The callback owns the protocol, so that a loop that is dropped before the call frees it.
         if let (Some(protocol), error) = self.life.end() {
             event_loop.call_soon(move || protocol.connection_lost(error));
         }
@@ -317,7 +319,7 @@ impl fmt::Debug for RecordingTransport {
     }
 }
 
-/// A writer on a [`RecordingTransport`], on the running loop, for code that is given a writer alone.
+/// A writer on a [`RecordingTransport`], on the running loop, for testing code that is given only a writer.
 ///
 /// # Panics
 ///
