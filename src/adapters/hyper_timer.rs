@@ -8,7 +8,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -79,8 +79,7 @@ enum Stage {
     New,
     /// The timer is armed in the loop, or has fired. The sleep was polled there only.
     Armed(TimerKey),
-    /// The sleep was polled outside its loop. The loop has armed a timer that wakes the slot. The sleep does not know
-    /// its key, so the timer stays until it fires, and then wakes the task that polled last, even if the sleep is gone.
+    /// The sleep was polled outside its loop. The loop arms a timer that wakes the slot, and leaves its key there.
     Shared(Arc<Slot>),
     /// The sleep is over.
     Over,
@@ -132,16 +131,33 @@ impl LoopSleep {
         });
     }
 
+    /// Lets go of the waker at once, and of the timer in the loop's next turn.
+    #[cold]
+    fn unshare(home: &RemoteHandle, slot: &Arc<Slot>) {
+        let waker = slot.take_waker();
+        drop(waker);
+        // The loop takes in calls in their order, so the timer is armed by then.
+        let slot = Arc::clone(slot);
+        home.call_soon(move || {
+            if let (Some(event_loop), Some(timer)) = (try_get_running_loop(), slot.timer.get()) {
+                drop(event_loop.core().disarm(*timer));
+            }
+        });
+    }
+
     /// The sleep is polled outside its loop: asks the loop to arm a timer that wakes a slot.
     #[cold]
     fn share(&mut self) -> &Slot {
         let (slot, deadline) = (Arc::new(Slot::default()), self.deadline);
         let earlier = if let Stage::Armed(timer) = self.stage { Some(timer) } else { None };
-        let rings = Waker::from(Arc::clone(&slot));
+        let in_loop = Arc::clone(&slot);
         self.home.call_soon(move || {
             let Some(event_loop) = try_get_running_loop() else { return };
             drop(earlier.map(|timer| event_loop.core().disarm(timer)));
-            event_loop.core().wake_at(deadline, Waiter::Foreign(Box::new(rings)));
+            let rings = Waker::from(Arc::clone(&in_loop));
+            if let Some(timer) = event_loop.core().wake_at(deadline, Waiter::Foreign(Box::new(rings))) {
+                let _ = in_loop.timer.set(timer); // nothing else sets it
+            }
         });
         self.stage = Stage::Shared(slot);
         let Stage::Shared(slot) = &self.stage else { unreachable!("it was set just now") };
@@ -174,15 +190,21 @@ impl Future for LoopSleep {
 impl Drop for LoopSleep {
     #[inline]
     fn drop(&mut self) {
-        if let Stage::Armed(timer) = self.stage {
-            self.disarm(timer);
+        match &self.stage {
+            Stage::Armed(timer) => self.disarm(*timer),
+            Stage::Shared(slot) => LoopSleep::unshare(&self.home, slot),
+            Stage::New | Stage::Over => {}
         }
     }
 }
 
 /// The state that a sleep polled outside its loop shares with the timer in the loop.
 #[derive(Default)]
-struct Slot(Mutex<State>);
+struct Slot {
+    state: Mutex<State>,
+    /// The key of the timer, once the loop has armed it.
+    timer: OnceLock<TimerKey>,
+}
 
 enum State {
     /// The time is not over. When it is, the task that polled last is woken.
@@ -199,7 +221,14 @@ impl Default for State {
 impl Slot {
     /// Locks the state. The lock is never poisoned, since no waker is cloned, woken or dropped under it.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_waker(&self) -> Option<Waker> {
+        match &mut *self.state() {
+            State::Waiting(place) => place.take(),
+            State::Over => None,
+        }
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<()> {

@@ -3,13 +3,14 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use crate::common::running::turns;
 use hyper::rt::{Sleep, Timer};
 use waterwheel::testing::ManualClock;
-use waterwheel::{EventLoop, LoopTimer, yield_now};
+use waterwheel::{EventLoop, LoopTimer, get_running_loop, yield_now};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -83,6 +84,30 @@ fn a_sleep_that_is_first_polled_on_another_thread_ends() {
         .join()
         .unwrap();
         poll_fn(|cx| sleep.as_mut().poll(cx)).await;
+    });
+}
+
+#[test]
+fn a_sleep_that_was_polled_on_another_thread_leaves_neither_its_waker_nor_a_timer_behind() {
+    struct Idle;
+    impl Wake for Idle {
+        fn wake(self: Arc<Self>) {}
+    }
+    waterwheel::run(async {
+        let idle = Arc::new(Idle);
+        let waker = Waker::from(Arc::clone(&idle));
+        let mut sleep = LoopTimer.sleep(3600 * SECOND);
+        let sleep = std::thread::spawn(move || {
+            assert!(sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            sleep
+        });
+        let sleep = sleep.join().unwrap();
+        turns(2).await;
+        assert_eq!((Arc::strong_count(&idle), get_running_loop().metrics().timers_now), (2, 1));
+        std::thread::spawn(move || drop(sleep)).join().unwrap();
+        assert_eq!(Arc::strong_count(&idle), 1);
+        turns(2).await;
+        assert_eq!(get_running_loop().metrics().timers_now, 0);
     });
 }
 
