@@ -390,7 +390,7 @@ pub(crate) fn protocol_panicked(method: &str) -> ConnectionError {
 
 /// The error of a connection whose protocol lent a buffer without room.
 pub(crate) fn buffer_without_room() -> ConnectionError {
-    io::Error::new(io::ErrorKind::InvalidInput, "get_buffer() gave a buffer without room").into()
+    io::Error::new(io::ErrorKind::InvalidInput, "get_buffer() returned a buffer without room").into()
 }
 
 /// Finds an error of type `E` in `error`: `error` itself, or one inside an `io::Error`, a [`ConnectionError`] or a

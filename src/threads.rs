@@ -142,7 +142,7 @@ impl Threads {
         let shared = Arc::clone(&self.shared);
         let spawned = thread::Builder::new().name(name).spawn(move || shared.work_until_idle());
         let Err(error) = spawned else { return Ok(()) };
-        let error = io::Error::new(error.kind(), format!("no thread could be had: {error}"));
+        let error = io::Error::new(error.kind(), format!("no thread could be started: {error}"));
         let mut state = lock(&self.shared.state);
         state.threads -= 1;
         // Other threads will do the job. If there are none, the job is taken back.

@@ -29,10 +29,10 @@ impl LoopHandle {
     /// | --- | --- | --- |
     /// | A step took too long | a callback, or a step of a task, ran for [100 ms](LoopHandle::set_slow_callback_duration) or longer; nothing else could run meanwhile | [`to_thread`](crate::to_thread), or [`yield_now`](crate::yield_now()) now and then |
     /// | A timer was late | by as long: a step before it was slow, or many steps were ready at once | the same |
-    /// | A task failed, and nobody took its error | its future returned an `Err`, and its [`Task`](crate::Task) was dropped without being awaited | await the task, or report the error inside it |
+    /// | A task failed, and its error was never taken | its future returned an `Err`, and its [`Task`](crate::Task) was dropped without being awaited | await the task, or report the error inside it |
     /// | A task is woken again and again, though it is over | 100 times: its waker was kept somewhere. (A task that is not over is polled in the turn after it is woken.) | drop the waker together with the future that registered it |
     /// | A builder was made, and never awaited, so it did nothing | for example in `let _ = open_connection(..)`, or because of an error between making and awaiting it | await it, and do what may fail before making it |
-    /// | A writer stays over its high mark, and nobody drains it | for 100 turns after a [`write`](crate::StreamWriter::write) on the reported line; the peer does not keep up | [`drain`](crate::StreamWriter::drain) after writing |
+    /// | A writer stays above its high-water mark and is never drained | for 100 turns after a [`write`](crate::StreamWriter::write) on the reported line; the peer does not keep up | [`drain`](crate::StreamWriter::drain) after writing |
     /// | A writer was dropped over its high mark, and nobody had drained it | a handler or another task has ended with bytes unsent. Dropping a writer closes its side and is no fault in itself; but these bytes are given up if the peer takes none of them for [30 seconds](crate::Builder::close_timeout), and only a reader that still exists gets an error | `drain`, or [`close`](crate::StreamWriter::close) and [`wait_closed`](crate::StreamWriter::wait_closed) |
     ///
     /// Times are those of the loop's [clock](crate::Builder::clock).

@@ -131,7 +131,7 @@ impl Core {
             self.report(&late.incident(self));
         }
         for LateWakes { number, spawned_at } in self.executor.take_late_wakes() {
-            let detail = format!("Task-{number}, {MOST_LATE_WAKES} times; somebody has kept its waker for too long");
+            let detail = format!("Task-{number}, {MOST_LATE_WAKES} times; a waker is kept after its task has ended");
             let incident = Incident::new("A task is woken again and again, though it is over");
             self.report(&incident.with_detail(detail).with_location(spawned_at));
         }

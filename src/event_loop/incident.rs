@@ -246,7 +246,7 @@ impl Core {
     pub(crate) fn report_unheard(&self, unheard: Unheard) {
         let incident = match unheard.end {
             UnheardEnd::Panic(payload) => Incident::new("A task panicked, and nobody awaits it").with_panic(&payload),
-            UnheardEnd::Error(text) => Incident::new("A task failed, and nobody took its error").with_detail(text),
+            UnheardEnd::Error(text) => Incident::new("A task failed, and its error was never taken").with_detail(text),
         };
         self.report(&incident.with_location(unheard.spawned_at));
     }

@@ -231,7 +231,7 @@ impl AsFd for EventLoop {
         if self.fd.get().is_none() {
             let duplicate = self.core.reactor.try_clone_fd();
             // It is still empty, so this cannot fail.
-            let _ = self.fd.set(duplicate.expect("the loop's selector has no descriptor to give"));
+            let _ = self.fd.set(duplicate.expect("the loop's selector has no file descriptor"));
         }
         self.fd.get().expect("it was just set").as_fd()
     }

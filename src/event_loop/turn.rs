@@ -30,7 +30,7 @@ pub(crate) type PollMain<'a> = dyn FnMut(&Rc<TaskNode>, &mut LentWaker) + 'a;
 
 /// The [`PollMain`] of turns without a main future. It is never called.
 pub(crate) fn no_main(_main: &Rc<TaskNode>, _lent: &mut LentWaker) {
-    unreachable!("nobody seated a main future");
+    unreachable!("there is no main future");
 }
 
 impl Core {

@@ -83,7 +83,7 @@ impl Core {
     pub(super) fn report_undrained(&self) {
         for (writer, wrote_at) in self.watch.debug.undrained.turn_ends() {
             let detail = format!("for {TURNS_UNDRAINED} turns; {}", writer.describe().1);
-            let incident = Incident::new("A writer stays over its high mark, and nobody drains it");
+            let incident = Incident::new("A writer stays above its high-water mark and is never drained");
             self.report(&incident.with_detail(detail).with_line("written at", wrote_at));
         }
         self.finish_step();

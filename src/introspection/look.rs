@@ -123,7 +123,7 @@ impl Asked<'_> {
         let what = match (&timer.wakes, timer.scheduled_at) {
             (Some(node), _) => format!("wakes {}", self.name(node)),
             (None, Some(location)) => format!("a callback, scheduled at {location}"),
-            (None, None) => "wakes somebody with a waker of another crate".to_owned(),
+            (None, None) => "wakes a task through a waker of another crate".to_owned(),
         };
         TimerDump { left: timer.left, what }
     }

@@ -96,7 +96,7 @@ impl fmt::Display for NoDump {
         match self {
             NoDump::Closed => f.write_str("the event loop is closed"),
             NoDump::Stalled(Some(step)) => write!(f, "the event loop has taken no turn: {step}"),
-            NoDump::Stalled(None) => f.write_str("the event loop has taken no turn: nobody runs it"),
+            NoDump::Stalled(None) => f.write_str("the event loop has taken no turn: it is not being run"),
         }
     }
 }

@@ -51,8 +51,8 @@ impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FailureKind::Deadlock => f.write_str("deadlock: nothing will ever happen again"),
-            FailureKind::TimeLimit => f.write_str("the limit of time has passed"),
-            FailureKind::EventLimit => f.write_str("more has happened than the limit allows"),
+            FailureKind::TimeLimit => f.write_str("the time limit has passed"),
+            FailureKind::EventLimit => f.write_str("the run has more events than its limit allows"),
             FailureKind::Panicked { host, text } => write!(f, "a panic on {host}: {text}"),
             FailureKind::Failed { host, text } => write!(f, "{host} failed: {text}"),
         }

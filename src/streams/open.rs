@@ -113,7 +113,7 @@ impl IntoFuture for OpenConnection {
 
 pub(super) fn check_limit(limit: usize) -> io::Result<()> {
     if limit == 0 {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the limit of a reader must be over 0"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the limit of a reader must be greater than 0"));
     }
     Ok(())
 }

@@ -175,7 +175,7 @@ impl IntoFuture for OpenReadPipe {
 }
 
 /// The pipe to write to, returned by [`open_write_pipe`]. Await it to open the pipe.
-#[must_use = "nothing can be written to the pipe, which is closed, unless this is awaited"]
+#[must_use = "unless this is awaited, the pipe is closed and nothing is written to it"]
 pub struct OpenWritePipe {
     pipe: OwnedFd,
     unawaited: Unawaited,

@@ -141,7 +141,7 @@ impl Process {
     /// If the limit is 0.
     #[track_caller]
     pub fn limit(self, bytes: usize) -> Self {
-        assert!(bytes > 0, "the limit of a reader must be over 0");
+        assert!(bytes > 0, "the limit of a reader must be greater than 0");
         for reader in [&self.stdout, &self.stderr].into_iter().flatten() {
             reader.set_limit(bytes);
         }

@@ -14,7 +14,7 @@ use memchr::{memchr, memmem};
 /// # });
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no separator, nor several",
+    message = "`{Self}` is not a separator or a list of separators",
     note = "a separator is text or bytes, as `\"\\r\\n\"` or `b\"\\r\\n\"`; several are an array, a slice, a `Vec` or a tuple of them"
 )]
 pub trait Separators {
@@ -119,7 +119,7 @@ impl<'a> List<'a> {
 }
 
 /// The error for a list without a separator, or with an empty one.
-pub(super) const NO_SEPARATOR: &str = "there should be at least one separator, of at least one byte";
+pub(super) const NO_SEPARATOR: &str = "at least one separator is needed, and none may be empty";
 
 impl<'a> Search<'a> {
     /// `None` if there is no separator, or an empty one.

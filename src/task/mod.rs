@@ -190,7 +190,7 @@ impl<T> Future for Task<T> {
             self.node.set_joiner(cx);
             return Poll::Pending;
         }
-        let mut body = self.node.take_body().expect("a task gives its result once");
+        let mut body = self.node.take_body().expect("a task was polled again after it had given its result");
         Poll::Ready((self.take)(body.as_mut()))
     }
 }

@@ -119,7 +119,7 @@ impl<T> Future for RemoteTask<T> {
     /// Panics if it is polled again after it returned its output.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.shared.state();
-        assert!(!state.is_taken, "a task gives its output once");
+        assert!(!state.is_taken, "a task was polled again after it had given its output");
         if let Some(result) = state.result.take() {
             state.is_taken = true;
             return Poll::Ready(result);

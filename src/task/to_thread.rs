@@ -150,7 +150,7 @@ impl ExecutorBusy {
 
 impl fmt::Display for ExecutorBusy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} jobs on threads are not done after {:?}, started at", self.jobs.len(), self.timeout)?;
+        write!(f, "{} jobs on threads are still running after {:?}, started at", self.jobs.len(), self.timeout)?;
         let mut separator = " ";
         for job in &self.jobs {
             write!(f, "{separator}{job}")?;

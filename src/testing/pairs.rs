@@ -82,6 +82,6 @@ pub fn connected_pair() -> (Connection, Connection) {
     let event_loop = get_running_loop();
     let (one, other) = connected_in_memory(&event_loop);
     let open =
-        |connected| Connection::of(&event_loop, connected).expect("a loop that runs takes any connection in memory");
+        |connected| Connection::of(&event_loop, connected).expect("a running loop accepts every connection in memory");
     (open(one), open(other))
 }

@@ -204,7 +204,7 @@ impl TlsClient {
             }
             Verification::AnyName => {}
             Verification::Given => {
-                return Err(bad_config("a rustls configuration that was given has a verifier of its own"));
+                return Err(bad_config("the rustls configuration that was given has its own verifier"));
             }
         }
         Ok(self)

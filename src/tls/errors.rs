@@ -165,14 +165,14 @@ impl fmt::Display for TlsError {
             }
             TlsErrorKind::ClosedInHandshake => "the connection was closed during the TLS handshake",
             TlsErrorKind::Truncated => "the connection ended without the end of the TLS session (close_notify)",
-            TlsErrorKind::UnknownIssuer => "the TLS certificate is of an unknown issuer",
+            TlsErrorKind::UnknownIssuer => "the TLS certificate has an unknown issuer",
             TlsErrorKind::WrongName => "the TLS certificate is for another name",
             TlsErrorKind::Expired => "the TLS certificate has expired",
             TlsErrorKind::NotYetValid => "the TLS certificate is not valid yet",
-            TlsErrorKind::BadCertificate => "the TLS certificate is not good",
+            TlsErrorKind::BadCertificate => "the TLS certificate is invalid",
             TlsErrorKind::NoCommonAlpn => "the peer speaks none of our application protocols (no common ALPN)",
             TlsErrorKind::Refused => "the peer refused the TLS connection",
-            TlsErrorKind::Protocol => "the peer does not speak TLS as it should",
+            TlsErrorKind::Protocol => "the peer violates the TLS protocol",
         };
         f.write_str(sentence)?;
         // rustls' own text says which names, times or alert it was.
@@ -253,13 +253,13 @@ mod tests {
         let fault = rustls::OtherError(std::sync::Arc::new(io::Error::other("a fault of its own")));
         let error = TlsError::from(rustls::Error::from(CertificateError::Other(fault)));
         assert_eq!(error.kind(), TlsErrorKind::BadCertificate);
-        assert_eq!(error.to_string(), "the TLS certificate is not good: a fault of its own");
+        assert_eq!(error.to_string(), "the TLS certificate is invalid: a fault of its own");
     }
 
     #[test]
     fn what_rustls_found_is_the_source() {
         let error = io::Error::from(TlsError::from(rustls::Error::from(CertificateError::UnknownIssuer)));
-        assert_eq!(error.to_string(), "the TLS certificate is of an unknown issuer");
+        assert_eq!(error.to_string(), "the TLS certificate has an unknown issuer");
         assert!(error.source().is_some_and(|source| source.is::<rustls::Error>()));
     }
 }

@@ -140,7 +140,7 @@ fn check_alpn(protocols: &[Vec<u8>]) -> io::Result<()> {
 
 fn positive(name: &str, given: Option<Duration>, default: Duration) -> io::Result<Duration> {
     match given.unwrap_or(default) {
-        Duration::ZERO => Err(bad_config(format!("{name} must be over 0"))),
+        Duration::ZERO => Err(bad_config(format!("{name} must be greater than 0"))),
         timeout => Ok(timeout),
     }
 }

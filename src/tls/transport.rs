@@ -49,7 +49,7 @@ impl Transport for TlsTransport {
     }
 
     fn write_eof(&self) {
-        panic!("a TLS stream has no half that could end alone: close() ends both; see can_write_eof()");
+        panic!("one half of a TLS stream cannot end alone: close() ends both; see can_write_eof()");
     }
 
     fn close(&self) {

@@ -131,7 +131,7 @@ impl<const HIGH: usize> FlowControl<HIGH> {
         let count = self.lost_writes.get().saturating_add(1);
         self.lost_writes.set(count);
         if count >= LOUD_LOST_WRITES {
-            log::warn!("what was written after the end was dropped: {transport:?}");
+            log::warn!("bytes that were written after the connection had ended were dropped: {transport:?}");
         }
     }
 }

@@ -267,7 +267,7 @@ macro_rules! matrix_over {
                 let wire = $wire;
                 let words = match wire.has_halves() {
                     true => "nothing can be written after write_eof()",
-                    false => "a TLS stream has no half that could end alone",
+                    false => "one half of a TLS stream cannot end alone",
                 };
                 check_panic(&wire, Trigger::Data, late, words);
             }

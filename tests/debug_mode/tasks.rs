@@ -25,7 +25,7 @@ fn an_error_of_a_task_that_nobody_took_is_reported_with_the_line_that_spawned_it
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(
         without_lines(&told[0], file!()),
-        "A task failed, and nobody took its error\ndetail: the disk is full\nscheduled at: here"
+        "A task failed, and its error was never taken\ndetail: the disk is full\nscheduled at: here"
     );
     let told = told_of(async |_| assert!(spawn(fails()).await.unwrap().is_err()));
     assert_eq!(told, [""; 0]);
@@ -100,7 +100,7 @@ fn a_task_that_is_woken_again_and_again_though_it_is_over_is_reported_once() {
     assert_eq!(
         without_lines(&told[0], file!()),
         "A task is woken again and again, though it is over\n\
-         detail: Task-2, 100 times; somebody has kept its waker for too long\nscheduled at: here"
+         detail: Task-2, 100 times; a waker is kept after its task has ended\nscheduled at: here"
     );
     // Mended: whoever has woken it forgets its waker.
     let told = told_of(async |_| {

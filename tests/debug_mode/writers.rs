@@ -32,7 +32,9 @@ fn a_writer_that_stays_over_its_high_mark_is_reported_with_the_line_that_wrote()
         drop(theirs);
     });
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].starts_with("A writer stays over its high mark, and nobody drains it\ndetail: for 100 turns; "));
+    assert!(
+        told[0].starts_with("A writer stays above its high-water mark and is never drained\ndetail: for 100 turns; ")
+    );
     assert!(told[0].contains(" bytes buffered, high mark 65536"), "{told:?}");
     assert!(told[0].contains(&format!("\nwritten at: {}:{line}:", file!())), "{told:?}");
     assert!(without_lines(&told[0], file!()).ends_with("written at: here"));

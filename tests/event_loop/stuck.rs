@@ -120,7 +120,7 @@ fn of_a_loop_that_nobody_runs_no_step_is_running() {
         event_loop.run(async { drop(to_thread(|| ()).await) });
         let stalled = ask_while_blocked(event_loop.handle().remote());
         assert_eq!(stalled, NoDump::Stalled(None));
-        assert_eq!(stalled.to_string(), "the event loop has taken no turn: nobody runs it");
+        assert_eq!(stalled.to_string(), "the event loop has taken no turn: it is not being run");
         assert_eq!(io::Error::from(stalled).kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -224,7 +224,7 @@ fn an_address_that_is_none_is_one_readable_line_and_a_failure() {
     for name in TAKE_AN_ADDRESS {
         for (address, expected) in [
             ("nowhere", r#""nowhere" is not of the form "host:port""#),
-            ("127.0.0.1:65536", r#""127.0.0.1:65536" has an invalid port: "65536" is no number from 0 to 65535"#),
+            ("127.0.0.1:65536", r#""127.0.0.1:65536" has an invalid port: "65536" is not a number from 0 to 65535"#),
         ] {
             let Run { success, lines, errors } = run(name, &[address]);
             assert_eq!((success, lines, errors), (false, vec![], format!("{expected}\n")), "{name} {address}");
@@ -250,7 +250,7 @@ fn a_look_up_for_which_no_thread_can_be_had_names_the_host() {
     command.arg("http://no-such-host.invalid/").env_remove("RUST_LOG").env("RUST_MIN_STACK", (1_u64 << 46).to_string());
     let (status, lines, errors) = Process::start(&mut command).finish();
     assert_eq!((status.success(), lines.len(), errors.lines().count()), (false, 0, 1), "{errors}");
-    assert!(errors.contains("no-such-host.invalid") && errors.contains("no thread could be had"), "{errors}");
+    assert!(errors.contains("no-such-host.invalid") && errors.contains("no thread could be started"), "{errors}");
 }
 
 #[test]

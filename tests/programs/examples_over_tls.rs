@@ -60,7 +60,7 @@ fn the_echo_over_tls_says_in_one_line_why_it_does_not_trust() {
     let setting = setting("tls-echo-stranger");
     let stranger = setting.files.put("stranger.pem", &Authority::new().pem);
     let (success, lines, errors) = echo(&setting.cert, &setting.key, &stranger);
-    assert_eq!((success, lines, errors.as_str()), (false, vec![], "the TLS certificate is of an unknown issuer\n"));
+    assert_eq!((success, lines, errors.as_str()), (false, vec![], "the TLS certificate has an unknown issuer\n"));
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn a_shutdown_waits_for_all_work_and_then_takes_no_more() {
     assert_eq!(busy.jobs().len(), 2);
     assert_eq!(busy.jobs()[1].line(), line);
     let text = busy.to_string();
-    assert!(text.starts_with("2 jobs on threads are not done after 0ns, started at tests/"), "{text}");
+    assert!(text.starts_with("2 jobs on threads are still running after 0ns, started at tests/"), "{text}");
     release.send(()).unwrap();
     event_loop.shutdown_default_executor(LONG).unwrap();
     assert_eq!(done.load(Ordering::SeqCst), 2);

@@ -451,7 +451,7 @@ fn a_buffer_without_room_is_reported_and_loses_the_connection() {
             get_running_loop().create_connection(|| Rc::new(WithoutRoom::default()), server.local_addrs()[0]);
         let (_transport, protocol) = connecting.tls(client).await.unwrap();
         assert_eq!(protocol.0.wait().await, Some(io::ErrorKind::InvalidInput));
-        assert_eq!(incidents.take(), ["get_buffer() gave a buffer without room"]);
+        assert_eq!(incidents.take(), ["get_buffer() returned a buffer without room"]);
     });
 }
 

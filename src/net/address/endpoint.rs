@@ -140,7 +140,7 @@ fn split(text: &str) -> Result<(&str, u16), String> {
     // The standard library accepts a plus sign in front of a number.
     let number = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     let number = number.and_then(|port| port.parse().ok());
-    Ok((host, number.ok_or_else(|| format!("has an invalid port: {port:?} is no number from 0 to 65535"))?))
+    Ok((host, number.ok_or_else(|| format!("has an invalid port: {port:?} is not a number from 0 to 65535"))?))
 }
 
 fn is_ipv6(text: &str) -> bool {
@@ -219,11 +219,11 @@ mod tests {
             ),
             (
                 Endpoint::from("host:65536"),
-                "Endpoint(invalid: \"host:65536\" has an invalid port: \"65536\" is no number from 0 to 65535)",
+                "Endpoint(invalid: \"host:65536\" has an invalid port: \"65536\" is not a number from 0 to 65535)",
             ),
             (
                 Endpoint::from("host:+80"),
-                "Endpoint(invalid: \"host:+80\" has an invalid port: \"+80\" is no number from 0 to 65535)",
+                "Endpoint(invalid: \"host:+80\" has an invalid port: \"+80\" is not a number from 0 to 65535)",
             ),
         ] {
             assert_eq!(format!("{endpoint:?}"), expected);

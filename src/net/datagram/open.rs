@@ -50,7 +50,7 @@ impl Options {
     async fn open_unix(self, event_loop: &LoopHandle) -> io::Result<Opened> {
         let (local, remote) = (path_of(self.local)?, path_of(self.remote)?);
         if matches!(self.hints.family, Family::V4 | Family::V6) {
-            return Err(invalid("a path is no address of the family that was asked for"));
+            return Err(invalid("a path is not an address of the requested family"));
         }
         if self.reuse_port || self.allow_broadcast {
             return Err(invalid("a Unix socket has no port to share, and cannot broadcast"));

@@ -145,7 +145,7 @@ fn check_listener(family: Domain, kind: Type) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "a stream socket was expected"));
     }
     if ![Domain::IPV4, Domain::IPV6, Domain::UNIX].contains(&family) {
-        let text = "a listener of the internet or a Unix one was expected";
+        let text = "a TCP or Unix listener was expected";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
     Ok(())

@@ -69,7 +69,7 @@ impl DatagramSocket {
     pub(super) fn adopt(socket: Socket) -> io::Result<Self> {
         let (family, kind) = (family_of(&socket)?, socket.r#type()?);
         if kind != Type::DGRAM || ![Domain::IPV4, Domain::IPV6, Domain::UNIX].contains(&family) {
-            let text = "a datagram socket was expected, of the internet or a Unix one";
+            let text = "a UDP or Unix datagram socket was expected";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         prepare(&socket)?;

@@ -39,7 +39,7 @@ async fn on_thread<T: Send + 'static>(
     match event_loop.core().threads.run(look_up, Location::caller()).await {
         Ok(found) => found,
         Err(JobError::NoThread(error)) => {
-            Err(io::Error::new(error.kind(), format!("{what} was not looked up: {error}")))
+            Err(io::Error::new(error.kind(), format!("{what} could not be looked up: {error}")))
         }
         Err(JobError::Panicked(payload)) => resume_unwind(payload),
     }

@@ -45,7 +45,7 @@ pub(super) fn family_of(socket: &Socket) -> io::Result<Domain> {
 pub(super) fn set_nodelay(socket: &Socket) {
     // A connection that the peer has reset no longer has this option. The first receive will report the reset.
     if let Err(error) = socket.set_tcp_nodelay(true) {
-        log::debug!("TCP_NODELAY: {error}");
+        log::debug!("TCP_NODELAY could not be set: {error}");
     }
 }
 

@@ -52,7 +52,7 @@ impl StreamProtocol {
         }
         self.stage.set(Stage::Made(Rc::clone(&transport)));
         if unsent > 0 {
-            log::debug!("the peer takes nothing of what a dropped writer left, {unsent} bytes: {transport:?}");
+            log::debug!("the peer takes none of the {unsent} bytes that a dropped writer left: {transport:?}");
             // After an abort, the protocol sees a clean end. But a reader that still exists did not ask for the abort,
             // and must not mistake the bytes received so far for everything the peer had to send.
             if !self.is_ended() {

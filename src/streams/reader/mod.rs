@@ -101,7 +101,7 @@ impl StreamReader {
     /// If the limit is 0.
     #[track_caller]
     pub fn new(limit: usize) -> (StreamReader, StreamFeeder) {
-        assert!(limit > 0, "the limit of a reader must be over 0");
+        assert!(limit > 0, "the limit of a reader must be greater than 0");
         let protocol = StreamProtocol::new(None, limit, None);
         (StreamReader::of(Rc::clone(&protocol)), StreamFeeder::of(protocol))
     }

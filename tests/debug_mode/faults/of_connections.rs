@@ -28,7 +28,11 @@ fn a_forgotten_drain_is_reported_with_the_line_that_wrote() {
             (ours, theirs)
         },
     );
-    seen.is_told(&["A writer stays over its high mark, and nobody drains it", "\nwritten at: ", &place("no drain")]);
+    seen.is_told(&[
+        "A writer stays above its high-water mark and is never drained",
+        "\nwritten at: ",
+        &place("no drain"),
+    ]);
     seen.in_dump(&["ConduitTransport", "reading: Paused"]);
 }
 
