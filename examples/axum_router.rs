@@ -1,7 +1,8 @@
-//! The router of axum, served by hyper on this loop.
+//! axum's router, served by hyper on this loop.
 //!
-//! axum wants its handlers to be `Send`: their state is shared by an `Arc`, and they cannot await what belongs to the loop.
-//! A service that needs either is given to hyper itself, as `http_server` does it.
+//! axum requires its handlers to be `Send`: they share state by an `Arc`, and they cannot await anything that belongs
+//! to the loop. A service that needs an `Rc`, or awaits the loop's own types, is passed to hyper directly, as in
+//! `http_server`.
 //!
 //!     cargo run --release --features hyper --example axum_router [ADDR]
 //!     curl http://127.0.0.1:8888/hello/you
@@ -36,7 +37,7 @@ async fn serve(address: &str) -> io::Result<()> {
         Router::new().route("/hello/{name}", get(hello)).route("/shout", post(shout)).with_state(Arc::default());
     let connected = move |reader: StreamReader, writer: StreamWriter| {
         let router = router.clone();
-        // A router is always ready, so nothing asks it before a call.
+        // A router is always ready, so `poll_ready` is not called before a call.
         let service = service_fn(move |request| router.clone().call(request));
         let connection = Connection::from((reader, writer));
         http1::Builder::new().pipeline_flush(true).timer(LoopTimer).serve_connection(connection, service)

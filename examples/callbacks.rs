@@ -1,4 +1,4 @@
-//! The loop below the tasks: callbacks, timers and their order.
+//! The loop without tasks: callbacks, timers and their order.
 //!
 //!     cargo run --example callbacks
 

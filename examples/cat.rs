@@ -1,4 +1,4 @@
-//! Copies its input to its output, with a pipe transport for each.
+//! Copies standard input to standard output, with a pipe transport for each.
 //!
 //!     echo hello | cargo run -q --example cat | tr a-z A-Z
 
@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use waterwheel::{AfterEof, ConnectionError, Promise, Protocol, Transport, get_running_loop};
 
-/// Writes to the output, and holds the input back while the output is behind.
+/// Writes to the output, and pauses the input while the output is behind.
 #[derive(Default)]
 struct Output {
     input: OnceCell<Rc<dyn Transport>>,
@@ -38,7 +38,7 @@ struct Input {
 
 impl Protocol for Input {
     fn connection_made(&self, transport: Rc<dyn Transport>) {
-        let _ = self.output.input.set(transport); // it comes once
+        let _ = self.output.input.set(transport); // it is called once
     }
 
     fn data_received(&self, data: &[u8]) {
@@ -46,7 +46,7 @@ impl Protocol for Input {
     }
 
     fn eof_received(&self) -> AfterEof {
-        self.to.close(); // what is buffered still goes out
+        self.to.close(); // buffered bytes are still sent
         AfterEof::Close
     }
 
@@ -59,7 +59,7 @@ impl Protocol for Input {
 
 async fn cat() -> io::Result<()> {
     let event_loop = get_running_loop();
-    // Duplicates, for a transport closes what it owns.
+    // These are duplicates, since a transport closes the descriptor that it owns.
     let output = stdout().as_fd().try_clone_to_owned()?;
     let (to, output) =
         event_loop.connect_write_pipe(Rc::<Output>::default, output).await.map_err(|e| named("output", e))?;

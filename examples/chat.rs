@@ -1,12 +1,12 @@
-//! A chat server. The first line that a client sends is its name, and each further line is heard by all others in its
-//! room. `/join ROOM` goes to another room, and `/quit` leaves.
+//! A chat server. The first line that a client sends is its name, and each further line is sent to all other clients
+//! in its room. `/join ROOM` moves to another room, and `/quit` leaves.
 //!
 //!     cargo run --features signals --example chat [ADDR [CLIENTS [IDLE [PATIENCE]]]]
 //!     nc 127.0.0.1 8888
 //!
-//! There are at most `CLIENTS` clients. One that says nothing for `IDLE` milliseconds is sent away. Nobody waits for one
-//! that reads slowly: it is cut off when it has been behind for `PATIENCE` milliseconds, or is too far behind. Ctrl-C
-//! ends the chat in order.
+//! There are at most `CLIENTS` clients. A client that says nothing for `IDLE` milliseconds is disconnected. A client
+//! that reads slowly delays no other: it is cut off when it has been behind for `PATIENCE` milliseconds, or when too
+//! many bytes are unread. Ctrl-C shuts the chat down gracefully.
 
 use std::cell::{OnceCell, RefCell};
 use std::env;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use waterwheel::{StreamReader, StreamWriter, ctrl_c, race, sleep, start_server, timeout};
 
-/// A client that has this much left to read is too far behind, in bytes.
+/// A client with more unread bytes than this is too far behind.
 const MOST_UNREAD: usize = 1024 * 1024;
 
 struct Chat {
@@ -31,9 +31,9 @@ struct Chat {
 
 struct Client {
     writer: StreamWriter,
-    /// Not set before its first line has come.
+    /// Set by the client's first line.
     name: OnceCell<String>,
-    /// `None` as long as it has no name.
+    /// `None` until the client has a name.
     room: RefCell<Option<String>>,
 }
 
@@ -50,7 +50,7 @@ impl Chat {
         outcome
     }
 
-    /// Hears a client until it leaves.
+    /// Handles a client's lines until it leaves.
     async fn converse(&self, reader: &mut StreamReader, client: &Client) -> io::Result<()> {
         client.writer.write(b"* What is your name?\n");
         while let Some(line) = timeout(self.idle, reader.next_line()).await?? {
@@ -69,7 +69,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Returns when a client has not caught up in time. What it has not read is given up.
+    /// Returns when a client has not caught up in time. Its unread bytes are given up.
     async fn falls_behind(&self, client: &Client) -> io::Result<()> {
         while timeout(self.patience, client.writer.drain()).await.is_ok() {
             sleep(self.patience).await;
@@ -88,7 +88,7 @@ impl Chat {
         }
     }
 
-    /// Writes to the others in a client's room, and waits for none of them.
+    /// Writes a line to the other clients in a client's room, without waiting for any of them.
     fn tell_others(&self, client: &Client, line: &str) {
         let room = client.room.borrow();
         let Some(room) = &*room else { return };
@@ -118,7 +118,7 @@ async fn serve() -> io::Result<()> {
         println!("Serving on {address}");
     }
     let stop = async {
-        let _ = ctrl_c().await; // without a descriptor for it, the chat ends at once
+        let _ = ctrl_c().await; // fails without a free descriptor: then the chat ends at once
         for client in chat.clients.take() {
             client.writer.write(b"* The chat ends\n");
             client.writer.close();
@@ -129,7 +129,7 @@ async fn serve() -> io::Result<()> {
     Ok(())
 }
 
-/// An argument of the command line.
+/// A command-line argument.
 fn argument<T: FromStr<Err: Display>>(place: usize, default: &str) -> io::Result<T> {
     let text = env::args().nth(place).unwrap_or_else(|| default.to_owned());
     text.parse().map_err(|error| io::Error::other(format!("{text:?}: {error}")))

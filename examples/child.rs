@@ -1,4 +1,4 @@
-//! Two child processes: one that answers when it has all its input, and one whose output is shown as it comes.
+//! Two child processes: one that answers when it has all its input, and one whose output is printed as it arrives.
 //!
 //!     cargo run --example child --features process
 //!     cargo run --example child --features process -- ping -c 3 127.0.0.1
@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use waterwheel::{create_subprocess_exec, timeout};
 
-/// Gives all the input, and waits for all the output.
+/// Writes all the input, and waits for all the output.
 async fn sorted(words: &str) -> io::Result<String> {
     let mut sort = Command::new("sort");
     sort.stdin(Stdio::piped()).stdout(Stdio::piped());
-    // One that takes too long is killed, since the future that owns it is dropped.
+    // At the timeout the process is dropped, and so it is killed.
     let mut process = create_subprocess_exec(sort)?.kill_on_drop();
     let output = timeout(Duration::from_secs(10), process.communicate(words.as_bytes())).await??;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Prints each line when the child has written it.
+/// Prints each line as soon as the child has written it.
 async fn watch(mut command: Command) -> io::Result<()> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut process = create_subprocess_exec(command)?;
@@ -32,7 +32,7 @@ async fn watch(mut command: Command) -> io::Result<()> {
     Ok(())
 }
 
-/// The command that the arguments are, or one that counts to three.
+/// The command given by the arguments, or one that counts to three.
 fn command() -> Command {
     let mut words: Vec<_> = env::args_os().skip(1).collect();
     if words.is_empty() {

@@ -11,7 +11,7 @@ use waterwheel::{ConnectionError, Promise, Protocol, Transport, get_running_loop
 
 struct EchoClient {
     message: String,
-    /// Kept when the connection is lost: what a callback sets and a coroutine awaits.
+    /// Set by the callback when the connection is lost, and awaited by the coroutine.
     lost: Promise<Option<ConnectionError>>,
 }
 
@@ -19,7 +19,7 @@ impl Protocol for EchoClient {
     fn connection_made(&self, transport: Rc<dyn Transport>) {
         transport.write(self.message.as_bytes());
         println!("Data sent: {:?}", self.message);
-        // The server answers, and then ends its side too.
+        // The server answers, and then ends its side as well.
         transport.write_eof();
     }
 
@@ -29,7 +29,7 @@ impl Protocol for EchoClient {
 
     fn connection_lost(&self, error: Option<ConnectionError>) {
         println!("The server closed the connection");
-        // It comes once, so nobody has set it before.
+        // This is called once, so the promise is not set yet.
         let _ = self.lost.set(error);
     }
 }

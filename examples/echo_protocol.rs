@@ -25,14 +25,14 @@ impl Echo {
 
 impl Protocol for Echo {
     fn connection_made(&self, transport: Rc<dyn Transport>) {
-        let _ = self.transport.set(transport); // it comes once
+        let _ = self.transport.set(transport); // it is called once
     }
 
     fn data_received(&self, data: &[u8]) {
         self.transport().write(data);
     }
 
-    // A peer that does not read its echoes is not read from either: memory stays bounded.
+    // While a peer does not read its echoes, nothing is read from it either, so memory stays bounded.
 
     fn pause_writing(&self) {
         self.transport().pause_reading();

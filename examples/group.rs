@@ -1,4 +1,4 @@
-//! Tasks that end together: the first failure cancels the rest.
+//! A group of tasks: the first failure cancels the rest.
 //!
 //!     cargo run --example group
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use waterwheel::{TaskGroup, sleep};
 
-/// Says how it ends, also if that is by being dropped where it waits.
+/// Prints when its task ends, even if the task is dropped while it waits.
 struct Stage(&'static str);
 
 impl Drop for Stage {

@@ -1,4 +1,4 @@
-//! A loop as the guest of a plain `poll(2)` loop, which has a descriptor of its own, too.
+//! A loop as the guest of a plain `poll(2)` loop, which also watches a descriptor of its own.
 //!
 //!     cargo run --example guest
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use waterwheel::{EventLoop, open_connection, sleep};
 
-/// What runs on the guest. Nothing here shows that it is one.
+/// The task that runs on the guest loop. It is written as for any other loop.
 async fn ask_three_times(socket: UnixStream) -> io::Result<()> {
     let (mut reader, writer) = open_connection(socket).await?;
     for question in 1..=3 {

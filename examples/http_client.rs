@@ -1,4 +1,4 @@
-//! A client of HTTP by hyper: prints what is found at a URL. Over TLS it speaks HTTP/2 with a server that does.
+//! An HTTP client with hyper: prints the page at a URL. Over TLS it uses HTTP/2 if the server supports it.
 //!
 //!     cargo run --features hyper,tls --example http_client URL [--ca FILE]
 
@@ -26,7 +26,7 @@ fn read(file: &str) -> io::Result<Vec<u8>> {
 }
 
 async fn connect(url: &Uri, ca: Option<&str>) -> io::Result<Connection> {
-    // An IPv6 address stands in brackets in a URL, and nowhere else.
+    // Only URLs put an IPv6 address into brackets.
     let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     match url.scheme_str() {
         Some("http") => Ok(open_connection((host, url.port_u16().unwrap_or(80))).await?.into()),
@@ -39,7 +39,7 @@ async fn connect(url: &Uri, ca: Option<&str>) -> io::Result<Connection> {
     }
 }
 
-/// Asks for a page. A task of its own drives the connection, for as long as somebody uses it.
+/// Requests a page. A separate task drives the connection for as long as it is in use.
 async fn ask(url: Uri, connection: Connection) -> Result<Response<Incoming>, Box<dyn Error + Send + Sync>> {
     let is_http2 = connection.writer.extra_info().tls().is_some_and(|tls| tls.alpn() == Some(b"h2"));
     if is_http2 {
@@ -49,7 +49,7 @@ async fn ask(url: Uri, connection: Connection) -> Result<Response<Incoming>, Box
     }
     let (mut sender, driver) = http1::handshake(connection).await?;
     spawn(driver);
-    // HTTP/1.1 has the rest of the URL in its first line, and the host in a header.
+    // HTTP/1.1 puts the host into a header, and the rest of the URL into the request line.
     let target = url.path_and_query().map_or("/", |target| target.as_str());
     let host = url.authority().map_or("", |authority| authority.as_str());
     Ok(sender.send_request(Request::get(target).header(HOST, host).body(Empty::<Bytes>::new())?).await?)

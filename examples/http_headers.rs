@@ -1,4 +1,4 @@
-//! The HTTP example of asyncio's Streams page: asks for a page's headers and prints them.
+//! The HTTP example of asyncio's Streams page: requests a page and prints its headers.
 //!
 //!     cargo run --example http_headers http://example.org/
 //!     cargo run --features tls --example http_headers https://example.org/ [--ca FILE]
@@ -29,7 +29,7 @@ fn parse(url: &str) -> io::Result<Url<'_>> {
         "https" => true,
         other => return Err(bad(format!("this speaks http and https, not {other}"))),
     };
-    // What goes into the request must not end its line.
+    // No character may end the request line.
     if !rest.chars().all(|c| c.is_ascii_graphic()) {
         return Err(bad(format!("{url:?} has characters that a URL cannot have")));
     }
@@ -48,7 +48,7 @@ fn parse(url: &str) -> io::Result<Url<'_>> {
     Ok(Url { secure, authority, host, port, target })
 }
 
-/// Trusts the certificates of a file, or those of the platform.
+/// Trusts the certificates of a file or, without one, the platform's.
 #[cfg(feature = "tls")]
 fn secured(connecting: OpenConnection, ca: Option<&str>) -> io::Result<OpenConnection> {
     use waterwheel::TlsClient;
@@ -70,7 +70,7 @@ fn secured(_connecting: OpenConnection, _ca: Option<&str>) -> io::Result<OpenCon
 
 async fn print_http_headers(url: &str, ca: Option<&str>) -> io::Result<()> {
     let url = parse(url)?;
-    // An IPv6 address stands in brackets in a URL, and nowhere else.
+    // Only URLs put an IPv6 address into brackets.
     let host = url.host.trim_start_matches('[').trim_end_matches(']');
     let mut connecting = open_connection((host, url.port));
     if url.secure {
@@ -85,7 +85,7 @@ async fn print_http_headers(url: &str, ca: Option<&str>) -> io::Result<()> {
         let line = String::from_utf8_lossy(&line);
         let line = line.trim_end();
         if line.is_empty() {
-            // The headers end here; that the connection does too is not worth waiting for.
+            // The headers end here. There is no need to wait for the end of the connection.
             break;
         }
         println!("HTTP header> {line}");
@@ -98,13 +98,13 @@ async fn print_http_headers(url: &str, ca: Option<&str>) -> io::Result<()> {
     Ok(())
 }
 
-/// The URL, and the file of `--ca`; `None` if the command line is not as it should be.
+/// The URL, and the file of `--ca`; `None` if the command line is malformed.
 fn arguments() -> Option<(String, Option<String>)> {
     let mut arguments = env::args().skip(1);
     let (mut url, mut ca) = (None, None);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            // Without a file the platform's roots would be trusted, which is not what was asked for.
+            // If the file is missing, this fails: trusting the platform's roots is not what the user asked for.
             "--ca" => ca = Some(arguments.next()?),
             _ => url = Some(argument),
         }

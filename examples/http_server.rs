@@ -1,5 +1,5 @@
-//! A server of HTTP/1.1 and HTTP/2 by hyper, at one address, with TLS or without. Its state is an `Rc`, since all of it
-//! runs on one thread. At Ctrl-C requests in progress are answered, and idle connections end at once.
+//! An HTTP/1.1 and HTTP/2 server with hyper, at one address, with or without TLS. Its state is an `Rc`, since
+//! everything runs on one thread. At Ctrl-C requests in progress are answered, and idle connections end at once.
 //!
 //!     cargo run --release --features hyper,signals,tls --example http_server [ADDR] [--cert FILE --key FILE]
 //!     curl --http1.1 http://127.0.0.1:8888/
@@ -33,7 +33,7 @@ const GRACE: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 struct App {
     visits: Rc<Cell<u64>>,
-    /// Becomes true when the server is to end.
+    /// Becomes true when the server must shut down.
     is_stopping: watch::Receiver<bool>,
 }
 
@@ -59,7 +59,7 @@ impl App {
         served.map_err(io::Error::other)
     }
 
-    /// Serves a connection to its end, which `end` brings about in order when the server stops.
+    /// Serves a connection until it ends. When the server stops, `end` starts a graceful shutdown of the connection.
     async fn until_stopped<C>(mut self, connection: C, end: impl FnOnce(Pin<&mut C>)) -> hyper::Result<()>
     where
         C: Future<Output = hyper::Result<()>>,
@@ -67,7 +67,7 @@ impl App {
         let mut connection = pin!(connection);
         let serves = async { Some(connection.as_mut().await) };
         let stops = async {
-            // An error says that there is nobody left who could stop it: that is the end as well.
+            // An error says that the sender is gone, which means stopping as well.
             let _ = self.is_stopping.wait_for(|&is_stopping| is_stopping).await;
             None
         };
@@ -79,8 +79,9 @@ impl App {
     }
 }
 
-/// Whether the client speaks HTTP/2. With TLS the handshake agreed on that. Without it HTTP/2 begins with `PRI`, which is
-/// no method of HTTP/1.1. A client that sends these three bytes one by one is taken for one of HTTP/1.1, and refused.
+/// Whether the client speaks HTTP/2. With TLS, the handshake has decided this. Without TLS, HTTP/2 begins with `PRI`,
+/// which is not a method of HTTP/1.1. A client that sends these three bytes separately is taken for an HTTP/1.1
+/// client, and refused.
 async fn speaks_http2(reader: &mut StreamReader, writer: &StreamWriter) -> io::Result<bool> {
     match writer.extra_info().tls() {
         Some(tls) => Ok(tls.alpn() == Some(b"h2")),
@@ -100,7 +101,7 @@ async fn serve(address: &str, tls: Option<TlsServer>) -> io::Result<()> {
         println!("Serving on {address}");
     }
     let interrupted = async {
-        let _ = ctrl_c().await; // an error is as good a reason to end
+        let _ = ctrl_c().await; // on an error, the server stops as well
         stop.send_replace(true);
     };
     let report = server.serve_until(interrupted, GRACE).await?;
@@ -108,7 +109,7 @@ async fn serve(address: &str, tls: Option<TlsServer>) -> io::Result<()> {
     Ok(())
 }
 
-/// What the command line asks for.
+/// Parses the command line and serves.
 fn run() -> io::Result<()> {
     const DEFAULT: &str = "127.0.0.1:8888";
     if !env::args().any(|argument| argument.starts_with("--")) {

@@ -1,5 +1,5 @@
-//! Answers each line with itself, in the most straightforward way. Lines that come together are answered together:
-//! what one step writes is one system call.
+//! Echoes each line, in the most straightforward way. Lines that arrive together are answered together, since all
+//! bytes that one step writes are sent with one system call.
 //!
 //!     cargo run --release --example line_server [ADDR]
 

@@ -1,4 +1,5 @@
-//! An echo server whose loop is watched: a second server gives the loop's metrics in the text form of Prometheus.
+//! An echo server with metrics: a second server on the same loop returns the loop's metrics in the text format of
+//! Prometheus.
 //!
 //!     cargo run --release --example metrics [ADDR [METRICS_ADDR]]
 //!     curl http://127.0.0.1:9888/metrics
@@ -67,7 +68,7 @@ fn prometheus(metrics: &Metrics) -> String {
 }
 
 async fn serve(address: &str, metrics_address: &str) -> io::Result<()> {
-    // While a timer is armed, the loop reads the clock around each wait, and so sees every long step.
+    // While a timer is armed, the loop reads the clock around each wait, and so it notices every long step.
     spawn(async {
         let mut ticks = interval(Duration::from_secs(1));
         loop {

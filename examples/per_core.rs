@@ -1,11 +1,11 @@
-//! A loop for each core. They share the address and nothing else: with `reuse_port` each loop has a listening socket of
-//! its own, and the kernel spreads the connections over them. It ends with its standard input, and says how many
-//! connections each loop took.
+//! One loop per core. The loops share only the address: with `reuse_port` each loop has its own listening socket, and
+//! the kernel distributes the connections among them. The program ends when its standard input ends, and prints how
+//! many connections each loop took.
 //!
 //!     cargo run --release --example per_core [ADDR] [LOOPS] [WORK]
 //!
-//! The system does most of an echo, and the load takes a core of its own. What a further loop brings is seen where there
-//! is something to do: each message is hashed `WORK` times, by default not at all.
+//! The kernel does most of the work of an echo, and the load takes a core of its own. So a further loop only helps if
+//! handlers have work to do: each message is hashed `WORK` times, by default not at all.
 
 use std::cell::Cell;
 use std::env;
@@ -45,8 +45,8 @@ fn hash(data: &[u8], times: usize) {
     black_box(hasher.finish());
 }
 
-/// Serves until the loop is stopped, and gives how many connections there were. What one loop counts is counted in a
-/// `Cell`, since no other thread sees it.
+/// Serves until the loop is stopped, and returns the number of connections. The count of one loop is a `Cell`, since
+/// no other thread sees it.
 fn serve(address: &str, work: usize, ready: &Sender<(SocketAddr, RemoteHandle)>) -> io::Result<usize> {
     let mut event_loop = EventLoop::new()?;
     let connections = Rc::new(Cell::new(0));
@@ -56,14 +56,14 @@ fn serve(address: &str, work: usize, ready: &Sender<(SocketAddr, RemoteHandle)>)
         echo(reader, writer, work)
     };
     let server = event_loop.run(start_server(connected, address).reuse_port(true).into_future())?;
-    // Whoever started this thread is waiting for it.
+    // The thread that started this one is waiting for the address.
     let _ = ready.send((server.local_addrs()[0], event_loop.handle().remote()));
     event_loop.run_forever();
     event_loop.run(server.shutdown(GRACE));
     Ok(connections.get())
 }
 
-/// A loop on a thread of its own. A remote handle is what other threads may have of it.
+/// A loop on its own thread, and the remote handle by which other threads reach it.
 struct Wheel {
     address: SocketAddr,
     remote: RemoteHandle,
@@ -83,7 +83,7 @@ impl Wheel {
 
 fn serve_on_all(address: &str, loops: usize, work: usize) -> io::Result<()> {
     let first = Wheel::start(address.to_owned(), work)?;
-    // Where a port was left to the system, the others take the one that the first was given.
+    // If the system chose the port, the other loops use the port of the first one.
     let address = first.address;
     let mut wheels = vec![first];
     for _ in 1..loops {

@@ -1,10 +1,11 @@
-//! PostgreSQL by `tokio-postgres`, on this loop: queries, a prepared statement, notifications, and a query cancelled.
+//! PostgreSQL with `tokio-postgres`, on this loop: queries, a prepared statement, notifications, and cancelling a
+//! query.
 //!
 //!     cargo run --features tokio-io --example postgres [ADDR] [SETTINGS]
 //!     cargo run --features tokio-io --example postgres /run/postgresql/.s.PGSQL.5432 "user=me password=secret"
 //!
-//! `ADDR` is `HOST:PORT` or the path of a Unix socket. No runtime of tokio is needed: `connect_raw` takes a connection that
-//! is made already.
+//! `ADDR` is `HOST:PORT` or the path of a Unix socket. tokio's runtime is not needed: `connect_raw` takes an
+//! established connection.
 
 use std::env;
 use std::error::Error;
@@ -29,7 +30,7 @@ async fn connect(address: &str) -> io::Result<Connection> {
     Ok(connecting.await?.into())
 }
 
-/// A client, what it is notified of, and the task that moves the bytes of both. The task ends with the client.
+/// A client, its notifications, and the task that drives its connection. The task ends when the client is dropped.
 type Session = (Client, Receiver<Notification>, Task<Result<(), tokio_postgres::Error>>);
 
 async fn log_in(address: &str, config: &Config) -> Outcome<Session> {
@@ -38,7 +39,7 @@ async fn log_in(address: &str, config: &Config) -> Outcome<Session> {
     let moving = spawn(async move {
         while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
             if let AsyncMessage::Notification(notification) = message? {
-                let _ = heard.try_send(notification); // nobody may want to know any more
+                let _ = heard.try_send(notification); // the receiver may be gone
             }
         }
         Ok(())
@@ -59,7 +60,7 @@ async fn count_spokes(client: &Client) -> Outcome<()> {
     Ok(())
 }
 
-/// Two sessions: what one says is heard by the other, which does not ask for it again and again.
+/// Uses two sessions: one sends notifications, and the other receives them without polling the server.
 async fn talk(address: &str, config: &Config, speaker: &Client) -> Outcome<()> {
     let (listener, notifications, moving) = log_in(address, config).await?;
     listener.batch_execute("LISTEN wheel").await?;
@@ -74,12 +75,12 @@ async fn talk(address: &str, config: &Config, speaker: &Client) -> Outcome<()> {
     Ok(moving.await??)
 }
 
-/// Starts what would take an hour, and cancels it, by a connection of its own for each request.
+/// Starts a query that would take an hour, and cancels it. Each cancel request has its own connection.
 async fn cancel(address: &str, client: &Client) -> Outcome<()> {
     let token = client.cancel_token();
     let long = async { Ok(client.batch_execute("SELECT pg_sleep(3600)").await) };
     let cancelling = async {
-        // A request that comes before the query has begun cancels nothing.
+        // A request that arrives before the query has begun cancels nothing, so requests are repeated.
         loop {
             sleep(Duration::from_millis(10)).await;
             token.cancel_query_raw(connect(address).await?, NoTls).await?;

@@ -1,5 +1,5 @@
-//! A proxy: all that comes from a client is passed on to a server, and back. With `--tls` clients speak TLS to the proxy,
-//! and the server needs to know nothing of it.
+//! A proxy: it forwards all bytes from a client to a server, and back. With `--tls`, clients use TLS to the proxy, and
+//! the server does not notice.
 //!
 //!     cargo run --example proxy LISTEN UPSTREAM
 //!     cargo run --features tls --example proxy LISTEN UPSTREAM --tls CERT KEY
@@ -12,14 +12,14 @@ use std::process::ExitCode;
 
 use waterwheel::{Connection, StartServer, copy, copy_bidirectional, open_connection, race, start_server};
 
-/// No more is read from one side than the other takes, so a proxy's memory is bounded, whatever passes through.
+/// Reads no more from one side than the other side takes, so the proxy's memory is bounded for any amount of data.
 async fn pass_on(client: &mut Connection, upstream: &mut Connection) -> io::Result<()> {
     if client.writer.can_write_eof() {
         copy_bidirectional(client, upstream).await?;
         return Ok(());
     }
-    // TLS cannot end one direction alone: when the server has said all, the whole connection to the client ends. A client
-    // that waits for the end of the answer would otherwise wait for ever.
+    // TLS cannot end one direction alone, so when the server ends its side, the whole connection to the client ends.
+    // Otherwise a client that waits for the end of the answer would wait for ever.
     let (from_client, from_upstream) = (&mut client.reader, &mut upstream.reader);
     let there = async {
         copy(from_client, &upstream.writer).await?;
@@ -30,7 +30,8 @@ async fn pass_on(client: &mut Connection, upstream: &mut Connection) -> io::Resu
     Ok(())
 }
 
-/// What makes a server one of TLS. The files are read first: a server that was begun is to be awaited.
+/// Returns a function that adds TLS to a server. The files are read before the server is created, since a server that
+/// was created must be awaited.
 #[cfg(feature = "tls")]
 fn secured(cert: &str, key: &str) -> io::Result<impl FnOnce(StartServer) -> StartServer> {
     let read =

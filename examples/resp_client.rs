@@ -1,9 +1,9 @@
-//! A client of Redis: sends commands, all at once, and prints the answers as redis-cli does.
+//! A Redis client: sends all commands at once, and prints the answers as redis-cli does.
 //!
 //!     cargo run --example resp_client ADDR COMMAND [ARGUMENT]... [-- COMMAND [ARGUMENT]...]...
 //!     cargo run --example resp_client 127.0.0.1:6379 SET wheels 3 -- INCR wheels -- GET wheels
 //!
-//! An address with a slash in it is the path of a Unix socket.
+//! An address that contains a slash is the path of a Unix socket.
 
 mod resp;
 
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use resp::Value;
 use waterwheel::{open_connection, open_unix_connection};
 
-/// Bytes as redis-cli shows them, which differs a little from how Rust escapes them.
+/// Formats bytes as redis-cli does, which differs a little from Rust's escapes.
 fn quoted(bytes: &[u8]) -> String {
     let shown = |byte: &u8| match byte {
         b'\'' => "'".to_owned(),
@@ -35,7 +35,7 @@ fn print(value: &Value, indent: &str) {
         Value::Array(values) => {
             let width = values.len().to_string().len();
             for (place, value) in (1..).zip(values) {
-                // The first stands on the line that says where the array itself lies in another.
+                // The first element is on the same line as the number of the array itself within its parent.
                 print!("{}{place:>width$}) ", if place == 1 { "" } else { indent });
                 print(value, &format!("{indent}{:1$}", "", width + 2));
             }

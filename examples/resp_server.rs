@@ -1,5 +1,5 @@
-//! A small server that Redis's clients can talk to: GET, SET, DEL, EXISTS, INCR, DECR, PING and ECHO, over one map in an
-//! `Rc`. Commands that come together are answered together, by one system call.
+//! A small server for Redis clients: GET, SET, DEL, EXISTS, INCR, DECR, PING and ECHO, over one map in an `Rc`.
+//! Commands that arrive together are answered together, with one system call.
 //!
 //!     cargo run --release --example resp_server [ADDR]
 //!     redis-benchmark -p 8888 -t ping,set,get,incr -P 16
@@ -18,7 +18,7 @@ use waterwheel::{StreamReader, StreamWriter, start_server};
 
 type Store = RefCell<HashMap<Vec<u8>, Vec<u8>>>;
 
-/// The words of the next command: an array of bulk strings, or, for people at a terminal, a line of words.
+/// Reads the words of the next command: an array of bulk strings or, for people at a terminal, a line of words.
 async fn read_command(reader: &mut StreamReader) -> io::Result<Option<Vec<Vec<u8>>>> {
     let Some(line) = resp::read_line(reader).await? else { return Ok(None) };
     if !line.starts_with('*') {
@@ -30,7 +30,7 @@ async fn read_command(reader: &mut StreamReader) -> io::Result<Option<Vec<Vec<u8
     values.into_iter().map(word).collect::<io::Result<_>>().map(Some)
 }
 
-/// Adds to a number. A key that is not there counts as 0.
+/// Adds to a number. A missing key counts as 0.
 fn add(store: &Store, key: &[u8], change: i64) -> Value {
     let mut store = store.borrow_mut();
     let number = match store.get(key) {
@@ -66,7 +66,7 @@ fn execute(store: &Store, name: &str, arguments: &[Vec<u8>]) -> Value {
         ("PING" | "ECHO" | "GET" | "SET" | "DEL" | "EXISTS" | "INCR" | "DECR", _) => {
             Value::Error(format!("ERR wrong number of arguments for '{}' command", name.to_ascii_lowercase()))
         }
-        // An answer is one line, so nothing of an unknown name goes into it that could end the line.
+        // An error is one line, so the unknown name is escaped and cannot end that line.
         _ => Value::Error(format!("ERR unknown command {:?}", name.chars().take(128).collect::<String>())),
     }
 }
@@ -83,14 +83,14 @@ async fn serve_client(mut reader: StreamReader, writer: StreamWriter, store: Rc<
                 execute(&store, &name, arguments).encode(&mut answer);
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                // Where the next command begins, nobody knows.
+                // After an error the start of the next command is unknown.
                 Value::Error(format!("ERR {error}")).encode(&mut answer);
                 return writer.write_all(&answer).await;
             }
             Err(error) => return Err(error),
         }
-        // What is written before this task next has to wait is sent together. `drain` waits only for a client that does not
-        // read its answers; no more of its commands are read meanwhile.
+        // All bytes that are written before this task has to wait are sent together. `drain` waits only if a client
+        // does not read its answers; meanwhile none of its further commands are read.
         writer.write(&answer);
         writer.drain().await?;
     }

@@ -1,10 +1,11 @@
-//! A chat on a network that breaks: whoever is cut off comes back, and at the end all have read the same.
+//! A chat on an unreliable network: clients that are cut off reconnect, and at the end all clients have read the same
+//! log.
 //!
 //!     cargo run --features sim --example sim_chat [SEEDS]
 //!
-//! The server keeps a log of what was said. A client says from which line on it wants the log, and then its own lines,
-//! each with a number, until it has read them in the log. After any failure it connects again and repeats what it has not
-//! read yet; the server knows the numbers, so nothing is in the log twice.
+//! The server keeps a log of all lines. On each connection a client sends all of its lines, each with a number, and
+//! reads the log from the beginning. After any failure it connects again and repeats its lines. The server adds a line
+//! only if the log does not have it yet, so no line is in the log twice.
 
 use std::cell::{Cell, RefCell};
 use std::env;
@@ -18,7 +19,7 @@ use waterwheel::{StreamReader, StreamWriter, open_connection, race, sleep, start
 const CLIENTS: usize = 3;
 const LINES: usize = 10;
 
-/// What was said, as the server has it.
+/// The lines in the order in which the server received them.
 type Log = Rc<RefCell<Vec<String>>>;
 
 async fn serve(log: Log) -> io::Result<()> {
@@ -29,7 +30,7 @@ async fn serve(log: Log) -> io::Result<()> {
     start_server(handler, "0.0.0.0:7").await?.serve_forever().await
 }
 
-/// Takes what a client says into the log, once.
+/// Adds each line of a client to the log, once.
 async fn hear(mut reader: StreamReader, log: &Log) -> io::Result<()> {
     while let Some(line) = reader.next_line().await? {
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
@@ -40,7 +41,7 @@ async fn hear(mut reader: StreamReader, log: &Log) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends a client the log, and what comes to it.
+/// Sends a client the log, and each line that is added later.
 async fn tell(writer: StreamWriter, log: &Log) -> io::Result<()> {
     let mut told = 0;
     loop {
@@ -52,10 +53,10 @@ async fn tell(writer: StreamWriter, log: &Log) -> io::Result<()> {
     }
 }
 
-/// A client: says its lines, and reads until it has all of everybody's.
+/// A client: sends its lines, and reads until it has the lines of all clients.
 async fn chat(name: String, read: Rc<RefCell<Vec<String>>>) -> io::Result<()> {
     while read.borrow().len() < CLIENTS * LINES {
-        // A connection that brings nothing for a while may be dead without a word.
+        // A connection may be dead without an error, so each visit has a time limit.
         let _any_failure = timeout(Duration::from_secs(20), visit(&name, &read)).await;
         sleep(Duration::from_millis(500)).await;
     }
@@ -78,7 +79,7 @@ async fn visit(name: &str, read: &Rc<RefCell<Vec<String>>>) -> io::Result<()> {
     Ok(())
 }
 
-/// Cuts a client off, again and again, for a while that the seed decides.
+/// Cuts clients off again and again, each time for a duration that the seed decides.
 async fn trouble(network: SimHandle, partitions: Rc<Cell<usize>>) {
     for _ in 0..5 {
         let client = format!("client {}", network.random() as usize % CLIENTS);

@@ -1,5 +1,6 @@
-//! A protocol of lines in the simulation, and a twin of it that is broken: it takes what one read brings for whole lines.
-//! On a quiet network both do the same. The simulation finds a seed for which the twin loses bytes, and says what it takes.
+//! A line protocol in the simulation, and a broken twin of it, which assumes that each read returns whole lines. On a
+//! quiet network both behave the same. The simulation finds a seed for which the twin loses bytes, and says which
+//! faults it takes.
 //!
 //!     cargo run --features sim --example sim_lines [SEEDS]
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 use waterwheel::sim::{Failure, Faults, Sim, check};
 use waterwheel::{StreamReader, StreamWriter, open_connection, sleep, start_server, timeout};
 
-/// Answers each line by its length.
+/// Answers each line with its length.
 async fn measure(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     while let Some(line) = reader.next_line().await? {
         writer.write(format!("{}\n", line.trim_ascii_end().len()).as_bytes());
@@ -21,7 +22,7 @@ async fn measure(mut reader: StreamReader, writer: StreamWriter) -> io::Result<(
     Ok(())
 }
 
-/// The twin. What comes behind the last end of a line is a part of the next, and it is forgotten.
+/// The twin. The bytes after the last newline of a read belong to the next line, but the twin drops them.
 async fn measure_what_one_read_brings(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     while !reader.at_eof() {
         let data = reader.read(4096).await?;
@@ -33,7 +34,7 @@ async fn measure_what_one_read_brings(mut reader: StreamReader, writer: StreamWr
     Ok(())
 }
 
-/// Asks for the lengths of some lines.
+/// Requests the lengths of some lines.
 async fn ask() -> io::Result<()> {
     sleep(Duration::from_millis(10)).await;
     let (mut reader, writer) = open_connection(("server", 7)).await?;
@@ -48,7 +49,7 @@ async fn ask() -> io::Result<()> {
     Ok(())
 }
 
-/// The server that is right, and its client.
+/// The correct server, and its client.
 fn right(sim: &mut Sim) -> Result<(), Failure> {
     sim.set_faults(Faults::benign());
     sim.host("server", || async { start_server(measure, "0.0.0.0:7").await?.serve_forever().await });
@@ -56,7 +57,7 @@ fn right(sim: &mut Sim) -> Result<(), Failure> {
     sim.run()
 }
 
-/// The same with the twin.
+/// The twin, and its client.
 fn broken(sim: &mut Sim) -> Result<(), Failure> {
     sim.set_faults(Faults::benign());
     let serve = || async { start_server(measure_what_one_read_brings, "0.0.0.0:7").await?.serve_forever().await };
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
 
     println!("And now the twin:");
     match catch_unwind(AssertUnwindSafe(|| check(0..seeds, broken))) {
-        // The panic has said what was found.
+        // The panic message has reported the fault.
         Err(_found) => ExitCode::SUCCESS,
         Ok(()) => {
             eprintln!("nothing was found in {seeds} seeds");

@@ -1,5 +1,5 @@
-//! The client's side of TLS that starts in the middle of a conversation with a mail server: shows what the server offers
-//! before and after. Without STARTTLS nothing is said in plain.
+//! A client that starts TLS in the middle of a conversation with a mail server, and prints what the server offers
+//! before and after. If the server does not offer STARTTLS, the client stops rather than going on in plain text.
 //!
 //!     cargo run --features tls --example starttls_client [ADDR] --ca FILE
 
@@ -14,7 +14,7 @@ fn refused(what: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-/// Reads an answer, of which each line but the last has a hyphen behind the code, and gives its texts.
+/// Reads an answer and returns the texts of its lines. Every line except the last has a hyphen after the code.
 async fn answer(reader: &mut StreamReader, code: &str) -> io::Result<Vec<String>> {
     let mut texts = Vec::new();
     loop {
@@ -25,7 +25,7 @@ async fn answer(reader: &mut StreamReader, code: &str) -> io::Result<Vec<String>
         if !text.starts_with('-') {
             return Ok(texts);
         }
-        // A server must not fill the memory.
+        // A server must not be able to fill our memory.
         if texts.len() == 100 {
             return Err(refused("an answer of the server has no end".to_owned()));
         }
@@ -45,21 +45,21 @@ async fn converse(address: &str, ca: &str) -> io::Result<()> {
     let (mut reader, writer) = open_connection(address).await?;
     answer(&mut reader, "220").await?;
     let offers = ask(&mut reader, &writer, "EHLO localhost", "250").await?;
-    // Somebody in between may have taken the offer out, so going on in plain would do them a favour.
+    // An attacker in between may have removed the offer, so going on in plain text would be unsafe.
     if !offers.iter().any(|offer| offer.eq_ignore_ascii_case("STARTTLS")) {
         return Err(refused("the server does not offer STARTTLS".to_owned()));
     }
     ask(&mut reader, &writer, "STARTTLS", "220").await?;
 
-    // The certificate must be for the host that was asked for. An IPv6 address stands in brackets in front of a port only.
+    // The certificate must be for the requested host. An IPv6 address is in brackets only before a port.
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    // Bytes that came in plain behind the answer are an error: they must not pass for what the server said in secret.
+    // Plain-text bytes after the answer are an error: they must not be taken for a part of the encrypted conversation.
     let (mut reader, writer) = start_tls(reader, writer, tls).server_hostname(host).await?;
     if let Some(tls) = writer.extra_info().tls() {
         println!("Secured by {:?}", tls.protocol_version());
     }
-    // What was offered in plain counts for nothing.
+    // Offers that were made in plain text do not count.
     ask(&mut reader, &writer, "EHLO localhost", "250").await?;
     ask(&mut reader, &writer, "QUIT", "221").await?;
     writer.close();

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use waterwheel::{StreamReader, StreamWriter, TlsServer, start_server, start_tls};
 
-/// Why a conversation is over, or goes on in another way.
+/// What follows after a conversation in its present form.
 enum Next {
     End,
     StartTls,
@@ -48,7 +48,7 @@ async fn converse(reader: &mut StreamReader, writer: &StreamWriter, secure: bool
 async fn serve_client(mut reader: StreamReader, writer: StreamWriter, tls: TlsServer) -> io::Result<()> {
     writer.write_all(b"220 waterwheel\r\n").await?;
     if let Next::StartTls = converse(&mut reader, &writer, false).await? {
-        // Commands that came in plain behind STARTTLS are an error: nobody knows who sent them.
+        // Plain-text commands after STARTTLS are an error, since anyone could have injected them.
         let (mut reader, writer) = start_tls(reader, writer, tls).await?;
         converse(&mut reader, &writer, true).await?;
         writer.close();

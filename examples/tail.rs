@@ -1,4 +1,4 @@
-//! Reads standard input line by line for as long as lines come, and prints each with its number.
+//! Reads standard input line by line until it ends, and prints each line with its number.
 //!
 //!     (while sleep 1; do date; done) | cargo run -q --example tail
 
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use waterwheel::{open_read_pipe, open_write_pipe};
 
 async fn tail() -> io::Result<()> {
-    // Duplicates, since a stream closes what it owns.
+    // These are duplicates, since a stream closes the descriptor that it owns.
     let mut reader = open_read_pipe(stdin().as_fd().try_clone_to_owned()?).await?;
     let writer = open_write_pipe(stdout().as_fd().try_clone_to_owned()?).await?;
     let mut count = 0_u64;
@@ -17,7 +17,7 @@ async fn tail() -> io::Result<()> {
         count += 1;
         let line = String::from_utf8_lossy(&line);
         writer.write(format!("{count}: {}\n", line.trim_end_matches('\n')).as_bytes());
-        // While nobody takes the output, no input is read either.
+        // While no process reads the output, no input is read either.
         writer.drain().await?;
     }
     writer.close();

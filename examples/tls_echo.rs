@@ -1,4 +1,4 @@
-//! An echo server that speaks TLS and its client, in one loop: each line comes back.
+//! A TLS echo server and its client, in one loop: each line comes back.
 //!
 //!     cargo run --features tls --example tls_echo -- --cert FILE --key FILE --ca FILE
 //!

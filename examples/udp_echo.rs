@@ -16,7 +16,7 @@ struct EchoServer {
 
 impl DatagramProtocol for EchoServer {
     fn connection_made(&self, transport: Rc<dyn DatagramTransport>) {
-        let _ = self.transport.set(transport); // it comes once
+        let _ = self.transport.set(transport); // it is called once
     }
 
     fn datagram_received(&self, data: &[u8], from: &Address) {

@@ -1,4 +1,4 @@
-//! Register an open socket to wait for data, with streams. `watch_fd` is the same with a callback.
+//! Registers an open socket to wait for data, with streams. `watch_fd` does the same with a callback.
 //!
 //!     cargo run --example wait_for_data
 

@@ -1,4 +1,4 @@
-//! Register an open socket to wait for data, with a callback. `wait_for_data` is the same with streams.
+//! Registers an open socket to wait for data, with a callback. `wait_for_data` does the same with streams.
 //!
 //!     cargo run --example watch_fd
 

@@ -1,9 +1,10 @@
-//! A chat over WebSockets, by `async-tungstenite`, with a page for the browser: both come from one server.
+//! A chat over WebSockets with `async-tungstenite`, and a page for the browser, from the same server.
 //!
 //!     cargo run --features futures-io,signals --example websocket_chat [ADDR]
 //!
-//! Then open `http://127.0.0.1:8888/` in several windows. The first message of a client is its name, and each further one
-//! is heard by all. A client that does not read for ten seconds, or is too far behind, is cut off.
+//! Then open `http://127.0.0.1:8888/` in several windows. The first message of a client is its name, and each further
+//! message is sent to all clients. A client that does not read for ten seconds, or has too many unread messages, is
+//! cut off.
 
 mod serving;
 
@@ -27,16 +28,17 @@ use waterwheel::{Connection, StreamReader, StreamWriter, race, start_server, tim
 
 const PAGE: &str = include_str!("websocket_chat.html");
 
-/// How long a client may take to ask for something, or to take a message.
+/// How long a client may take to send its request, or to take a message.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A client that has this many messages left to read is too far behind.
+/// A client with more unread messages than this is too far behind.
 const MOST_UNREAD: usize = 100;
 
 /// The longest message of a client, in bytes.
 const LONGEST: usize = 4096;
 
-/// The queues of all that have a name. One that is full or closed is of a client that is cut off or gone.
+/// The queues of all clients that have a name. A queue that is found full or closed is removed: its client is too far
+/// behind, or gone.
 #[derive(Default)]
 struct Chat {
     queues: RefCell<Vec<Sender<Utf8Bytes>>>,
@@ -50,7 +52,7 @@ impl Chat {
     ) -> Result<(), Box<dyn Error>> {
         let head = match timeout(PATIENCE, reader.readuntil(b"\r\n\r\n")).await {
             Ok(Ok(head)) => head,
-            _ => return Ok(()), // a browser connects in advance, and may then have nothing to ask
+            _ => return Ok(()), // browsers connect in advance, and may then send no request
         };
         let Some((_, request)) = Request::try_parse(&head)? else {
             return answer(&writer, StatusCode::BAD_REQUEST, "");
@@ -70,7 +72,7 @@ impl Chat {
         }
     }
 
-    /// What comes from the client goes to all, and what others say goes to the client, until either ends.
+    /// Sends the client's messages to all clients, and all messages to the client, until either direction ends.
     async fn converse(&self, connection: Connection) -> Result<(), WebSocketError> {
         let config = WebSocketConfig::default().max_message_size(Some(LONGEST)).max_frame_size(Some(LONGEST));
         let web_socket = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await;
@@ -78,7 +80,7 @@ impl Chat {
         let (queue, unread): (_, Receiver<Utf8Bytes>) = async_channel::bounded(MOST_UNREAD);
         let mut name = None;
         let saying = async {
-            // One that breaks off has left, as one that says so.
+            // A client whose connection breaks has left, like one that says so.
             while let Some(Ok(message)) = from_client.next().await {
                 let Message::Text(text) = message else { continue };
                 match &name {
@@ -106,20 +108,20 @@ impl Chat {
         outcome
     }
 
-    /// Waits for nobody.
+    /// Queues a message for all clients, without waiting for any of them.
     fn tell_all(&self, line: String) {
         let line = Utf8Bytes::from(line);
         self.queues.borrow_mut().retain(|queue| {
             let takes_it = queue.try_send(line.clone()).is_ok();
             if !takes_it {
-                queue.close(); // the client is sent what is in it, and is then cut off
+                queue.close(); // the client still gets the queued messages, and is then cut off
             }
             takes_it
         });
     }
 }
 
-/// Answers a request that is not for a WebSocket. The connection ends after it.
+/// Answers a request that is not for a WebSocket. The connection ends after the answer.
 fn answer(writer: &StreamWriter, status: StatusCode, body: &str) -> Result<(), Box<dyn Error>> {
     let kind = if status == StatusCode::OK { "text/html" } else { "text/plain" };
     let response = Response::builder().status(status).header("Content-Type", format!("{kind}; charset=utf-8"));

@@ -1,4 +1,4 @@
-//! Work that blocks, on a thread, while the loop goes on.
+//! Blocking work on a thread, while the loop goes on.
 //!
 //!     cargo run --example workers
 
@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use waterwheel::{JoinError, sleep, to_thread};
 
-/// The smallest factor of a number over 1, found in the slow way.
+/// The smallest factor of a number greater than 1, found the slow way.
 fn smallest_factor(number: u64) -> u64 {
     (2..).take_while(|factor| factor * factor <= number).find(|factor| number % factor == 0).unwrap_or(number)
 }
 
 async fn order_factors() -> Result<(), JoinError> {
     let (orders, ordered) = channel();
-    // It blocks while it waits for an order, and while it computes.
+    // The worker blocks while it waits for an order, and while it computes.
     let worker = to_thread(move || ordered.iter().map(|number| (number, smallest_factor(number))).collect::<Vec<_>>());
     for number in [2_147_483_647, 13_000_000_091, 600_851_475_143] {
         sleep(Duration::from_millis(1)).await;

@@ -1,8 +1,8 @@
-//! The command line of the TLS examples: an address, and files that options name.
+//! The command line of the TLS examples: an address, and options that name files.
 
 use std::{env, fs, io};
 
-/// The address, or `default` without one, and the file of each option. `None` if one of the options is missing.
+/// The address, or `default` if there is none, and the file of each option. `None` if one of the options is missing.
 pub(crate) fn address_and_files<const N: usize>(default: &str, options: [&str; N]) -> Option<(String, [String; N])> {
     let (mut address, mut files) = (default.to_owned(), [const { None }; N]);
     let mut arguments = env::args().skip(1);

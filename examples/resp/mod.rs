@@ -1,15 +1,16 @@
-//! RESP, the protocol of Redis, in its second version: what the server and the client of the examples share.
+//! RESP2, the protocol of Redis: the code that the example server and the example client share.
 
 use std::io;
 
 use waterwheel::{ReadError, StreamReader};
 
-/// The most bytes a message may take, at either end. Each of its values counts as [`LEAST`] bytes at least, so that many
-/// empty ones take no more memory than this either.
+/// The most bytes that a message may take, at either end. Each of its values counts as at least [`LEAST`] bytes, so
+/// many empty values take no more memory than this either.
 pub(crate) const MOST: usize = 4 << 20;
 const LEAST: usize = 32;
 
-/// How deep arrays may lie in each other. Values are encoded and dropped by recursion, which takes stack for each.
+/// How deeply arrays may be nested. Values are encoded and dropped recursively, which takes stack space for each
+/// level.
 const DEEPEST: usize = 8;
 
 /// A message, or a part of one.
@@ -23,7 +24,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// Appends the value in its form on the wire.
+    /// Appends the value in wire format.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Value::Simple(text) => out.extend_from_slice(format!("+{text}\r\n").as_bytes()),
@@ -47,7 +48,7 @@ fn wrong(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("Protocol error: {what}"))
 }
 
-/// A line without its end; `None` where the stream ends in place of one.
+/// Reads a line, without its end; `None` if the stream ends instead.
 pub(crate) async fn read_line(reader: &mut StreamReader) -> io::Result<Option<String>> {
     let mut line = match reader.readline().await {
         Err(ReadError::LimitOverrun { .. }) => return Err(wrong("too big a line")),
@@ -65,10 +66,10 @@ pub(crate) async fn read_line(reader: &mut StreamReader) -> io::Result<Option<St
     String::from_utf8(line).map(Some).map_err(|_| wrong("a line is not UTF-8"))
 }
 
-/// The value that begins with a line. It takes no more than [`MOST`] bytes.
+/// Reads the value that begins with this line. It takes no more than [`MOST`] bytes.
 pub(crate) async fn read_value(reader: &mut StreamReader, mut line: String) -> io::Result<Value> {
     let mut room = MOST;
-    // The arrays that are not complete yet, from the outside in, and how many values each still lacks.
+    // The incomplete arrays, from the outermost in, and how many values each still lacks.
     let mut open: Vec<(usize, Vec<Value>)> = Vec::new();
     loop {
         let (kind, rest) = line.split_at_checked(1).ok_or_else(|| wrong("a line without a type"))?;
@@ -92,7 +93,7 @@ pub(crate) async fn read_value(reader: &mut StreamReader, mut line: String) -> i
                 Value::Bulk(bytes)
             }
             "*" => {
-                // No memory is set aside for a number that somebody only claims.
+                // The peer only claims this length, so no memory is reserved for it.
                 open.push((rest.parse().map_err(|_| wrong("invalid multibulk length"))?, Vec::new()));
                 if open.len() > DEEPEST {
                     return Err(wrong("arrays too deep in each other"));
@@ -106,7 +107,8 @@ pub(crate) async fn read_value(reader: &mut StreamReader, mut line: String) -> i
             }
             _ => return Err(wrong("unknown type")),
         };
-        // The value goes into the innermost array, which may complete that one, and so on outwards.
+        // The value goes into the innermost array. If that completes the array, it becomes a value of the next one,
+        // and so on outwards.
         loop {
             let Some((lacks, mut values)) = open.pop() else { return Ok(value) };
             values.push(value);

@@ -1,14 +1,14 @@
-//! How the example servers serve: with the feature `signals` until Ctrl-C, and without it until they are killed.
+//! How the example servers run: with the feature `signals` until Ctrl-C, and without it until they are killed.
 
 use std::io;
 
 use waterwheel::Server;
 
-/// Says where the server listens, and serves. At Ctrl-C the clients have three seconds to finish, and how they ended is
-/// printed; a second Ctrl-C ends the program at once.
+/// Prints where the server listens, and serves. At Ctrl-C the clients have three seconds to finish, and how they ended
+/// is printed; a second Ctrl-C ends the program at once.
 #[cfg(feature = "signals")]
 pub(crate) async fn serve(server: &Server) -> io::Result<()> {
-    // Whoever knows the address may press Ctrl-C, so this listens before.
+    // As soon as the address is printed, a user may press Ctrl-C. So this listens for the signal first.
     let mut interrupts = waterwheel::signals(&[waterwheel::signal_hook::consts::SIGINT])?;
     say_where(server);
     let interrupted = async move { interrupts.next().await };

@@ -1,4 +1,4 @@
-//! Shows a trace that a loop has written: as a page that needs nothing but a browser, or as a picture of a few turns.
+//! Shows a trace that a loop has written: as a page that needs only a browser, or as a picture of a few turns.
 //!
 //!     WATERWHEEL_TRACE=out.json cargo run --example tcp_echo
 //!     cargo run --example waterwheel_trace out.json --page out.html
@@ -54,7 +54,7 @@ fn show(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         fs::write(page, page::page(&trace)?).map_err(|error| format!("{page}: {error}"))?;
     }
     if let Some(picture) = &arguments.picture {
-        // The first turns of a program mostly set it up.
+        // The first turns of a program are mostly setup, so the default is the middle.
         let first = arguments.first.unwrap_or(trace.turns().count() / 2);
         let text = picture::picture(&trace, first, arguments.turns.unwrap_or(4))?;
         fs::write(picture, text).map_err(|error| format!("{picture}: {error}"))?;

@@ -1,4 +1,4 @@
-//! The page: one file, with the trace inside, that needs no network.
+//! The page: a single file that contains the trace, and needs no network.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::trace::Trace;
 
 const PAGE: &str = include_str!("page.html");
 
-/// Where the trace stands in the page.
+/// The place of the trace in the page.
 const PLACE: &str = "/* the trace */ null";
 
 pub(crate) fn page(trace: &Trace) -> Result<String, String> {
@@ -31,7 +31,7 @@ pub(crate) fn page(trace: &Trace) -> Result<String, String> {
         "slices": slices,
         "counters": trace.counters,
     });
-    // A name in the trace may hold anything, also the end of a script.
+    // A name in the trace may contain anything, even the end tag of a script.
     let data = data.to_string().replace('<', "\\u003c");
     if !PAGE.contains(PLACE) {
         return Err("the page has no place for the trace".to_owned());

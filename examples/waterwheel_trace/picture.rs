@@ -1,7 +1,7 @@
 //! A picture of a few turns, as SVG.
 //!
-//! Time goes from left to right. A wait may be a thousand times as long as all else, so a long one is cut short, and says
-//! how long it was.
+//! Time goes from left to right. A wait may be a thousand times as long as everything else, so a long wait is drawn
+//! shortened, with its duration.
 
 use std::fmt::Write;
 
@@ -11,19 +11,19 @@ const WIDTH: f64 = 1180.0;
 const MARGIN: f64 = 10.0;
 const TOP: f64 = 34.0;
 const ROW: f64 = 30.0;
-/// The width of a wait that is cut short.
+/// The width of a shortened wait.
 const CUT: f64 = 90.0;
-/// How wide a letter is, about.
+/// The approximate width of a letter.
 const LETTER: f64 = 6.3;
 
-/// Where a time is in the picture.
+/// Maps times to positions in the picture.
 struct Scale {
-    /// Pieces of time: from, to, left, right.
+    /// Pieces of time: begin, end, left, right.
     pieces: Vec<(u64, u64, f64, f64)>,
 }
 
 impl Scale {
-    /// All waits are as wide as [`CUT`]; the rest shares what is left, each by its time.
+    /// All waits are as wide as [`CUT`]; the other pieces share the remaining width in proportion to their durations.
     fn new(turns: &[&Slice], waits: &[&Slice]) -> Scale {
         let (begin, end) = (turns[0].begin, turns[turns.len() - 1].end);
         let waited: u64 = waits.iter().map(|wait| wait.end - wait.begin).sum();
@@ -142,7 +142,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// A time as one says it.
+/// A time in a readable unit.
 fn time(nanos: u64) -> String {
     match nanos {
         0..1_000 => format!("{nanos} ns"),

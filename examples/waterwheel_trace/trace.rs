@@ -1,17 +1,17 @@
-//! A trace as slices: what began, when, and for how long.
+//! A trace as slices: what happened, when it began, and how long it took.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
 pub(crate) struct Trace {
-    /// In the order of their beginnings.
+    /// Ordered by begin.
     pub(crate) slices: Vec<Slice>,
-    /// By name: each value, and since when it holds.
+    /// For each name: when each value begins to hold, and the value.
     pub(crate) counters: Vec<(String, Vec<(u64, u64)>)>,
-    /// The name of the program.
+    /// The program's name.
     pub(crate) program: String,
-    /// How many records were dropped before the first that is here.
+    /// How many records were dropped before the first one in the trace.
     pub(crate) dropped: u64,
 }
 
@@ -19,11 +19,11 @@ pub(crate) struct Slice {
     pub(crate) name: String,
     /// `turn`, `task`, `callback`, `source`, `timer` or `protocol`.
     pub(crate) category: String,
-    /// What else is known of it.
+    /// Further information about it.
     pub(crate) detail: String,
-    /// 0 for a turn, 1 for its parts, 2 for handles, and more for what is called within them.
+    /// 0 for a turn, 1 for its parts, 2 for handles, and more for calls within them.
     pub(crate) depth: usize,
-    /// In nanoseconds, as all times here.
+    /// In nanoseconds, like all times here.
     pub(crate) begin: u64,
     pub(crate) end: u64,
     /// The slice that queued it, and when.
@@ -31,7 +31,7 @@ pub(crate) struct Slice {
 }
 
 impl Trace {
-    /// Reads Chrome's trace events, as far as waterwheel writes them.
+    /// Reads Chrome's trace events, to the extent that waterwheel writes them.
     pub(crate) fn read(text: &str) -> Result<Trace, String> {
         let events: Vec<Value> = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let mut trace = Trace { slices: Vec::new(), counters: Vec::new(), program: String::new(), dropped: 0 };
