@@ -1,13 +1,13 @@
-"""Checks the locked dependencies: none below a version with a known fault, none that needs a newer Rust than we say.
+"""Checks the locked dependencies: none has a version with a known fault, and none needs a newer Rust than ours.
 
-With --features it prints the package's features instead, one a line.
+With --features it prints the package's features instead, one per line.
 """
 
 import json
 import subprocess
 import sys
 
-# The least version of a crate, and why.
+# The minimum version of a crate, and the reason.
 FLOORS = {
     "slab": ((0, 4, 11), "0.4.10 reads out of bounds in get_disjoint_mut"),
     "mio": ((1, 0, 0), "before 0.8.11 an event of one that is deregistered could still be delivered"),

@@ -1,7 +1,7 @@
-"""Has clippy look at the library with every two features, and with all but one.
+"""Runs clippy on the library with every pair of features, and with all features but one.
 
-None, each alone and all are looked at elsewhere, with tests and examples. Every subset would be 2^n builds, and a fault that
-needs three features on and a fourth off has never been seen; two that forget each other have.
+No feature, each feature alone and all features are checked elsewhere, with tests and examples. Every subset would be
+2^n builds. Faults that need three features on and a fourth off have never been seen; faults between two features have.
 """
 
 import itertools
@@ -20,7 +20,7 @@ features = sorted(implies.keys() - {"default"})
 
 
 def closure(chosen):
-    """What is on, once each feature has turned on what it needs."""
+    """The features that are on, once each chosen feature has turned on those that it needs."""
     on, todo = set(), list(chosen)
     while todo:
         feature = todo.pop()

@@ -1,7 +1,7 @@
-"""Looks for let-chains, which Rust 1.85 does not know.
+"""Looks for let-chains, which Rust 1.85 does not support.
 
-Clippy's `incompatible_msrv` sees functions that are newer than the `rust-version` of Cargo.toml, but not syntax; and
-let-chains are the only new syntax that one writes without noticing.
+Clippy's `incompatible_msrv` finds functions that are newer than the `rust-version` of Cargo.toml, but not newer syntax.
+Let-chains are the only new syntax that is easy to use without noticing.
 """
 
 import pathlib
@@ -9,10 +9,10 @@ import re
 import sys
 
 STRING_OR_COMMENT = re.compile(r'//[^\n]*|"(?:\\.|[^"\\])*"')
-# A condition of several lines has no block, no statement and no match arm before its `&&`.
+# A multi-line condition has no block, statement or match arm before its `&&`.
 CHAIN = re.compile(r"\b(?:if|while)\s+let\b[^{};]*?&&|&&\s*let\b")
 
-# The check itself.
+# Tests of the pattern itself.
 assert CHAIN.search("if let Some(x) = y && x > 1 {")
 assert CHAIN.search("while ready\n    && let Some(x) = y {")
 assert not CHAIN.search("if let Some(x) = y { a && b }")

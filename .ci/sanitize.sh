@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
-# The suite under AddressSanitizer with its leak checker: an access outside of its memory, or a block that nobody can
-# reach when a test program ends, fails it. Needs nothing but cargo, since the compiler brings the sanitizer.
+# Runs the test suite under AddressSanitizer with its leak checker. It fails on an access outside of allocated memory,
+# and on a block that is unreachable when a test program ends. It needs only cargo, since the sanitizer is part of the
+# compiler.
 #
-#     .ci/sanitize.sh [WHAT cargo test IS TOLD AFTER --]
+#     .ci/sanitize.sh [ARGUMENTS OF cargo test AFTER --]
 #
-# Left out are the documentation's examples, and
+# It leaves out the documentation's examples, and
 #
 # - `programs`, which starts other programs, counts their system calls and traces them;
 # - `law_07_storm` and `bulk::a_gibibyte…`, which measure how much memory the process holds, since the sanitizer keeps
-#   what was freed for a while.
+#   freed memory for a while.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# The sanitizer is not stable, but is part of the stable compiler. The standard library is not rebuilt with it: its blocks are
-# tracked nevertheless, but what its compiled code reads and writes is not checked.
+# The sanitizer is unstable, but is part of the stable compiler. The standard library is not rebuilt with it: its
+# allocations are tracked, but the reads and writes of its compiled code are not checked.
 export RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address
-# Names of functions are enough to find a leak, and the folder stays small without lines.
+# Function names are enough to find a leak, and the folder stays small without line tables.
 export CARGO_TARGET_DIR=target/address CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
 export RUST_BACKTRACE=0
 export ASAN_OPTIONS=detect_leaks=1

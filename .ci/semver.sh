@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Compares the public interface with that of the last release, by the tag of its version: what breaks it needs a version
-# that says so. Before there is such a tag there is nothing to compare with, and nothing is installed.
+# Compares the public interface with that of the last release, which is found by its version tag: a breaking change
+# needs a version number that says so. If there is no such tag yet, there is nothing to compare with, and nothing is
+# installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,7 +15,7 @@ if [[ $(git rev-parse "$tag^{commit}") == $(git rev-parse HEAD) ]]; then
     echo "this is $tag itself"
     exit 0
 fi
-# A shallow clone may have the tag, and not its tree.
+# A shallow clone may have the tag without its tree.
 git cat-file -e "$tag^{tree}"
 tools=target/tools
 [[ -x $tools/bin/cargo-semver-checks ]] ||

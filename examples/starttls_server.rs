@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use waterwheel::{StreamReader, StreamWriter, TlsServer, start_server, start_tls};
 
-/// What follows after a conversation in its present form.
+/// How a conversation ends: for good, or to continue over TLS.
 enum Next {
     End,
     StartTls,

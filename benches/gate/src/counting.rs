@@ -1,11 +1,12 @@
-//! An allocator that counts, for each thread apart, so that tests may run side by side.
+//! A counting allocator. Each thread has its own counts, so tests may run in parallel.
 
 #![allow(unsafe_code, reason = "a global allocator cannot be written without")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// The system's allocator, and a count of what it is asked for. A program that counts makes it its global allocator.
+/// The system's allocator, with counts of its allocations. A program that wants the counts makes this its global
+/// allocator.
 #[derive(Debug)]
 pub struct Counting;
 
@@ -26,12 +27,12 @@ pub fn live_bytes() -> usize {
 
 fn count(allocations: usize, more: usize, less: usize) {
     ALLOCATIONS.set(ALLOCATIONS.get() + allocations);
-    // What one thread allocates another may free, so this wraps rather than fails.
+    // One thread may free the allocations of another, so this wraps rather than fails.
     LIVE_BYTES.set(LIVE_BYTES.get().wrapping_add(more).wrapping_sub(less));
 }
 
-// SAFETY: every method passes its arguments on to the system's allocator, whose contract is the same, and returns
-// what that returns. Counting touches thread-locals that need neither allocation nor destructor.
+// SAFETY: every method passes its arguments on to the system's allocator, whose contract is the same, and returns what
+// that returns. Counting uses only thread-locals that need neither allocation nor destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(1, layout.size(), 0);

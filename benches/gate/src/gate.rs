@@ -1,4 +1,4 @@
-//! The gate: every figure beside its limit, and a failure if one is over. See README.md.
+//! The gate: prints every figure with its limit, and fails if one is over its limit. See README.md.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ const LINES: Traffic = Traffic::Echo { connections: 50, depth: 16 };
 const LIVES: Traffic = Traffic::Lives { together: 100, ended_by: Side::Client };
 const ANSWERED: Traffic = Traffic::Lives { together: 100, ended_by: Side::Server };
 
-/// Section and key of the limit; the server, and what is done to it in how many rounds.
+/// Section and key of the limit, the tool, the kind of server, the traffic, and the number of rounds.
 const WATCHED: &[(&str, Tool, &str, Traffic, usize)] = &[
     ("instructions.fill_buf", Tool::Callgrind, "fill_buf", FIFTY, 100),
     ("instructions.read_into", Tool::Callgrind, "read_into", FIFTY, 100),
@@ -68,7 +68,7 @@ fn report(limits: &mut Limits, figure: &Figure) -> bool {
     matches!(verdict, Verdict::Within | Verdict::FarBelow)
 }
 
-/// As many digits as tell two figures of this size apart.
+/// The number of digits that distinguishes two figures of this size.
 fn digits(value: f64) -> String {
     if value.fract() == 0.0 {
         format!("{value}")

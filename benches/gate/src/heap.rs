@@ -1,5 +1,5 @@
-//! How often waterwheel allocates, and how much it keeps, counted in this process. It has to have [`Counting`] for its
-//! allocator.
+//! How often waterwheel allocates, and how much memory it keeps, counted in this process, whose allocator must be
+//! [`Counting`].
 //!
 //! [`Counting`]: crate::counting::Counting
 
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Panics
 ///
-/// If nothing counts.
+/// Panics if the allocator does not count.
 pub fn figures() -> Vec<Figure> {
     drop(Box::new(0_u64));
     assert_ne!(counting::allocations(), 0, "the allocator of this process does not count");
@@ -74,13 +74,13 @@ async fn readline(connection: &mut Connection) {
     connection.writer.write_all(&line).await.expect("the peer reads");
 }
 
-/// What a task costs beyond its future.
+/// The cost of a task, beyond its future.
 fn task() -> f64 {
     let future = || pending::<()>();
     bytes_of_each(TASKS, || drop(spawn(future()))) - size_of_val(&future()) as f64
 }
 
-/// What a pair of streams costs with its task, once a message has been echoed.
+/// The cost of a pair of streams with its task, after one message has been echoed.
 fn idle_connection() -> f64 {
     waterwheel::run(async {
         let handler = |mut reader: StreamReader, writer: StreamWriter| async move {
@@ -97,7 +97,7 @@ fn idle_connection() -> f64 {
         };
         let server = start_server(handler, "127.0.0.1:0").await.expect("a server");
         let address = server.local_addrs()[0];
-        // The first connection pays for what all share.
+        // The first connection allocates the memory that all connections share.
         let (first, echoed) = client(address, 1, 1);
         wait_for(&echoed).await;
         let before = counting::live_bytes();
@@ -149,7 +149,7 @@ fn allocations_of(step: impl AsyncFn(&mut Connection) + 'static) -> f64 {
     })
 }
 
-/// How many bytes each of many takes once it waits.
+/// How many bytes each of `count` things takes once it waits.
 fn bytes_of_each(count: usize, mut make: impl FnMut()) -> f64 {
     waterwheel::run(async {
         make();
@@ -158,7 +158,7 @@ fn bytes_of_each(count: usize, mut make: impl FnMut()) -> f64 {
         for _ in 0..count {
             make();
         }
-        // In the first turn all run, and by the fourth the ready queue has given back what so many needed.
+        // All run in the first turn, and by the fourth the ready queue has freed the memory that so many needed.
         for _ in 0..4 {
             yield_now().await;
         }
@@ -166,8 +166,8 @@ fn bytes_of_each(count: usize, mut make: impl FnMut()) -> f64 {
     })
 }
 
-/// A client on a thread of its own, whose allocations do not count: it sends lines one by one on each connection in
-/// turn, says when all are echoed, and waits for the server to close the connections.
+/// A client on its own thread, so that its allocations are not counted. It sends lines one by one on each connection
+/// in turn, reports when all are echoed, and waits for the server to close the connections.
 fn client(address: SocketAddr, connections: usize, messages: usize) -> (JoinHandle<()>, Receiver<()>) {
     let (tell, told) = channel();
     let client = thread::spawn(move || {
@@ -184,7 +184,7 @@ fn client(address: SocketAddr, connections: usize, messages: usize) -> (JoinHand
             }
             streams.push(stream);
         }
-        // Nobody listens where only the end matters.
+        // The receiver is gone in measurements that only wait for the end.
         let _ = tell.send(());
         for stream in &mut streams {
             assert_eq!(stream.read(&mut echo).expect("the end of the stream"), 0);
@@ -193,9 +193,9 @@ fn client(address: SocketAddr, connections: usize, messages: usize) -> (JoinHand
     (client, told)
 }
 
-/// Lets the loop turn until the client has had its echoes. It sleeps between looks, so that the count includes what
-/// is held while nothing is going on. The second sleep is armed before the limit of all, so the loop has memory for timers
-/// in any order then, whichever call of this comes first.
+/// Lets the loop turn until the client has received its echoes. It sleeps between checks, so that the count includes
+/// the memory that an idle loop holds. The second sleep has an earlier deadline than the limit of the whole wait, so
+/// the loop then has memory for timers in any order, whichever call of this comes first.
 async fn wait_for(echoed: &Receiver<()>) {
     let look = async {
         let mut sleeps = 0;

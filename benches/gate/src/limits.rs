@@ -1,21 +1,21 @@
-//! The limits, and what is said of a figure that is held against them.
+//! The limits, and the verdicts on figures that are compared with them.
 
 use std::collections::BTreeMap;
 
 use crate::Figure;
 
-/// A figure this far below its limit is worth a new limit.
+/// A figure below this share of its limit deserves a lower limit.
 const FAR_BELOW: f64 = 0.95;
 
 /// Upper limits by section and key, as `section.key`.
 #[derive(Debug)]
 pub struct Limits(BTreeMap<String, f64>);
 
-/// What is said of one figure.
+/// The verdict on one figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Verdict {
     Within,
-    /// So far below that the limit holds nothing any more.
+    /// So far below that the limit no longer catches anything.
     FarBelow,
     Over,
     /// There is no such limit.
@@ -27,7 +27,7 @@ impl Limits {
     ///
     /// # Panics
     ///
-    /// If there is anything else, or anything twice.
+    /// Panics if the text contains anything else, or a key twice.
     pub fn parse(text: &str) -> Limits {
         let mut limits = BTreeMap::new();
         let mut section = "";
@@ -45,11 +45,11 @@ impl Limits {
         Limits(limits)
     }
 
-    /// Takes the limit of a figure, so that those are left that nothing was measured for.
+    /// Compares a figure with its limit, and removes the limit. The remaining limits are those without a figure.
     pub fn judge(&mut self, (name, measured): &Figure) -> (Verdict, Option<f64>) {
         let Some(limit) = self.0.remove(name) else { return (Verdict::Unlimited, None) };
         let verdict = match *measured {
-            // A figure that is no number at all is over, too.
+            // A figure that is not a number is over its limit, too.
             measured if measured.is_nan() || measured > limit => Verdict::Over,
             measured if measured < FAR_BELOW * limit => Verdict::FarBelow,
             _ => Verdict::Within,
@@ -57,7 +57,7 @@ impl Limits {
         (verdict, Some(limit))
     }
 
-    /// Limits of which no figure was judged.
+    /// The limits for which there was no figure.
     pub fn left(self) -> Vec<String> {
         self.0.into_keys().collect()
     }

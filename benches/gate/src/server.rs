@@ -1,4 +1,4 @@
-//! The servers that are counted, each as a user of waterwheel would write it.
+//! The servers whose costs are counted, each written as a user of waterwheel would write it.
 
 use std::cell::{Cell, OnceCell};
 use std::io;
@@ -16,18 +16,18 @@ thread_local! {
     static LEFT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Under the tools everything takes up to a hundred times as long. A loop that went by the system's clock would take
-/// that for slow handles, and look at the selector more often than one that is not watched.
+/// Under the tools everything takes up to a hundred times as long. With the system's clock, a loop would take its
+/// handles for slow ones, and poll the selector more often than without the tools.
 struct SlowClock(Instant);
 
 impl Clock for SlowClock {
     fn now(&self) -> Instant {
-        // A shift and not a division, which would be among the instructions that are counted.
+        // A shift rather than a division, since these instructions are counted, too.
         self.0 + Duration::from_nanos(self.0.elapsed().as_nanos() as u64 >> 10)
     }
 }
 
-/// A connection ended; the last one ends the process.
+/// Called when a connection has ended; the last one ends the process.
 fn connection_ended() {
     LEFT.set(LEFT.get() - 1);
     if LEFT.get() == 0 {
@@ -35,7 +35,7 @@ fn connection_ended() {
     }
 }
 
-/// Prints its address, and serves until so many connections have ended.
+/// Prints the address, and serves until this number of connections have ended.
 pub fn serve(kind: &str, connections: usize) {
     LEFT.set(connections);
     let clock = Rc::new(SlowClock(SystemClock.now()));
@@ -125,7 +125,7 @@ async fn readline_into(mut reader: StreamReader, writer: StreamWriter) -> io::Re
 
 /// Answers one message, and ends the connection.
 async fn once(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
-    // No other server calls this: what only one of them calls is inlined there, and counted so.
+    // No other server calls this. A function that only one server calls is inlined there, and counted as such.
     let data = reader.readexactly(MESSAGE).await?;
     writer.write(&data);
     Ok(())
@@ -144,7 +144,7 @@ impl Echo {
 
 impl Protocol for Echo {
     fn connection_made(&self, transport: Rc<dyn Transport>) {
-        let _ = self.transport.set(transport); // it comes once
+        let _ = self.transport.set(transport); // it is called once
     }
 
     fn data_received(&self, data: &[u8]) {

@@ -1,36 +1,36 @@
-//! What clients do to a server that is watched, and what one message or one connection costs it.
+//! What clients do to a watched server, and how much one message or one connection costs the server.
 //!
-//! The same is done twice, a few times and many times; the difference is what the rest cost, without the beginning
-//! and the end of the program.
+//! The traffic is run twice, with few and with many rounds. The difference is the cost of the additional rounds,
+//! without the start and the end of the program.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use crate::watched::{PATIENCE, Tool, Watched};
 
-/// Rounds of the shorter run: by then all memory is at hand.
+/// Rounds of the shorter run: by then all memory has been allocated.
 const FEW: usize = 10;
 
-/// How large a message is.
+/// The size of a message, in bytes.
 pub const MESSAGE: usize = 64;
 
 /// What clients do in each round.
 #[derive(Debug, Clone, Copy)]
 pub enum Traffic {
-    /// On each of so many connections, so many lines of 64 bytes are sent together, and echoed.
+    /// On each of `connections` connections, `depth` lines of 64 bytes are sent together and echoed.
     Echo { connections: usize, depth: usize },
-    /// So many clients connect, have one message echoed, and end.
+    /// `together` clients connect at once, have one message echoed, and end.
     Lives { together: usize, ended_by: Side },
 }
 
-/// Who ends a connection first.
+/// The side that ends a connection first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     Client,
     Server,
 }
 
-/// What a server of this kind needs for each message, or for each life of a connection.
+/// The cost to a server of this kind of each message, or of each connection from start to end.
 pub fn cost_of_each(tool: Tool, program: &str, kind: &str, traffic: Traffic, rounds: usize) -> f64 {
     let few = traffic.total(tool, program, kind, FEW);
     let many = traffic.total(tool, program, kind, FEW + rounds);
@@ -67,7 +67,7 @@ fn echo(server: &Watched, connections: usize, depth: usize, rounds: usize) {
     for _ in 0..rounds {
         let send = || streams.iter().for_each(|stream| send(stream, &batch));
         if connections == 1 {
-            // One client is never early nor late.
+            // A single client cannot arrive earlier or later than others.
             send();
         } else {
             server.while_stopped(send);
@@ -93,14 +93,14 @@ fn lives(server: &Watched, together: usize, ended_by: Side, rounds: usize) {
         for mut stream in &streams {
             assert_eq!(stream.read(&mut [0]).expect("the server ends the stream"), 0);
         }
-        // The last round ends the server, however it is ended.
+        // The last round ends the server, whichever side ends the connections.
         if ended_by == Side::Server && round + 1 < rounds {
             server.while_stopped(end);
         }
     }
 }
 
-/// Lines, each of which says which one it is.
+/// Lines, each of which contains its number.
 fn batch(depth: usize) -> Vec<u8> {
     (0..depth).flat_map(|line| format!("line {line:.<width$}\n", width = MESSAGE - 6).into_bytes()).collect()
 }

@@ -1,7 +1,7 @@
-//! A server that is watched by callgrind or strace, and what they counted.
+//! A server under callgrind or strace, and their counts.
 //!
-//! What happens at the same time must be the same on every run, else it would depend on the scheduler how much a look
-//! at the selector finds. So the server is stopped while many clients act, and then finds all of it at once.
+//! The number of events that one poll of the selector finds would normally depend on the scheduler, but it must be the
+//! same on every run. So the server is stopped while many clients act, and then finds all their events at once.
 
 use std::env::temp_dir;
 use std::fs::{self, read_to_string};
@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Under callgrind all is slow, and on a busy machine slower.
+/// Everything is slow under callgrind, and slower on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Who counts, and what.
+/// The tool that counts, and what it counts.
 #[derive(Debug, Clone, Copy)]
 pub enum Tool {
     /// Instructions in user space.
@@ -36,10 +36,10 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Starts `program`, this package's server, which ends when so many connections have ended.
+    /// Starts `program`, this package's server, which exits when this number of connections have ended.
     pub fn start(tool: Tool, program: &str, kind: &str, connections: usize) -> Watched {
         let log = temp_dir().join(format!("gate-{}.log", id()));
-        // Yesterday's log, of a process that had the same number, must not be taken for today's.
+        // An old log, of a process that had the same number, must not be mistaken for the new one.
         let _ = fs::remove_file(&log);
         let mut command = match tool {
             Tool::Callgrind => {
@@ -49,7 +49,7 @@ impl Watched {
             }
             Tool::Strace => {
                 let mut command = Command::new("strace");
-                // -D: the server is our child, as it is with valgrind. -f: threads too, of which there should be none.
+                // -D makes the server our child, as with valgrind. -f includes threads, although there should be none.
                 command.args(["-D", "-f", "-q", "-s", "0", "-o"]).arg(&log);
                 command
             }
@@ -63,7 +63,7 @@ impl Watched {
         Watched { tool, log, child, address }
     }
 
-    /// Does something while the server is stopped, so that it finds all of it at once.
+    /// Calls `act` while the server is stopped, so that the server finds all events at once.
     pub fn while_stopped<T>(&self, act: impl FnOnce() -> T) -> T {
         self.until_state("S");
         self.signal(Signal::STOP);
@@ -78,18 +78,18 @@ impl Watched {
         kill_process(process, signal).expect("the server runs");
     }
 
-    /// Waits until the kernel says one of these letters of the server: S that it sleeps, T or t that it is stopped.
+    /// Waits until the kernel reports one of these states for the server: S for sleeping, T or t for stopped.
     fn until_state(&self, letters: &str) {
         let path = format!("/proc/{}/stat", self.child.id());
         until("the server sleeps or is stopped", || {
             let stat = read_to_string(&path).expect("the server runs");
-            // The name, in parentheses, may hold spaces.
+            // The name, in parentheses, may contain spaces.
             let (_, fields) = stat.rsplit_once(") ").expect("the name is in parentheses");
             fields.starts_with(|letter| letters.contains(letter))
         });
     }
 
-    /// Waits for the server's end, and gives the tool's count.
+    /// Waits until the server exits, and returns the tool's count.
     pub fn total(mut self) -> u64 {
         let mut status = None;
         until("the server ends", || {
@@ -111,7 +111,7 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        // It has mostly ended, and the log is gone if there never was one.
+        // Usually the server has exited already. And there may be no log to remove.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = fs::remove_file(&self.log);
@@ -122,11 +122,12 @@ fn instructions(profile: &str) -> Option<u64> {
     profile.lines().find_map(|line| line.strip_prefix("totals: "))?.trim().parse().ok()
 }
 
-/// The system calls of a log that is complete.
+/// The number of system calls in a log, if it is complete.
 fn system_calls(log: &str) -> Option<u64> {
     log.lines().last()?.contains("+++ exited with 0 +++").then_some(())?;
     let calls = log.lines().map(|line| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' '));
-    // Lines that begin otherwise tell of signals and of the end. A wait that was interrupted was so by our stopping.
+    // Lines that begin otherwise report signals and the exit. A wait that was interrupted was interrupted by our
+    // stopping.
     let counts = |call: &&str| call.starts_with(|c: char| c.is_ascii_lowercase()) && !call.contains("= -1 EINTR");
     Some(calls.filter(counts).count() as u64)
 }

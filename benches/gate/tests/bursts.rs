@@ -1,4 +1,4 @@
-//! What a burst needed is given back, also when something from it lives on.
+//! The memory that a burst needed is freed, even if something from the burst lives on.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -16,22 +16,23 @@ static COUNTING: Counting = Counting;
 
 const BURST: usize = 1_000_000;
 
-/// What may stay of a burst: what is kept for the next thousand, and a pointer for each piece of a table.
+/// How many bytes may remain after a burst: memory kept for the next thousand, and a pointer for each piece of a
+/// table.
 const KEPT: usize = 1024 * 1024;
 
-/// How many bytes more than before are held after `burst`, on a loop that has run before and has this clock.
+/// How many more bytes are held after `burst` than before, on a loop with this clock that has run before.
 fn held_after(clock: Rc<dyn Clock>, burst: impl AsyncFnOnce()) -> usize {
     let mut event_loop = EventLoop::builder().clock(clock).build().expect("a loop");
     event_loop.run(async { sleep(Duration::from_millis(1)).await });
     let before = counting::live_bytes();
     event_loop.run(burst());
-    // The ready queue gives back what it needed once it has seen that little is ready.
+    // The ready queue frees its memory once it has seen that few entries are ready.
     event_loop.run(async {
         for _ in 0..8 {
             yield_now().await;
         }
     });
-    // It may be less, where something had been kept for later.
+    // It may be less, if spare memory had been kept before.
     counting::live_bytes().saturating_sub(before)
 }
 
@@ -67,7 +68,7 @@ fn a_task_that_stays_holds_none_of_a_million_others() {
 
 #[test]
 fn a_timer_that_stays_holds_none_of_a_million_others() {
-    // The first, one in the middle, the last; the others fire, or are cancelled.
+    // The one that stays is the first, one in the middle, or the last; the others fire, or are cancelled.
     for stays in [0, BURST / 2, BURST - 1] {
         for cancelled in [false, true] {
             assert_given_back(async || {
@@ -96,26 +97,26 @@ fn a_timer_that_stays_holds_none_of_a_million_others() {
 fn of_the_timers_among_a_million_that_are_cancelled_each_fires_once_and_none_early() {
     const FIRING: u32 = BURST as u32 / 5;
     let (fired, early) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
-    // By the clock of the system, which the test reads, too.
+    // With the system's clock, which the test reads as well.
     let held = held_after(Rc::new(SystemClock), async || {
         let handle = get_running_loop();
         let start = handle.time();
-        // All of this is one step, in which nothing fires.
+        // All of this is one step, so no timer fires in between.
         let mut cancelled = Vec::new();
         for number in 0..FIRING {
-            // No order: 7919 and the number of deadlines have no divisor in common.
+            // The deadlines are in no order, since 7919 and the number of deadlines have no common divisor.
             let deadline = start + Duration::from_micros(u64::from(number) * 7_919 % 500_000);
             let (fired, early) = (Rc::clone(&fired), Rc::clone(&early));
             handle.call_at(deadline, move || {
                 fired.set(fired.get() + 1);
                 early.set(early.get() + u32::from(Instant::now() < deadline));
             });
-            // Before it, at its very time, and after it.
+            // Before the deadline, exactly at it, and after it.
             for other in [Duration::ZERO, deadline - start, Duration::from_millis(250), Duration::MAX] {
                 cancelled.push(handle.call_later(other, || panic!("it was cancelled")));
             }
             cancelled.push(handle.call_at(deadline, || panic!("it was cancelled")));
-            // Some are cancelled while others are still armed, the rest when all are.
+            // Some are cancelled while others are still being armed, and the rest when all are armed.
             if number % 2 == 0 {
                 cancelled.drain(..).for_each(|timer| timer.cancel());
             }

@@ -1,4 +1,4 @@
-//! What a peer can make us hold: by sending without being read, and by not reading.
+//! How much memory a peer can make us hold, by sending without being read, and by not reading.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -13,13 +13,13 @@ static COUNTING: Counting = Counting;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// One receive brings at most so much.
+/// One receive brings at most this many bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// For what is no buffer: timers, tasks, the queue.
+/// For memory other than buffers: timers, tasks, the queue.
 const SLACK: usize = 8 * 1024;
 
-/// A peer that sends as much as it can, until it is told to go.
+/// A peer that sends as much as it can, until it is told to stop.
 fn flooding(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the server listens");
     let mut sending = stream.try_clone().expect("a descriptor is left");
@@ -68,7 +68,7 @@ fn a_writer_whose_peer_never_reads_holds_at_most_its_high_mark_and_its_largest_w
                     writer.transport().set_write_buffer_limits(Some(high), None);
                     let data = vec![b'x'; piece];
                     let before = counting::live_bytes();
-                    // The kernel takes some megabytes, then draining takes for ever.
+                    // The kernel takes some megabytes, and then draining never ends.
                     while timeout(Duration::from_millis(300), writer.write_all(&data)).await.is_ok() {}
                     let buffered = writer.transport().get_write_buffer_size();
                     let held = counting::live_bytes().saturating_sub(before);
@@ -84,7 +84,7 @@ fn a_writer_whose_peer_never_reads_holds_at_most_its_high_mark_and_its_largest_w
         });
         println!("{buffered} bytes buffered, {held} held, with a mark of {high} and pieces of {piece}");
         assert!(buffered > high && buffered <= high + piece, "{buffered} bytes with a mark of {high}");
-        // The last piece of the backlog may be all but empty, the first one all but sent.
+        // The last piece of the backlog may be almost empty, and the first one almost completely sent.
         assert!(held <= high + piece + 2 * CHUNK + SLACK, "{held} bytes with a mark of {high}");
     }
 }

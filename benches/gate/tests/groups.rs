@@ -1,4 +1,4 @@
-//! A task of a group costs what a plain task costs, and a place in the group's list.
+//! A task of a group costs as much as a plain task, plus a place in the group's list.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -9,18 +9,18 @@ use waterwheel::{EventLoop, Task, TaskGroup, spawn, yield_now};
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// As many as the loop keeps nodes for, so that the second round allocates none.
+/// The number of nodes that the loop keeps for reuse, so that the second round allocates none.
 const TASKS: usize = 1_024;
 
-/// Allocations and bytes for one task, which waits.
+/// Allocations and bytes for one waiting task.
 #[derive(Debug, PartialEq, Eq)]
 struct Cost {
     allocations: usize,
     bytes: usize,
 }
 
-/// What was allocated since `before`, once all tasks wait, by the task. The tables of the loop are there already; what is
-/// left of the remainder is the vector or the group itself.
+/// The memory that was allocated since `before` until all tasks wait, divided by the tasks. The tables of the loop
+/// exist already, so the only other allocation is the vector or the group itself.
 async fn since(before: (usize, usize)) -> Cost {
     for _ in 0..4 {
         yield_now().await;
@@ -52,7 +52,7 @@ async fn grouped() -> Cost {
     group.await.expect("nothing failed")
 }
 
-/// Of a loop that has had as many tasks before.
+/// The cost on a loop that has had as many tasks before.
 fn second<F: Future<Output = Cost>>(of: impl Fn() -> F) -> Cost {
     let mut event_loop = EventLoop::new().expect("a loop");
     event_loop.run(of());

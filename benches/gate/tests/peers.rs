@@ -1,4 +1,5 @@
-//! What single peers can make us hold that do little: nothing at all, a byte now and then, a line without an end.
+//! How much memory single, mostly idle peers can make us hold: peers that send nothing, a byte now and then, or a line
+//! without an end.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -12,13 +13,13 @@ static COUNTING: Counting = Counting;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The buffer of a stream in which a little is unread.
+/// The buffer of a stream with a few unread bytes.
 const SMALL_BUFFER: usize = 18 * 1024;
 
-/// One receive brings at most so much.
+/// One receive brings at most this many bytes.
 const CHUNK: usize = 65 * 1024;
 
-/// For what is no buffer: timers, tasks, the queue.
+/// For memory other than buffers: timers, tasks, the queue.
 const SLACK: usize = 8 * 1024;
 
 #[test]
@@ -36,7 +37,7 @@ fn a_connection_on_which_nothing_happens_holds_no_buffer() {
             }
             sleep(Duration::from_millis(5)).await;
         };
-        // What the first one needs, all share.
+        // The first peer allocates the memory that all share.
         let first = TcpStream::connect(address).expect("the server listens");
         arrived(1).await;
         let before = counting::live_bytes();
@@ -119,7 +120,7 @@ fn a_line_without_an_end_is_refused_at_the_limit_and_thrown_away() {
             measured
         });
         println!("{most} bytes held and {refused} refusals of a line without an end, with a limit of {limit}");
-        // Beside what is unread the loop keeps a small buffer for the next.
+        // In addition to the unread bytes, the loop keeps a small buffer for the next receive.
         assert!(
             refused > 10 && most <= 2 * limit + CHUNK + SMALL_BUFFER + SLACK,
             "{most} bytes with a limit of {limit}"

@@ -1,1 +1,1 @@
-//! What TLS handshakes that never end cost waterwheel: all of it is in `tests`.
+//! Counts what TLS handshakes that never end cost waterwheel. All the code is in `tests`.

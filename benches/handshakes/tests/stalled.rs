@@ -1,5 +1,5 @@
-//! Peers that begin a TLS handshake and never go on: what each makes the server hold, and that all of it is given back
-//! at the timeout. Bytes, not times: they are the same on every machine.
+//! Peers that begin a TLS handshake and never continue: how much memory each makes the server hold, and that all of it
+//! is freed at the timeout. This counts bytes rather than time, since they are the same on every machine.
 
 #[path = "../../../tests/common/certificates.rs"]
 #[expect(dead_code, reason = "no peer gets as far as to verify the server, so nobody asks for its authority")]
@@ -23,10 +23,11 @@ static COUNTING: Counting = Counting;
 
 const PEERS: usize = 300;
 
-/// The beginning of a ClientHello that goes on for 512 bytes.
+/// The beginning of a ClientHello of 512 bytes.
 const BEGINNING: &[u8] = &[22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3];
 
-/// Has so many peers stall after these bytes, and gives what each cost, and what was left of all when they were gone.
+/// Has peers stall after these bytes. Returns how many bytes each one cost, and how many were left in all when they
+/// were gone.
 async fn stall(server: &Server, clock: &Rc<Forward>, said: &[u8]) -> (usize, usize) {
     let before = counting::live_bytes();
     let mut peers = Vec::with_capacity(PEERS);
@@ -55,7 +56,8 @@ fn a_stalled_handshake_costs_little_and_gives_it_back_at_the_timeout() {
         let count = Rc::clone(&handled);
         let handler = move |_, _| count.set(count.get() + 1);
         let server = start_server(handler, "127.0.0.1:0").backlog(400).tls(tls).await.expect("a server");
-        // What grows with the number of connections, and is kept for the next ones, is there after the first time.
+        // Memory that grows with the number of connections, and is kept for reuse, has been allocated after the first
+        // time.
         for said in [&b""[..], BEGINNING] {
             stall(&server, &clock, said).await;
         }

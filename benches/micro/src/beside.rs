@@ -1,5 +1,6 @@
-//! What whole programs are made of, beside tokio's current thread: the same work on each, by turns. The table has the
-//! medians of the rounds, each for one task, tick or round trip; a ratio under 1 is ours. Words pick the lines:
+//! The parts of whole programs, compared with tokio's current-thread runtime: the same work on each, alternately. The
+//! table has the medians of the rounds, per task, tick or round trip; waterwheel is ahead where the ratio is under 1.
+//! Words select the lines:
 //!
 //!     cargo bench --manifest-path benches/micro/Cargo.toml --bench beside -- group
 
@@ -12,14 +13,14 @@ use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 21;
 
-/// How many tasks a `gather` or a group has.
+/// The number of tasks in a `gather` or a group.
 const TASKS: u32 = 1_000;
 
-/// A thousand intervals would be on the same timers; these tick a hundred times each.
+/// The number of intervals, each of which ticks a hundred times.
 const INTERVALS: u32 = 100;
 const PERIOD: Duration = Duration::from_millis(1);
 
-/// Does the work so many times, and gives the time that one took.
+/// Does the work this many times, and returns the time for one.
 type Side = fn(u32) -> f64;
 
 struct Line {
@@ -87,7 +88,7 @@ const LINES: &[Line] = &[
 ];
 
 fn main() {
-    // `cargo test` does each once, so that they keep working.
+    // `cargo test` runs each one once, so that they keep working.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let words: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     println!("| | waterwheel | tokio | ratio |\n|---|--:|--:|--:|");
@@ -107,12 +108,12 @@ fn median(of: impl Iterator<Item = f64>) -> f64 {
     sorted[sorted.len() / 2]
 }
 
-/// The nanoseconds that each took, of so many that began at `start`.
+/// The nanoseconds for each of `count`, which began at `start`.
 fn each(start: Instant, count: u32) -> f64 {
     start.elapsed().as_nanos() as f64 / f64::from(count)
 }
 
-/// The CPU time of this thread in nanoseconds, up to when it last waited.
+/// The CPU time of this thread in nanoseconds, up to its last wait.
 fn own_cpu_time() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("the kernel keeps schedstat");
     text.split_whitespace().next().and_then(|first| first.parse().ok()).expect("it begins with the time")

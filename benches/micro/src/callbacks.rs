@@ -6,7 +6,7 @@ use waterwheel::{get_running_loop, yield_now};
 
 use crate::{TIMES, event_loop};
 
-/// Scheduled together, and run in the next turn.
+/// Callbacks that are scheduled together, and run in the next turn.
 #[divan::bench]
 fn call_soon(bencher: Bencher<'_, '_>) {
     let mut event_loop = event_loop();
@@ -35,7 +35,7 @@ fn call_soon_and_cancel(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// As another thread would: through the mailbox, whose bell rings once.
+/// Scheduled as by another thread: through the mailbox, whose bell rings once.
 #[divan::bench]
 fn remote_call_soon(bencher: Bencher<'_, '_>) {
     let mut event_loop = event_loop();

@@ -1,5 +1,6 @@
-//! Whether anybody starves: a tick each 10 milliseconds and a client that asks over a socket, beside a task that writes
-//! blocks to a peer that keeps up, and beside callbacks that take 5 milliseconds each. Five seconds a line:
+//! Tests whether anything starves: a tick every 10 milliseconds, and a client that sends requests over a socket, next
+//! to a task that writes blocks to a peer that keeps up, and next to callbacks that take 5 milliseconds each. Each
+//! line takes five seconds:
 //!
 //!     cargo bench --manifest-path benches/micro/Cargo.toml --bench fairness
 
@@ -46,7 +47,7 @@ fn measure(name: &str, disturb: impl AsyncFnOnce()) {
     println!("| {name} | {ticks} | {median:.1?} | {p99:.1?} |");
 }
 
-/// How many ticks came before the next one was due.
+/// The number of ticks that came before the next one was due.
 async fn ticks() -> u32 {
     let begin = Instant::now();
     let mut in_time = 0;
@@ -67,7 +68,7 @@ async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> 
     }
 }
 
-/// A client of its own thread, which asks every other millisecond.
+/// A client on its own thread, which sends a request every other millisecond.
 fn ask(address: SocketAddr, time: Duration) -> Vec<Duration> {
     let mut stream = TcpStream::connect(address).expect("the server listens");
     stream.set_nodelay(true).expect("it can be set");

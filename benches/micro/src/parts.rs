@@ -1,5 +1,6 @@
-//! What the parts cost, each alone: tasks and wakes, callbacks, timers, the buffer of a stream reader, a transport's
-//! switches and marks, the simulation. Some seconds in all; a word picks the benches that have it in their name:
+//! The costs of single parts: tasks and wakes, callbacks, timers, the buffer of a stream reader, a transport's pauses
+//! and water marks, the simulation. All together take some seconds; a word selects the benches that contain it in
+//! their names:
 //!
 //!     cargo bench --manifest-path benches/micro/Cargo.toml --bench parts -- yield
 
@@ -16,14 +17,14 @@ use std::time::Duration;
 use divan::Divan;
 use waterwheel::EventLoop;
 
-/// How often each closure does what it measures: what a run of the loop costs by itself is nothing beside it.
+/// How often each closure repeats the measured operation, so that the cost of a run of the loop is negligible.
 const TIMES: usize = 1_000;
 
 fn main() {
     Divan::default().max_time(Duration::from_millis(300)).config_with_args().main();
 }
 
-/// A loop that has run before, so that its memory is at hand.
+/// A loop that has run before, so that its memory has been allocated.
 fn event_loop() -> EventLoop {
     let mut event_loop = EventLoop::new().expect("a loop");
     event_loop.run(async {});

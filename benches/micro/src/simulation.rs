@@ -1,4 +1,4 @@
-//! The simulation: how many events a second, with few hosts and with many.
+//! The simulation: events per second, with few hosts and with many.
 
 use std::io;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use divan::counter::ItemsCount;
 use waterwheel::sim::{Faults, Sim};
 use waterwheel::{StreamReader, StreamWriter, open_connection, sleep, start_server};
 
-/// How many lines the clients exchange with the server, all together.
+/// How many lines all clients together exchange with the server.
 const LINES: usize = 20_000;
 
 async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     waterwheel::copy(&mut reader, &writer).await.map(drop)
 }
 
-/// A server, and clients on hosts of their own, on a network that cuts what is sent into pieces and is late.
+/// A server, and clients on their own hosts, on a network that splits sent bytes into pieces and delays them.
 fn world(hosts: usize) -> Sim {
     let mut sim = Sim::new(1);
     sim.set_faults(Faults::benign());

@@ -1,4 +1,4 @@
-//! The buffer of a stream reader: fed, and read in the ways that there are.
+//! The buffer of a stream reader: it is fed, and read in each of the available ways.
 
 use divan::Bencher;
 use divan::counter::BytesCount;
@@ -8,7 +8,7 @@ use crate::{TIMES, event_loop};
 
 const MESSAGE: usize = 64;
 
-/// Feeds so many messages together and reads them one by one, for each way to read.
+/// Feeds `together` messages at once and reads them one by one with `read`.
 fn fed(bencher: Bencher<'_, '_>, together: usize, read: impl AsyncFn(&mut StreamReader, &mut Vec<u8>)) {
     let mut event_loop = event_loop();
     let line = [&[b'm'; MESSAGE - 1][..], b"\n"].concat().repeat(together);

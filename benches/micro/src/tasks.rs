@@ -11,7 +11,7 @@ use waterwheel::{Promise, Task, spawn, yield_now};
 
 use crate::{TIMES, event_loop};
 
-/// One task after the other, each awaited.
+/// Tasks that are spawned and awaited one after the other.
 #[divan::bench]
 fn spawn_and_await(bencher: Bencher<'_, '_>) {
     let mut event_loop = event_loop();
@@ -24,7 +24,7 @@ fn spawn_and_await(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// All spawned before the first is awaited.
+/// Tasks that are all spawned before the first is awaited.
 #[divan::bench(args = [100, 10_000])]
 fn many_spawns(bencher: Bencher<'_, '_>, tasks: usize) {
     let mut event_loop = event_loop();
@@ -52,7 +52,7 @@ fn spawn_and_cancel(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// So many tasks that only yield.
+/// Tasks that only yield.
 #[divan::bench(name = "yield", args = [1, 100])]
 fn yields(bencher: Bencher<'_, '_>, tasks: usize) {
     let mut event_loop = event_loop();
@@ -72,7 +72,7 @@ fn yields(bencher: Bencher<'_, '_>, tasks: usize) {
     });
 }
 
-/// Two tasks that wake each other by the wakers they were polled with, as futures of other crates do.
+/// Two tasks that wake each other with the wakers that they were polled with, as futures of other crates do.
 #[divan::bench]
 fn wake_by_waker(bencher: Bencher<'_, '_>) {
     let mut event_loop = event_loop();
@@ -117,7 +117,7 @@ fn wake_by_promise(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Whose turn it is, and who waits for it.
+/// Whose turn it is, and the waker of the side that waits for its turn.
 #[derive(Default)]
 struct Table {
     turn: Cell<usize>,
@@ -125,7 +125,7 @@ struct Table {
 }
 
 impl Table {
-    /// Waits for side `me`'s turn, and gives the turn to the other side.
+    /// Waits for the turn of side `me`, and passes the turn to the other side.
     async fn pass(&self, me: usize) {
         poll_fn(|cx| {
             if self.turn.get() == me {

@@ -1,4 +1,4 @@
-//! Timers: arming, cancelling, firing. Time jumps, so that nobody waits for it.
+//! Timers: arming, cancelling, firing. Time jumps, so nothing is spent on waiting.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use waterwheel::{EventLoop, TimerHandle, get_running_loop, sleep, spawn};
 
 use crate::{TIMES, event_loop};
 
-/// Deadlines in no order.
+/// Deadlines in pseudo-random order.
 fn delay(n: usize) -> Duration {
     Duration::from_micros((n * 7_919 % 10_007) as u64 + 1)
 }
 
-/// One at a time, beside so many others that stay armed.
+/// One timer at a time, next to others that stay armed.
 #[divan::bench(args = [0, 10_000])]
 fn arm_and_cancel(bencher: Bencher<'_, '_>, others: usize) {
     let mut event_loop = event_loop();
@@ -32,7 +32,7 @@ fn arm_and_cancel(bencher: Bencher<'_, '_>, others: usize) {
     });
 }
 
-/// All armed, then all cancelled.
+/// All timers are armed, then all are cancelled.
 #[divan::bench(args = [1_000, 100_000])]
 fn arm_many_and_cancel_all(bencher: Bencher<'_, '_>, timers: usize) {
     let mut event_loop = event_loop();
@@ -46,7 +46,7 @@ fn arm_many_and_cancel_all(bencher: Bencher<'_, '_>, timers: usize) {
     });
 }
 
-/// Callbacks at deadlines in no order, from arming to the last.
+/// Callbacks at deadlines in pseudo-random order, from arming to the last one.
 #[divan::bench(args = [1_000, 100_000])]
 fn arm_and_fire(bencher: Bencher<'_, '_>, timers: usize) {
     let mut event_loop = jumping();
@@ -61,7 +61,7 @@ fn arm_and_fire(bencher: Bencher<'_, '_>, timers: usize) {
     });
 }
 
-/// Tasks that sleep, from spawning to the last.
+/// Tasks that sleep, from spawning to the end of the last one.
 #[divan::bench]
 fn sleeping_tasks(bencher: Bencher<'_, '_>) {
     let mut event_loop = jumping();

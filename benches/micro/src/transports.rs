@@ -1,4 +1,4 @@
-//! A transport's switches and marks, on a pair of Unix sockets.
+//! A transport's pauses and water marks, on a pair of Unix sockets.
 
 use std::rc::Rc;
 
@@ -9,12 +9,12 @@ use waterwheel::{Connection, EventLoop, Transport, spawn};
 
 use crate::{TIMES, event_loop};
 
-/// Both ends, on a loop.
+/// Both ends, on one loop.
 fn pair(event_loop: &mut EventLoop) -> (Connection, Connection) {
     event_loop.run(async { socket_pair() }).expect("there are descriptors")
 }
 
-/// Reading is switched off and on again, with nothing to read.
+/// Reading is paused and resumed, with nothing to read.
 #[divan::bench]
 fn pause_and_resume_reading(bencher: Bencher<'_, '_>) {
     let mut event_loop = event_loop();
@@ -30,7 +30,7 @@ fn pause_and_resume_reading(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// A byte goes to and fro between two tasks: two sends, two receives and two looks at the selector.
+/// A byte goes back and forth between two tasks: two sends, two receives and two polls of the selector.
 #[divan::bench]
 fn round_trip(bencher: Bencher<'_, '_>) {
     const TRIPS: usize = 100;
@@ -48,7 +48,7 @@ fn round_trip(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Pieces that are each larger than the high-water mark, so that every one is waited for while the other end reads.
+/// Pieces that are each larger than the high-water mark, so the writer waits for each one while the other end reads.
 #[divan::bench(args = [4 * 1024, 64 * 1024])]
 fn over_the_high_water_mark(bencher: Bencher<'_, '_>, high: usize) {
     const TOTAL: usize = 4 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! Giving up a wait, and asking for a descriptor, beside a crowd.
+//! Giving up a wait, and waiting for a descriptor, next to many others.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -13,8 +13,8 @@ use waterwheel::{Promise, Protocol, StreamReader, get_running_loop, spawn, yield
 
 use crate::{TIMES, event_loop};
 
-/// What servers do in every connection: `select(read, stop.wait())`, of which the read ends and the wait is given up.
-/// So many others wait for the same.
+/// What servers do for every connection: `select(read, stop.wait())`, in which the read ends and the wait is given up.
+/// `others` tasks wait for the same promise.
 #[divan::bench(args = [10, 1_000, 100_000])]
 fn give_up_beside(bencher: Bencher<'_, '_>, others: usize) {
     let mut event_loop = event_loop();
@@ -50,7 +50,7 @@ fn give_up_beside(bencher: Bencher<'_, '_>, others: usize) {
     });
 }
 
-/// All give up, each alone, from arriving to leaving.
+/// Many waits begin, and each is given up separately; from the first to the last.
 #[divan::bench(args = [10, 1_000, 100_000])]
 fn arrive_and_give_up(bencher: Bencher<'_, '_>, waiters: usize) {
     let mut event_loop = event_loop();
@@ -68,7 +68,7 @@ fn arrive_and_give_up(bencher: Bencher<'_, '_>, waiters: usize) {
     });
 }
 
-/// All are woken, from arriving to the last.
+/// All tasks begin to wait and are woken together; from the first wait to the last wake.
 #[divan::bench(args = [10, 1_000, 100_000])]
 fn wake_all(bencher: Bencher<'_, '_>, waiters: usize) {
     let mut event_loop = event_loop();
@@ -89,14 +89,14 @@ fn wake_all(bencher: Bencher<'_, '_>, waiters: usize) {
     });
 }
 
-/// A protocol that hears nothing.
+/// A protocol that ignores all calls.
 #[derive(Debug)]
 struct Idle;
 
 impl Protocol for Idle {}
 
-/// Waiting for a descriptor of the user's own that is ready, beside so many idle connections: each wait watches it, asks
-/// who has it, and takes it out. What the system calls cost is the same in each.
+/// Waiting for a user's own descriptor that is ready, next to idle connections: each wait watches the descriptor,
+/// looks up its owner, and unwatches it. The cost of the system calls does not depend on the number of connections.
 #[divan::bench(args = [10, 1_000, 8_000])]
 fn readable_beside(bencher: Bencher<'_, '_>, connections: usize) {
     let mut event_loop = event_loop();

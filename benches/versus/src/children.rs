@@ -1,4 +1,4 @@
-//! Child processes: on a core of their own, each with a deadline, and ended with their parent.
+//! Child processes: each has its own core and a deadline, and ends with its parent.
 
 use std::env;
 use std::io::{BufRead, BufReader, Read};
@@ -11,18 +11,18 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Where servers and measurements of tasks run.
+/// The core for servers and for measurements of tasks.
 pub(crate) const MEASURED_CORE: usize = 0;
-/// Where the load is made.
+/// The core for the load.
 pub(crate) const LOAD_CORE: usize = 1;
 
-/// For a child that was told to end.
+/// How long a child may take to end when it is told to.
 const ENDING: Duration = Duration::from_secs(30);
 
-/// What was measured, or why it could not be.
+/// A measurement, or the reason why there is none.
 pub(crate) type Outcome<T> = Result<T, String>;
 
-/// A child that is ended when this is dropped.
+/// A child process, which is killed when this is dropped.
 pub(crate) struct Running {
     child: Child,
     lines: Receiver<String>,
@@ -30,7 +30,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts a child on `core`, if this machine has so many.
+    /// Starts a child on `core`, if this machine has that core.
     pub(crate) fn start(command: Command, core: usize) -> Outcome<Running> {
         on_core(core, || Running::start_anywhere(command))
     }
@@ -51,7 +51,7 @@ impl Running {
         });
         let complaints = Some(spawn(move || {
             let mut text = Vec::new();
-            // What was read before an error is told all the same.
+            // On an error, the text that was read before it is still reported.
             let _ = BufReader::new(errors).take(1 << 20).read_to_end(&mut text);
             String::from_utf8_lossy(&text).into_owned()
         }));
@@ -75,7 +75,7 @@ impl Running {
         }
     }
 
-    /// All that the child prints until it ends by itself.
+    /// All lines that the child prints until it ends by itself.
     pub(crate) fn output(mut self, deadline: Duration) -> Outcome<Vec<String>> {
         let end = Instant::now() + deadline;
         let mut output = Vec::new();
@@ -90,14 +90,14 @@ impl Running {
         }
     }
 
-    /// Tells the child to end, and waits until it has: valgrind and strace write what they counted at their end.
+    /// Tells the child to end, and waits until it has ended, since valgrind and strace write their counts at the end.
     pub(crate) fn end(mut self) -> Outcome<()> {
         let process = Pid::from_raw(self.child.id() as i32).expect("a child has an id");
         kill_process(process, Signal::TERM).map_err(|_| self.why_it_ended())?;
         self.wait(ENDING).map(drop).ok_or_else(|| "it does not end".to_owned())
     }
 
-    /// Whether it ended well, if it ended in time.
+    /// Whether the child succeeded, if it ended in time.
     fn wait(&mut self, deadline: Duration) -> Option<bool> {
         let end = Instant::now() + deadline;
         loop {
@@ -132,24 +132,24 @@ pub(crate) fn own(arguments: &[&str]) -> Command {
     wrapped(&[], arguments)
 }
 
-/// As [`own`], run by another program such as valgrind.
+/// Like [`own`], but run by another program such as valgrind.
 pub(crate) fn wrapped(wrapper: &[&str], arguments: &[&str]) -> Command {
-    // Not its path: who builds anew during a run would have the rest of the run measure something else.
+    // Not the program's path: after a rebuild during a run, the rest of the run would measure another program.
     let this = format!("/proc/{}/exe", process::id());
     let mut words = wrapper.iter().copied().chain([this.as_str()]);
     let mut command = Command::new(words.next().expect("there is at least this program"));
-    // What a child complains of last is told in the report: that is to be why, not where.
+    // The report quotes the last line of a child's error output, which should be the reason and not a backtrace.
     command.args(words).args(arguments).env("RUST_BACKTRACE", "0");
     command
 }
 
-/// Does `start` on `core`: a child inherits the cores of the thread that starts it.
+/// Calls `start` on `core`, since a child inherits the cores of the thread that starts it.
 fn on_core<T>(core: usize, start: impl FnOnce() -> T) -> T {
     let usual = sched_getaffinity(None).expect("a thread's cores are known");
     if pinning() {
         let mut only = CpuSet::new();
         only.set(core);
-        // Where cores cannot be chosen the figures are noisier, and the report says nothing of cores.
+        // If cores cannot be chosen, the figures are noisier, and the report does not mention cores.
         let _ = sched_setaffinity(None, &only);
     }
     let started = start();
@@ -161,7 +161,7 @@ pub(crate) fn pinning() -> bool {
     available_parallelism().map_or(1, usize::from) > LOAD_CORE
 }
 
-/// Whether this process is the load, and was given a core where nothing else of a run is.
+/// Whether this process is the load, and has a core that no other process of the run uses.
 pub(crate) fn has_load_core() -> bool {
     let cores = sched_getaffinity(None).expect("a thread's cores are known");
     cores.count() == 1 && cores.is_set(LOAD_CORE)
@@ -172,11 +172,11 @@ pub(crate) fn is_installed(program: &str) -> bool {
     env::split_paths(&path).any(|directory| Path::new(&directory).join(program).exists())
 }
 
-/// Lets this process, and its children, have as many descriptors as the kernel allows; tells how many.
+/// Lets this process and its children have as many descriptors as the kernel allows. Returns that number.
 pub(crate) fn raise_descriptor_limit() -> u64 {
     const WANTED: u64 = 65_536;
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Who may do so raises the hard limit too.
+    // A privileged process raises the hard limit, too.
     let raised = Rlimit { current: Some(WANTED), maximum: Some(WANTED) };
     if maximum.is_some_and(|maximum| maximum < WANTED) && setrlimit(Resource::Nofile, raised).is_ok() {
         return WANTED;
@@ -191,8 +191,8 @@ pub(crate) fn cpu_time(process: u32) -> u64 {
     threads(process).iter().map(|(on_core, _)| on_core).sum()
 }
 
-/// How long a process that could run had no core, in nanoseconds. One with several threads waits for its own, which says
-/// nothing of others: that is zero.
+/// How long a runnable process waited for a core, in nanoseconds. Zero for a process with several threads, since they
+/// may wait for each other, which says nothing about other programs.
 pub(crate) fn waiting_time(process: u32) -> u64 {
     match threads(process)[..] {
         [(_, waiting)] => waiting,
@@ -205,7 +205,7 @@ pub(crate) fn own_cpu_time() -> u64 {
     schedstat(Path::new("/proc/thread-self")).0
 }
 
-/// How long each thread of a process had a core, and waited for one.
+/// For each thread of a process, how long it ran, and how long it waited for a core.
 fn threads(process: u32) -> Vec<(u64, u64)> {
     let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("the process runs");
     threads.flatten().map(|thread| schedstat(&thread.path())).collect()

@@ -1,4 +1,5 @@
-//! hyper on waterwheel beside hyper on other runtimes: one service for all, and a load that checks every answer.
+//! hyper on waterwheel compared with hyper on other runtimes: one service for all, and a load that checks every
+//! answer.
 
 pub(crate) mod load;
 mod streams;
@@ -19,7 +20,7 @@ use hyper::{Request, Response};
 
 use crate::wire::{MEBIBYTE, text};
 
-/// Which version of HTTP a server speaks. With version 2 a client has to know that it does.
+/// The version of HTTP that a server speaks. A client must know in advance that it is version 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {
     One,
@@ -43,7 +44,7 @@ pub(crate) fn serve(peer: &str, version: &str) {
     }
 }
 
-/// What can be asked for, and how many bytes it has.
+/// A resource that clients can request, and its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Page {
     Small,
@@ -72,7 +73,7 @@ impl Page {
     }
 }
 
-/// What every server does with a request.
+/// How every server answers a request.
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let page = match request.uri().path() {
         "/middle" => Page::Middle,

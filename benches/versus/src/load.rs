@@ -17,25 +17,25 @@ use crate::children::{LOAD_CORE, Outcome, Running, cpu_time, own, waiting_time};
 use crate::number;
 use crate::wire::App;
 
-/// What to send, and for how long.
+/// What the load sends, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
-    /// Whose CPU time is measured.
+    /// The process whose CPU time is measured.
     pub(crate) server: u32,
     pub(crate) app: App,
     pub(crate) style: Style,
     pub(crate) connections: usize,
-    /// Of a message, in bytes, where the application leaves it open.
+    /// The size of a message in bytes, if the application does not determine it.
     pub(crate) size: usize,
-    /// How many messages are sent before the first answer is waited for.
+    /// The number of messages that are sent before the first answer is awaited.
     pub(crate) depth: usize,
     pub(crate) until: Until,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// Connections stay.
+    /// Connections are kept.
     Keep,
     /// A connection for each message.
     Churn,
@@ -44,12 +44,12 @@ pub(crate) enum Style {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Until {
     Milliseconds(u64),
-    /// So many batches on each connection.
+    /// This number of batches on each connection.
     Batches(u64),
 }
 
 impl Until {
-    /// Does the work again and again until then. Returns how often, and how long that took.
+    /// Repeats the work until then. Returns the number of repetitions, and the time that they took.
     pub(crate) fn repeat(self, mut work: impl FnMut()) -> (u64, Duration) {
         let start = Instant::now();
         let mut times = 0;
@@ -67,20 +67,20 @@ impl Until {
     }
 }
 
-/// What a load found.
+/// The results of a load.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Found {
     pub(crate) messages: f64,
     pub(crate) nanoseconds: f64,
-    /// Of the server's CPU time.
+    /// The server's CPU time.
     pub(crate) cpu: f64,
-    /// Nanoseconds from a batch's sending to its last answer: the slowest of a hundred.
+    /// Nanoseconds from sending a batch to its last answer: the 99th percentile.
     pub(crate) slowest: f64,
-    /// Nanoseconds for which server or load waited for a core that another program had.
+    /// Nanoseconds for which the server or the load waited for a core that another program was using.
     pub(crate) disturbed: f64,
 }
 
-/// The share of a measurement's time for which another program may have had a core that was wanted.
+/// The share of a measurement's time for which other programs may have used a core that the server or the load needed.
 const MOST_DISTURBED: f64 = 0.05;
 
 impl Found {
@@ -89,7 +89,7 @@ impl Found {
     }
 }
 
-/// What a load took, before it is summed up.
+/// The raw measurements of a load.
 #[derive(Default)]
 struct Taken {
     time: Duration,
@@ -130,7 +130,7 @@ impl Plan {
         }
     }
 
-    /// Makes the load in a process of its own.
+    /// Runs the load in its own process.
     pub(crate) fn run(&self) -> Outcome<Found> {
         let arguments = self.arguments();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -147,7 +147,7 @@ impl Plan {
     }
 }
 
-/// Makes the load in this process, and prints what it found.
+/// Runs the load in this process, and prints the results.
 pub(crate) fn run(plan: &Plan) {
     let warm_up = match plan.until {
         Until::Milliseconds(_) => Until::Milliseconds(50),
@@ -169,8 +169,8 @@ pub(crate) fn run(plan: &Plan) {
     println!("{messages} {} {cpu} {slowest} {disturbed}", time.as_nanos());
 }
 
-/// Opens a connection. There are fewer ports than connections one may want, so every ten thousand have an address of
-/// the loopback net to themselves.
+/// Opens a connection. There may be more connections than ports, so every ten thousand connections have their own
+/// address of the loopback network.
 pub(crate) fn connect(address: SocketAddr, index: usize) -> TcpStream {
     let from = Ipv4Addr::new(127, 0, 0, 1 + (index / 10_000) as u8);
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
@@ -184,9 +184,9 @@ pub(crate) fn connect(address: SocketAddr, index: usize) -> TcpStream {
     socket.into()
 }
 
-/// Has a socket send by the plainest algorithm there is. Others, such as BBR, cost more for each message, and set bulk
-/// data a pace by what they believe of a network that is not there.
+/// Makes a socket use the simplest congestion control. Others, such as BBR, cost more for each message, and pace bulk
+/// data by their estimate of a network that does not exist here.
 fn light(socket: impl AsFd) {
-    // Every Linux has it; without it the load is a little slower.
+    // Every Linux has Reno. If setting it fails, the load is only a little slower.
     let _ = set_tcp_congestion(socket, "reno");
 }

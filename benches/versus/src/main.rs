@@ -1,7 +1,7 @@
-//! waterwheel beside its peers, in one run: see README.md.
+//! Compares waterwheel with its peers in one run: see README.md.
 //!
-//! The program is its own child: the server under test, the load and each measurement of tasks and timers run in
-//! processes of their own, on different cores, so that nothing disturbs what is measured.
+//! The program starts itself as a child: the server under test, the load and each measurement of tasks and timers run
+//! in separate processes, on different cores, so that nothing disturbs the measurement.
 
 mod children;
 mod http;
@@ -37,7 +37,7 @@ usage: versus [--quick] [--peers NAME,...] [--rounds N] [--out DIRECTORY] [PART 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    // A child ends with its parent, whatever happens to that.
+    // A child ends with its parent, however the parent ends.
     let first = words.first().copied().unwrap_or_default();
     if ["serve", "load", "hold", "task", "tls-serve", "tls-load", "http-serve", "http-load"].contains(&first) {
         set_parent_process_death_signal(Some(Signal::KILL)).expect("Linux has it");
@@ -74,13 +74,13 @@ fn bench(words: &[&str]) -> ExitCode {
     let mut report = Report::default();
     for part in PARTS.iter().filter(|part| parts.is_empty() || parts.contains(&part.name)) {
         let start = Instant::now();
-        // What breaks in one part is told in the report, and the others go on.
+        // The report says that a part failed, and the other parts go on.
         let broken = catch_unwind(AssertUnwindSafe(|| (part.run)(&effort, &mut report)));
         if broken.is_err() {
             report.absent(part.name, "the rest", "all", "the part broke off; the error output says why".to_owned());
         }
         report.finished(part.name, start.elapsed().as_secs(), effort.repeated.take(), effort.disturbed.take());
-        // After each part: a run that is ended early leaves what it found.
+        // The report is written after each part, so a run that ends early leaves its results.
         if let Err(error) = report.write(&directory, command.trim_end_matches([' ', '-'])) {
             eprintln!("{} cannot be written: {error}", directory.display());
             return ExitCode::FAILURE;
@@ -90,10 +90,10 @@ fn bench(words: &[&str]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What the command line asks for.
+/// The parsed command line.
 struct Asked<'a> {
     effort: Effort,
-    /// None named means all.
+    /// Empty means all parts.
     parts: Vec<&'a str>,
     directory: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! What can be measured, part by part. Each part adds its figures to the report.
+//! The parts that can be measured. Each part adds its figures to the report.
 
 mod counts;
 mod footprint;
@@ -28,23 +28,23 @@ pub(crate) struct Part {
     pub(crate) run: fn(&Effort, &mut Report),
 }
 
-/// How long a run may take, and who takes part.
+/// How long a run may take, and which peers take part.
 pub(crate) struct Effort {
     pub(crate) quick: bool,
     pub(crate) rounds: usize,
-    /// Of one measurement over a socket, in milliseconds.
+    /// The duration of one measurement over a socket, in milliseconds.
     pub(crate) window: u64,
     pub(crate) peers: Vec<&'static Peer>,
-    /// How many measurements of a part were done again, since another program had disturbed them, and how many of those
-    /// that count are disturbed all the same.
+    /// How many measurements of a part were repeated because another program had disturbed them, and how many of the
+    /// final ones are still disturbed.
     pub(crate) repeated: Cell<usize>,
     pub(crate) disturbed: Cell<usize>,
 }
 
-/// In a part. Where so much is disturbed, doing it again is of no use.
+/// The most repetitions in a part. If more measurements are disturbed, repeating them does not help.
 const MOST_REPEATED: usize = 100;
 
-/// In the order in which they run and are shown.
+/// All parts, in the order in which they run and are shown.
 pub(crate) const PARTS: &[Part] = &[
     net::PART,
     counts::PART,
@@ -69,20 +69,20 @@ impl Effort {
         }
     }
 
-    /// waterwheel and tokio, and epoll beside them.
+    /// waterwheel, tokio and epoll.
     pub(crate) fn quick() -> Effort {
         let peers = EVERY_ROUND.iter().map(|name| Peer::of(name)).collect();
         Effort { quick: true, rounds: 5, window: 100, peers, repeated: Cell::new(0), disturbed: Cell::new(0) }
     }
 
-    /// Whether a disturbed measurement is to be done again; counts that it is.
+    /// Whether to repeat a disturbed measurement, which is then counted.
     fn may_repeat(&self) -> bool {
         let may = self.repeated.get() < MOST_REPEATED;
         self.repeated.set(self.repeated.get() + usize::from(may));
         may
     }
 
-    /// Those who can be measured and have a server for `app`.
+    /// The peers that can be measured and have a server for `app`.
     fn candidates(&self, app: App) -> Vec<&'static str> {
         let able = self.peers.iter().filter(|peer| peer.serves(app) && missing(peer).is_none());
         able.map(|peer| peer.name).collect()

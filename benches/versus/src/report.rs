@@ -1,4 +1,4 @@
-//! The figures: collected round by round, compared within a round, and printed in several ways.
+//! The figures: collected round by round, compared within a round, and printed in several formats.
 
 mod json;
 mod losses;
@@ -17,21 +17,21 @@ use crate::servers::{BASELINE, EVERY_ROUND};
 use metric::{Better, Metric};
 use ratio::{Ratio, quantile};
 
-/// All that a run found.
+/// All results of a run.
 #[derive(Default)]
 pub(crate) struct Report {
     series: Vec<Series>,
     absences: Vec<Absence>,
     /// Which parts were run, and for how many seconds.
     parts: Vec<(&'static str, u64)>,
-    /// How many measurements were done again, and how many count though another program disturbed them.
+    /// How many measurements were repeated, and how many count although another program disturbed them.
     repeated: usize,
     disturbed: usize,
-    /// How many measurements there were, so that each has a place in the order of all.
+    /// The number of measurements so far, which gives each measurement its place in the order.
     turns: usize,
 }
 
-/// One figure of one candidate, once for each round that it took part in.
+/// One figure of one candidate, with a value for each round that the candidate took part in.
 struct Series {
     part: &'static str,
     scenario: String,
@@ -42,12 +42,12 @@ struct Series {
 
 #[derive(Debug, Clone, Copy)]
 struct Figure {
-    /// When it was taken: its place among all measurements.
+    /// Its place in the order of all measurements.
     turn: usize,
     value: f64,
 }
 
-/// What was not measured, and why.
+/// Something that was not measured, and the reason.
 struct Absence {
     part: &'static str,
     scenario: String,
@@ -55,12 +55,12 @@ struct Absence {
     why: String,
 }
 
-/// What one measurement found.
+/// The figures of one measurement.
 pub(crate) type Figures = Vec<(Metric, f64)>;
 
 impl Report {
-    /// Measures the candidates by turns, in an order that goes round, so that nobody always comes after the same one.
-    /// One that fails is left out from then on, and the report says so.
+    /// Measures the candidates one after the other, in an order that rotates, so that no candidate always follows the
+    /// same one. A candidate that fails is left out from then on, and the report says so.
     pub(crate) fn measure(
         &mut self,
         part: &'static str,
@@ -91,7 +91,7 @@ impl Report {
                 }
             }
         }
-        // The order of the tables is that of the candidates, whoever began.
+        // Tables are in the order of the candidates, whichever one was measured first.
         let place = |series: &Series| candidates.iter().position(|who| *who == series.who);
         self.series[known..].sort_by_key(place);
         self.print_progress(part, scenario);
@@ -109,13 +109,13 @@ impl Report {
         }
     }
 
-    /// Notes that something was not measured, and says it at once.
+    /// Records that something was not measured, and prints it at once.
     pub(crate) fn absent(&mut self, part: &'static str, scenario: &str, who: &str, why: String) {
         eprintln!("NOT MEASURED: {who}, {scenario} ({part}): {why}");
         self.absences.push(Absence { part, scenario: scenario.to_owned(), who: who.to_owned(), why });
     }
 
-    /// Notes that a part was run.
+    /// Records that a part was run.
     pub(crate) fn finished(&mut self, part: &'static str, seconds: u64, repeated: usize, disturbed: usize) {
         println!("-- {part}: {seconds} s, {repeated} measured again, {disturbed} disturbed all the same\n");
         self.parts.push((part, seconds));
@@ -146,12 +146,12 @@ impl Report {
         self.series.iter().find(same)
     }
 
-    /// How a figure compares to that of `who`.
+    /// How a figure compares with that of `who`.
     fn ratio(&self, series: &Series, who: &str) -> Option<Ratio> {
         Some(Ratio::new(&series.rounds, &self.other(series, who)?.rounds))
     }
 
-    /// Writes everything below a directory: a Markdown file, and plots and JSON beside it.
+    /// Writes everything into a directory: a Markdown file, plots and JSON.
     pub(crate) fn write(&self, directory: &Path, command: &str) -> io::Result<()> {
         let results = directory.join("results");
         std::fs::create_dir_all(&results)?;
@@ -161,8 +161,9 @@ impl Report {
     }
 }
 
-/// Whether it is somebody's turn in a round. Whoever is neither ours nor what we are compared to is there for the order
-/// of magnitude, and takes part in every third round: so the others have three times as many, closer together.
+/// Whether a peer takes part in a round. Peers that are neither ours nor those that we are mainly compared with only
+/// show the order of magnitude, and take part in every third round. So the others have three times as many
+/// measurements, closer together.
 fn takes_part(who: &str, round: usize) -> bool {
     EVERY_ROUND.contains(&who) || round % 3 == 0
 }
@@ -181,7 +182,7 @@ fn is_ours(who: &str) -> bool {
     who.starts_with("waterwheel")
 }
 
-/// The values once each, in the order in which they come first.
+/// Each value once, in the order of first appearance.
 fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut found = Vec::new();
     for value in values {
@@ -196,7 +197,7 @@ fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 mod tests {
     use super::*;
 
-    /// A report of one scenario, with one figure for each round of each candidate.
+    /// A report with one scenario, and one figure for each round of each candidate.
     fn report(metric: Metric, figures: &[(&str, &[f64])]) -> Report {
         let mut report = Report::default();
         let rounds = figures[0].1.len();

@@ -1,4 +1,4 @@
-//! The servers under test, each as a user of its library would write it.
+//! The servers under test, each written as a user of its library would write it.
 //!
 //! A server is a process: it prints its address, and serves until it is told to end.
 
@@ -30,16 +30,16 @@ pub(crate) struct Peer {
 }
 
 pub(crate) enum Runs {
-    /// In a process of this program.
+    /// The server runs in a process of this program.
     Here(fn(App)),
-    /// In a Python process: with which loop, and in which style.
+    /// The server runs in a Python process, with this loop, in this style.
     Python(&'static str, &'static str),
-    /// Not in this build: the feature that it needs. With all features that is nobody.
+    /// The peer is not in this build, since it needs this feature. Unused if all features are on.
     #[allow(dead_code)]
     Without(&'static str),
 }
 
-/// A peer that is only there with a feature of this package.
+/// A peer that needs a feature of this package.
 macro_rules! optional {
     ($feature:literal, $serve:path) => {{
         #[cfg(feature = $feature)]
@@ -50,12 +50,12 @@ macro_rules! optional {
     }};
 }
 
-/// What all others are compared to.
+/// The peer with which all others are compared.
 pub(crate) const BASELINE: &str = "tokio";
-/// What nobody can do without the kernel's help.
+/// Bare epoll, the lower bound that the kernel sets.
 pub(crate) const FLOOR: &str = "epoll";
 
-/// Who is measured in every round: those whose differences are small, and matter here.
+/// The peers that are measured in every round: those whose differences are small, and matter here.
 pub(crate) const EVERY_ROUND: &[&str] =
     &[BASELINE, "tokio-newcomer", "waterwheel", "waterwheel-newcomer", "waterwheel-protocol", FLOOR];
 
@@ -143,7 +143,7 @@ pub(crate) fn serve(peer: &str, app: App) {
     }
 }
 
-/// Where a library takes a listener from outside, it gets this one.
+/// The listener for libraries that accept an existing one.
 fn listener() -> TcpListener {
     let address: SocketAddr = ([127, 0, 0, 1], 0).into();
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
@@ -152,7 +152,7 @@ fn listener() -> TcpListener {
     socket.into()
 }
 
-/// Tells the parent process where this server is.
+/// Tells the parent process the address of this server.
 fn announce<E: Debug>(address: Result<SocketAddr, E>) {
     println!("{}", address.expect("a listener has an address"));
 }

@@ -1,4 +1,4 @@
-//! A server that is measured, as a process.
+//! A server under measurement, as a process.
 
 use std::env;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use crate::children::{MEASURED_CORE, Outcome, Running, wrapped};
 use crate::servers::{Peer, Runs};
 use crate::wire::App;
 
-/// A Python process under strace or callgrind needs its time.
+/// A Python process starts slowly under strace or callgrind.
 const STARTING: Duration = Duration::from_secs(30);
 
 pub(crate) struct Subject {
@@ -19,7 +19,7 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// Starts a server, if need be under a program that watches it.
+    /// Starts a server, optionally under a program that watches it.
     pub(crate) fn start(peer: &Peer, app: App, wrapper: &[&str]) -> Outcome<Subject> {
         let mut process = Running::start(command(peer, app, wrapper)?, MEASURED_CORE)?;
         let line = process.line(STARTING)?;
@@ -31,7 +31,7 @@ impl Subject {
         self.process.id()
     }
 
-    /// Tells it to end, and waits until it has.
+    /// Tells the server to end, and waits until it has ended.
     pub(crate) fn end(self) -> Outcome<()> {
         self.process.end()
     }
@@ -50,7 +50,7 @@ fn command(peer: &Peer, app: App, wrapper: &[&str]) -> Outcome<Command> {
     Ok(command)
 }
 
-/// Why a peer cannot be measured here, if it cannot.
+/// The reason why a peer cannot be measured here, if there is one.
 pub(crate) fn missing(peer: &Peer) -> Option<String> {
     match peer.runs {
         Runs::Here(_) => None,
@@ -68,7 +68,7 @@ pub(crate) fn python_version(runtime: &str) -> Outcome<String> {
     }
 }
 
-/// The interpreter itself, rather than a script that looks for it: `VERSUS_PYTHON` chooses another one.
+/// The path of the interpreter itself, rather than of a wrapper script. `VERSUS_PYTHON` chooses another interpreter.
 fn interpreter() -> Outcome<String> {
     static INTERPRETER: OnceLock<Outcome<String>> = OnceLock::new();
     INTERPRETER.get_or_init(|| python("import sys; print(sys.executable)")).clone()

@@ -1,4 +1,4 @@
-//! The same programs on both runtimes. What differs between them is the macro's few names.
+//! The same programs on both runtimes. Only the few names that the macro takes differ.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -34,7 +34,7 @@ pub(crate) const BENCHES: &[&str] = &[
     START_AND_STOP,
 ];
 
-/// Nanoseconds for one.
+/// Runs a bench, and returns the nanoseconds for one operation.
 pub(crate) fn run(runtime: &str, bench: &str) -> f64 {
     match runtime {
         "waterwheel" if bench == START_AND_STOP => starts_and_stops(|| waterwheel::run(async {})),
@@ -45,10 +45,10 @@ pub(crate) fn run(runtime: &str, bench: &str) -> f64 {
         }),
         _ => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            // Both runtimes get tasks that may hold an `Rc`.
+            // On both runtimes, these tasks may hold an `Rc`.
             let local = tokio::task::LocalSet::new();
             match bench {
-                // Where nothing needs an `Rc`, tokio need not pay for it.
+                // The other benches need no `Rc`, so tokio does not pay for a `LocalSet`.
                 "wake round trip" => runtime.block_on(local.run_until(on_tokio::run(bench))),
                 _ => runtime.block_on(on_tokio::run(bench)),
             }
@@ -65,12 +65,12 @@ fn starts_and_stops(start_and_stop: impl Fn()) -> f64 {
     each(start, COUNT)
 }
 
-/// The time of each, of `count`.
+/// The time for each of `count`.
 fn each(start: Instant, count: u32) -> f64 {
     start.elapsed().as_nanos() as f64 / f64::from(count)
 }
 
-/// Two tasks that wake each other through std's wakers, as any hand-written future does.
+/// Two tasks that wake each other with std's wakers, as any hand-written future does.
 #[derive(Default)]
 struct PingPong {
     turn: Cell<usize>,
@@ -78,7 +78,7 @@ struct PingPong {
 }
 
 impl PingPong {
-    /// Waits for side `me`'s turn, and gives the turn to the other side.
+    /// Waits for the turn of side `me`, and passes the turn to the other side.
     async fn pass(&self, me: usize) {
         poll_fn(|cx| {
             if self.turn.get() == me {
@@ -96,7 +96,7 @@ impl PingPong {
     }
 }
 
-/// Runs a future for one poll, which arms its timer.
+/// Polls a future once, which arms its timer.
 async fn poll_once(mut future: Pin<&mut impl Future<Output = ()>>) {
     poll_fn(|cx| {
         assert!(future.as_mut().poll(cx).is_pending());
@@ -151,7 +151,7 @@ macro_rules! programs {
                 each(start, count * times)
             }
 
-            /// One task alone has tokio ask epoll in every turn; among a hundred that is spread.
+            /// With a single task, tokio polls epoll in every turn; with a hundred tasks, that cost is shared.
             async fn yields(tasks: u32) -> f64 {
                 const COUNT: u32 = 1_000_000;
                 let start = Instant::now();
@@ -215,7 +215,7 @@ macro_rules! programs {
                 each(start, COUNT)
             }
 
-            /// So many timers at once, with deadlines in no order.
+            /// `count` timers at once, with deadlines in pseudo-random order.
             async fn cancelled_timers(count: u32, times: u32) -> f64 {
                 let start = Instant::now();
                 for _ in 0..times {
@@ -230,7 +230,7 @@ macro_rules! programs {
                 each(start, count * times)
             }
 
-            /// Tasks that each sleep for 1 to 10 ms. Waiting is not counted, so this is CPU time, spawning included.
+            /// Tasks that each sleep for 1 to 10 ms. This is CPU time, including spawning, so waiting is not counted.
             async fn fired_timers(count: u32, times: u32) -> f64 {
                 let start = own_cpu_time();
                 for _ in 0..times {

@@ -1,5 +1,5 @@
-//! waterwheel's TLS and tokio-rustls, and a load on blocking sockets: all three on one rustls with ring, with TLS 1.3
-//! and without resumption, with an ECDSA P-256 certificate made for one server.
+//! waterwheel's TLS, tokio-rustls, and a load on blocking sockets. All three use the same rustls with ring, TLS 1.3
+//! without resumption, and an ECDSA P-256 certificate that is made for each server.
 
 pub(crate) mod load;
 mod with_tokio;
@@ -29,13 +29,13 @@ pub(crate) fn serve(peer: &str, app: &str) {
     }
 }
 
-/// How many bytes a bulk server is to take, and how many to give.
+/// How many bytes a bulk server must receive, and how many it must send.
 fn amounts(header: &[u8]) -> (usize, usize) {
     let amount = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().expect("eight bytes")) as usize;
     (amount(&header[..8]), amount(&header[8..]))
 }
 
-/// A server's configuration, and its certificate in hexadecimal digits for whoever connects.
+/// A server's configuration, and its certificate in hexadecimal digits for the clients.
 fn server() -> (Arc<ServerConfig>, String) {
     let key = KeyPair::generate().expect("keys can be made");
     let certificate = CertificateParams::new(vec![NAME.to_owned()]).expect("the name is good");
@@ -48,7 +48,7 @@ fn server() -> (Arc<ServerConfig>, String) {
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
         .expect("certificate and key belong together");
-    // Nobody resumes here, so nobody is given the means.
+    // No client resumes a session here, so no tickets are sent.
     config.send_tls13_tickets = 0;
     (Arc::new(config), digits)
 }

@@ -1,21 +1,21 @@
-//! What goes over the wire: the applications, and the bytes that both sides agree on.
+//! The wire formats: the applications, and the bytes that both sides agree on.
 
 use std::sync::LazyLock;
 
-/// What a server does with a connection.
+/// What a server does on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum App {
-    /// Every byte comes back.
+    /// Every byte is echoed.
     Echo,
-    /// Every line comes back, as a line: the server has to find its end.
+    /// Every line is echoed as a line, so the server must find its end.
     Lines,
     /// A fixed answer to each request, on a connection that is kept alive.
     Http,
     /// Redis's protocol: `PONG` for each `PING`.
     Resp,
-    /// One byte comes back for each mebibyte.
+    /// One byte is the answer to each mebibyte.
     Discard,
-    /// A mebibyte comes back for each byte.
+    /// A mebibyte is the answer to each byte.
     Source,
 }
 
@@ -38,7 +38,7 @@ impl App {
         *found.unwrap_or_else(|| panic!("no such application: {name}"))
     }
 
-    /// How much a server receives at once, where it has a buffer of its own.
+    /// The buffer size of a server that has its own buffer.
     pub(crate) fn buffer_size(self) -> usize {
         if self == App::Discard { 64 * 1024 } else { 16 * 1024 }
     }
@@ -46,10 +46,11 @@ impl App {
 
 pub(crate) const MEBIBYTE: usize = 1024 * 1024;
 
-/// What the server of [`App::Source`] sends for each byte, and the client of [`App::Discard`] for each answer.
+/// The bytes that the server of [`App::Source`] sends for each byte, and the client of [`App::Discard`] for each
+/// answer.
 pub(crate) static BULK: LazyLock<Vec<u8>> = LazyLock::new(|| text(MEBIBYTE, MEBIBYTE));
 
-/// What the server of [`App::Discard`] answers.
+/// The answer of [`App::Discard`].
 pub(crate) const RECEIVED: u8 = b'.';
 
 pub(crate) const HTTP_REQUEST: &[u8] =
@@ -60,7 +61,8 @@ pub(crate) const HTTP_ANSWER: &[u8] =
 pub(crate) const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 pub(crate) const PONG: &[u8] = b"+PONG\r\n";
 
-/// `len` printable bytes that hardly repeat, every `size`-th of them a newline. All programs make the same ones.
+/// `len` printable bytes that hardly repeat, in which every `size`-th byte is a newline. All programs generate the
+/// same bytes.
 pub(crate) fn text(len: usize, size: usize) -> Vec<u8> {
     let mut seed = 0x9e37_79b9_u32;
     (0..len)

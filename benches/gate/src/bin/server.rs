@@ -1,6 +1,6 @@
-//! One of waterwheel's servers, in a process of its own to be counted: `server KIND CONNECTIONS`.
+//! One of waterwheel's servers, in its own process so that its costs can be counted: `server KIND CONNECTIONS`.
 //!
-//! It prints its address, and ends when so many connections have ended.
+//! It prints its address, and exits when `CONNECTIONS` connections have ended.
 
 use std::env::args;
 

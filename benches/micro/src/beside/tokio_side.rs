@@ -1,4 +1,4 @@
-//! On tokio's runtime of one thread.
+//! The work on tokio's current-thread runtime.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -72,7 +72,7 @@ pub(crate) fn yielding_join_set(times: u32) -> f64 {
     })
 }
 
-/// Tasks that may hold an `Rc`, as all of ours may.
+/// With tasks that may hold an `Rc`, as all of ours may.
 pub(crate) fn local_join_set(times: u32) -> f64 {
     let local = async || {
         let start = Instant::now();

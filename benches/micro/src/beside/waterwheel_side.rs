@@ -1,4 +1,4 @@
-//! On waterwheel.
+//! The work on waterwheel.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -9,7 +9,7 @@ use waterwheel::{EventLoop, TaskGroup, create_subprocess_exec, gather, interval,
 
 use crate::{INTERVALS, PERIOD, TASKS, each, own_cpu_time};
 
-/// On a loop that has run before, as one of a program that has started has.
+/// Runs `main` on a loop that has run before, like the loop of a program that has started up.
 fn warm<T>(main: impl AsyncFn() -> T) -> T {
     let mut event_loop = EventLoop::new().expect("a loop");
     event_loop.run(main());
@@ -89,7 +89,7 @@ pub(crate) fn many_to_threads(times: u32) -> f64 {
     })
 }
 
-/// Each tick of these was due before it is waited for.
+/// Each of these ticks is due before it is awaited.
 pub(crate) fn late_ticks(times: u32) -> f64 {
     warm(async || {
         let mut ticks = interval(Duration::from_nanos(1));

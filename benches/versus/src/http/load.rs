@@ -1,7 +1,7 @@
-//! The load of HTTP: a client on sockets of std that compares every answer with what it has to be.
+//! The HTTP load: a client on std's sockets that compares every answer with the expected one.
 //!
-//! Each connection sends a batch in one call, then all are waited for. Where the load has a core to itself it asks the
-//! kernel again and again instead of sleeping, so that no server has to wake it.
+//! Each connection sends a batch in one call, then the load waits for all answers. If the load has its own core, it
+//! polls the kernel without sleeping, so that no server has to wake it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,17 +15,17 @@ use crate::children::{LOAD_CORE, Outcome, Running, cpu_time, has_load_core, own,
 use crate::load::{Until, connect as connect_from};
 use crate::number;
 
-/// No server may be silent for longer.
+/// The longest time for which a server may be silent.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What each connection asks for in a batch.
+/// The requests of each connection in a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// HTTP/1.1: so many requests are sent before the first answer is waited for.
+    /// HTTP/1.1: the number of requests that are sent before the first answer is awaited.
     Requests(Page, usize),
-    /// HTTP/2: so many streams at once.
+    /// HTTP/2: the number of concurrent streams.
     Streams(usize),
-    /// HTTP/1.1: one small answer on each connection; then they stay, until this process is ended.
+    /// HTTP/1.1: one small answer on each connection; then the connections stay open until this process is killed.
     Hold,
 }
 
@@ -40,7 +40,7 @@ const WORKS: &[(&str, Work)] = &[
 
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
-    /// Whose CPU time is measured.
+    /// The process whose CPU time is measured.
     pub(crate) server: u32,
     pub(crate) work: &'static str,
     pub(crate) connections: usize,
@@ -48,7 +48,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Starts the load in a process of its own.
+    /// Starts the load in its own process.
     pub(crate) fn start(&self) -> Outcome<Running> {
         let (kind, amount) = match self.until {
             Until::Milliseconds(amount) => ("milliseconds", amount),
@@ -74,7 +74,7 @@ impl Plan {
     }
 }
 
-/// How many requests a batch of all connections is.
+/// The number of requests in a batch of all connections.
 pub(crate) fn requests(work: &str, connections: usize) -> u64 {
     let each = match named(work).1 {
         Work::Requests(_, depth) => depth,
@@ -88,13 +88,13 @@ fn named(name: &str) -> (&'static str, Work) {
     *WORKS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no such work: {name}"))
 }
 
-/// One connection: sends a batch, and takes what answers it.
+/// One connection, which sends a batch and receives the answers.
 pub(super) trait Batches {
     fn send(&mut self);
     fn receive(&mut self, buffer: &mut [u8]);
 }
 
-/// Prints how many requests were answered, in how many nanoseconds, and for how many of the server's CPU.
+/// Prints the number of answered requests, the nanoseconds that they took, and the nanoseconds of server CPU time.
 pub(crate) fn run(plan: &Plan) {
     raise_descriptor_limit();
     let work = named(plan.work).1;
@@ -114,7 +114,7 @@ pub(crate) fn run(plan: &Plan) {
             connection.receive(&mut buffer);
         }
         println!("held");
-        // The parent ends this process much sooner; were the parent gone, nobody else would.
+        // The parent kills this process much earlier. This limit is for the case that the parent has died.
         std::thread::sleep(Duration::from_secs(120));
         return;
     }
@@ -162,9 +162,9 @@ struct Requests {
     batch: Vec<u8>,
     depth: usize,
     body: &'static [u8],
-    /// What is there of the head of the answer that comes next.
+    /// The received part of the next answer's head.
     head: Vec<u8>,
-    /// How much of its body has come, once its head has.
+    /// How many bytes of its body have arrived, once the head is complete.
     position: Option<usize>,
 }
 
@@ -177,7 +177,7 @@ impl Requests {
         Requests { socket, batch, depth, body: page.body(), head: Vec::new(), position: None }
     }
 
-    /// Compares what came with what has to come. Returns how many answers are whole with it.
+    /// Compares received bytes with the expected ones. Returns the number of answers that they complete.
     fn check(&mut self, mut data: &[u8]) -> usize {
         let mut whole = 0;
         while !data.is_empty() {

@@ -1,5 +1,5 @@
-//! The load of HTTP/2, with prior knowledge: frames that are put together by hand, so that it costs less than any
-//! server, and answers whose frames are looked at one by one.
+//! The HTTP/2 load, with prior knowledge: requests are hand-made frames, so that the load costs less than any server,
+//! and the frames of the answers are checked one by one.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -19,10 +19,10 @@ const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 
-/// Of DATA and HEADERS.
+/// A flag of DATA and HEADERS.
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
-/// Of SETTINGS and PING.
+/// A flag of SETTINGS and PING.
 const ACK: u8 = 1;
 
 /// A connection of HTTP/2.
@@ -33,9 +33,9 @@ pub(super) struct Streams {
     body: &'static [u8],
     /// The first stream of the next batch.
     next: u32,
-    /// For each stream of a batch, how much of its body has come; `None` once it has ended.
+    /// For each stream of a batch, how many bytes of its body have arrived; `None` once it has ended.
     open: Vec<Option<usize>>,
-    /// What is there of frames that are not whole.
+    /// Bytes of an incomplete frame.
     received: Vec<u8>,
     outgoing: Vec<u8>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Streams {
 impl Streams {
     pub(super) fn new(socket: TcpStream, streams: usize) -> Streams {
         let mut outgoing = PREFACE.to_vec();
-        // So large a window, for a stream and for all, that the load never has to open it.
+        // The windows of the streams and of the connection are so large that the load never has to extend them.
         let initial_window = [&[0, 4], &MOST_WINDOW.to_be_bytes()[..]].concat();
         frame(&mut outgoing, SETTINGS, 0, 0, &initial_window);
         frame(&mut outgoing, WINDOW_UPDATE, 0, 0, &(MOST_WINDOW - FIRST_WINDOW).to_be_bytes());
@@ -59,7 +59,7 @@ impl Streams {
         }
     }
 
-    /// Takes one frame. Returns whether a stream ended with it.
+    /// Handles one frame. Returns whether it ended a stream.
     fn take(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
         match kind {
             HEADERS => {
@@ -92,7 +92,7 @@ impl Streams {
         }
     }
 
-    /// What is known of a stream of this batch.
+    /// The state of a stream of this batch.
     fn stream(&mut self, stream: u32) -> &mut Option<usize> {
         let first = self.next - 2 * self.open.len() as u32;
         let place = stream.checked_sub(first).expect("a stream of this batch") / 2;
@@ -137,10 +137,10 @@ fn frame(to: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
     to.extend_from_slice(payload);
 }
 
-/// A header block that leaves the table of the connection as it is.
+/// A header block that does not change the dynamic table of the connection.
 fn request(path: &str) -> Vec<u8> {
-    // `:method: GET` and `:scheme: http` are in the table that both sides know, at 2 and 6; `:authority` is the first
-    // name there, and `:path` the fourth.
+    // In the static table, `:method: GET` has index 2, `:scheme: http` index 6, the name `:authority` index 1, and the
+    // name `:path` index 4.
     let mut block = vec![0x82, 0x86];
     for (name, value) in [(1, "localhost"), (4, path)] {
         block.extend_from_slice(&[name, value.len() as u8]);
@@ -149,7 +149,7 @@ fn request(path: &str) -> Vec<u8> {
     block
 }
 
-/// The first field of an answer. A table may be given another size before it.
+/// The first field of an answer, after any updates of the table's size.
 fn status(block: &[u8]) -> u8 {
     const SIZE: u8 = 0x20;
     let field = block.iter().find(|byte| **byte & 0xe0 != SIZE);

@@ -1,4 +1,4 @@
-//! hyper on monoio, by monoio-compat.
+//! hyper on monoio, with monoio-compat.
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -32,7 +32,7 @@ async fn serve(version: Version) {
 async fn handle(stream: TcpStream, version: Version) {
     let io = MonoioIo::new(stream.into_poll_io().expect("a connection that is polled"));
     let service = service_fn(answer);
-    // A client that goes away is no fault of the server.
+    // A client that disconnects is not an error of the server.
     let _ = match version {
         Version::One => http1::Builder::new().timer(MonoioTimer).serve_connection(io, service).await,
         Version::Two => http2::Builder::new(MonoioExecutor).timer(MonoioTimer).serve_connection(io, service).await,

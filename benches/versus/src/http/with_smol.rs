@@ -1,4 +1,4 @@
-//! hyper on smol, by smol-hyper.
+//! hyper on smol, with smol-hyper.
 
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use smol_hyper::rt::{FuturesIo, SmolTimer};
 
 use super::{Version, answer};
 
-/// smol-hyper's own executor asks for tasks that are `Send`.
+/// Needed because smol-hyper's own executor requires tasks that are `Send`.
 #[derive(Clone)]
 struct Local(Rc<LocalExecutor<'static>>);
 
@@ -39,7 +39,7 @@ pub(super) fn serve(version: Version) {
 
 async fn handle(stream: TcpStream, version: Version, tasks: Local) {
     let (io, service) = (FuturesIo::new(stream), service_fn(answer));
-    // A client that goes away is no fault of the server.
+    // A client that disconnects is not an error of the server.
     let _ = match version {
         Version::One => http1::Builder::new().timer(SmolTimer::new()).serve_connection(io, service).await,
         Version::Two => http2::Builder::new(tasks).timer(SmolTimer::new()).serve_connection(io, service).await,

@@ -1,4 +1,4 @@
-//! hyper on tokio's current-thread runtime, by hyper-util.
+//! hyper on tokio's current-thread runtime, with hyper-util.
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -8,12 +8,12 @@ use tokio::task::{LocalSet, spawn_local};
 
 use super::{Version, answer};
 
-/// A task for each connection by `spawn`.
+/// Starts a task for each connection with `spawn`.
 pub(super) fn spawned(version: Version) {
     run(accept(version, |connection| drop(tokio::spawn(connection))));
 }
 
-/// A task for each connection by `spawn_local`, so that it may hold what is not `Send`.
+/// Starts a task for each connection with `spawn_local`, so that it may hold values that are not `Send`.
 pub(super) fn spawned_locally(version: Version) {
     run(LocalSet::new().run_until(accept(version, |connection| drop(spawn_local(connection)))));
 }
@@ -34,7 +34,7 @@ async fn accept(version: Version, spawn: impl Fn(std::pin::Pin<Box<dyn Future<Ou
 
 async fn serve(stream: TcpStream, version: Version) {
     let (io, service) = (TokioIo::new(stream), service_fn(answer));
-    // A client that goes away is no fault of the server.
+    // A client that disconnects is not an error of the server.
     let _ = match version {
         Version::One => http1::Builder::new().timer(TokioTimer::new()).serve_connection(io, service).await,
         Version::Two => {

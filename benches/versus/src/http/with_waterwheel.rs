@@ -20,7 +20,7 @@ pub(super) fn serve(version: Version) {
 
 async fn one(reader: StreamReader, writer: StreamWriter) {
     let connection = Connection::from((reader, writer));
-    // A client that goes away is no fault of the server.
+    // A client that disconnects is not an error of the server.
     let _ = http1::Builder::new().timer(LoopTimer).serve_connection(connection, service_fn(answer)).await;
 }
 

@@ -1,4 +1,4 @@
-//! Connections that do not stay: each is opened, has one message echoed, and is closed.
+//! Short connections: each is opened, has one message echoed, and is closed.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ struct Visit {
     began: Instant,
 }
 
-/// Keeps so many connections on their way at any time, until it is time.
+/// Keeps the planned number of connections in progress at all times, until the end.
 pub(super) fn run(plan: &Plan, until: Until) -> Taken {
     let message = text(plan.size, plan.size);
     let mut watch = Watch::new();
@@ -41,7 +41,7 @@ pub(super) fn run(plan: &Plan, until: Until) -> Taken {
         let now = watch.next(&mut events);
         for event in &events {
             let place = event.token().0;
-            // An event of a connection that was closed meanwhile, in the same batch.
+            // This is an event of a connection that was closed earlier in the same batch.
             let Some(visit) = &mut visits[place] else { continue };
             if !visit.advance(&message, &mut scratch) {
                 continue;
@@ -70,12 +70,12 @@ impl Visit {
         Visit { stream, sent: false, received: 0, began }
     }
 
-    /// True when the message came back.
+    /// Returns true when the message has come back.
     fn advance(&mut self, message: &[u8], scratch: &mut [u8]) -> bool {
         if !self.sent {
             match self.stream.write(message) {
                 Ok(n) => assert_eq!(n, message.len(), "a new connection takes a small message"),
-                // It is not established yet.
+                // The connection is not established yet.
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => return false,
                 Err(error) => panic!("sending: {error}"),
             }

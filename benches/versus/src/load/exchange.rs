@@ -1,4 +1,4 @@
-//! Connections that stay: each sends a batch of requests, waits until all are answered, and sends the next.
+//! Lasting connections: each sends a batch of requests, waits until all are answered, and sends the next batch.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::messages::Messages;
 use super::watch::Watch;
 use super::{Plan, Taken, Until, connect};
 
-/// All connections of a load, open until this is dropped.
+/// All connections of a load, which stay open until this is dropped.
 pub(super) struct Exchange {
     watch: Watch,
     messages: Messages,
@@ -20,7 +20,7 @@ pub(super) struct Exchange {
 
 struct Connection {
     stream: TcpStream,
-    /// Bytes sent and received, in all.
+    /// The total numbers of bytes sent and received.
     sent: usize,
     received: usize,
     batches: u64,
@@ -40,7 +40,7 @@ impl Exchange {
         Exchange { watch, messages, connections, scratch: vec![0; 256 * 1024] }
     }
 
-    /// Works on all connections until it is time.
+    /// Works on all connections until the end.
     pub(super) fn run(&mut self, until: Until) -> Taken {
         let mut events = Events::with_capacity(1024);
         let mut taken = Taken::default();
@@ -85,17 +85,17 @@ impl Exchange {
 impl Connection {
     fn begin(&mut self, messages: &Messages) {
         self.began = Instant::now();
-        // Both are at the end of a batch here, so this sends the beginning of the next.
+        // Sending and receiving are both at the end of a batch here, so this sends the beginning of the next batch.
         self.send_until(messages, self.sent + messages.requests.batch);
     }
 
-    /// Whether a batch is under way.
+    /// Whether a batch is in progress.
     fn is_waiting(&self, messages: &Messages) -> bool {
         let complete = self.received / messages.answers.batch;
         self.sent > complete * messages.requests.batch
     }
 
-    /// Sends what is left of the batch, as far as the kernel takes it.
+    /// Sends as much of the rest of the batch as the kernel takes.
     fn send(&mut self, messages: &Messages) {
         self.send_until(messages, (self.received / messages.answers.batch + 1) * messages.requests.batch);
     }
@@ -110,7 +110,7 @@ impl Connection {
         }
     }
 
-    /// Receives and checks; true when the batch is complete.
+    /// Receives and checks bytes. Returns true when the batch is complete.
     fn receive(&mut self, messages: &Messages, scratch: &mut [u8]) -> bool {
         let batch = messages.answers.batch;
         let end = (self.received / batch + 1) * batch;

@@ -1,16 +1,16 @@
-//! What the load sends, and what it must get back, byte for byte.
+//! The bytes that the load sends, and the exact bytes that it must get back.
 
 use crate::wire::{App, BULK, HTTP_ANSWER, HTTP_REQUEST, MEBIBYTE, PING, PONG, RECEIVED, text};
 
-/// The requests of a connection, and the answers to them.
+/// The requests of a connection, and their answers.
 pub(super) struct Messages {
     pub(super) requests: Stream,
     pub(super) answers: Stream,
 }
 
-/// An endless stream of bytes that repeats after a while.
+/// An endless stream of bytes that repeats in cycles.
 pub(super) struct Stream {
-    /// A cycle, and its beginning once more, so that any part of a batch is one slice.
+    /// A cycle followed by its beginning, so that any part of a batch is one slice.
     bytes: Vec<u8>,
     cycle: usize,
     /// The length of a batch.
@@ -18,7 +18,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// `message`, `depth` of which are a batch, cut out of a text of one or several messages.
+    /// A stream of the messages in `text`, each `message` bytes long, with `depth` messages in a batch.
     fn new(mut text: Vec<u8>, message: usize, depth: usize) -> Stream {
         let cycle = text.len();
         let batch = message * depth;
@@ -28,16 +28,16 @@ impl Stream {
         Stream { bytes: text, cycle, batch }
     }
 
-    /// `len` bytes from a place on, at most a batch.
+    /// `len` bytes from a position on, at most a batch.
     pub(super) fn at(&self, place: usize, len: usize) -> &[u8] {
         &self.bytes[place % self.cycle..][..len]
     }
 }
 
 impl Messages {
-    /// `size` is that of a message of the applications that echo.
+    /// `size` is the size of a message, for the applications that echo.
     pub(super) fn new(app: App, size: usize, depth: usize) -> Messages {
-        // Messages differ, so that one that gets lost, or comes twice, is found.
+        // Messages differ, so that a lost or duplicated one is noticed.
         let echoed = || Stream::new(text(size * (64 * 1024 / size).max(7), size), size, depth);
         let fixed = |message: &[u8]| Stream::new(message.to_vec(), message.len(), depth);
         let (requests, answers) = match app {

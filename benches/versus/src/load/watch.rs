@@ -1,4 +1,4 @@
-//! Waiting for the kernel to say which connections go on.
+//! Waiting for the kernel to report the connections that are ready.
 
 use std::time::{Duration, Instant};
 
@@ -7,14 +7,14 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::children::has_load_core;
 
-/// No server may be silent for longer.
+/// The longest time for which a server may be silent.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An edge-triggered selector. It looks again and again instead of sleeping: a load that sleeps has to be woken by what
-/// the server sends, which costs the server more than the message does, and differs from one time to the next.
+/// An edge-triggered selector that polls without sleeping. A sleeping load would have to be woken by the server's
+/// sends, which costs the server more than the message itself, and varies from time to time.
 pub(super) struct Watch {
     poll: Poll,
-    /// A look waits so long for an event: not at all where the load has a core to itself.
+    /// How long a poll waits for an event: not at all if the load has its own core.
     wait: Duration,
 }
 
@@ -29,7 +29,7 @@ impl Watch {
         self.poll.registry().register(source, Token(place), interest).expect("epoll takes it");
     }
 
-    /// Brings events, and the time at which they were seen.
+    /// Waits for events, and returns the time at which they were seen.
     pub(super) fn next(&mut self, events: &mut Events) -> Instant {
         let mut asked = None;
         loop {

@@ -1,7 +1,7 @@
-//! What repeats to about one in a hundred, where times differ by a tenth: the server's instructions in user space,
-//! its allocations and its system calls, per message.
+//! Counts that repeat to about 1 %, whereas times differ by 10 %: the server's user-space instructions, allocations
+//! and system calls per message.
 //!
-//! The same server is counted twice, with few and with many messages; the difference is what messages cost.
+//! The same server is counted twice, with few and with many messages; the difference is the cost of the messages.
 
 use std::env::temp_dir;
 use std::fs::read_to_string;
@@ -27,7 +27,7 @@ pub(super) const PART: Part = Part {
     run,
 };
 
-/// A scenario, and how many batches on each connection make the difference.
+/// A scenario, and the number of additional batches on each connection.
 const SCENARIOS: &[(Scenario, u64)] = &[
     (Scenario::new("echo c50 64 B", App::Echo, 50, 64, 1), 60),
     (Scenario::new("echo c1 64 B", App::Echo, 1, 64, 1), 500),
@@ -37,7 +37,7 @@ const SCENARIOS: &[(Scenario, u64)] = &[
     (Scenario::churn("churn c20", 20), 30),
 ];
 
-/// Batches before counting is worth its while.
+/// The number of batches in the shorter run.
 const FEW: u64 = 4;
 
 fn run(effort: &Effort, report: &mut Report) {
@@ -58,7 +58,7 @@ fn run(effort: &Effort, report: &mut Report) {
                 let few = profile(scenario, peer, FEW)?;
                 let many = profile(scenario, peer, FEW + batches)?;
                 figures.push((INSTRUCTIONS, (many.instructions - few.instructions) / messages));
-                // Beyond two digits it is chance which run a buffer had to grow in.
+                // Beyond two digits, chance decides in which run a buffer had to grow.
                 let allocations = (many.allocations - few.allocations).max(0.0) / messages;
                 figures.push((ALLOCATIONS, (allocations * 100.0).round() / 100.0));
             }
@@ -76,13 +76,13 @@ fn is_countable(peer: &Peer) -> bool {
     !peer.is_python() && !["monoio-uring", "compio", "glommio"].contains(&peer.name)
 }
 
-/// A scenario whose server is watched by another program, which writes to a file at its end.
+/// Runs a scenario with a server under another program, which writes its counts to a file at the end.
 fn watched(scenario: &Scenario, peer: &Peer, batches: u64, wrapper: &[&str], file: &Path) -> Outcome<String> {
     let subject = Subject::start(peer, scenario.app, wrapper)?;
     scenario.load(&subject, Until::Batches(batches))?;
     subject.end()?;
     let text = read_to_string(file).map_err(|error| format!("nothing was counted: {error}"));
-    // A file that nobody can delete is no reason to stop.
+    // A file that cannot be deleted is no reason to stop.
     let _ = std::fs::remove_file(file);
     text
 }
@@ -96,7 +96,7 @@ pub(super) struct Profile {
     pub(super) allocations: f64,
 }
 
-/// Counts all that a server does from its start to its end.
+/// Counts everything that a server does from its start to its end.
 pub(super) fn profile(scenario: &Scenario, peer: &Peer, batches: u64) -> Outcome<Profile> {
     let file = temporary("callgrind");
     let output = format!("--callgrind-out-file={}", file.display());
@@ -106,10 +106,10 @@ pub(super) fn profile(scenario: &Scenario, peer: &Peer, batches: u64) -> Outcome
     Ok(Profile { instructions, allocations: allocations(&text) })
 }
 
-/// How often memory was asked for, according to a profile of callgrind's.
+/// The number of allocations in a profile of callgrind's.
 pub(super) fn allocations(profile: &str) -> f64 {
     const ALLOCATING: &[&str] = &["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"];
-    // A function is named where it comes first, `cfn=(12) malloc`, and is `cfn=(12)` from then on.
+    // A function is named at its first appearance, as `cfn=(12) malloc`, and is `cfn=(12)` from then on.
     let mut ids = Vec::new();
     let mut called = false;
     let mut count = 0.0;
@@ -128,11 +128,11 @@ pub(super) fn allocations(profile: &str) -> f64 {
     count
 }
 
-/// All system calls of a server, of all its threads.
+/// The system calls of all threads of a server.
 fn system_calls(scenario: &Scenario, peer: &Peer, batches: u64) -> Outcome<f64> {
     let file = temporary("strace");
     let output = file.display().to_string();
-    // Unless told otherwise, strace does not let itself be ended when it writes to a file.
+    // By default strace ignores signals while it writes to a file; -I2 lets it be stopped.
     let wrapper = ["strace", "-I2", "-f", "-c", "-U", "calls,name", "-o", &output, "--"];
     let text = watched(scenario, peer, batches, &wrapper, &file)?;
     let total = text.lines().find(|line| line.trim_end().ends_with("total")).ok_or("strace gives no total")?;

@@ -1,4 +1,4 @@
-//! What a program takes on with a library: how long it builds, how many crates, and how large it gets.
+//! What a library adds to a program: build time, crates and size.
 
 use std::fs;
 use std::path::Path;
@@ -38,7 +38,7 @@ fn build(who: &str, profile: &str) -> Outcome<Figures> {
     let built = prepare(&directory, who, profile)
         .map_err(|error| format!("the package is not written: {error}"))
         .and_then(|()| cargo(&directory));
-    // A directory that nobody can delete is no reason to stop.
+    // A directory that cannot be deleted is no reason to stop.
     let _ = fs::remove_dir_all(&directory);
     built
 }
@@ -58,20 +58,21 @@ fn prepare(directory: &Path, who: &str, profile: &str) -> std::io::Result<()> {
         "waterwheel" => include_str!("../../footprint/waterwheel.rs"),
         _ => include_str!("../../footprint/tokio.rs"),
     };
-    // What an ended run left behind would make this one too fast.
+    // The leftovers of an earlier run would make this one too fast.
     let _ = fs::remove_dir_all(directory);
     fs::create_dir_all(directory.join("src"))?;
     fs::write(directory.join("Cargo.toml"), manifest)?;
     fs::write(directory.join("src/main.rs"), program)?;
-    // The same versions as everywhere in this bench.
+    // The same versions as in the rest of this bench.
     fs::write(directory.join("Cargo.lock"), include_str!("../../Cargo.lock"))
 }
 
 fn cargo(directory: &Path) -> Outcome<Figures> {
-    // What is not on this machine yet is downloaded before the time runs.
+    // Missing crates are downloaded before the time starts.
     shell(directory, "cargo fetch")?;
     let start = Instant::now();
-    // Cargo tells on its error output what it compiles. The last that `times` prints is the CPU time of children.
+    // Cargo lists the crates that it compiles on its error output. The last line of `times` is the CPU time of
+    // children.
     let output = shell(directory, "cargo build --release --offline --target-dir target 2>&1 && times")?;
     let time = start.elapsed().as_secs_f64();
     let crates = output.iter().filter(|line| line.trim_start().starts_with("Compiling")).count();
@@ -79,11 +80,11 @@ fn cargo(directory: &Path) -> Outcome<Figures> {
     let last = output.last().cloned().unwrap_or_default();
     let size = program.map_err(|_| last.clone())?.len();
     let cpu = last.split_whitespace().map(seconds).sum::<Option<f64>>().ok_or(last)?;
-    // The program itself is one of those that were compiled.
+    // The program itself is one of the compiled crates.
     Ok(vec![(BUILD, time), (BUILD_CPU, cpu), (CRATES, crates as f64 - 1.0), (SIZE, size as f64 / 1024.0)])
 }
 
-/// What a command prints that is run in a directory.
+/// Runs a command in a directory, and returns its output.
 fn shell(directory: &Path, line: &str) -> Outcome<Vec<String>> {
     let mut command = Command::new("sh");
     command.args(["-c", line]).current_dir(directory);

@@ -26,9 +26,9 @@ const SCENARIOS: &[(Scenario, u64)] = &[
 const PEERS: &[&str] = &["tokio", "waterwheel", "waterwheel-protocol", "epoll"];
 
 fn run(effort: &Effort, report: &mut Report) {
-    // Ten thousand messages are one round of the connections: less time would measure the way into it.
+    // Ten thousand messages are one round of the connections: a shorter time would measure only the start.
     let window = effort.window.max(400);
-    // Ten thousand connections take their time to be opened.
+    // Opening ten thousand connections takes time.
     let rounds = effort.rounds.min(5);
     for (scenario, _) in SCENARIOS {
         report.measure(PART.name, scenario.name, rounds, PEERS, |peer| {

@@ -1,4 +1,4 @@
-//! hyper on waterwheel beside hyper on other runtimes.
+//! hyper on waterwheel compared with hyper on other runtimes.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ struct Scenario {
     version: &'static str,
     work: &'static str,
     connections: usize,
-    /// How many batches make the difference where something is counted.
+    /// The number of additional batches, for counts.
     batches: u64,
 }
 
@@ -44,7 +44,7 @@ const SCENARIOS: &[Scenario] = &[
 const IDLE_CONNECTIONS: Scenario =
     Scenario { name: "9,900 idle connections", version: "1", work: "hold", connections: 9_900, batches: 0 };
 
-/// An answer each, under load.
+/// How long one measurement may take.
 const DEADLINE: Duration = Duration::from_secs(240);
 
 const CANDIDATES: &[&str] = &["tokio", "tokio-local", "waterwheel", "smol", "monoio-epoll", "monoio-uring"];
@@ -70,7 +70,7 @@ fn run(effort: &Effort, report: &mut Report) {
 }
 
 impl Scenario {
-    /// Starts a server, if need be under a program that watches it, and says what load to put on it.
+    /// Starts a server, optionally under a program that watches it, and returns the load for it.
     fn start(&self, peer: &str, wrapper: &[&str], until: Until) -> Outcome<(Running, Plan)> {
         let mut server = Running::start(wrapped(wrapper, &["http-serve", peer, self.version]), MEASURED_CORE)?;
         let line = server.line(DEADLINE)?;

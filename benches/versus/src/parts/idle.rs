@@ -1,4 +1,4 @@
-//! What a server needs while nothing happens: memory for each connection, memory at all, and threads.
+//! The needs of an idle server: memory for each connection, memory in total, and threads.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -39,7 +39,8 @@ fn measure(peer: &str, size: usize) -> Outcome<Figures> {
         holder.line(Duration::from_secs(60))?;
         Ok::<Running, String>(holder)
     };
-    // The first connection pays for what all share: buffers, and the parts of the program that it is the first to use.
+    // The first connection allocates the memory that all share: buffers, and pages of the program that it is the first
+    // to use.
     let _first = hold(1)?;
     let before = status(subject.id(), "VmRSS:")?;
     let _others = hold(CONNECTIONS)?;
@@ -47,7 +48,7 @@ fn measure(peer: &str, size: usize) -> Outcome<Figures> {
     Ok(vec![(IDLE, bytes), (RESIDENT, at_start), (THREADS, status(subject.id(), "Threads:")?)])
 }
 
-/// Opens connections, has one message echoed on each, says so, and holds them until this process is ended.
+/// Opens connections, has one message echoed on each, reports this, and holds them until this process is killed.
 pub(crate) fn hold(address: SocketAddr, connections: usize, size: usize) {
     let message = text(size, size);
     let mut echo = vec![0; size];
@@ -61,11 +62,11 @@ pub(crate) fn hold(address: SocketAddr, connections: usize, size: usize) {
         held.push(stream);
     }
     println!("held");
-    // The parent ends this process much sooner; were the parent gone, nobody else would.
+    // The parent kills this process much earlier. This limit is for the case that the parent has died.
     std::thread::sleep(Duration::from_secs(120));
 }
 
-/// A number that the kernel keeps of a process.
+/// A number that the kernel keeps about a process.
 pub(super) fn status(process: u32, name: &str) -> Outcome<f64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).map_err(|_| "the server ended")?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("the kernel does not say")?;

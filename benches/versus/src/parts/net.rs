@@ -1,4 +1,4 @@
-//! Servers over loopback TCP: messages per second, CPU time of the server per message, and how long an answer takes.
+//! Servers over loopback TCP: messages per second, server CPU time per message, and response time.
 
 use super::scenario::Scenario;
 use super::{Effort, Part};

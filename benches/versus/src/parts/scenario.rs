@@ -1,4 +1,4 @@
-//! What a server is asked to do.
+//! The work that a server gets.
 
 use super::Effort;
 use crate::children::Outcome;
@@ -7,7 +7,7 @@ use crate::servers::Peer;
 use crate::subject::Subject;
 use crate::wire::App;
 
-/// How often a disturbed measurement is made at most.
+/// How often a measurement is made at most, if it is disturbed.
 const TRIES: usize = 3;
 
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,7 @@ impl Scenario {
         Scenario { name, app: App::Echo, style: Style::Churn, connections, size: 64, depth: 1 }
     }
 
-    /// Has a server that runs already do it.
+    /// Runs the scenario on a running server.
     pub(super) fn load(&self, subject: &Subject, until: Until) -> Outcome<Found> {
         let Scenario { app, style, connections, size, depth, .. } = *self;
         let plan = Plan { address: subject.address, server: subject.id(), app, style, connections, size, depth, until };
@@ -40,7 +40,8 @@ impl Scenario {
         found
     }
 
-    /// Starts a server for it alone. What another program disturbed is measured again, and the least disturbed counts.
+    /// Runs the scenario on a new server. If another program disturbed the measurement, it is repeated, and the least
+    /// disturbed one counts.
     pub(super) fn measure(&self, effort: &Effort, peer: &str, window: u64) -> Outcome<Found> {
         let once = || {
             let subject = Subject::start(Peer::of(peer), self.app, &[])?;

@@ -1,4 +1,4 @@
-//! TLS beside tokio-rustls: time, the server's CPU, what is counted, and the memory of idle connections.
+//! TLS compared with tokio-rustls: time, the server's CPU time, counts, and the memory of idle connections.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ struct Scenario {
     app: &'static str,
     work: Work,
     connections: usize,
-    /// How many batches make the difference where something is counted.
+    /// The number of additional batches, for counts.
     batches: u64,
 }
 
@@ -41,7 +41,7 @@ const SCENARIOS: &[Scenario] = &[
 const IDLE_CONNECTIONS: Scenario =
     Scenario { name: "9,900 idle connections", app: "echo", work: Work::Hold, connections: 9_900, batches: 0 };
 
-/// A handshake each, under load.
+/// How long one measurement may take.
 const DEADLINE: Duration = Duration::from_secs(240);
 
 fn run(effort: &Effort, report: &mut Report) {
@@ -63,7 +63,7 @@ fn run(effort: &Effort, report: &mut Report) {
 }
 
 impl Scenario {
-    /// Starts a server, if need be under a program that watches it, and says what load to put on it.
+    /// Starts a server, optionally under a program that watches it, and returns the load for it.
     fn start(&self, peer: &str, wrapper: &[&str], until: Until) -> Outcome<(Running, Plan)> {
         let mut server = Running::start(wrapped(wrapper, &["tls-serve", peer, self.app]), MEASURED_CORE)?;
         let line = server.line(DEADLINE)?;

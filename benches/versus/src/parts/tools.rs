@@ -1,4 +1,4 @@
-//! Load that others have written: wrk for HTTP, redis-benchmark for Redis's protocol, where they are installed.
+//! Load from existing tools, if they are installed: wrk for HTTP, and redis-benchmark for Redis's protocol.
 
 use std::process::Command;
 use std::time::Duration;
@@ -19,11 +19,11 @@ pub(super) const PART: Part = Part {
     run,
 };
 
-/// For redis-benchmark, which is told how many requests it makes: less than a second's work.
+/// The number of requests for redis-benchmark: less than a second's work.
 const PINGS: f64 = 400_000.0;
 const PINGS_OF_PYTHON: f64 = 100_000.0;
 
-/// For what takes a second or two.
+/// The deadline for work that takes a second or two.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 struct Tool {
@@ -33,7 +33,7 @@ struct Tool {
     load: Load,
 }
 
-/// Runs a tool on a server of this peer; tells how many messages it counted, and how many a second.
+/// Runs a tool on a server of this peer. Returns the number of messages, and the messages per second.
 type Load = fn(&Peer, &Subject) -> Outcome<(f64, f64)>;
 
 const TOOLS: &[Tool] = &[

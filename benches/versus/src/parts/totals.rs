@@ -1,5 +1,5 @@
-//! All that a server does from its start to its end, counted. Two of these, with few and with many messages, tell what a
-//! message costs.
+//! Counts everything that a server does from its start to its end. Two such counts, with few and with many messages,
+//! give the cost of a message.
 
 use std::fs::read_to_string;
 
@@ -8,7 +8,7 @@ use crate::children::Outcome;
 use crate::report::Figures;
 use crate::report::metric::{ALLOCATIONS, INSTRUCTIONS, SYSTEM_CALLS};
 
-/// Runs the server twice by `run`, which is told what to start it under: callgrind, and strace.
+/// Runs the server twice with `run`, which gets the command to start it under: callgrind, then strace.
 pub(super) fn totals(run: impl Fn(&[&str]) -> Outcome<()>) -> Outcome<Figures> {
     const COPIES: &str =
         "GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=1000000000:glibc.cpu.x86_rep_stosb_threshold=1000000000";
@@ -29,7 +29,7 @@ pub(super) fn totals(run: impl Fn(&[&str]) -> Outcome<()>) -> Outcome<Figures> {
     ])
 }
 
-/// What a program that watches the server writes at its end.
+/// Returns the text that a program which watches the server writes at its end.
 fn watched(
     run: impl Fn(&[&str]) -> Outcome<()>,
     kind: &str,
@@ -39,7 +39,7 @@ fn watched(
     let wrapper = wrapper(&file.display().to_string());
     run(&wrapper.iter().map(String::as_str).collect::<Vec<_>>())?;
     let text = read_to_string(&file).map_err(|error| format!("nothing was counted: {error}"));
-    // A file that nobody can delete is no reason to stop.
+    // A file that cannot be deleted is no reason to stop.
     let _ = std::fs::remove_file(&file);
     text
 }

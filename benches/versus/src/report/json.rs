@@ -1,5 +1,5 @@
-//! The figures as JSON, every round of them. A ratio is its lower quartile, its median and its upper quartile; a turn is
-//! the place of a measurement among all.
+//! The figures as JSON, with every round. A ratio is given as lower quartile, median and upper quartile; a turn is the
+//! place of a measurement in the order of all.
 
 use std::fmt::Write;
 

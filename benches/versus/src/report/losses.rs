@@ -1,10 +1,10 @@
-//! Where waterwheel is behind: computed from the figures, so that no cell is forgotten.
+//! Where waterwheel is behind: computed from the figures, so that no figure is forgotten.
 
 use super::ratio::Ratio;
 use super::{Report, Series, is_ours};
 use crate::servers::{BASELINE, FLOOR};
 
-/// A figure of waterwheel that is worse than that of somebody it has to bear comparison with.
+/// A figure of waterwheel that is worse than that of a peer with which it is compared.
 pub(super) struct Loss<'a> {
     pub(super) series: &'a Series,
     pub(super) to_baseline: Option<Ratio>,
@@ -22,13 +22,14 @@ impl Loss<'_> {
 }
 
 impl Report {
-    /// Every figure by which waterwheel is behind tokio, or behind epoll, by more than the tolerance and its own scatter.
+    /// Every figure in which waterwheel is behind tokio, or behind epoll, by more than the tolerance and its own
+    /// scatter.
     pub(super) fn losses(&self) -> Vec<Loss<'_>> {
         let lost = |loss: &Loss<'_>| loss.ratios().any(|ratio| ratio.is_loss(&loss.series.metric));
         self.comparisons().filter(lost).collect()
     }
 
-    /// How many more are behind in the median, but not in three of four rounds.
+    /// How many other figures are behind in the median, but not in three of four rounds.
     pub(super) fn ties(&self) -> usize {
         let is_tie = |loss: &Loss<'_>| {
             let metric = &loss.series.metric;
@@ -47,7 +48,7 @@ impl Report {
     }
 }
 
-/// Why, as far as it is understood: written by hand, since figures do not say why.
+/// The reasons, as far as they are understood. They are written manually, since figures do not explain themselves.
 pub(super) const REASONS: &str = "\
 - **Behind epoll in instructions, everywhere.** A server on bare epoll has no tasks, no transports and no flow control; a \
 few hundred instructions of a message are what these layers cost. The kernel takes most of a small message's time, so \

@@ -1,4 +1,4 @@
-//! The figures as a document.
+//! The figures as a Markdown document.
 
 use std::fmt::Write;
 
@@ -10,11 +10,11 @@ use super::{Report, Series, distinct, is_ours};
 use crate::parts::{PARTS, Part};
 use crate::servers::{BASELINE, FLOOR, PEERS};
 
-/// More would not fit a page.
+/// More columns would not fit on a page.
 const COLUMNS: usize = 7;
 
 impl Report {
-    /// `plots` are the files to be shown, with their titles.
+    /// `plots` are the files to show, with their titles.
     pub(super) fn markdown(&self, command: &str, plots: &[(String, String)]) -> String {
         let mut text = String::from(
             "# What was measured\n\nThis file is written by `benches/versus`; see its README for how it measures.\n",
@@ -158,7 +158,7 @@ impl Report {
         }
     }
 
-    /// Whether it was the server that kept the messages from being more, as far as is known.
+    /// Whether the server was what limited the messages per second, as far as is known.
     fn is_limiting(&self, series: &Series) -> bool {
         let busy =
             self.series.iter().find(|busy| busy.metric == BUSY && busy.is(series.part, &series.scenario, &series.who));

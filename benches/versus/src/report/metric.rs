@@ -1,11 +1,11 @@
-//! What is measured, in which unit, and which difference means something.
+//! What is measured, in which unit, and which differences are significant.
 
-/// A figure's name, and how to read it.
+/// The name of a figure, and how to read it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Metric {
     pub(crate) name: &'static str,
     pub(crate) better: Better,
-    /// The share by which two figures differ without meaning anything.
+    /// The share by which two figures may differ without significance.
     pub(crate) tolerance: f64,
     pub(crate) shown: Shown,
     digits: usize,
@@ -15,11 +15,11 @@ pub(crate) struct Metric {
 pub(crate) enum Better {
     Lower,
     Higher,
-    /// It explains other figures.
+    /// Neither: the figure explains other figures.
     Neither,
 }
 
-/// How a table shows it.
+/// How a table shows a figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Shown {
     /// As a multiple of the baseline's figure.
@@ -32,12 +32,12 @@ const COUNTED: Metric = Metric { name: "", better: Better::Lower, tolerance: 0.0
 
 pub(crate) const RATE: Metric = Metric { name: "messages/s", better: Better::Higher, ..TIMED };
 pub(crate) const CPU: Metric = Metric { name: "ns of server CPU/message", ..TIMED };
-/// A server that had to wait was not what limited the messages per second.
+/// How busy a server was. A server that had to wait did not limit the messages per second.
 pub(crate) const BUSY: Metric =
     Metric { name: "% of the time that the server was busy", better: Better::Neither, shown: Shown::AsIs, ..TIMED };
-/// Less than that, in per cent, and the load or the way to it was the slower side.
+/// In per cent. If a server was less busy than this, the load or the path between the two was slower.
 pub(crate) const LIMITING: f64 = 90.0;
-/// The slowest of a hundred says more about the machine than the others do.
+/// The 99th percentile says more about the machine than the other figures do.
 pub(crate) const SLOWEST: Metric =
     Metric { name: "us to answer, 99th percentile", tolerance: 0.25, digits: 1, ..TIMED };
 
@@ -57,12 +57,12 @@ pub(crate) const SIZE: Metric = Metric { name: "KiB, stripped", ..COUNTED };
 
 impl Metric {
     pub(crate) fn text(&self, value: f64) -> String {
-        // A small share of a large unit still has to show.
+        // A small fraction of a large unit must still be visible.
         let digits = if value < 10.0 && self.digits == 0 && value.fract() != 0.0 { 1 } else { self.digits };
         group(&format!("{value:.digits$}"))
     }
 
-    /// Whether a ratio to another's figure means that the other is better.
+    /// Whether a ratio to another peer's figure means that the other peer is better.
     pub(crate) fn is_behind(&self, ratio: f64) -> bool {
         match self.better {
             Better::Lower => ratio > 1.0 + self.tolerance,
@@ -72,7 +72,7 @@ impl Metric {
     }
 }
 
-/// Commas between thousands.
+/// Adds commas between thousands.
 fn group(number: &str) -> String {
     let (whole, rest) = number.split_at(number.find('.').unwrap_or(number.len()));
     let mut grouped = String::new();

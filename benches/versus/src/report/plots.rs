@@ -1,4 +1,4 @@
-//! The figures as pictures: bars, the shorter the better, beside each other for several scenarios.
+//! The figures as pictures: bars, of which shorter is better, side by side for several scenarios.
 
 use std::error::Error;
 use std::path::Path;
@@ -10,13 +10,13 @@ use super::metric::{self, Metric, Shown};
 use super::{Report, distinct, is_ours};
 use crate::servers::BASELINE;
 
-/// One file, of the figures of one kind.
+/// One file, with figures of one kind.
 struct Plot {
     file: &'static str,
     title: &'static str,
     part: &'static str,
     metric: Metric,
-    /// What stands beside a bar. Its length is always in proportion to the baseline's.
+    /// The label of a bar. A bar's length is always relative to the baseline's.
     label: Shown,
 }
 
@@ -91,7 +91,8 @@ const PANEL_WIDTH: i32 = WIDTH / 3;
 const ROW: i32 = 16;
 const LABEL: i32 = 120;
 const HEADING: i32 = 36;
-/// A bar is cut at this multiple of the baseline's: a few very long ones would hide all differences among the rest.
+/// A bar is cut off at this multiple of the baseline's, since a few very long bars would hide all differences among
+/// the rest.
 const CUT: f64 = 3.0;
 
 const OURS: RGBColor = RGBColor(0, 110, 160);
@@ -104,7 +105,7 @@ struct Bar<'a> {
     label: String,
 }
 
-/// Draws what there are figures for; tells the files and their titles.
+/// Draws every plot for which there are figures. Returns the files and their titles.
 pub(super) fn draw(report: &Report, directory: &Path) -> Result<Vec<(String, String)>, Box<dyn Error>> {
     let mut drawn = Vec::new();
     for plot in PLOTS {

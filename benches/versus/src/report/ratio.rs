@@ -1,26 +1,26 @@
-//! How one's figures compare to another's, and how far that can be trusted.
+//! How the figures of one peer compare with those of another, and how far that can be trusted.
 
 use super::Figure;
 use super::metric::{Better, Metric};
 
-/// The middle of several ratios, and the half of them that lies around it.
+/// The median of several ratios, and their quartiles.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Ratio {
     pub(super) median: f64,
-    /// A quarter of the ratios is below the first, a quarter above the second.
+    /// A quarter of the ratios is below the first quartile, and a quarter above the second.
     pub(super) quartiles: (f64, f64),
 }
 
 impl Ratio {
-    /// Each figure is compared to the other's nearest in time, the one before it and the one after it: what changes
-    /// slowly, as the speed of a virtual machine does, drops out.
+    /// Each figure is compared with the other peer's nearest figures in time, the one before it and the one after it,
+    /// so slow changes, such as of the speed of a virtual machine, cancel out.
     pub(super) fn new(own: &[Figure], other: &[Figure]) -> Ratio {
         let ratios: Vec<f64> = own.iter().map(|figure| figure.value_beside(other)).collect();
         let at = |share| quantile(ratios.clone(), share);
         Ratio { median: at(0.5), quartiles: (at(0.25), at(0.75)) }
     }
 
-    /// With half the distance between the quartiles, if there is any.
+    /// The median, with half the interquartile range if that is not zero.
     pub(super) fn text(&self) -> String {
         let digits = if self.median < 10.0 { 2 } else { 1 };
         let scatter = (self.quartiles.1 - self.quartiles.0) / 2.0;
@@ -28,12 +28,12 @@ impl Ratio {
         if scatter > 0.0 { format!("{median} ±{scatter:.digits$}") } else { median }
     }
 
-    /// Whether the other is better by more than the tolerance, and in three of four rounds.
+    /// Whether the other peer is better by more than the tolerance, and in three of four rounds.
     pub(super) fn is_loss(&self, metric: &Metric) -> bool {
         metric.is_behind(self.median) && !self.is_in_doubt(metric)
     }
 
-    /// Whether the other is better by more than the tolerance, but not in three of four rounds.
+    /// Whether the other peer is better by more than the tolerance, but not in three of four rounds.
     pub(super) fn is_tie(&self, metric: &Metric) -> bool {
         metric.is_behind(self.median) && self.is_in_doubt(metric)
     }
@@ -48,7 +48,7 @@ impl Ratio {
 }
 
 impl Figure {
-    /// Its multiple of what was measured right before and right after it.
+    /// The figure as a multiple of the other peer's figures right before and right after it.
     fn value_beside(&self, other: &[Figure]) -> f64 {
         if let Some(same) = other.iter().find(|figure| figure.turn == self.turn) {
             return divided(self.value, same.value);
@@ -65,17 +65,17 @@ impl Figure {
     }
 }
 
-/// Of two that need none of something, neither is behind.
+/// If both figures are zero, neither is behind.
 fn divided(own: f64, other: f64) -> f64 {
     if own == other { 1.0 } else { own / other }
 }
 
-/// The value that this share of the values is below; between two of them in proportion.
+/// The value below which this share of the values lies, interpolated between two of them.
 pub(super) fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let place = share * (values.len() - 1) as f64;
     let (below, above) = (values[place.floor() as usize], values[place.ceil() as usize]);
-    // Between two that are infinite there is nothing to take a part of.
+    // Two infinite values cannot be interpolated.
     if below == above { below } else { below + (above - below) * place.fract() }
 }
 
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_ratio_is_to_the_neighbours_in_time() {
-        // The machine becomes slower by the half from one measurement to the next, for both.
+        // The machine becomes slower by half from one measurement to the next, for both.
         let own = figures(&[(2, 150.0), (4, 337.5)]);
         let other = figures(&[(1, 200.0), (3, 450.0), (5, 1012.5)]);
         assert_eq!(Ratio::new(&own, &other), Ratio { median: 0.5, quartiles: (0.5, 0.5) });

@@ -1,4 +1,4 @@
-//! Where and with what the figures were taken.
+//! The machine and the versions with which the figures were taken.
 
 use std::fs::read_to_string;
 use std::process::Command;
@@ -12,7 +12,7 @@ pub(super) struct Setting {
     pub(super) versions: Vec<(String, String)>,
 }
 
-/// The crates whose versions matter to a reader.
+/// The crates whose versions the report names.
 const CRATES: &[&str] =
     &["waterwheel", "tokio", "mio", "rustix", "smol", "async-io", "async-executor", "monoio", "compio", "glommio"];
 

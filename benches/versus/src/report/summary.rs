@@ -1,4 +1,4 @@
-//! All scenarios over TCP in one figure each, for every peer.
+//! A summary of all scenarios over TCP, with one figure of each kind for every peer.
 
 use std::fmt::Write;
 
@@ -7,11 +7,11 @@ use super::{Report, distinct, is_ours};
 use crate::servers::{BASELINE, FLOOR};
 
 const PART: &str = "net";
-/// Where the habits of newcomers make the largest difference.
+/// The scenario in which a newcomer's code makes the largest difference.
 const LINES: &str = "lines c50, 16 deep";
 
 impl Report {
-    /// Geometric means, and the worst scenario of each.
+    /// Writes the geometric means, and the worst scenario of each peer.
     pub(super) fn write_summary(&self, text: &mut String) {
         let of_part = self.series.iter().filter(|series| series.part == PART);
         let peers = distinct(of_part.map(|series| series.who.as_str()).filter(|who| *who != BASELINE));
@@ -35,7 +35,7 @@ impl Report {
         self.write_lines(text);
     }
 
-    /// Two cells: the geometric mean of one's ratios to another, and the worst of these.
+    /// Two cells: the geometric mean of the ratios between two peers, and the worst of these ratios.
     fn mean(&self, who: &str, other: &str, metric: Metric) -> String {
         let of_them = self
             .series
@@ -52,7 +52,7 @@ impl Report {
         format!(" {mean:.2} | {worst:.2}, {scenario} |")
     }
 
-    /// What the plain loop over lines gains by gathering what it writes.
+    /// Writes how much the plain loop over lines gains because its writes are gathered.
     fn write_lines(&self, text: &mut String) {
         let rate = |who: &str| self.series.iter().find(|series| series.metric == RATE && series.is(PART, LINES, who));
         let Some(own) = rate("waterwheel-newcomer") else { return };

@@ -1,4 +1,5 @@
-//! The part of a server in which no library has a hand: finding the requests in what was received, and answering them.
+//! The part of a server that does not depend on a library: finding the requests in the received bytes, and answering
+//! them.
 
 use memchr::{memchr, memmem};
 
@@ -7,9 +8,9 @@ use crate::wire::{App, HTTP_ANSWER, MEBIBYTE, PONG, RECEIVED};
 /// One connection's state between two pieces of input.
 pub(super) struct Dialogue {
     app: App,
-    /// The beginning of a request whose end has not come.
+    /// The beginning of an incomplete request.
     partial: Vec<u8>,
-    /// For [`App::Discard`]: bytes since the last answer.
+    /// For [`App::Discard`]: the number of bytes since the last answer.
     received: usize,
 }
 
@@ -18,7 +19,7 @@ impl Dialogue {
         Dialogue { app, partial: Vec::new(), received: 0 }
     }
 
-    /// Appends to `output` what is to be sent for `input`.
+    /// Appends the answers to `input` to `output`.
     pub(super) fn answer(&mut self, input: &[u8], output: &mut Vec<u8>) {
         match self.app {
             App::Echo => output.extend_from_slice(input),
@@ -40,7 +41,7 @@ impl Dialogue {
     }
 }
 
-/// Answers the complete requests at the beginning of `input`; tells how long they are together.
+/// Answers the complete requests at the beginning of `input`. Returns their total length.
 fn answer_requests(app: App, input: &[u8], output: &mut Vec<u8>) -> usize {
     let mut used = 0;
     while let Some(len) = first_request(app, &input[used..]) {
@@ -55,7 +56,7 @@ fn answer_requests(app: App, input: &[u8], output: &mut Vec<u8>) -> usize {
     used
 }
 
-/// The length of the request that `input` begins with, if all of it is there.
+/// The length of the request at the beginning of `input`, if it is complete.
 fn first_request(app: App, input: &[u8]) -> Option<usize> {
     match app {
         App::Http => memmem::find(input, b"\r\n\r\n").map(|at| at + 4),
@@ -74,7 +75,7 @@ fn command(input: &[u8]) -> Option<usize> {
     (end <= input.len()).then_some(end)
 }
 
-/// `*1\r\n` or `$4\r\n`: the number, and how many bytes it takes.
+/// Parses `*1\r\n` or `$4\r\n`: the number, and the length of the prefix.
 fn prefixed_number(input: &[u8]) -> Option<(usize, usize)> {
     let end = memchr(b'\n', input)?;
     let digits = input[..end].iter().filter(|byte| byte.is_ascii_digit());
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
     use crate::wire::{HTTP_REQUEST, PING};
 
-    /// What is answered to three requests that come in pieces of every size.
+    /// Checks the answers to three requests that arrive in pieces of every size.
     fn in_pieces(app: App, request: &[u8], answer: &[u8]) {
         let input = request.repeat(3);
         for size in 1..=input.len() {

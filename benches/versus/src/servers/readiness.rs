@@ -1,4 +1,4 @@
-//! What the two servers without a runtime share: a connection that is told when it may be ready.
+//! The code that the two servers without a runtime share: a connection that is told when it may be ready.
 
 use std::io::{ErrorKind, Read, Result, Write};
 
@@ -12,10 +12,10 @@ pub(super) struct Connection<S> {
     dialogue: Dialogue,
     /// Set by an event, cleared when the kernel has no more for now.
     readable: bool,
-    /// What the kernel did not take yet, and how far it went.
+    /// Bytes that the kernel has not taken yet, and how many of them are sent.
     unsent: Vec<u8>,
     sent: usize,
-    /// For [`App::Source`]: bytes of answers that are still to be sent.
+    /// For [`App::Source`]: how many bytes of answers still have to be sent.
     owed: usize,
 }
 
@@ -25,14 +25,14 @@ impl<S: Read + Write> Connection<S> {
         Connection { stream, app, dialogue, readable: false, unsent: Vec::new(), sent: 0, owed: 0 }
     }
 
-    /// Sends and receives as far as the kernel goes along; false when the connection has ended.
+    /// Sends and receives until the kernel has no more for now. Returns false when the connection has ended.
     pub(super) fn ready(&mut self, readable: bool, scratch: &mut Scratch) -> bool {
         self.readable |= readable;
         self.advance(scratch).unwrap_or(false)
     }
 
     fn advance(&mut self, scratch: &mut Scratch) -> Result<bool> {
-        // Nothing more is received while answers wait: a slow reader does not fill our memory.
+        // Nothing more is received while answers wait, so a slow reader cannot fill our memory.
         while self.flush()? && self.readable {
             match self.stream.read(&mut scratch.input) {
                 Ok(0) => return Ok(false),
@@ -67,7 +67,7 @@ impl<S: Read + Write> Connection<S> {
         Ok(())
     }
 
-    /// True when nothing is left to be sent.
+    /// Returns true when nothing is left to send.
     fn flush(&mut self) -> Result<bool> {
         while self.owed > 0 {
             let rest = &BULK[(MEBIBYTE - self.owed % MEBIBYTE) % MEBIBYTE..];
@@ -87,7 +87,7 @@ impl<S: Read + Write> Connection<S> {
     }
 }
 
-/// How much the kernel took.
+/// Sends bytes, and returns how many the kernel took.
 fn send(stream: &mut impl Write, data: &[u8]) -> Result<usize> {
     if data.is_empty() {
         return Ok(0);
@@ -98,7 +98,7 @@ fn send(stream: &mut impl Write, data: &[u8]) -> Result<usize> {
     }
 }
 
-/// Buffers that all connections use by turns, so that an idle one has none.
+/// Buffers that all connections share, so that an idle connection has none.
 pub(super) struct Scratch {
     input: Vec<u8>,
     output: Vec<u8>,

@@ -1,4 +1,4 @@
-//! compio, on io_uring: a buffer is given away for each operation, and comes back with its result.
+//! compio, on io_uring: each operation takes ownership of a buffer, and returns it with the result.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Linux's epoll and nothing else: what a runtime can at best come near to.
+//! Bare epoll: the best that a runtime can approach.
 
 use std::net::TcpStream;
 use std::os::fd::AsFd;

@@ -1,4 +1,4 @@
-//! mio alone, which waterwheel and tokio stand on.
+//! Bare mio, on which waterwheel and tokio are built.
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};

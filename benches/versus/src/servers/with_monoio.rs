@@ -1,4 +1,4 @@
-//! monoio, on io_uring and on epoll: a buffer is given away for each operation, and comes back with its result.
+//! monoio, on io_uring and on epoll: each operation takes ownership of a buffer, and returns it with the result.
 
 use std::io;
 
@@ -22,7 +22,7 @@ pub(super) fn epoll(app: App) {
 
 async fn serve(app: App) {
     let listener = listener();
-    // Only epoll wants it so: io_uring waits by itself.
+    // Only epoll needs a non-blocking listener: io_uring waits by itself.
     listener.set_nonblocking(monoio::utils::is_legacy()).expect("the listener's mode");
     let listener = TcpListener::from_std(listener).expect("a listener");
     announce(listener.local_addr());

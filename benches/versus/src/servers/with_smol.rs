@@ -1,4 +1,4 @@
-//! smol: an executor, and a reactor that runs on a thread of its own.
+//! smol: an executor, and a reactor that runs on its own thread.
 
 use std::io;
 use std::net::TcpListener as StdListener;
@@ -45,7 +45,7 @@ async fn echo(mut stream: TcpStream, app: App) -> io::Result<()> {
     }
 }
 
-/// Gathers answers, and flushes when no further line is at hand.
+/// Gathers answers, and flushes when no further complete line is buffered.
 async fn lines(stream: TcpStream) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(16 * 1024, &stream);
     let mut writer = BufWriter::with_capacity(16 * 1024, &stream);

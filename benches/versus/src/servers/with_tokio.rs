@@ -10,8 +10,8 @@ use super::announce;
 use super::dialogue::Dialogue;
 use crate::wire::{App, BULK, HTTP_ANSWER, MEBIBYTE, PONG, RECEIVED};
 
-/// A server for each application, so that the task of one does not have the size of all. It is a macro since the two
-/// runtimes ask different things of a task.
+/// A separate server for each application, so that its task is not as large as the largest of all. This is a macro
+/// because the two runtimes have different requirements for tasks.
 macro_rules! serve_as_expert {
     ($serve:ident, $app:ident) => {
         match $app {
@@ -34,7 +34,7 @@ pub(super) fn newcomer(app: App) {
     }
 }
 
-/// Waits with `readable` and holds no buffer meanwhile: for many idle connections.
+/// Waits with `readable` and holds no buffer meanwhile, as a server with many idle connections would.
 pub(super) fn readable(app: App) {
     assert_eq!(app, App::Echo);
     on_current_thread(echo_when_readable);
@@ -108,7 +108,7 @@ async fn echo_when_readable(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// Gathers answers, and flushes when no further line is at hand.
+/// Gathers answers, and flushes when no further complete line is buffered.
 async fn lines(stream: TcpStream) -> io::Result<()> {
     let (reader, writer) = stream.into_split();
     let mut reader = BufReader::with_capacity(16 * 1024, reader);
@@ -154,7 +154,7 @@ async fn source(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// As one writes it first: what the methods' names suggest, and a system call for each answer.
+/// The first version that most people would write: the obvious methods, with a system call for each answer.
 async fn answer_as_newcomer(stream: TcpStream, app: App) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);

@@ -1,4 +1,4 @@
-//! waterwheel's servers: streams as an expert writes them, as a newcomer does, and a callback protocol.
+//! waterwheel's servers: with streams, as written by an expert and by a newcomer, and with a callback protocol.
 
 use std::cell::{OnceCell, RefCell};
 use std::io;
@@ -11,7 +11,7 @@ use super::dialogue::Dialogue;
 use crate::wire::{App, BULK, HTTP_ANSWER, MEBIBYTE, PONG, RECEIVED};
 
 pub(super) fn expert(app: App) {
-    // A server for each, so that the task of one does not have the size of all.
+    // A separate server for each application, so that its task is not as large as the largest of all.
     match app {
         App::Echo => serve_streams(echo),
         App::Lines => serve_streams(lines),
@@ -42,7 +42,7 @@ where
 
 async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     loop {
-        // The data is lent, not copied into a buffer of ours.
+        // The data is borrowed from the reader, not copied into another buffer.
         let data = reader.fill_buf().await?;
         if data.is_empty() {
             return Ok(());
@@ -54,7 +54,7 @@ async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> 
     }
 }
 
-/// The plain loop: all that is written before the task waits goes out at once.
+/// The plain loop: all bytes that are written before the task waits are sent together.
 async fn lines(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     let mut line = Vec::new();
     loop {
@@ -97,7 +97,7 @@ async fn source(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()
     }
 }
 
-/// As one writes it first: asyncio's methods, each of which hands out bytes of its own.
+/// The first version that most people would write: asyncio's methods, each of which returns newly allocated bytes.
 async fn echo_as_newcomer(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     loop {
         let data = reader.read(16 * 1024).await?;
@@ -109,7 +109,7 @@ async fn echo_as_newcomer(mut reader: StreamReader, writer: StreamWriter) -> io:
     }
 }
 
-/// All but the echo, in the same way.
+/// All applications except the echo, in the same style.
 async fn answer_as_newcomer(mut reader: StreamReader, writer: StreamWriter, app: App) -> io::Result<()> {
     loop {
         let request = match app {
@@ -164,7 +164,7 @@ impl Answering {
 
 impl Protocol for Answering {
     fn connection_made(&self, transport: Rc<dyn Transport>) {
-        let _ = self.transport.set(transport); // it comes once
+        let _ = self.transport.set(transport); // it is called once
     }
 
     fn data_received(&self, data: &[u8]) {

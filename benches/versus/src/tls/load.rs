@@ -1,4 +1,4 @@
-//! The load over TLS: rustls on blocking sockets of std, with no event loop.
+//! The load over TLS: rustls on std's blocking sockets, without an event loop.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,26 +12,26 @@ use crate::children::{LOAD_CORE, Outcome, Running, cpu_time, own};
 use crate::load::Until;
 use crate::number;
 
-/// What one bulk transfer carries, in mebibytes.
+/// The size of one bulk transfer, in mebibytes.
 const BULK: u64 = 4;
 const MESSAGE: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// A connection each time: handshake, and the end in order.
+    /// A new connection each time: handshake and clean close.
     Handshakes,
-    /// Messages of 64 bytes that are echoed: one on each connection, then all answers.
+    /// Echoed messages of 64 bytes: one is sent on each connection, then all answers are received.
     Trips,
-    /// [`BULK`] mebibytes to the server at a time, which answers with one.
+    /// [`BULK`] mebibytes to the server at a time, which answers with one byte.
     Up,
     /// [`BULK`] mebibytes from the server at a time.
     Down,
-    /// One echo on each connection; then they stay, until this process is ended.
+    /// One echo on each connection; then the connections stay open until this process is killed.
     Hold,
 }
 
 impl Work {
-    /// How many messages, handshakes or mebibytes a batch is.
+    /// The number of messages, handshakes or mebibytes in a batch.
     pub(crate) fn units(self, connections: usize) -> u64 {
         match self {
             Work::Trips => connections as u64,
@@ -52,7 +52,7 @@ const WORKS: &[(&str, Work)] = &[
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
     pub(crate) certificate: String,
-    /// Whose CPU time is measured.
+    /// The process whose CPU time is measured.
     pub(crate) server: u32,
     pub(crate) work: Work,
     pub(crate) connections: usize,
@@ -73,7 +73,7 @@ impl Plan {
             .collect()
     }
 
-    /// Starts the load in a process of its own.
+    /// Starts the load in its own process.
     pub(crate) fn start(&self) -> Outcome<Running> {
         let arguments = self.arguments();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -101,7 +101,7 @@ impl Plan {
 
 type Connection = StreamOwned<ClientConnection, TcpStream>;
 
-/// Prints how often the work was done, in how many nanoseconds, and for how many of the server's CPU.
+/// Prints the amount of work done, the nanoseconds that it took, and the nanoseconds of server CPU time.
 pub(crate) fn run(plan: &Plan) {
     let config = client(&plan.certificate);
     let connections = if plan.work == Work::Handshakes { 0 } else { plan.connections };
@@ -109,7 +109,7 @@ pub(crate) fn run(plan: &Plan) {
     if plan.work == Work::Hold {
         trips(&mut connections);
         println!("held");
-        // The parent ends this process much sooner; were the parent gone, nobody else would.
+        // The parent kills this process much earlier. This limit is for the case that the parent has died.
         std::thread::sleep(Duration::from_secs(120));
         return;
     }
@@ -133,7 +133,7 @@ pub(crate) fn run(plan: &Plan) {
     connections.into_iter().for_each(end);
 }
 
-/// Connects, and comes to the end of the handshake.
+/// Connects, and completes the handshake.
 fn connect(plan: &Plan, config: &Arc<ClientConfig>) -> Connection {
     let mut socket = TcpStream::connect(plan.address).expect("the server accepts");
     socket.set_nodelay(true).expect("TCP_NODELAY");
@@ -146,7 +146,7 @@ fn connect(plan: &Plan, config: &Arc<ClientConfig>) -> Connection {
     StreamOwned::new(engine, socket)
 }
 
-/// Ends the session, and waits until the server has done so.
+/// Ends the session, and waits until the server has ended it, too.
 fn end(mut connection: Connection) {
     connection.conn.send_close_notify();
     connection.flush().expect("sending the end");
@@ -166,7 +166,7 @@ fn trips(connections: &mut [Connection]) {
     }
 }
 
-/// Says how much will go up and is to come down, and does that.
+/// Announces how many bytes will go up and should come down, and transfers them.
 fn transfer(connection: &mut Connection, up: u64, down: u64, buffer: &mut [u8]) {
     let header = [up.to_be_bytes(), down.to_be_bytes()].concat();
     connection.write_all(&header).expect("sending");

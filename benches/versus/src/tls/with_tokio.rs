@@ -41,12 +41,12 @@ async fn echo_all(mut stream: TlsStream<TcpStream>) -> io::Result<()> {
             return stream.shutdown().await;
         }
         stream.write_all(&buffer[..n]).await?;
-        // Without this an answer may stay behind.
+        // Without this an answer may stay in the buffer.
         stream.flush().await?;
     }
 }
 
-/// Takes so many bytes and gives so many, as often as it is asked to.
+/// Receives and sends the numbers of bytes that each header asks for.
 async fn transfer(mut stream: TlsStream<TcpStream>) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {

@@ -43,14 +43,14 @@ async fn end(writer: &StreamWriter) -> io::Result<()> {
     writer.wait_closed().await
 }
 
-/// Takes so many bytes and gives so many, as often as it is asked to.
+/// Receives and sends the numbers of bytes that each header asks for.
 async fn transfer(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     let buffer = vec![0; 64 * 1024];
     loop {
         let Ok(header) = reader.readexactly(16).await else { return end(&writer).await };
         let (mut up, mut down) = amounts(&header);
         while up > 0 {
-            // The data is lent, not copied into a buffer of ours.
+            // The data is borrowed from the reader, not copied into another buffer.
             let n = reader.fill_buf().await?.len().min(up);
             assert!(n > 0, "all that was announced comes");
             reader.consume(n);
@@ -77,7 +77,7 @@ impl Echo {
 
 impl Protocol for Echo {
     fn connection_made(&self, transport: Rc<dyn Transport>) {
-        let _ = self.transport.set(transport); // it comes once
+        let _ = self.transport.set(transport); // it is called once
     }
 
     fn data_received(&self, data: &[u8]) {
