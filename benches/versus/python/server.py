@@ -27,7 +27,7 @@ def bulk():
     return bytes(text)
 
 
-# ---- streams: the methods whose names suggest themselves
+# ---- streams: the obvious methods
 
 
 async def echo(reader, writer):
@@ -84,7 +84,7 @@ async def serve_streams(app):
     return await asyncio.start_server(connected, "127.0.0.1", 0, backlog=1024)
 
 
-# ---- protocols: gather the answers to what was received, and write once
+# ---- protocols: gather the answers to the received bytes, and write once
 
 
 class Echo(asyncio.Protocol):
@@ -179,12 +179,12 @@ async def main(style, app):
 if __name__ == "__main__":
     loop, style, app = sys.argv[1:]
     BULK = bulk() if app == "source" else b""
-    # asyncio receives into 256 KiB of fresh memory each time. glibc maps and unmaps so large a block, until a larger one
-    # was freed: that is so in any program of some size, and here it is done at once.
+    # asyncio receives into 256 KiB of fresh memory each time. glibc maps and unmaps such large blocks until a larger block
+    # has been freed. That happens in any sizeable program, so it is done here at the start.
     bytes(MEBIBYTE)
-    # Whatever happens to the parent, this process ends.
+    # This process ends whatever happens to the parent.
     signal.alarm(900)
-    # A server that is told to end has no one to tell about it.
+    # A server that is told to end exits silently.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if loop == "uvloop":
         import uvloop

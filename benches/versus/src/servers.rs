@@ -67,12 +67,12 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer {
         name: "tokio-newcomer",
-        what: "the same, as one writes it first: a 1 KiB buffer, `BufReader`, `write_all` for each answer",
+        what: "the same, as most would write it first: a 1 KiB buffer, `BufReader`, `write_all` for each answer",
         runs: Runs::Here(with_tokio::newcomer),
     },
     Peer {
         name: "tokio-local",
-        what: "`LocalRuntime`, whose tasks need not be `Send`; otherwise as the expert",
+        what: "`LocalRuntime`, whose tasks need not be `Send`; otherwise like the expert",
         runs: Runs::Here(with_tokio::local),
     },
     Peer {
@@ -87,7 +87,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer {
         name: "waterwheel-newcomer",
-        what: "streams as one writes them first, after asyncio's names: `read(n)`, `readline`, `readuntil`",
+        what: "streams as most would write them first, with asyncio's methods: `read(n)`, `readline`, `readuntil`",
         runs: Runs::Here(with_waterwheel::newcomer),
     },
     Peer {
@@ -95,8 +95,8 @@ pub(crate) const PEERS: &[Peer] = &[
         what: "a callback protocol: `data_received` writes",
         runs: Runs::Here(with_waterwheel::protocol),
     },
-    Peer { name: FLOOR, what: "Linux's epoll and nothing else", runs: Runs::Here(with_epoll::serve) },
-    Peer { name: "mio", what: "mio and nothing else", runs: Runs::Here(with_mio::serve) },
+    Peer { name: FLOOR, what: "bare epoll", runs: Runs::Here(with_epoll::serve) },
+    Peer { name: "mio", what: "bare mio", runs: Runs::Here(with_mio::serve) },
     Peer {
         name: "smol",
         what: "`LocalExecutor` and `Async`, as an expert writes it",

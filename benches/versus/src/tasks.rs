@@ -45,10 +45,10 @@ pub(crate) fn run(runtime: &str, bench: &str) -> f64 {
         }),
         _ => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            // On both runtimes, these tasks may hold an `Rc`.
+            // On tokio, tasks that hold an `Rc` need a `LocalSet`.
             let local = tokio::task::LocalSet::new();
             match bench {
-                // The other benches need no `Rc`, so tokio does not pay for a `LocalSet`.
+                // Only this bench needs an `Rc`; the others do not pay for the `LocalSet`.
                 "wake round trip" => runtime.block_on(local.run_until(on_tokio::run(bench))),
                 _ => runtime.block_on(on_tokio::run(bench)),
             }

@@ -50,7 +50,7 @@ pub(crate) const MEBIBYTE: usize = 1024 * 1024;
 /// answer.
 pub(crate) static BULK: LazyLock<Vec<u8>> = LazyLock::new(|| text(MEBIBYTE, MEBIBYTE));
 
-/// The answer of [`App::Discard`].
+/// The answer of the server of [`App::Discard`].
 pub(crate) const RECEIVED: u8 = b'.';
 
 pub(crate) const HTTP_REQUEST: &[u8] =

@@ -21,9 +21,10 @@ use crate::wire::App;
 pub(super) const PART: Part = Part {
     name: "counts",
     title: "Counted, not timed",
-    explanation: "Instructions in user space and calls of `malloc` and its kin by callgrind, system calls by `strace \
-                  -c -f`: a run with many messages less a run with few, divided by the difference. Not counted are \
-                  the instructions of Python, and of whoever uses io_uring, whose work the kernel does unseen.",
+    explanation: "Callgrind counts user-space instructions and calls of `malloc` and related functions, and `strace \
+                  -c -f` counts system calls: a run with many messages minus a run with few, divided by the \
+                  difference in messages. Not counted are the instructions of Python, and of peers on io_uring, since \
+                  the kernel does their work unseen.",
     run,
 };
 

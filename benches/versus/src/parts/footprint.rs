@@ -13,10 +13,10 @@ use crate::report::{Figures, Report};
 pub(super) const PART: Part = Part {
     name: "footprint",
     title: "Building an echo server",
-    explanation: "A package of one small echo server is built from nothing in release mode, all its dependencies \
-                  included, on all cores; tokio with the features that an echo server needs: `rt`, `net`, `io-util`, \
-                  `time` and `sync`, and tokio-full with `full`, as its tutorial says. `fat` is with fat LTO and one \
-                  codegen unit, `small` with `opt-level = \"z\"` and `panic = \"abort\"` too.",
+    explanation: "A clean release build of a small echo server with all its dependencies, on all cores. `tokio` has \
+                  the features that an echo server needs: `rt`, `net`, `io-util`, `time` and `sync`; `tokio-full` has \
+                  `full`, as in its tutorial. `fat` is with fat LTO and one codegen unit, `small` adds `opt-level = \
+                  \"z\"` and `panic = \"abort\"`.",
     run,
 };
 

@@ -11,9 +11,9 @@ use crate::wire::App;
 pub(super) const PART: Part = Part {
     name: "growth",
     title: "As connections become more",
-    explanation: "Echo of 64 bytes, all connections busy. With more connections more of the kernel's and the server's \
-                  memory is touched for each message, for everybody: epoll shows how much of the growth is the \
-                  machine's. Instructions are what the library itself adds.",
+    explanation: "Echo of 64 bytes, all connections busy. With more connections, each message touches more of the \
+                  kernel's and the server's memory, on every peer: epoll shows how much of the growth is the \
+                  machine's. Instructions are the library's own part.",
     run,
 };
 

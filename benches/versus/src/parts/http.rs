@@ -16,10 +16,10 @@ pub(super) const PART: Part = Part {
     title: "hyper on each runtime",
     explanation: "One service on hyper for all. `tokio` is hyper-util on a current-thread runtime with `spawn`, \
                   `tokio-local` the same with `spawn_local` on a `LocalSet`, `smol` is smol-hyper on a \
-                  `LocalExecutor`, `monoio` is monoio-compat. A message is a request with its answer, of 13 bytes where nothing else is said; \
-                  `h2` is HTTP/2 with prior knowledge. Counted with large copies done by vector instructions: `rep \
-                  movsb` would count as one for each byte. Not counted are the instructions of `monoio-uring`, whose \
-                  work the kernel does unseen.",
+                  `LocalExecutor`, `monoio` is monoio-compat. A message is a request with its answer, which has 13 \
+                  bytes by default; `h2` is HTTP/2 with prior knowledge. For the counts, large copies are done by \
+                  vector instructions: `rep movsb` would count as one instruction for each byte. Not counted are the \
+                  instructions of `monoio-uring`, since the kernel does its work unseen.",
     run,
 };
 
@@ -44,7 +44,7 @@ const SCENARIOS: &[Scenario] = &[
 const IDLE_CONNECTIONS: Scenario =
     Scenario { name: "9,900 idle connections", version: "1", work: "hold", connections: 9_900, batches: 0 };
 
-/// How long one measurement may take.
+/// How long each step of a measurement may take.
 const DEADLINE: Duration = Duration::from_secs(240);
 
 const CANDIDATES: &[&str] = &["tokio", "tokio-local", "waterwheel", "smol", "monoio-epoll", "monoio-uring"];

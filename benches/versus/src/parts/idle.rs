@@ -16,8 +16,9 @@ use crate::wire::{App, text};
 pub(super) const PART: Part = Part {
     name: "idle",
     title: "While nothing happens",
-    explanation: "The growth of the server's resident memory by 9,900 connections after a first one, each of which had \
-                  one message echoed, divided by them. The kernel's own memory for a connection is not in it.",
+    explanation: "The growth of the server's resident memory from 9,900 connections after a first one, each with one \
+                  echoed message, divided by their number. This does not include the kernel's own memory for a \
+                  connection.",
     run,
 };
 

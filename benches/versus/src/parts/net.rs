@@ -10,12 +10,12 @@ use crate::wire::App;
 pub(super) const PART: Part = Part {
     name: "net",
     title: "Over loopback TCP",
-    explanation: "The median of rounds in which everybody takes a turn, and beside it half the distance between the \
-                  quartiles; a ratio is to what tokio did right before and right after. `c50` is 50 connections, `16 \
-                  deep` is 16 requests sent before the first answer is waited for. The server has one core and the load \
-                  another, which never sleeps. Messages per second are in brackets where the server was busy for less \
-                  than 90 % of the time: there the load, or the way to it, was the slower side, and CPU time says more. \
-                  `source` and `discard` count mebibytes, `churn` counts connections.",
+    explanation: "The median of rounds in which all peers take a turn, with half the interquartile range; a ratio \
+                  compares with tokio's measurements right before and right after. `c50` is 50 connections, `16 deep` \
+                  is 16 requests sent before the first answer is awaited. The server has one core and the load \
+                  another, which never sleeps. Messages per second are in brackets if the server was busy for less \
+                  than 90 % of the time: then the load, or the path between the two, was slower, and CPU time says \
+                  more. `source` and `discard` count mebibytes, `churn` counts connections.",
     run,
 };
 

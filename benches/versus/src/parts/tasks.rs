@@ -11,9 +11,9 @@ use crate::tasks::BENCHES;
 pub(super) const PART: Part = Part {
     name: "tasks",
     title: "Tasks and timers",
-    explanation: "The same program on both runtimes, in a process of its own, in nanoseconds for each spawn, yield, \
-                  wake round trip or timer. tokio asks epoll after each task when it has only one, so that yield is \
-                  measured with one task and with a hundred.",
+    explanation: "The same program on both runtimes, in its own process, in nanoseconds for each spawn, yield, wake \
+                  round trip or timer. With a single task, tokio polls epoll after each step, so yield is measured \
+                  with one task and with a hundred.",
     run,
 };
 

@@ -14,10 +14,11 @@ use crate::tls::load::{Plan, Work};
 pub(super) const PART: Part = Part {
     name: "tls",
     title: "TLS beside tokio-rustls",
-    explanation: "One rustls with ring, TLS 1.3 with an ECDSA P-256 certificate, no resumption. `tokio` is tokio-rustls \
-                  here. `handshakes` count connections that are made and ended in order, `up` and `down` mebibytes to \
-                  and from the server, in blocks of 64 KiB; the others count messages. Counted with large copies done \
-                  by vector instructions: `rep movsb` would count as one for each byte.",
+    explanation: "One rustls with ring, TLS 1.3 with an ECDSA P-256 certificate, no resumption. `tokio` is \
+                  tokio-rustls here. `handshakes` counts connections that are made and closed cleanly, `up` and \
+                  `down` count mebibytes to and from the server, in blocks of 64 KiB; the others count messages. For \
+                  the counts, large copies are done by vector instructions: `rep movsb` would count as one \
+                  instruction for each byte.",
     run,
 };
 
@@ -41,7 +42,7 @@ const SCENARIOS: &[Scenario] = &[
 const IDLE_CONNECTIONS: Scenario =
     Scenario { name: "9,900 idle connections", app: "echo", work: Work::Hold, connections: 9_900, batches: 0 };
 
-/// How long one measurement may take.
+/// How long each step of a measurement may take.
 const DEADLINE: Duration = Duration::from_secs(240);
 
 fn run(effort: &Effort, report: &mut Report) {

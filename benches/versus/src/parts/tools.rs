@@ -15,7 +15,7 @@ pub(super) const PART: Part = Part {
     name: "tools",
     title: "With other people's load",
     explanation: "wrk with 64 connections, and redis-benchmark with 50 connections and 16 requests at a time. They \
-                  check less than our own load does, but nobody can say that we wrote them.",
+                  check less than our own load does, but they were written independently of us.",
     run,
 };
 

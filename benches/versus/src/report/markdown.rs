@@ -29,7 +29,7 @@ impl Report {
             self.write_part(&mut text, part);
         }
         self.write_absences(&mut text);
-        text.push_str("\n## Who takes part\n\n| name | what it is |\n|---|---|\n");
+        text.push_str("\n## The peers\n\n| name | what it is |\n|---|---|\n");
         for peer in PEERS {
             writeln!(text, "| {} | {} |", peer.name, peer.what).expect(INFALLIBLE);
         }
@@ -43,8 +43,8 @@ impl Report {
         write!(
             text,
             "\n- **Date**: {date}\n- **Machine**: {machine}\n- **Versions**: {}\n- **Command**: `{command}`\n- **Took**: {}\n\
-             - **Disturbed**: {} measurements were done again, since another program had a core for more than a twentieth \
-             of the time; {} that count were disturbed all the same\n",
+             - **Disturbed**: {} measurements were repeated, since another program used a core for more than a twentieth \
+             of the time; {} of those that count are still disturbed\n",
             versions.join(", "),
             parts.join(", "),
             self.repeated,
@@ -61,7 +61,7 @@ impl Report {
             text,
             "\n## Where we lose\n\nOf {all} figures of waterwheel, {behind} are behind {BASELINE}'s by more than the tolerance, and {} behind \
              {FLOOR}'s or {BASELINE}'s. The tolerance is 10 % for times and memory, 25 % for the 99th percentile, and 3 % for counts. {} more \
-             are ties: behind in the median, but not in three of four rounds. The newcomer's waterwheel too is compared to \
+             are ties: behind in the median, but not in three of four rounds. The newcomer's waterwheel is also compared with \
              the expert's {BASELINE}.\n\n{REASONS}",
             losses.len(),
             self.ties()
@@ -168,7 +168,7 @@ impl Report {
     fn write_absences(&self, text: &mut String) {
         text.push_str("\n## Not measured\n\n");
         if self.absences.is_empty() {
-            text.push_str("Nothing that was asked for is missing.\n");
+            text.push_str("No requested measurement is missing.\n");
             return;
         }
         text.push_str("| | scenario | who | why |\n|---|---|---|---|\n");

@@ -20,8 +20,8 @@ impl Report {
         }
         write!(
             text,
-            "\n## In short\n\nGeometric means over the scenarios over loopback TCP that both took part in, and the worst of \
-             them. More messages per second are better, and less CPU of the server for each.\n\n\
+            "\n## In short\n\nFor the scenarios over loopback TCP in which both peers took part: the geometric mean of the ratios, and the \
+             worst ratio. Higher is better for messages per second, lower for the server's CPU time per message.\n\n\
              | | messages/s, x {BASELINE} | worst | CPU, x {BASELINE} | worst | CPU, x {FLOOR} | worst |\n\
              |---|--:|---|--:|---|--:|---|\n"
         )
