@@ -133,7 +133,7 @@ pub(super) fn allocations(profile: &str) -> f64 {
 fn system_calls(scenario: &Scenario, peer: &Peer, batches: u64) -> Outcome<f64> {
     let file = temporary("strace");
     let output = file.display().to_string();
-    // By default strace ignores signals while it writes to a file; -I2 lets it be stopped.
+    // By default strace blocks fatal signals while it writes to a file; -I2 lets it be stopped.
     let wrapper = ["strace", "-I2", "-f", "-c", "-U", "calls,name", "-o", &output, "--"];
     let text = watched(scenario, peer, batches, &wrapper, &file)?;
     let total = text.lines().find(|line| line.trim_end().ends_with("total")).ok_or("strace gives no total")?;

@@ -67,7 +67,7 @@ so many streams that are ready at once touch much memory. This is why one poll o
 events: with 1024, the cost was a quarter higher. A callback protocol, and epoll, use one buffer for all connections. \
 A message touches eleven cache lines of the server's memory that were not touched since the connection's last \
 message; with a protocol five, with tokio six, with epoll one (cachegrind). That is little compared with the memory \
-that the kernel touches, which takes 95 % of the server's time here, and 98 % of epoll's (perf).
+that the kernel touches: the kernel takes 95 % of the server's time here, and 98 % of epoll's (perf).
 - **Messages per second tie with tokio's if the load is on epoll too.** Bare epoll and mio tie with it as well: the \
 kernel takes nine tenths or more of a small message, so no library on epoll that makes the same system calls can be \
 far ahead. A library that makes fewer, as with lines that arrive together, is ahead by a factor.
