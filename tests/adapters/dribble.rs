@@ -1,9 +1,9 @@
-//! Random sizes and random giving up, by seed.
+//! Random sizes, and futures that are dropped at random, from a seed.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Numbers that are the same in every run.
+/// A generator of numbers that are the same in every run.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -18,14 +18,14 @@ impl Random {
         (self.0 % limit as u64) as usize
     }
 
-    /// A size that is mostly small, often one, and at times large.
+    /// A size that is usually small, often one, and now and then large.
     pub(crate) fn size(&mut self) -> usize {
         let limit = [2, 20, 2_000, 200_000][self.below(4)];
         1 + self.below(limit)
     }
 }
 
-/// Polls a future once, and drops it: what `select` does with the one that was not first.
+/// Polls a future once and drops it, as `select` does with the futures that lose.
 pub(crate) async fn at_once<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
     std::future::poll_fn(|cx: &mut Context<'_>| {
         Poll::Ready(match Pin::new(&mut future).poll(cx) {

@@ -1,4 +1,4 @@
-//! Both ends of a connection on one loop, over each of the ways that bytes can go.
+//! Both ends of a connection on one loop, over each kind of wire.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::common::memory::Memory;
 use crate::common::watchdog::watchdog;
 use crate::dribbling::Dribbling;
 
-/// What the two ends are connected by.
+/// What connects the two ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Over {
     Tcp,
@@ -35,7 +35,7 @@ impl Over {
         }
     }
 
-    /// Two ends that are connected, the client's first.
+    /// Connects two ends and returns them, the client's first.
     pub(crate) async fn connect(self) -> (Connection, Connection) {
         let (accept, accepted) = async_channel::unbounded();
         let accept = move |reader: StreamReader, writer: StreamWriter| {
@@ -61,7 +61,7 @@ impl Over {
     }
 }
 
-/// Runs a test over each way, on a loop of its own, with both ends of a connection.
+/// Runs a test over each kind of wire, on a loop of its own, with both ends of a connection.
 pub(crate) fn over_each(test: impl AsyncFn(Over, Connection, Connection)) {
     let _watchdog = watchdog();
     for &over in Over::ALL {

@@ -1,4 +1,4 @@
-//! What a flush and a shutdown wait for, over each of the ways that bytes can go.
+//! What a flush and a shutdown wait for, over each kind of wire.
 
 use std::future::poll_fn;
 

@@ -1,4 +1,4 @@
-//! Streams in the sense of the `futures` crates: of lines, of connections, of ticks, of signals.
+//! `Stream`s in the sense of the `futures` crates: of lines, connections, ticks and signals.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn lines_come_in_order_one_that_is_too_long_is_an_error_between_and_the_end_is_t
         assert!(lines.next().now_or_never().is_none());
         for part in ["on", "e\ntw", "o\n", "far too long a line\n", "last"] {
             feeder.feed_data(part.as_bytes());
-            // A future of the next line that is dropped takes nothing along.
+            // A `next` future that is dropped loses no bytes.
             while let Some(line) = lines.next().now_or_never() {
                 match line.expect("it has not ended") {
                     Ok(line) => assert!(["one\n", "two\n"].contains(&std::str::from_utf8(&line).unwrap())),

@@ -1,4 +1,4 @@
-//! The traits of the `futures` crates, used by that crate's own utilities.
+//! The traits of the `futures` crates, used by the utilities of those crates.
 
 use std::io::{self, ErrorKind, IoSlice};
 
@@ -121,7 +121,7 @@ fn whoever_gives_up_a_read_or_a_write_loses_no_byte() {
             let mut rest = &data[..];
             while !rest.is_empty() {
                 let piece = &rest[..random.size().min(rest.len())];
-                // What a dropped write has not said it wrote, it has not written.
+                // A write that is dropped before it returns a count has written nothing.
                 match at_once(ours.write(piece)).await {
                     Some(written) => rest = &rest[written.unwrap()..],
                     None => {

@@ -1,5 +1,5 @@
-//! Bodies as they come and go: in pieces, each of which arrives before the next is there, with trailers, awaited by a client
-//! that asks first, and never read.
+//! Bodies of requests and responses: sent piece by piece, each arriving before the next is written; with trailers;
+//! sent only after `100 Continue`; and never read.
 
 use std::convert::Infallible;
 use std::future::poll_fn;

@@ -1,5 +1,5 @@
-//! How connections of hyper end: behind an answer, in the middle of one, when they are shut down, and before anything was
-//! said.
+//! How hyper's connections end: after a response, in the middle of one, by a graceful shutdown, and before anything
+//! was sent.
 
 use std::error::Error;
 
@@ -35,7 +35,7 @@ fn a_client_uses_one_connection_again_until_the_server_ends_it_behind_an_answer(
         }
         serves.await.unwrap().unwrap();
         connects.await.unwrap().unwrap();
-        // Nothing was sent of this one, so it may be asked for again elsewhere.
+        // Nothing of this request was sent, so it may be retried on another connection.
         let refused = sender.try_send_request(get("/late")).await.unwrap_err();
         assert!(refused.message().is_some(), "over {over:?}: {refused:?}");
     });

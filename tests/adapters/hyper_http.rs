@@ -1,4 +1,4 @@
-//! hyper's server and client on our connections, against each other and against plain sockets.
+//! hyper's server and client on waterwheel's connections, against each other and against plain sockets.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -25,7 +25,7 @@ use crate::ends::over_each;
 /// The state of a service, which stays on its thread.
 type Served = Rc<Cell<usize>>;
 
-/// Answers with the body of the request, or with as many bytes as its path says.
+/// Responds with the body of the request, or with as many bytes as its path says.
 async fn answer(served: Served, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     served.set(served.get() + 1);
     let body = match request.uri().path().trim_start_matches('/').parse() {
@@ -41,7 +41,7 @@ fn http1() -> server::conn::http1::Builder {
     builder
 }
 
-/// Serves one connection of HTTP/1.
+/// Serves one HTTP/1 connection.
 async fn serve(served: Served, connection: Connection) -> hyper::Result<()> {
     let service = service_fn(move |request| answer(Rc::clone(&served), request));
     http1().pipeline_flush(true).serve_connection(connection, service).await
@@ -102,7 +102,7 @@ fn streams_of_http2_are_answered_together() {
     });
 }
 
-/// Runs a server of HTTP/1 while a plain socket in a thread of its own does something with it.
+/// Runs an HTTP/1 server while `peer` uses a plain socket in a thread of its own.
 fn with_plain_peer<T: Send + 'static>(peer: impl FnOnce(TcpStream) -> T + Send + 'static) -> (T, usize) {
     run(async {
         let served = Served::default();
@@ -187,7 +187,7 @@ fn a_request_that_is_given_up_harms_no_other() {
         let handler = move |reader: StreamReader, writer: StreamWriter| {
             let served = state.clone();
             async move {
-                // The client goes away in the middle of an answer.
+                // The client goes away in the middle of a response.
                 let _ = serve(served, (reader, writer).into()).await;
             }
         };
@@ -224,7 +224,7 @@ fn a_client_speaks_to_a_plain_server() {
             socket.read_exact(&mut byte).unwrap();
             head.push(byte[0]);
         }
-        // One byte at a time, and the length is the end of the connection.
+        // One byte at a time, and the body ends where the connection does.
         for byte in b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nwelcome" {
             socket.write_all(&[*byte]).unwrap();
         }

@@ -1,4 +1,5 @@
-//! hyper's time limits run by the loop's timers: which are armed when, and what they end. Time jumps, so nothing is waited for.
+//! hyper's time limits on the loop's timers: which are armed when, and what they end. The clock jumps, so the tests do
+//! not wait.
 
 use std::future::pending;
 use std::rc::Rc;
@@ -24,7 +25,7 @@ fn run(test: impl AsyncFnOnce(Connection, Connection)) {
     event_loop.run(async {
         let (ours, theirs) = connected_pair();
         test(ours, theirs).await;
-        // Until a connection that lingers has given up.
+        // Long enough for a connection that lingers to give up.
         sleep(60 * SECOND).await;
     });
     assert_eq!(event_loop.next_deadline(), None, "no timer is left behind");
@@ -78,7 +79,7 @@ fn a_client_of_http2_that_answers_no_ping_is_given_up_and_one_that_does_is_kept(
         let mut http = http2();
         http.keep_alive_interval(5 * SECOND).keep_alive_timeout(2 * SECOND);
         let serves = spawn(http.serve_connection(theirs, echo()));
-        // The preface of the protocol and no settings; then silence.
+        // The preface of HTTP/2 and an empty SETTINGS frame; then silence.
         ours.writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
         let error = serves.await.unwrap().unwrap_err();
         assert!(error.is_timeout(), "{error:?}");
@@ -107,7 +108,7 @@ fn a_server_of_http2_that_answers_no_ping_is_given_up_and_its_requests_fail() {
         let (mut sender, connection) = http.handshake::<_, Empty<Bytes>>(ours).await.unwrap();
         let connects = spawn(connection);
         let began = get_running_loop().time();
-        // A server that says so much and never another word. It reads all.
+        // A server that sends an empty SETTINGS frame and then nothing more. It reads everything.
         theirs.writer.write(b"\0\0\0\x04\0\0\0\0\0");
         let (mut reader, _writer) = theirs.split();
         let reads = spawn(async move { reader.read_to_end().await });

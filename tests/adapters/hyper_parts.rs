@@ -1,4 +1,4 @@
-//! What the tests of hyper have in common.
+//! What the tests of hyper share.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use hyper::service::{HttpService, service_fn};
 use hyper::{Request, Response, client, server};
 use waterwheel::{Connection, LoopExecutor, LoopTimer, Task, spawn};
 
-/// A body whose pieces a test sends when it wants to.
+/// The sender of a body whose pieces a test sends one by one.
 pub(crate) type Pieces = async_channel::Sender<Result<Frame<Bytes>, Infallible>>;
 pub(crate) type InPieces = StreamBody<Pin<Box<async_channel::Receiver<Result<Frame<Bytes>, Infallible>>>>>;
 
@@ -25,7 +25,7 @@ pub(crate) async fn piece(pieces: &Pieces, text: &'static str) {
     pieces.send(Ok(Frame::data(Bytes::from(text)))).await.expect("somebody sends the body");
 }
 
-/// Serves a connection, and shuts it down when it is told to.
+/// Serves a connection, and shuts it down gracefully when told to.
 pub(crate) async fn serve_until_told<C: Future>(
     connection: C,
     told: async_channel::Receiver<()>,
@@ -55,14 +55,14 @@ pub(crate) fn http2() -> server::conn::http2::Builder<LoopExecutor> {
     builder
 }
 
-/// A service that answers with what the request has brought.
+/// A service that responds with the body of the request.
 pub(crate) fn echo() -> impl HttpService<Incoming, ResBody = Full<Bytes>, Error = hyper::Error, Future: 'static> {
     service_fn(async |request: Request<Incoming>| {
         Ok(Response::new(Full::new(request.into_body().collect().await?.to_bytes())))
     })
 }
 
-/// A service for one request, which it answers with a body that comes later.
+/// A service for a single request, to which it responds with a body that comes later.
 pub(crate) fn answer_once(
     body: InPieces,
 ) -> impl HttpService<Incoming, ResBody = InPieces, Error = hyper::Error, Future: 'static> {
@@ -83,7 +83,7 @@ pub(crate) async fn text_of(response: Response<Incoming>) -> hyper::Result<Strin
     Ok(String::from_utf8(body.to_vec()).expect("text"))
 }
 
-/// The next bytes of a body, as many as `expected` has, which they have to be.
+/// Reads as many bytes of a body as `expected` has, and checks that they are those.
 pub(crate) async fn expect_next(body: &mut Incoming, expected: &str) {
     let mut got = Vec::new();
     while got.len() < expected.len() {
@@ -93,7 +93,7 @@ pub(crate) async fn expect_next(body: &mut Incoming, expected: &str) {
     assert_eq!(String::from_utf8_lossy(&got), expected);
 }
 
-/// A client of HTTP/1, and the task that drives its connection.
+/// An HTTP/1 client, and the task that drives its connection.
 pub(crate) async fn client1<B>(connection: Connection) -> (client::conn::http1::SendRequest<B>, Task<hyper::Result<()>>)
 where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
@@ -102,7 +102,7 @@ where
     (sender, spawn(connection))
 }
 
-/// A client of HTTP/2, and the task that drives its connection.
+/// An HTTP/2 client, and the task that drives its connection.
 pub(crate) async fn client2<B>(connection: Connection) -> (client::conn::http2::SendRequest<B>, Task<hyper::Result<()>>)
 where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static,

@@ -1,4 +1,4 @@
-//! Streams of HTTP/2 that end in other ways than by a whole answer, beside others that go on.
+//! HTTP/2 streams that end other than by a complete response, next to others that go on.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -19,7 +19,7 @@ use crate::hyper_parts::{
     answer_once, client2, expect_next, get, http2, in_pieces, piece, request, serve_until_told, text_of,
 };
 
-/// Counts itself while it is there.
+/// Adds one to a count while it exists.
 struct Counted(Rc<Cell<usize>>);
 
 impl Counted {
@@ -78,7 +78,7 @@ fn an_answer_that_nobody_reads_any_more_is_no_longer_made() {
         let mut body = sender.send_request(get("/")).await.unwrap().into_body();
         expect_next(&mut body, "first").await;
         drop(body);
-        // The server's body is dropped, and with it the other end of this.
+        // The server drops its body, and with it the receiver of these pieces.
         while !pieces.is_closed() {
             turns(1).await;
         }
@@ -167,7 +167,7 @@ fn a_lost_connection_fails_all_requests_on_it() {
         for request in asked {
             assert!(request.await.unwrap().is_err(), "over {over:?}");
         }
-        // It ends either way: in order, or by the reset.
+        // The connection ends either way: in order, or by the reset.
         let _ = connects.await.unwrap();
     });
 }

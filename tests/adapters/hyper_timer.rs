@@ -1,4 +1,4 @@
-//! hyper's sleeps: they may go to any thread, and their timers stay in the loop no longer than they do.
+//! hyper's sleeps: they are `Send`, and their timers stay in the loop no longer than the sleeps do.
 
 use std::future::poll_fn;
 use std::pin::Pin;

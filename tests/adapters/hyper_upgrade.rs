@@ -1,8 +1,8 @@
-//! Connections that hyper hands over: by CONNECT and by an upgrade, with the bytes that had come behind the request, and as a
-//! stream of HTTP/2.
+//! Connections that hyper hands over: after a CONNECT or an upgrade, with the bytes that followed the request, and as
+//! an HTTP/2 stream.
 //!
-//! hyper's own way of doing so with HTTP/1 asks for a connection that is `Send`, which none of ours is. Here the connection
-//! is taken apart, as hyper offers where it is not.
+//! hyper's own way to upgrade an HTTP/1 connection needs one that is `Send`, and none of waterwheel's is. Here the
+//! connection is taken apart instead, the way that hyper offers for such connections.
 
 use std::future::{poll_fn, ready};
 use std::io;
@@ -19,7 +19,7 @@ use waterwheel::{Connection, spawn};
 use crate::ends::over_each;
 use crate::hyper_parts::{client2, http1, http2};
 
-/// Echoes all that comes through what was handed over, in capital letters, until its end.
+/// Echoes everything that comes through the upgraded connection, in capital letters, until its end.
 async fn echo_loudly(mut connection: Connection, already_there: Bytes) -> io::Result<()> {
     connection.writer.write(&already_there.to_ascii_uppercase());
     loop {
@@ -142,7 +142,7 @@ fn a_tunnel_through_a_stream_of_http2_goes_both_ways_beside_others() {
     });
 }
 
-/// What comes next through a tunnel. `None` is its end.
+/// The next bytes from a tunnel. `None` at its end.
 async fn read(tunnel: &mut hyper::upgrade::Upgraded) -> Option<Vec<u8>> {
     let mut memory = [0; 4096];
     let n = poll_fn(|cx| {

@@ -1,4 +1,5 @@
-//! Traits of other crates on our streams: what is written for those traits runs on ours, and ends as ours do.
+//! The traits of other crates on waterwheel's streams: code that is written for those traits runs on these streams,
+//! and ends as they do.
 
 #[path = "../common"]
 mod common {

@@ -1,7 +1,8 @@
-//! Law 10 through the adapters: what one step writes is one system call, by however many calls of whichever trait.
+//! Law 10 through the adapters: all that is written in one step is sent by one system call, whatever the number of
+//! calls and the trait.
 //!
-//! The connection is in memory and counts the attempts to send. That these are system calls is shown by strace, in the tests of
-//! programs.
+//! The connection is in memory and counts the attempts to send. That each attempt is a system call is shown with
+//! strace, in `tests/programs`.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -23,7 +24,7 @@ use crate::common::running::turns;
 use crate::common::watchdog::watchdog;
 use crate::dribbling::{Dribbling, Seen};
 
-/// A connection, what goes through it, and its peer.
+/// A connection, what passes through it, and its peer.
 struct Scene {
     ours: Connection,
     seen: Rc<Seen>,
@@ -41,7 +42,7 @@ fn run(test: impl AsyncFnOnce(Scene)) {
     });
 }
 
-/// What the peer has received, and by how many sends it came.
+/// What the peer has received, and in how many sends.
 fn received(peer: &End, seen: &Seen) -> (String, usize) {
     let mut buf = vec![0; 1 << 16];
     let n = peer.recv(&mut buf).unwrap_or(0);
@@ -60,7 +61,7 @@ macro_rules! in_one_step {
                 let parts = [IoSlice::new(b"head "), IoSlice::new(b"body ")];
                 let wrote = Write::poll_write_vectored(Pin::new($connection), cx, &parts);
                 assert!(matches!(wrote, Poll::Ready(Ok(10))));
-                // Whoever flushes after each write, as many do, costs no send either.
+                // Many programs flush after each write. That costs no send either.
                 assert!(matches!(Write::poll_flush(Pin::new($connection), cx), Poll::Ready(Ok(()))));
             }
             Poll::Ready(())
@@ -110,7 +111,7 @@ fn requests_that_come_together_are_answered_by_hyper_in_one_send() {
         turns(10).await;
         let (answers, sends) = received(&peer, &seen);
         assert_eq!((answers.matches("an answer").count(), sends), (REQUESTS, 1));
-        // One that comes alone, too: head and body go together.
+        // A single request, too, gets its head and body in one send.
         peer.send(request).unwrap();
         turns(10).await;
         let (answers, sends) = received(&peer, &seen);

@@ -1,4 +1,4 @@
-//! The traits of tokio, used by tokio's own utilities, without tokio's runtime.
+//! The traits of tokio, used by tokio's utilities, without tokio's runtime.
 
 use std::io::{self, ErrorKind};
 
@@ -50,7 +50,7 @@ fn a_proxy_copies_both_ways_until_both_have_ended() {
             upstream.read_exact(&mut came).await.unwrap();
             assert!(came == question);
             if over.has_halves() {
-                // The client's end has come through, and the answer goes the other way after it.
+                // The client's end of stream has come through, and the answer is sent the other way after it.
                 assert_eq!(upstream.read(&mut [0]).await.unwrap(), 0);
             }
             upstream.write_all(b"the answer").await.unwrap();

@@ -1,5 +1,5 @@
-//! The adapters allocate nothing for an operation, whoever waits: a task of the loop, or somebody with another waker, as
-//! combinators of other crates have them.
+//! The adapters allocate nothing for an operation, whichever waker waits for it: that of a task of the loop, or one of
+//! the combinators of other crates.
 //!
 //! The count is of the whole process, so this program has one test, and its peer is a plain socket.
 
@@ -22,7 +22,7 @@ const WARM_UP: usize = 100;
 const OPERATIONS: usize = 1_000;
 const ROUNDS: usize = 3;
 
-/// More than a small socket takes at once, so that it has to be waited for.
+/// More than a small socket takes at once, so that a write has to wait.
 const MUCH: usize = 24 * 1024;
 
 struct Bell(AtomicUsize);
@@ -33,12 +33,12 @@ impl Wake for Bell {
     }
 }
 
-/// Who polls.
+/// Which waker the polls use.
 #[derive(Debug, Clone, Copy)]
 enum By {
-    /// The task, with the waker that the loop gives it.
+    /// The waker that the loop gives the task.
     Task,
-    /// Somebody in the task, with a waker of their own, of which there are two in turn.
+    /// Two other wakers in turn, within the task.
     Others,
 }
 
@@ -56,7 +56,7 @@ impl Polls {
         Polls { by, bells, wakers, waits: 0 }
     }
 
-    /// Polls until it is ready, and again only after a wake.
+    /// Polls until the operation is ready, each time after a wake.
     async fn until_ready<T>(&mut self, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
         let waits = &mut self.waits;
         match self.by {
@@ -98,7 +98,7 @@ impl Scene {
         Ok(Scene { ours: ours.try_into()?, peer, data: vec![7; MUCH], buf: vec![0; 1024] })
     }
 
-    /// The peer speaks only when the reader waits.
+    /// Reads a message, which the peer sends only when the reader waits.
     async fn read(&mut self, polls: &mut Polls, how: Reads) {
         let Scene { ours, peer, buf, .. } = self;
         let mut has_spoken = false;
@@ -113,7 +113,7 @@ impl Scene {
         assert_eq!(n.await, 9);
     }
 
-    /// The peer reads a little in each turn, so the writer waits.
+    /// Writes and flushes. The peer reads what is there in each turn, so the writer has to wait.
     async fn write(&mut self, polls: &mut Polls, write: Writes, flush: Flushes) {
         let Scene { ours, data, .. } = self;
         assert_eq!(polls.until_ready(|cx| write(ours, cx, data)).await, MUCH);
@@ -122,11 +122,11 @@ impl Scene {
     }
 }
 
-/// Takes what is sent, in each turn what is there.
+/// Reads in each turn what has arrived.
 async fn hear(peer: UnixStream) {
     let mut buf = vec![0; MUCH];
     loop {
-        // Mostly nothing is there.
+        // In most turns nothing has arrived.
         let _ = (&peer).read(&mut buf);
         yield_now().await;
     }
@@ -184,8 +184,8 @@ const WRITES: [(&str, Writes, Flushes); 3] = [
     ),
 ];
 
-/// Allocations for each operation, once all is warm: the least of some rounds, since the harness has a thread that may
-/// allocate meanwhile, and is counted, too.
+/// Allocations per operation after a warm-up: the least of several rounds, because a thread of the harness may
+/// allocate meanwhile and is counted too.
 async fn allocations_of(by: By, mut operate: impl AsyncFnMut(&mut Polls)) -> f64 {
     let mut polls = Polls::new(by);
     for _ in 0..WARM_UP {
@@ -206,7 +206,7 @@ async fn allocations_of(by: By, mut operate: impl AsyncFnMut(&mut Polls)) -> f64
 
 #[test]
 fn no_adapter_allocates_for_an_operation_whoever_waits() {
-    // Debug mode remembers who wrote, which allocates.
+    // Debug mode remembers which handle wrote, which allocates.
     let mut event_loop = EventLoop::builder().debug(false).build().expect("a loop");
     let figures = event_loop.run(async {
         let mut scene = Scene::new()?;

@@ -1,4 +1,4 @@
-//! What is on its way between two sockets of this machine.
+//! Waiting for bytes that are on their way between two sockets of this machine.
 
 use std::fs;
 use std::thread;
@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-/// Waits until all that was sent by a socket has arrived in the kernel of the other end, whoever reads it there.
+/// Waits until all bytes that a socket has sent are in the kernel buffer of the other end, whether or not they are
+/// read.
 pub(crate) fn until_arrived<'s>(socket: impl Into<SockRef<'s>>) {
     let Some((own, other)) = ports(&socket.into()) else { return };
     until("what was sent never arrived", || unacknowledged(own, other) == 0);
@@ -34,7 +35,7 @@ fn unacknowledged(own: u16, other: u16) -> usize {
     sent.map_or(0, |sent| usize::from_str_radix(&sent, 16).expect("the kernel counts in hexadecimal"))
 }
 
-/// What the kernel says of the queues of one end of a TCP connection over the loopback. `None` if it has no such end.
+/// The kernel's entry for the queues of one end of a TCP connection over the loopback. `None` if there is no such end.
 pub(crate) fn queues(own: u16, other: u16) -> Option<String> {
     let table = fs::read_to_string("/proc/net/tcp").expect("Linux lists its TCP connections");
     let (own, other) = (format!(":{own:04X}"), format!(":{other:04X}"));

@@ -1,17 +1,17 @@
-//! Certificates made for one test run: an authority, and whatever it signs.
+//! Certificates made for one test run: an authority, and those that it signs.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-/// Somebody with a certificate: its PEM text, and that of its private key.
+/// An identity: the PEM text of a certificate, and that of its private key.
 pub(crate) struct Identity {
     pub(crate) chain: String,
     pub(crate) key: String,
 }
 
-/// Who signs certificates.
+/// An authority that signs certificates.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    /// What whoever trusts it has to know.
+    /// The authority's own certificate, for those who trust it.
     pub(crate) pem: String,
 }
 
@@ -20,7 +20,7 @@ impl Authority {
         let mut params = CertificateParams::new(Vec::new()).expect("no name is no bad name");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("keys can be made");
-        // Two authorities of one name would be told apart by their signatures only.
+        // Two authorities of the same name could be told apart only by their signatures.
         let name = format!("An authority for tests: {:?}", &key.public_key_raw()[..8]);
         params.distinguished_name.push(DnType::CommonName, name);
         let pem = params.self_signed(&key).expect("it can sign itself").pem();

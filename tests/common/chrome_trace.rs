@@ -1,4 +1,5 @@
-//! Reads a trace, and checks that it is whole: begins match ends, flows match, and the parts of a turn sum up to the turn.
+//! Reads a trace and checks that it is complete: every begin has its end, every flow that begins also ends, and the
+//! parts of a turn add up to the turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,7 +18,7 @@ pub(crate) struct ChromeTrace {
 pub(crate) struct Slice {
     pub(crate) name: String,
     pub(crate) category: String,
-    /// How many slices are around it.
+    /// How many slices enclose it.
     pub(crate) depth: usize,
     /// In nanoseconds.
     pub(crate) begin: u64,
@@ -29,7 +30,7 @@ fn text<'a>(event: &'a Value, member: &str) -> &'a str {
     event[member].as_str().unwrap_or_else(|| panic!("{member} is a string: {event}"))
 }
 
-/// The time of an event. It has three digits after the point, which are nanoseconds.
+/// The time of an event, in nanoseconds: the trace has microseconds with three decimals.
 fn nanos(event: &Value) -> u64 {
     let micros = event["ts"].as_f64().unwrap_or_else(|| panic!("an event has a time: {event}"));
     (micros * 1000.0).round() as u64
@@ -79,7 +80,7 @@ fn slices(timed: &[&Value]) -> Vec<Slice> {
     slices
 }
 
-/// Each flow begins inside of a slice, and ends later, right behind the beginning of another.
+/// Each flow begins within a slice, and ends later, directly after the begin of another slice.
 fn check_flows(timed: &[&Value]) {
     let (mut begun, mut ended) = (BTreeMap::new(), BTreeSet::new());
     let mut depth = 0;
@@ -116,7 +117,7 @@ fn check_turns(slices: &[Slice]) {
                 let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
                 let order = ["save", "wait", "collect", "batch"];
                 let places: Vec<_> = names.iter().map(|name| order.iter().position(|other| other == name)).collect();
-                // The last turn may have been written before it was over.
+                // The last turn may have been written before it ended.
                 let is_whole = names.ends_with(&["collect", "batch"]) || slice.end == last;
                 assert!(places.is_sorted() && is_whole, "{names:?}");
                 let ends = parts.iter().map(|part| part.end);

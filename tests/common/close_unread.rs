@@ -1,4 +1,4 @@
-//! A peer that is gone with bytes unread.
+//! A peer that closes with unread bytes.
 
 use std::os::fd::AsFd;
 
@@ -6,8 +6,8 @@ use socket2::SockRef;
 
 use crate::common::arrived::{ports, queues, until};
 
-/// Closes a socket that has unread bytes, which resets a TCP connection, and waits until the other end has heard of it: a
-/// busy kernel takes its time, also within one machine.
+/// Closes a socket that has unread bytes, which resets a TCP connection, and waits until the other end has seen the
+/// reset: a busy kernel takes a while, even within one machine.
 pub(crate) fn close_unread(socket: impl AsFd) {
     let ports = ports(&SockRef::from(&socket));
     drop(socket);

@@ -1,4 +1,4 @@
-//! A protocol of the test's own on a connection.
+//! A connection with a protocol of the test.
 
 use std::net::TcpStream;
 use std::rc::Rc;

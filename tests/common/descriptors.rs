@@ -1,4 +1,4 @@
-//! What the whole process holds, for a test that runs alone.
+//! The open descriptors of the process, for a test that runs alone.
 
 use std::fs;
 

@@ -1,8 +1,8 @@
-//! Tells when something is dropped.
+//! Tells when a value is dropped.
 
 use crate::common::trace::Trace;
 
-/// Says a word when it is dropped.
+/// Writes a word to a trace when it is dropped.
 pub(crate) struct Says(pub(crate) Trace, pub(crate) &'static str);
 
 impl Drop for Says {

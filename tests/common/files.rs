@@ -1,4 +1,4 @@
-//! Files for the programs of others.
+//! Files for programs that are not part of this project.
 
 use std::path::PathBuf;
 use std::{env, fs, process};
@@ -15,14 +15,14 @@ impl Files {
         Files { directory }
     }
 
-    /// Writes a file and gives its path.
+    /// Writes a file and returns its path.
     pub(crate) fn put(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
         fs::write(&path, text).expect("a temporary file can be written");
         path
     }
 
-    /// The path of a file, whether or not it is there.
+    /// The path of a file, whether or not it exists.
     pub(crate) fn path(&self, name: &str) -> String {
         self.directory.join(name).to_str().expect("temporary paths are plain").to_owned()
     }

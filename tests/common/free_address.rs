@@ -1,9 +1,9 @@
-//! Addresses for programs that cannot say which one they took.
+//! Addresses for programs that cannot report which one they took.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-/// An address that is free, for programs that cannot say which one they took. Each process has an address of the
-/// loopback net to itself here, so that nobody else takes the port before they do.
+/// A free address, for a program that cannot report which one it took. Each test process uses its own address of the
+/// loopback network, so that no other process takes the port first.
 pub(crate) fn free_address() -> SocketAddr {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
     let ip = Ipv4Addr::new(127, 64 | high, middle, low);

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Polls a future at most `polls` times, once in each turn, then drops it and gives `None`.
+/// Polls a future at most `polls` times, once per turn, then drops it and returns `None`.
 pub(crate) fn give_up_after<F: Future>(polls: usize, future: F) -> GiveUp<F> {
     GiveUp { future: Some(Box::pin(future)), polls }
 }

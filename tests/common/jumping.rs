@@ -6,7 +6,7 @@ use std::time::Duration;
 use waterwheel::testing::ManualClock;
 use waterwheel::{EventLoop, sleep};
 
-/// Runs on a clock that jumps. Nothing may be reported meanwhile.
+/// Runs on a clock that jumps. No incident may be reported meanwhile.
 pub(crate) fn run<F: Future>(main: F) -> F::Output {
     let mut event_loop = EventLoop::builder().clock(Rc::new(ManualClock::new())).build().unwrap();
     event_loop.handle().set_exception_handler(|incident| panic!("{incident:?}"));

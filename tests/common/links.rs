@@ -1,31 +1,31 @@
 //! Two connected sockets of each kind.
 //!
-//! The kernel takes all that the tests here send, without any help of the loop. So the peer's part is done with blocking
-//! calls, in one piece, while the loop is held up: it finds all of it at its next look, in every run.
+//! The kernel takes everything that the tests send here, without help from the loop. So the peer's part is done in one
+//! piece, with blocking calls that hold up the loop: the loop finds all of it at its next poll, in every run.
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-/// What two sockets are connected by.
+/// What connects two sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Link {
     Tcp,
     Unix,
 }
 
-/// Our end, the peer's, and what may be sent to ours while nobody reads.
+/// Our end, the peer's end, and how much the peer may send while we do not read.
 pub(crate) struct Linked {
     pub(crate) ours: Socket,
     pub(crate) peer: Socket,
-    /// A mebibyte, where the system's limits allow for it.
+    /// One mebibyte, if the system's limits allow it.
     pub(crate) holds: usize,
 }
 
 impl Link {
     pub(crate) const BOTH: [Link; 2] = [Link::Tcp, Link::Unix];
 
-    /// A pair of which our end has room for much.
+    /// A pair of sockets that holds many bytes on the way to our end.
     pub(crate) fn pair(self) -> Linked {
         let (ours, peer, room) = match self {
             Link::Tcp => {
@@ -42,7 +42,7 @@ impl Link {
             }
             Link::Unix => {
                 let (ours, peer) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
-                // What is on its way to a Unix socket counts for the sender.
+                // Bytes on their way to a Unix socket count against the sender's buffer.
                 peer.set_send_buffer_size(4 << 20).unwrap();
                 let room = peer.send_buffer_size().unwrap();
                 (ours, peer, room)
@@ -50,7 +50,7 @@ impl Link {
         };
         peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         peer.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
-        // The kernel counts what it keeps with the memory around it.
+        // The kernel counts its bookkeeping with the bytes.
         Linked { ours, peer, holds: (room / 4).min(1 << 20) }
     }
 }

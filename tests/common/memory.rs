@@ -1,8 +1,8 @@
-//! A network without an operating system: two ends of a connection are two buffers, and the selector is told when there
-//! is something in them. It has no faults, no delay, and no descriptors.
+//! A network without an operating system: the two ends of a connection are two buffers, and the selector reports an
+//! event when bytes are put into one. The network has no faults, no delay, and no descriptors.
 //!
-//! A loop on it is made by [`Memory::event_loop`]. The peers of the tests speak to it by [`Memory::listen`] and
-//! [`Memory::connect`], and by the [`End`]s that these give.
+//! [`Memory::event_loop`] makes a loop on it. The tests' peers use it through [`Memory::listen`], [`Memory::connect`],
+//! and the [`End`]s that these return.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -20,16 +20,16 @@ use waterwheel::{
     Address, Bell, Builder, EventLoop, Events, LookUpError, LookUpErrorKind, LoopHandle, Readiness, Selector, Token,
 };
 
-/// How many bytes are on their way in one direction before there is no room for more.
+/// How many bytes may be on their way in one direction.
 pub(crate) const ROOM: usize = 512 * 1024;
 
-/// How many datagrams wait for whoever receives them.
+/// How many datagrams may wait for the receiver.
 const DATAGRAMS: usize = 64;
 
-/// The numbers of descriptors begin here, where the system has none.
+/// The first number for a descriptor, far above those of the system.
 const FIRST_FD: RawFd = 1 << 20;
 
-/// All that is connected.
+/// The network.
 #[derive(Clone, Default)]
 pub(crate) struct Memory(Rc<State>);
 
@@ -37,7 +37,7 @@ pub(crate) struct Memory(Rc<State>);
 struct State {
     watched: RefCell<HashMap<RawFd, Token>>,
     events: RefCell<Vec<(RawFd, Readiness)>>,
-    /// Those whose peers have ended their side: whoever watches one later is to hear of it too.
+    /// The descriptors whose peers have ended their side. A loop that registers one later must also hear of it.
     hung_up: RefCell<HashSet<RawFd>>,
     fds: Cell<RawFd>,
     ports: Cell<u16>,
@@ -49,10 +49,10 @@ struct State {
 /// What was sent, and from where.
 type Datagram = (Vec<u8>, Address);
 
-/// What waits for the owner of a descriptor.
+/// Connections or datagrams that wait for the owner of a descriptor.
 struct Queue<T> {
     fd: RawFd,
-    /// Whether anything may come. A socket that is bound listens only later.
+    /// Whether the queue accepts anything yet. A bound socket does not until it listens.
     is_open: Cell<bool>,
     items: RefCell<VecDeque<T>>,
 }
@@ -68,14 +68,14 @@ impl Memory {
         EventLoop::builder().network(Rc::new(self.clone())).selector(Box::new(self.clone()))
     }
 
-    /// Takes an address for a peer.
+    /// Listens at an address, as a peer.
     pub(crate) fn listen(&self, at: impl Into<Address>) -> Listener {
         let listener = self.bind_to(at.into()).expect("the address is free");
         listener.queue.is_open.set(true);
         listener
     }
 
-    /// Connects a peer.
+    /// Connects as a peer.
     pub(crate) fn connect(&self, to: impl Into<Address>) -> io::Result<End> {
         let (to, port) = (to.into(), self.free_port());
         let from = match &to {
@@ -143,7 +143,7 @@ impl Memory {
         FIRST_FD + self.0.fds.get()
     }
 
-    /// Has the selector report this to whoever watches the descriptor.
+    /// Makes the selector report this readiness for the descriptor, if it is registered.
     pub(crate) fn tell(&self, fd: RawFd, readiness: Readiness) {
         if readiness.contains(Readiness::HANG_UP) {
             self.0.hung_up.borrow_mut().insert(fd);
@@ -152,15 +152,15 @@ impl Memory {
     }
 }
 
-/// What goes one way.
+/// One direction of a connection.
 #[derive(Default)]
 struct Pipe {
     bytes: RefCell<VecDeque<u8>>,
-    /// Nothing follows.
+    /// No more bytes will follow.
     ended: Cell<bool>,
-    /// The end that received is gone.
+    /// The receiving end was dropped.
     unheard: Cell<bool>,
-    /// The end that sent has given up the connection: it is told once, behind the bytes.
+    /// The sending end has reset the connection. The receiver gets the error once, after the bytes.
     reset: Cell<bool>,
 }
 
@@ -174,12 +174,12 @@ pub(crate) struct End {
     resets: Cell<bool>,
     /// Whether a send was answered by a reset, since the peer is gone.
     is_answered: Cell<bool>,
-    /// Its own, and the peer's.
+    /// The local name, and the peer's.
     names: (Address, Address),
 }
 
 impl End {
-    /// As of TCP, a first send to a peer that is gone succeeds, and is answered by a reset.
+    /// As with TCP, the first send to a peer that is gone succeeds, and is answered by a reset.
     fn send_to_nobody(&self, data: &[u8]) -> io::Result<usize> {
         if self.names.0.as_inet().is_none() || self.is_answered.replace(true) {
             return Err(ErrorKind::BrokenPipe.into());
@@ -209,7 +209,7 @@ impl Conduit for End {
         let n = io::Read::read(&mut *bytes, into)?;
         let mut n = n;
         if n < into.len() {
-            // A deque has two parts.
+            // A deque consists of two slices.
             n += io::Read::read(&mut *bytes, &mut into[n..])?;
         }
         if was_full {
@@ -268,7 +268,7 @@ impl Conduit for End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        // As of a socket: whoever sent what is unread here learns that it was for nothing.
+        // As with a socket, closing with unread bytes resets the connection.
         let unread = !self.inbox.bytes.borrow().is_empty();
         self.outbox.reset.set(self.resets.get() || unread);
         self.outbox.ended.set(true);
@@ -280,7 +280,7 @@ impl Drop for End {
     }
 }
 
-/// An address that was taken, and who has connected to it.
+/// A listening address, and the connections to it.
 pub(crate) struct Listener {
     memory: Memory,
     at: Address,
@@ -292,7 +292,7 @@ impl Listener {
         self.at.clone()
     }
 
-    /// The next connection, which must be there.
+    /// The next connection. Panics if there is none.
     pub(crate) fn next(&self) -> End {
         self.try_next().expect("somebody has connected")
     }
@@ -353,7 +353,7 @@ impl DatagramConduit for Mailbox {
         let boxes = self.memory.0.mailboxes.borrow();
         let theirs = boxes.get(to).ok_or(ErrorKind::ConnectionRefused)?;
         let mut items = theirs.items.borrow_mut();
-        // As of UDP, one for which there is no room is lost.
+        // As with UDP, a datagram that does not fit into the queue is lost.
         if items.len() < DATAGRAMS {
             items.push_back((data.to_vec(), self.at.clone()));
             self.memory.tell(theirs.fd, Readiness::READABLE);
@@ -386,7 +386,7 @@ fn answer<'a, T: 'a>(answer: io::Result<T>) -> Pending<'a, T> {
 }
 
 impl Network for Memory {
-    /// Every name that ends in `.memory` is this machine.
+    /// Every host name that ends in `.memory` is this machine.
     fn look_up<'a>(&'a self, _: &'a LoopHandle, host: &'a str, port: u16, _: Hints) -> Pending<'a, Vec<SocketAddr>> {
         answer(match host.ends_with(".memory") {
             true => Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]),
@@ -422,7 +422,7 @@ impl Selector for Memory {
     fn register(&mut self, fd: RawFd, token: Token) -> io::Result<()> {
         assert!(fd >= FIRST_FD, "no descriptor of the system comes here");
         self.0.watched.borrow_mut().insert(fd, token);
-        // What happened before nobody has heard yet; a hint too many costs an attempt.
+        // Events before the registration went unreported. A spurious event costs only one attempt.
         let hung_up = self.0.hung_up.borrow().contains(&fd);
         let readiness = Readiness::READABLE.with(Readiness::WRITABLE);
         self.tell(fd, if hung_up { readiness.with(Readiness::HANG_UP) } else { readiness });

@@ -1,4 +1,4 @@
-//! Peers that behave badly, or that wait for what they are told.
+//! Peers that misbehave, and peers with blocking sockets.
 
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream};
@@ -37,7 +37,7 @@ impl BlackHole {
     }
 }
 
-/// An address on this machine where nobody listens and nobody else will: the port is taken, without a listener.
+/// An address on this machine that refuses connections: a socket without a listener keeps its port taken.
 pub(crate) struct Refusing {
     pub(crate) address: SocketAddr,
     _bound: Socket,
@@ -64,7 +64,7 @@ pub(crate) fn plain_client(address: SocketAddr) -> TcpStream {
     client
 }
 
-/// Everything up to the end of the stream.
+/// Reads everything up to the end of the stream.
 pub(crate) fn read_all(mut from: impl Read) -> io::Result<Vec<u8>> {
     let mut all = Vec::new();
     from.read_to_end(&mut all)?;

@@ -1,4 +1,4 @@
-//! What the other end of a connection does, where that is a plain non-blocking socket.
+//! Operations for a peer that is a plain non-blocking socket.
 
 use std::io::{self, ErrorKind, Read};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use waterwheel::sleep;
 
-/// Reads what the peer gets until its end of the stream.
+/// Reads everything that the peer receives, up to the end of the stream.
 pub(crate) async fn read_to_end(mut peer: &TcpStream) -> io::Result<Vec<u8>> {
     let mut all = Vec::new();
     let mut buffer = vec![0; 256 * 1024];
@@ -20,7 +20,7 @@ pub(crate) async fn read_to_end(mut peer: &TcpStream) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Reads exactly `n` bytes of what the peer gets.
+/// Reads exactly `n` of the bytes that the peer receives.
 pub(crate) async fn read_exactly(mut peer: &TcpStream, n: usize) -> Vec<u8> {
     let mut all = vec![0; n];
     let mut filled = 0;

@@ -1,4 +1,4 @@
-//! A selector that asks nothing of the system: a test says what comes of a poll.
+//! A selector that does not use the system: a test decides what a poll returns.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use waterwheel::{Bell, Events, Selector, Token};
 
-/// A selector that is polled by calling a function of the test. The function is given how long the poll may wait, the
-/// token of every registration so far, and where to put the events; it says whether anything came.
+/// A selector that is polled by calling a function of the test. The function gets how long the poll may wait, the
+/// token of every registration so far, and where to put the events; it returns whether there were any.
 pub(crate) struct Polled<F> {
     poll: F,
     tokens: Vec<Token>,
@@ -38,7 +38,7 @@ impl<F: FnMut(Option<Duration>, &[Token], &mut Events) -> bool> Selector for Pol
     }
 }
 
-/// The bell of a selector that nobody on another thread has to wake.
+/// A bell for a selector that no other thread has to wake.
 pub(crate) struct NoBell;
 
 impl Bell for NoBell {

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// A program that says nothing for as long has hung.
+/// A program that prints nothing for this long hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long to wait between two looks at something that cannot be waited for.
+/// How long to wait between two looks at something that gives no notice.
 pub(crate) const MOMENT: Duration = Duration::from_millis(5);
 
-/// Looks again and again whether `done`, and fails with `what` when that takes too long.
+/// Calls `done` again and again until it returns true, and fails with `what` if that takes too long.
 #[track_caller]
 pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -29,7 +29,7 @@ pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) child: Child,
-    /// The program of interest, which is to be killed, if that is not the child itself but a child of it.
+    /// The process to kill, if that is not the child itself but a child of it.
     pub(crate) inner: Option<u32>,
     lines: Receiver<String>,
     errors: Arc<Mutex<String>>,
@@ -51,7 +51,7 @@ impl Process {
         let err = child.stderr.take().expect("it was piped");
         let (line, lines) = channel();
         thread::spawn(move || {
-            // Ends with the program, or when nobody listens any more.
+            // Ends with the program, or when the receiver is dropped.
             let _ = BufReader::new(out).lines().map_while(Result::ok).try_for_each(|text| line.send(text));
         });
         let errors = Arc::new(Mutex::new(String::new()));
@@ -66,7 +66,7 @@ impl Process {
         Process { child, inner: None, lines, errors, collector, name }
     }
 
-    /// The next line of its output, without its end; `None` at the end.
+    /// The next line of the program's output, without its newline; `None` at the end.
     #[track_caller]
     pub(crate) fn line(&self) -> Option<String> {
         match self.lines.recv_timeout(PATIENCE) {
@@ -76,12 +76,13 @@ impl Process {
         }
     }
 
-    /// What it wrote to its standard error so far.
+    /// The standard error of the program so far.
     pub(crate) fn errors(&self) -> String {
         self.errors.lock().expect("nobody panics with it").clone()
     }
 
-    /// Waits for its end, and gives how it ended, the lines of its output that are left, and all of its errors.
+    /// Waits for the program's end, and returns its status, the lines of its output that are left, and its whole
+    /// standard error.
     #[track_caller]
     pub(crate) fn finish(mut self) -> (ExitStatus, Vec<String>, String) {
         drop(self.child.stdin.take());
@@ -89,7 +90,7 @@ impl Process {
         (self.ended(), lines, self.errors())
     }
 
-    /// Waits until it has ended and all of its errors are read.
+    /// Waits until the program has ended and all of its standard error is read.
     #[track_caller]
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let mut status = None;
@@ -100,7 +101,7 @@ impl Process {
         status.expect("it has ended")
     }
 
-    /// Kills it and waits for its end.
+    /// Kills the program and waits for its end.
     pub(crate) fn kill(&mut self) {
         if let Some(inner) = self.inner.take() {
             let _ = signal(inner, "KILL");
@@ -117,26 +118,26 @@ impl Drop for Process {
     }
 }
 
-/// Sends a signal. By the shell, since `kill` is no program of its own on every machine.
+/// Sends a signal, through the shell, since some machines have no `kill` program.
 pub(crate) fn signal(pid: u32, name: &str) -> bool {
     let command = format!("kill -{name} {pid}");
     Command::new("sh").args(["-c", &command]).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// Starts a server that prints `Serving on ADDR`, and gives it with that address.
+/// Starts a server that prints `Serving on ADDR`, and returns it with that address.
 #[track_caller]
 pub(crate) fn serving(command: &mut Command) -> (Process, SocketAddr) {
     let process = Process::start(command.env_remove("RUST_LOG"));
     loop {
         let line = process.line().unwrap_or_else(|| panic!("the server ended at once: {}", process.errors()));
-        // A program that is a test of ours has said before that it runs.
+        // A server that is one of our test programs has printed lines of the harness before.
         if let Some((_, address)) = line.split_once("Serving on ") {
             return (process, address.parse().expect("an address comes after `Serving on`"));
         }
     }
 }
 
-/// Runs a program of which success is expected, with an input, and gives its output.
+/// Runs a program with an input, checks that it succeeds, and returns its output.
 #[track_caller]
 pub(crate) fn output_of(command: &mut Command, input: Option<&Path>) -> Vec<u8> {
     let stdin = input.map_or_else(Stdio::null, |path| std::fs::File::open(path).expect("the input is there").into());

@@ -1,4 +1,4 @@
-//! A protocol that says what it is told.
+//! A protocol that records its callbacks.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
@@ -17,7 +17,7 @@ impl Trace {
 
 type Reaction = Rc<dyn Fn(&str, &Recorder)>;
 
-/// A protocol that says what it is told: made, data (once for any number in a row), eof, pause, resume, lost.
+/// A protocol that records its callbacks: made, data (once for any number in a row), eof, pause, resume, lost.
 pub(crate) struct Recorder {
     pub(crate) trace: Trace,
     pub(crate) received: RefCell<Vec<u8>>,
@@ -39,7 +39,7 @@ impl Recorder {
         })
     }
 
-    /// Does something more when it is told something.
+    /// Also calls `reaction` in every callback.
     pub(crate) fn reacting(reaction: impl Fn(&str, &Recorder) + 'static) -> Rc<Recorder> {
         let recorder = Recorder::new();
         recorder.react(reaction);

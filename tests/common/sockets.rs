@@ -4,7 +4,7 @@ use std::net::{TcpListener, TcpStream};
 
 use waterwheel::{StreamReader, StreamWriter, open_connection};
 
-/// Two connected sockets, both without a loop.
+/// Two connected sockets, neither of them on a loop.
 pub(crate) fn sockets() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

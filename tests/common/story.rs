@@ -1,10 +1,10 @@
-//! A protocol that writes down what it is told, as a list of words.
+//! A protocol that records its callbacks as a list of words.
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use waterwheel::{AfterEof, BufferedProtocol, ConnectionError, Protocol, ReceiveBuffer, Transport};
 
-/// The calls of one connection, in order. Received bytes that follow each other are one word.
+/// The callbacks of one connection, in order. Consecutive received bytes make one word.
 #[derive(Clone, Default)]
 pub(crate) struct Story(Rc<RefCell<Vec<String>>>);
 
@@ -38,7 +38,7 @@ impl Story {
         self.0.borrow().join(" ")
     }
 
-    /// `made data* eof? lost`, with pauses and resumes between made and lost, alternating.
+    /// Checks the order: `made data* eof? lost`, with pauses and resumes between made and lost, alternating.
     pub(crate) fn check_grammar(&self) -> Result<(), String> {
         let mut stage = 0;
         let mut paused = false;
@@ -74,7 +74,7 @@ pub(crate) enum PanicIn {
     BufferUpdated,
 }
 
-/// Tells a [`Story`].
+/// A protocol that writes a [`Story`].
 pub(crate) struct Teller {
     pub(crate) story: Story,
     pub(crate) transport: OnceCell<Rc<dyn Transport>>,

@@ -1,4 +1,4 @@
-//! The other side of a TLS connection, in a thread of its own: rustls on a blocking socket, with nothing of ours.
+//! The other side of a TLS connection, in a thread of its own: rustls on a blocking socket, without any of our code.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use waterwheel::rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 
-/// A socket that forwards only so many bytes and then ends, as a connection that was cut.
+/// A socket that forwards only a number of bytes and then ends, like a connection that was cut.
 pub(crate) struct Cut {
     socket: TcpStream,
     left: usize,
@@ -33,7 +33,8 @@ pub(crate) struct Pipe {
     whole: Arc<AtomicBool>,
 }
 
-/// Has `serve` serve one connection, of which only the first `cut` bytes arrive. It tells whether it came to its end.
+/// Has `serve` serve one connection, and forwards only the first `cut` bytes that it sends. `serve` returns whether it
+/// sent everything.
 pub(crate) fn pipe(cut: usize, serve: impl FnOnce(Cut) -> bool + Send + 'static) -> Pipe {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let address = listener.local_addr().expect("it is bound");
@@ -45,7 +46,7 @@ pub(crate) fn pipe(cut: usize, serve: impl FnOnce(Cut) -> bool + Send + 'static)
         let mut kept = socket.try_clone().expect("there are descriptors");
         let done = serve(Cut { socket, left: cut });
         tell.store(done, Ordering::SeqCst);
-        // An end rather than a reset, whatever is unread.
+        // Shut down first, so that unread bytes do not turn the end into a reset.
         let _ = kept.shutdown(Shutdown::Write);
         let _ = io::copy(&mut kept, &mut io::sink());
     });
@@ -57,7 +58,7 @@ impl Pipe {
         self.address
     }
 
-    /// Whether the other side could send all that it wanted to.
+    /// Whether the other side could send everything.
     pub(crate) fn was_whole(&self) -> bool {
         for _ in 0..2_000 {
             if self.whole.load(Ordering::SeqCst) {
@@ -79,7 +80,7 @@ impl Peer {
         Peer { tls: ServerConnection::new(config).expect("the configuration is good").into(), wire }
     }
 
-    /// A client, of which only the first `cut` bytes arrive.
+    /// A client that sends only its first `cut` bytes.
     pub(crate) fn client(address: SocketAddr, cut: usize, config: Arc<ClientConfig>) -> Peer {
         let socket = TcpStream::connect(address).expect("the server listens");
         socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
@@ -87,7 +88,7 @@ impl Peer {
         Peer { tls: tls.into(), wire: Cut { socket, left: cut } }
     }
 
-    /// A server on a connected socket, of which all arrives.
+    /// A server on a connected socket, which sends everything.
     pub(crate) fn on(socket: TcpStream, config: Arc<ServerConfig>) -> Peer {
         Peer::server(Cut { socket, left: usize::MAX }, config)
     }
@@ -96,7 +97,7 @@ impl Peer {
         &self.wire.socket
     }
 
-    /// Sends what the engine has to say of itself, an alert among it.
+    /// Sends the messages that rustls has ready, such as an alert.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         let out = self.output()?;
         self.wire.send(&out)
@@ -115,14 +116,14 @@ impl Peer {
         self.flush()
     }
 
-    /// A server's part of the handshake up to where the client is the next to speak.
+    /// Does a server's part of the handshake up to where the client has to send next.
     pub(crate) fn answer_hello(&mut self) -> io::Result<()> {
         self.read_hello()?;
         self.flush()
     }
 
-    /// Like `answer_hello`, but from then on nothing can be sent to this server. Calls `between` after it has sent the
-    /// first record of the answer, and before it sends the rest.
+    /// Like `answer_hello`, but from then on nothing can be sent to this server. Calls `between` after sending the
+    /// first record of the answer, and before sending the rest.
     pub(crate) fn answer_hello_and_read_no_more(&mut self, between: impl FnOnce()) -> io::Result<()> {
         self.read_hello()?;
         self.wire.socket.shutdown(Shutdown::Read)?;
@@ -141,7 +142,7 @@ impl Peer {
         Ok(())
     }
 
-    /// What is still to be said goes out with what comes next.
+    /// Leaves the last flight in rustls: it is sent with the next data.
     pub(crate) fn handshake_but_for_the_last_flight(&mut self) -> io::Result<()> {
         while self.tls.is_handshaking() {
             self.flush()?;
@@ -159,7 +160,7 @@ impl Peer {
         self.flush()
     }
 
-    /// Writes each piece as a record of its own, to be sent together with what follows.
+    /// Writes each piece as a record of its own, to be sent with the next flush.
     pub(crate) fn write_records(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
         for piece in pieces {
             self.tls.writer().write_all(piece)?;
@@ -172,7 +173,7 @@ impl Peer {
         self.flush()
     }
 
-    /// Reads all that the other side sends until it ends the session. Returns how much that was.
+    /// Reads everything until the other side ends the session. Returns the number of bytes.
     pub(crate) fn read_to_close_notify(&mut self) -> io::Result<usize> {
         let mut count = 0;
         let mut memory = [0; 16 * 1024];
@@ -190,7 +191,7 @@ impl Peer {
         }
     }
 
-    /// Ends its side of the connection, and waits until the other does. True if that is not a reset.
+    /// Ends our side of the connection, and waits until the other side ends. False if that is a reset.
     pub(crate) fn hang_up(&mut self) -> bool {
         let _ = self.wire.socket.shutdown(Shutdown::Write);
         io::copy(&mut self.wire.socket, &mut io::sink()).is_ok()
@@ -201,7 +202,7 @@ impl Peer {
         while self.write(&[b'x'; 10_000]).is_ok() {}
     }
 
-    /// Takes what comes, and says nothing, until the other side ends the connection.
+    /// Reads without sending anything, until the other side ends the connection.
     pub(crate) fn swallow(&mut self) {
         let _ = self.flush();
         let mut memory = [0; 16 * 1024];
@@ -209,7 +210,7 @@ impl Peer {
     }
 }
 
-/// Forwards a connection, a byte at a time.
+/// Forwards a connection one byte at a time.
 pub(crate) fn byte_by_byte(target: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let address = listener.local_addr().expect("it is bound");

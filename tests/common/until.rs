@@ -1,10 +1,10 @@
-//! Waits for what comes sooner or later.
+//! Waits for what happens sooner or later.
 
 use std::time::Duration;
 
 use waterwheel::sleep;
 
-/// Waits until something is so, for a few seconds at the most.
+/// Waits until a condition is true, for a few seconds at most.
 pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..10_000 {
         if is_so() {

@@ -1,10 +1,10 @@
-//! Ends a test that hangs, also when the loop itself hangs.
+//! Ends a test that hangs, even when the loop itself hangs.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// Far longer than any test takes, also on a busy machine and under valgrind.
+/// Far longer than any test takes, even on a busy machine and under valgrind.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Ends the process unless it is dropped in time.

@@ -1,4 +1,5 @@
-//! What a connection may run over: a plain socket, TLS, or a network in memory. A test that is given a [`Wire`] does the same over each.
+//! What a connection may run over: a plain socket, TLS, or a network in memory. A test that takes a [`Wire`] does the
+//! same over each.
 #[cfg(feature = "tls")]
 mod tls_wire;
 
@@ -16,12 +17,12 @@ pub(crate) use tls_wire::Tls;
 
 /// Makes servers, and the peers that connect to them.
 pub(crate) trait Wire {
-    /// Builds a loop that can be connected to.
+    /// Builds a loop whose servers the peers can connect to.
     fn builder(&self) -> Builder {
         EventLoop::builder()
     }
 
-    /// Has a server speak this.
+    /// Has a server use this wire.
     fn serve(&self, server: CreateServer) -> CreateServer;
 
     /// Connects a peer, without waiting for the server.
@@ -31,27 +32,27 @@ pub(crate) trait Wire {
     fn has_halves(&self) -> bool;
 }
 
-/// The other end of a connection, driven by the test. Nothing of it waits.
+/// The other end of a connection, driven by the test. No method waits except `read_to_end`.
 pub(crate) trait Peer {
-    /// Says something. A connection that has ended refuses it.
+    /// Sends text. Does nothing if the connection has ended.
     fn say(&mut self, text: &[u8]);
 
-    /// Says bytes as they are, whatever the wire does with what is said otherwise.
+    /// Sends bytes as they are, even if the wire would encode text.
     fn say_raw(&mut self, bytes: &[u8]) {
         self.say(bytes);
     }
 
-    /// Reads all that has come and throws it away. Whatever the wire has to do of itself, as a handshake, is done here.
+    /// Reads everything that has arrived and throws it away. The wire's own work, such as a handshake, happens here.
     fn read_all(&mut self);
 
-    /// Reads all that was said, up to the end of the connection, which comes without the loop's help. An error is how the
+    /// Reads everything up to the end of the connection, which comes without the loop's help. The error tells how the
     /// connection broke.
     fn read_to_end(&mut self) -> io::Result<Vec<u8>>;
 
-    /// Ends its side, in the way of the wire.
+    /// Ends its side in the wire's own way.
     fn end(&mut self);
 
-    /// Ends the connection at once, without a word.
+    /// Ends the connection at once, without notice.
     fn cut(&mut self);
 }
 
@@ -62,13 +63,13 @@ fn connected(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Has the reads of a socket wait for what comes, within reason.
+/// Makes the reads of a socket wait for bytes, with a time limit.
 fn wait_for_reads(socket: &TcpStream) -> io::Result<()> {
     socket.set_nonblocking(false)?;
     socket.set_read_timeout(Some(Duration::from_secs(10)))
 }
 
-/// No more than the socket.
+/// A plain socket.
 pub(crate) struct Plain;
 
 impl Wire for Plain {
@@ -117,7 +118,7 @@ impl Peer for TcpStream {
     }
 }
 
-/// Two buffers, and no system at all.
+/// Two buffers, without the operating system.
 impl Wire for Memory {
     fn builder(&self) -> Builder {
         Memory::builder(self)
@@ -136,7 +137,7 @@ impl Wire for Memory {
     }
 }
 
-/// An end, until it is cut.
+/// One end, until it is cut.
 struct MemoryPeer(Option<End>);
 
 impl Peer for MemoryPeer {

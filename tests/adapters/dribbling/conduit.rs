@@ -11,14 +11,14 @@ use waterwheel::network::Conduit;
 use super::Dribbling;
 use crate::common::memory::End;
 
-/// What has gone through the loop's end of a connection.
+/// What has passed through the loop's end of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) received: Cell<usize>,
     pub(crate) sent: Cell<usize>,
     /// How often the loop tried to send something.
     pub(crate) sends: Cell<usize>,
-    /// The loop was told of the end of the peer's side, or that receiving failed.
+    /// The loop has received the end of the peer's side, or an error.
     pub(crate) input_is_over: Cell<bool>,
     pub(crate) send_failed: Cell<bool>,
     /// The loop has ended its side.
@@ -57,7 +57,8 @@ impl Conduit for Dribble {
                     self.network.count(|faults| faults.one_byte_reads += 1);
                 }
                 if n < into.len() {
-                    // Whoever receives less than there was room for takes it for all that is there.
+                    // A reader that gets less than it asked for assumes that nothing more is there, so another event
+                    // must follow.
                     self.network.owe(self.fd(), Readiness::READABLE);
                 }
             }

@@ -1,5 +1,6 @@
-//! A network in memory whose connections dribble: they take and give a byte at a time or a few, say that nothing can be done
-//! and go on a little later, stall until they are told to go on, and report events that mean nothing. All by seed.
+//! A network in memory whose connections dribble: they take and give one or a few bytes at a time, return `WouldBlock`
+//! and become ready a little later, stall until a test releases them, and report spurious events. A seed decides all
+//! of this.
 
 mod conduit;
 
@@ -39,13 +40,13 @@ struct State {
     memory: Memory,
     random: RefCell<Random>,
     faults: Cell<Faults>,
-    /// Events that come after so many more looks.
+    /// Events, each reported after the given number of further polls.
     owed: RefCell<Vec<(RawFd, Readiness, usize)>>,
     connections: RefCell<Vec<(RawFd, Rc<Seen>)>>,
     is_stalled: Cell<bool>,
-    /// Everything goes through at once: it only counts.
+    /// Everything passes at once: the network only counts.
     is_steady: bool,
-    /// Whether events that mean nothing are reported. They could hide that a true one was forgotten.
+    /// Whether spurious events are reported. They could hide that a real event was lost.
     reports_nothing: bool,
 }
 
@@ -54,7 +55,7 @@ impl Dribbling {
         Dribbling::made(seed, false)
     }
 
-    /// One that does not dribble, but counts what goes through.
+    /// A network that does not dribble, but counts what passes through it.
     pub(crate) fn steady() -> Dribbling {
         Dribbling::made(0, true)
     }
@@ -86,7 +87,7 @@ impl Dribbling {
         self.0.faults.get()
     }
 
-    /// What has gone through the first connection.
+    /// The counts of the first connection.
     pub(crate) fn first_connection(&self) -> Rc<Seen> {
         Rc::clone(&self.0.connections.borrow()[0].1)
     }
@@ -95,7 +96,7 @@ impl Dribbling {
         self.0.is_stalled.get()
     }
 
-    /// While it stalls nothing goes through any connection.
+    /// While the network stalls, nothing passes through any connection.
     pub(crate) fn stall(&self, is_stalled: bool) {
         self.0.is_stalled.set(is_stalled);
         if !is_stalled {
@@ -120,7 +121,7 @@ impl Dribbling {
         self.0.owed.borrow_mut().push((fd, readiness, later));
     }
 
-    /// How many bytes may go through now, or that none may.
+    /// How many bytes may pass now, or `WouldBlock`.
     fn room(&self, fd: RawFd, readiness: Readiness) -> io::Result<usize> {
         if self.is_stalled() {
             self.count(|faults| faults.stalls += 1);

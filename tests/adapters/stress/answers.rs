@@ -1,4 +1,4 @@
-//! What is polled, and what the model says of each answer.
+//! The polls, and the model's judgement of each answer.
 
 use std::io::{self, IoSlice};
 use std::task::Poll;
@@ -6,10 +6,10 @@ use std::task::Poll;
 use super::scene::{Broken, Scene};
 use super::sides::Side;
 
-/// As much as one call writes of a larger piece.
+/// The most that one call writes.
 const MOST_PER_WRITE: usize = 256 * 1024;
 
-/// As much is handed to the system as it takes it, where nothing is in the way.
+/// A write of at least this size goes directly to the system if nothing is left unsent.
 const PASSED_ON: usize = 32 * 1024;
 
 impl<S: Side> Scene<'_, S> {
@@ -69,7 +69,7 @@ impl<S: Side> Scene<'_, S> {
         let (first, rest) = data.split_at(self.random.below(len));
         let (second, third) = rest.split_at(self.random.below(rest.len()));
         let parts = [first, &[], second, third].map(IoSlice::new);
-        // All pieces, or as many as one call writes, or the front of the first.
+        // One call takes all pieces, or as many whole ones as fit, or the front of the first.
         let sizes = [len, first.len() + second.len(), first.len()];
         let fits = sizes.into_iter().find(|size| (1..=MOST_PER_WRITE).contains(size)).unwrap_or(MOST_PER_WRITE);
         let unsent = self.unsent();
@@ -77,18 +77,18 @@ impl<S: Side> Scene<'_, S> {
         self.judge_write(answer, len, fits, unsent);
     }
 
-    /// How much the connection holds that was not sent.
+    /// How many bytes the connection holds unsent.
     pub(super) fn unsent(&self) -> usize {
         self.written - self.seen.sent.get()
     }
 
-    /// Judges the answer to a write of `len` bytes, of which one call takes as many as `fits`, when so many bytes were
-    /// `unsent`.
+    /// Judges the answer to a write of `len` bytes, when one call takes `fits` of them and `unsent` bytes are still
+    /// unsent.
     fn judge_write(&mut self, answer: Poll<io::Result<usize>>, len: usize, fits: usize, unsent: usize) {
         let (low, high) = self.side.connection().writer.transport().get_write_buffer_limits();
         match answer {
             Poll::Ready(Ok(n)) => {
-                // Of much nothing may be kept: then it is what the system took.
+                // A large write may be passed on without a copy: then the count is what the system took.
                 let is_passed_on = len >= PASSED_ON && unsent == 0 && (1..=len).contains(&n);
                 assert!(n == fits || is_passed_on, "{n} of {len} bytes were written, and not {fits}");
                 self.happened.passed_on += usize::from(n != fits);

@@ -1,4 +1,4 @@
-//! Fifty million bytes each way through each adapter, by tasks with wakers of the loop's own, to a peer that is slow.
+//! Fifty million bytes each way through each adapter, by tasks of the loop, to a slow peer.
 
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,7 +16,7 @@ use crate::dribbling::Dribbling;
 
 const MUCH: usize = 50_000_000;
 
-/// For so many turns nothing may happen: more than the wire ever pauses.
+/// For at most this many turns nothing may happen. The wire never pauses that long.
 const PATIENCE: usize = 200;
 
 async fn send<S: Side>(mut side: S, data: &[u8]) -> S {
@@ -48,7 +48,7 @@ async fn receive<S: Side>(mut side: S, expected: &[u8]) -> S {
     }
 }
 
-/// What the peer does in each turn: mostly a little, at times nothing.
+/// The peer: in each turn it moves a few bytes, and sometimes none.
 struct Peer<'a> {
     end: End,
     random: Random,
@@ -93,7 +93,7 @@ fn much_goes_both_ways<S: Side>() {
         let ours: Connection = open_connection(address).await.expect("the peer listens").into();
         let end = listener.next();
         let mut peer = Peer { end, random: Random::new(3), to_say: &data, to_hear: &data, has_ended: false, idle: 0 };
-        // Nobody reads while the first way is under way, so the peer is held back by the reader's limit.
+        // The task reads nothing until it has sent everything, so the reader's limit holds the peer back.
         let of_task = Rc::clone(&data);
         let tasks = spawn(async move {
             let mut side = S::over(ours);

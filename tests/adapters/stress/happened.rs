@@ -1,4 +1,4 @@
-//! What happened, counted, so that a test shows that each fault was there.
+//! Counts of what happened, so that a test can show that each fault occurred.
 
 use crate::dribbling::Faults;
 
@@ -53,7 +53,7 @@ impl Sums {
         self.0.iter_mut().zip(counts).for_each(|(sum, (_, count))| sum.1 += count);
     }
 
-    /// What never happened.
+    /// The names of what never happened.
     pub(super) fn missing(&self) -> Vec<&'static str> {
         self.0.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name).collect()
     }

@@ -1,7 +1,7 @@
-//! Each adapter under stress: random operations on a connection that dribbles, by seed, against a model of what may come.
+//! Each adapter under stress: random operations from a seed, on a connection that dribbles, checked against a model.
 //!
-//! Nothing here goes by the clock. A wait that can go on by the model, and is not woken within a bounded number of turns,
-//! would hang; that fails at once, and says by which seed.
+//! Nothing here depends on the clock. A wait that could go on according to the model, but is not woken within a
+//! bounded number of turns, would hang; the test fails at once instead, and names the seed.
 
 mod answers;
 mod bulk;
@@ -23,7 +23,7 @@ use sides::{FuturesIo, Hyper, Side, TokioIo};
 /// Operations on one connection.
 const EACH: usize = 400;
 
-/// How many operations there are for all three, unless `WATERWHEEL_OPERATIONS` says otherwise.
+/// How many operations there are for all three adapters, unless `WATERWHEEL_OPERATIONS` says otherwise.
 const OPERATIONS: usize = 60_000;
 
 fn one<S: Side>(seed: u64, pattern: &[u8]) -> (Happened, Faults) {

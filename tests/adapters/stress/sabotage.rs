@@ -1,4 +1,4 @@
-//! Adapters with faults, to see that the model finds each.
+//! Faulty adapters, to see that the model finds each fault.
 
 use std::io::{self, IoSlice};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +10,7 @@ use super::sides::{FuturesIo, Side};
 use crate::common::bytes::pattern;
 use crate::common::watchdog::watchdog;
 
-/// What an adapter does wrong, now and then.
+/// What an adapter does wrong now and then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     None,
@@ -44,7 +44,7 @@ const FAULTS: [Fault; 13] = [
     Fault::WaitsForNothing,
 ];
 
-/// One of the adapters, with the fault of this number at each seventh call.
+/// One of the adapters, which commits fault number `FAULT` at every seventh call.
 struct Sabotaged<const FAULT: usize> {
     side: FuturesIo,
     calls: usize,
@@ -125,7 +125,7 @@ impl<const FAULT: usize> Side for Sabotaged<FAULT> {
     }
 }
 
-/// How many of the first connections run as the model says.
+/// How many connections run as the model says before the first that does not.
 fn run_well<const FAULT: usize>(pattern: &[u8]) -> usize {
     let run = |seed| catch_unwind(AssertUnwindSafe(|| super::one::<Sabotaged<FAULT>>(seed, pattern)));
     (0..25).map_while(|seed| run(seed).ok()).count()

@@ -1,4 +1,4 @@
-//! One connection, what is done to it, and the model that says what may come of it.
+//! One connection, what is done to it, and the model of what may come of it.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,13 +14,13 @@ use crate::common::memory::End;
 use crate::dribble::Random;
 use crate::dribbling::{Dribbling, Seen};
 
-/// What the connection has come to by what was done to it.
+/// How a connection is broken by what was done to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Broken {
     No,
     /// A send failed. The other direction goes on.
     Outwards,
-    /// The peer has reset it, or we have aborted it.
+    /// The peer has reset the connection, or we have aborted it.
     BothWays,
 }
 
@@ -35,17 +35,18 @@ pub(super) struct Scene<'a, S> {
     pub(super) reading: Wait,
     pub(super) writing: Wait,
     pub(super) flushing: Wait,
-    /// Of the bytes of the peer.
+    /// Counts of the peer's bytes.
     pub(super) said: usize,
     pub(super) read: usize,
     pub(super) peer_has_ended: bool,
-    /// Of our bytes.
+    /// Counts of our bytes.
     pub(super) written: usize,
     pub(super) written_in_earlier_steps: usize,
     pub(super) heard: usize,
     /// We have ended our side.
     pub(super) has_ended: bool,
-    /// A write has to wait only if once there was more than the mark says, or somebody waits for the last byte.
+    /// Whether a write may wait although no more is unsent than the low-water mark: only if the high-water mark was
+    /// passed since the last time that everything was sent.
     pub(super) may_wait: bool,
     pub(super) broken: Broken,
     pub(super) turns_since_broken: usize,
@@ -86,7 +87,7 @@ impl<'a, S: Side> Scene<'a, S> {
         })
     }
 
-    /// The bytes of each direction, from this place on.
+    /// The bytes of either direction, from a position on.
     pub(super) fn bytes(&self, at: usize, len: usize) -> &'a [u8] {
         &self.pattern[at % 65_521..][..len]
     }
@@ -183,7 +184,7 @@ impl<'a, S: Side> Scene<'a, S> {
         }
     }
 
-    /// Nobody polls for a while, and the peer takes all: whoever waits for that has to be woken.
+    /// For a while no operation is polled, and the peer takes everything: a task that waits for that must be woken.
     async fn rest(&mut self) {
         self.network.stall(false);
         for _ in 0..2 * PATIENCE {
@@ -192,7 +193,7 @@ impl<'a, S: Side> Scene<'a, S> {
         }
     }
 
-    /// Lets a turn pass, and looks whether a wait that can go on is left asleep.
+    /// Lets a turn pass, and checks that no wait that can go on is left asleep.
     pub(super) async fn turn(&mut self) {
         yield_now().await;
         self.written_in_earlier_steps = self.written;
@@ -206,7 +207,7 @@ impl<'a, S: Side> Scene<'a, S> {
         let is_broken = self.is_broken();
         let is_cut = self.broken == Broken::BothWays;
         self.turns_since_broken += usize::from(is_broken && is_moving);
-        // A peer that is gone is noticed by the next attempt to receive or to send.
+        // The next attempt to receive or to send notices that the peer is gone.
         let is_noticed = self.seen.send_failed.get() || self.seen.dropped.get();
         self.turns_since_noticed += usize::from(is_noticed);
         self.reading.turn(is_moving && (self.said > self.read || self.peer_has_ended || is_cut));
@@ -220,7 +221,7 @@ impl<'a, S: Side> Scene<'a, S> {
         assert!(self.turns_without_sending < PATIENCE, "{} bytes could be sent and are not", self.unsent());
     }
 
-    /// Both sides end, and each gets all that the other has sent.
+    /// Ends both sides. Each gets everything that the other has sent.
     pub(super) async fn finish(&mut self) {
         self.network.stall(false);
         self.end_our_side();

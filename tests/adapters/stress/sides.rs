@@ -1,4 +1,4 @@
-//! A connection as each of the traits shows it.
+//! A connection through each of the traits.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use waterwheel::Connection;
 pub(super) trait Side: 'static {
     const NAME: &'static str;
 
-    /// Whether it has a way to read in place.
+    /// Whether the trait has a way to read in place.
     const LENDS: bool = true;
 
     fn over(connection: Connection) -> Self;
@@ -19,7 +19,7 @@ pub(super) trait Side: 'static {
 
     fn read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Copies the front of what is lent in place, consumes it, and returns how much was lent.
+    /// Copies the front of the buffer that is lent, consumes that much, and returns its length.
     fn lend(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 
     fn write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>>;
@@ -37,7 +37,7 @@ pub(super) struct TokioIo(Connection);
 
 pub(super) struct Hyper(Connection);
 
-/// All but the methods of reading, which differ.
+/// All methods except those for reading, which differ.
 macro_rules! common {
     ($name:literal, $write:path, $end:ident) => {
         const NAME: &'static str = $name;

@@ -1,4 +1,4 @@
-//! Who waits for an answer, and whether it was woken as a wait has to be: once it can go on, and not twice.
+//! A wait for an answer, and a check that it is woken as it should be: once it can go on, and not twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +6,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use crate::dribble::Random;
 
-/// Within so many turns a wait that can go on is woken. The wire pauses for a few turns, seldom many times in a row.
+/// A wait that can go on is woken within this many turns. The wire pauses for a few turns, and rarely many times in a
+/// row.
 pub(super) const PATIENCE: usize = 40;
 
 #[derive(Default)]
@@ -18,13 +19,13 @@ impl Wake for Rung {
     }
 }
 
-/// The polls for one of the things that can be waited for.
+/// The polls of one operation that may wait.
 pub(super) struct Wait {
     name: &'static str,
     bell: Arc<Rung>,
-    /// Polls by this bell that had to wait: each may ring it once.
+    /// How many polls with this bell had to wait: each may ring it once.
     left: usize,
-    /// The last poll had to wait, when the bell had rung so often.
+    /// If the last poll had to wait, how often the bell had rung by then.
     since: Option<usize>,
     overdue: usize,
 }
@@ -38,12 +39,12 @@ impl Wait {
         self.bell.0.load(Ordering::Relaxed)
     }
 
-    /// Whether the last poll waits and was not woken.
+    /// Whether the last poll had to wait and its waker was not woken since.
     pub(super) fn waits(&self) -> bool {
         self.since == Some(self.rung())
     }
 
-    /// Polls, by another waker than before at times.
+    /// Polls, sometimes with a new waker.
     pub(super) fn poll<T>(&mut self, random: &mut Random, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         if random.below(3) == 0 {
             self.replace_waker();
@@ -57,7 +58,7 @@ impl Wait {
         answer
     }
 
-    /// Nobody waits any more, as if a future was dropped.
+    /// Stops waiting, as if a future was dropped.
     pub(super) fn forget(&mut self) {
         self.replace_waker();
         self.since = None;

@@ -1,4 +1,4 @@
-//! TLS as a wire: our server's end by waterwheel, the peer's by rustls on a bare socket.
+//! TLS as a wire: the server's end is waterwheel's, and the peer's is rustls on a plain socket.
 
 use std::io::{self, BufRead, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
