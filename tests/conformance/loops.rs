@@ -1,4 +1,5 @@
-//! Runs the scenarios of kinds loop and tasks: handles, timers and tasks, on a clock that jumps when nothing is ready.
+//! Runs the scenarios of the kinds loop and tasks: handles, timers and tasks, on a clock that jumps when nothing is
+//! ready.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ use crate::scenario::{Scenario, Step};
 use crate::tasks::{Slot, milliseconds};
 use crate::trace::{PROTOCOL_FAILED, Trace};
 
-/// A clock that jumps to the next deadline, and where there is none stops the loop, which has nothing to do then.
+/// A clock that jumps to the next deadline. Without a deadline it stops the loop, which then has nothing left to do.
 struct JumpingClock {
     clock: ManualClock,
     event_loop: RefCell<Option<LoopHandle>>,
@@ -55,14 +56,14 @@ pub(crate) struct Loop {
 
 pub(crate) fn run(scenario: &Scenario) -> Vec<Value> {
     let clock = Rc::new(JumpingClock { clock: ManualClock::new(), event_loop: RefCell::default() });
-    // asyncio asks its selector in every turn.
+    // asyncio polls its selector in every turn.
     let built = EventLoop::builder().clock(clock.clone()).handles_per_poll(1).build();
     let mut event_loop = built.expect("a loop can be made");
     let handle = event_loop.handle();
     clock.event_loop.replace(Some(handle.clone()));
     let trace = Trace::default();
     let reports = trace.clone();
-    handle.set_debug(false); // How quick the machine is does not count here.
+    handle.set_debug(false); // The speed of the machine does not matter here.
     handle.set_exception_handler(move |_| reports.add("reported", vec![]));
     let start = handle.time();
     let world = Rc::new(Loop {
@@ -94,7 +95,7 @@ pub(crate) fn run(scenario: &Scenario) -> Vec<Value> {
     answer
 }
 
-/// What is cancelled together ends in any order: asyncio keeps the tasks of a group in a set.
+/// Tasks that are cancelled together end in any order: asyncio keeps the tasks of a group in a set.
 fn sort_cancelled(trace: &mut [Value]) {
     let is_cancelled = |entry: &Value| entry[1] == "cancelled";
     for run in trace.chunk_by_mut(|one, next| is_cancelled(one) && is_cancelled(next)) {
@@ -143,7 +144,7 @@ impl Loop {
                 self.name(step.text(0), Named::Task(Cell::new(Some(task))));
             }
             "child" => self.child(step.text(0), step.text(1), step.steps(2)),
-            // That it was set before changes nothing.
+            // Setting it twice is no error.
             "set" => drop(self.event(step.text(0)).set(())),
             "cancel" => match &*self.named(step.text(0)) {
                 Named::Handle(handle) => handle.cancel(),
@@ -173,7 +174,8 @@ impl Loop {
         }
     }
 
-    /// What is sent through the door for threads must be `Send`: the steps are, and the loop is found on its thread.
+    /// A callback from another thread must be `Send`: the steps are, and the callback finds the loop in a
+    /// thread-local.
     fn remote(self: &Rc<Self>, name: &str, steps: Vec<Value>) {
         thread_local! {
             static WORLD: RefCell<Option<Rc<Loop>>> = const { RefCell::new(None) };

@@ -1,6 +1,6 @@
-//! Conformance with asyncio: scenarios that asyncio has answered run here too, and must give the same trace, but for
-//! the differences that `differences.json` lists with their reasons. What is about a connection over TCP runs over TLS and
-//! on a network in memory as well. README.md in this folder says how.
+//! Conformance with asyncio: scenarios whose traces were recorded from asyncio run here too, and must give the same
+//! traces, except for the differences that `differences.json` lists with their reasons. Scenarios about a connection
+//! over TCP also run over TLS and on a network in memory. README.md in this folder explains how.
 
 #[path = "../common"]
 mod common {
@@ -28,13 +28,13 @@ use serde_json::{Value, json};
 
 use scenario::{Scenario, load_json};
 
-/// Longer than any scenario takes, also on a busy machine.
+/// Longer than any scenario takes, even on a busy machine.
 const LONGEST_RUN: Duration = Duration::from_secs(30);
 
-/// What waterwheel answers instead, by the scenario's id.
+/// The traces of waterwheel that differ from asyncio's, by the scenario's id.
 type Differences = BTreeMap<String, Vec<Value>>;
 
-/// The differences of a file, if it is there. Those of `scenarios` may be said to be what asyncio does over TLS.
+/// Reads the differences in a file, if it exists. Those listed under `as_asyncio` are what asyncio does over TLS.
 fn differences(path: &Path, scenarios: &[Scenario]) -> Differences {
     let mut all = Differences::new();
     let groups = if path.exists() { load_json(path) } else { json!([]) };
@@ -61,7 +61,7 @@ fn run(scenario: &Scenario) -> Vec<Value> {
     }
 }
 
-/// Runs all on one thread, and fails if one takes too long, or ends in a panic.
+/// Runs all scenarios on one thread, and fails if one takes too long or panics.
 fn run_all(scenarios: &[Scenario]) -> BTreeMap<String, Vec<Value>> {
     let (sender, receiver) = channel();
     let ids: Vec<_> = scenarios.iter().map(|scenario| scenario.id.clone()).collect();
@@ -82,7 +82,8 @@ fn run_all(scenarios: &[Scenario]) -> BTreeMap<String, Vec<Value>> {
     answers
 }
 
-/// Runs scenarios and compares: each gives its `usual` trace, but for the differences. Returns how many there are.
+/// Runs scenarios and compares: each must give its `usual` trace, except for the differences. Returns how many there
+/// are.
 fn compare<'a>(
     scenarios: &'a [Scenario],
     usual: impl Fn(&'a Scenario) -> &'a [Value],
@@ -123,7 +124,8 @@ fn waterwheel_gives_the_traces_that_asyncio_gave() {
     assert!(count >= 520, "only {count} scenarios were found");
 }
 
-/// The expectation is that of TCP. What is another over TLS is listed, and mostly so with asyncio.
+/// The expected traces are those over TCP. Those that differ over TLS are listed, and most of them are asyncio's over
+/// TLS.
 #[cfg(feature = "tls")]
 #[test]
 fn over_tls_the_same_scenarios_give_the_same_traces() {
@@ -136,7 +138,7 @@ fn over_tls_the_same_scenarios_give_the_same_traces() {
     assert!(count >= 140, "only {count} scenarios can run over TLS");
 }
 
-/// The expectation is that of TCP. What is another in memory is listed.
+/// The expected traces are those over TCP. Those that differ in memory are listed.
 #[test]
 fn in_memory_the_same_scenarios_give_the_same_traces() {
     let scenarios = Scenario::load(&here().join("scenarios"));
@@ -148,7 +150,7 @@ fn in_memory_the_same_scenarios_give_the_same_traces() {
     assert!(count >= 180, "only {count} scenarios can run in memory");
 }
 
-/// `WATERWHEEL_SCENARIOS` names a folder of further scenarios. It may have a `differences.json` of its own.
+/// `WATERWHEEL_SCENARIOS` names a folder of further scenarios, which may have a `differences.json` of its own.
 #[test]
 fn further_scenarios_give_the_traces_that_asyncio_gave() {
     match std::env::var_os("WATERWHEEL_SCENARIOS").map(PathBuf::from) {

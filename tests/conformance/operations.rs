@@ -1,4 +1,4 @@
-//! What a step may do. Operations run beside the scenario's later steps.
+//! The steps of a scenario. Operations run concurrently with the scenario's later steps.
 
 use std::future::Future;
 use std::io;
@@ -53,7 +53,7 @@ pub(crate) fn perform(world: &Rc<World>, step: &Step<'_>, at: usize) -> Outcome 
     }
 }
 
-/// What is done with a reader's feeder, a writer or a transport.
+/// Performs a step on a reader's feeder, a writer or a transport.
 fn end_step(world: &Rc<World>, end: &Rc<End>, step: &Step<'_>, at: usize) -> Outcome {
     let feeder = end.feeder.borrow();
     match (step.name, &*feeder) {
@@ -173,7 +173,7 @@ fn connect(world: &Rc<World>, end: &Rc<End>) -> Outcome {
         });
     }
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
-    // The kernel completes this without anybody accepting.
+    // The kernel completes the connection before the server accepts it.
     Outcome::Value(match socket.connect(&address.into()) {
         Ok(()) => {
             end.peer.replace(Some(Peer::new(socket)));
@@ -218,7 +218,7 @@ fn read(mut lent: Lent, step: &Step<'_>) -> Operation {
     let separators = Many(if name.starts_with("readuntil") { step.list(0) } else { Vec::new() });
     Box::pin(async move {
         let result = read_by(&mut lent, &name, n, separators).await;
-        // Reading a line says that it was too long, but not by how much.
+        // The error for a line says that it was too long, but not by how much.
         let is_line = ["readline", "readline_into", "next_line"].contains(&name.as_str());
         vec![match result {
             Ok(None) => json!("end"),
@@ -234,7 +234,7 @@ fn read(mut lent: Lent, step: &Step<'_>) -> Operation {
 
 async fn read_by(lent: &mut Lent, name: &str, n: usize, separators: Many) -> Result<Option<Vec<u8>>, ReadError> {
     let reader = lent.reader();
-    // What these append to must keep what it has.
+    // The methods that append must keep what the buffer has.
     let mut appended = b"before".to_vec();
     let data = match name {
         "read" => reader.read(n).await?,
@@ -269,7 +269,7 @@ async fn read_by(lent: &mut Lent, name: &str, n: usize, separators: Many) -> Res
     Ok(Some(data))
 }
 
-/// Separators whose number the scenario says.
+/// Separators, as many as the scenario lists.
 struct Many(Vec<Vec<u8>>);
 
 impl Separators for Many {

@@ -14,14 +14,14 @@ use waterwheel::{Endpoint, StreamFeeder, StreamReader, StreamWriter, Transport, 
 use crate::common::memory::{self, Listener, Memory};
 use crate::session::Session;
 
-/// Our end of a connection, as far as the scenario has it, and the plain peer.
+/// Our end of a connection, as far as the scenario uses it, and the peer.
 #[derive(Default)]
 pub(crate) struct End {
     pub(crate) transport: RefCell<Option<Rc<dyn Transport>>>,
     pub(crate) writer: RefCell<Option<Rc<StreamWriter>>>,
     pub(crate) feeder: RefCell<Option<StreamFeeder>>,
     pub(crate) peer: RefCell<Option<Rc<Peer>>>,
-    /// Not there while a read has it.
+    /// `None` while a read has it.
     reader: Cell<Option<StreamReader>>,
     /// What was read last, for `echo`.
     pub(crate) last: RefCell<Vec<u8>>,
@@ -32,7 +32,7 @@ impl End {
         self.reader.set(Some(reader));
     }
 
-    /// Lends the reader; `None` while someone else has it.
+    /// Lends the reader. `None` while another read has it.
     pub(crate) fn lend(self: &Rc<Self>) -> Option<Lent> {
         let reader = self.reader.take()?;
         Some(Lent { end: Rc::clone(self), reader: Some(reader) })
@@ -46,13 +46,13 @@ impl End {
         self.writer.borrow().clone().expect("there is a writer")
     }
 
-    /// The transport, also where it is a writer's.
+    /// The transport, or that of the writer.
     pub(crate) fn below(&self) -> Rc<dyn Transport> {
         let transport = self.transport.borrow().clone();
         transport.unwrap_or_else(|| self.writer().transport())
     }
 
-    /// Once our side has sent its end a peer's session answers it of itself, as the kernel does of a plain one.
+    /// Once our side has sent its end of stream, lets a peer's session answer it, as the kernel does for a plain peer.
     pub(crate) fn attend(&self) {
         let peer = self.peer.borrow().clone();
         let transport = self.transport.borrow().clone();
@@ -65,7 +65,7 @@ impl End {
     }
 }
 
-/// A reader that goes back to its end, also if the read is cancelled.
+/// A reader that goes back to its end when the read is over, even if it is cancelled.
 pub(crate) struct Lent {
     end: Rc<End>,
     reader: Option<StreamReader>,
@@ -92,21 +92,21 @@ impl Drop for Lent {
 pub(crate) enum Ended {
     Eof,
     Lost,
-    /// TLS without its end.
+    /// The wire ended before the TLS session did.
     Truncated,
 }
 
-/// In so many turns a loss is delivered, and whoever waits for it has run.
+/// Within this many turns a loss is delivered, and the tasks that wait for it have run.
 const TURNS_OF_AN_END: usize = 5;
 
-/// What a peer's bytes go through. Nothing of it waits.
+/// What carries a peer's bytes. No method waits.
 #[derive(Clone)]
 enum Wire {
     Socket(Rc<Socket>),
     Memory(Rc<InMemory>),
 }
 
-/// The peer's end of a connection in memory: there once our end has connected.
+/// The peer's end of a connection in memory, which exists once our end has connected.
 struct InMemory {
     listener: Option<Listener>,
     end: OnceCell<memory::End>,
@@ -140,7 +140,7 @@ impl Wire {
         }
     }
 
-    /// The next close is a reset.
+    /// Makes the next close a reset.
     fn reset_on_close(&self) -> io::Result<()> {
         match self {
             Wire::Socket(socket) => socket.set_linger(Some(Duration::ZERO)),
@@ -155,7 +155,7 @@ impl Wire {
 pub(crate) struct Peer {
     wire: RefCell<Option<Wire>>,
     session: RefCell<Session>,
-    /// What has come and was not read.
+    /// What has arrived and is still unread.
     got: RefCell<Vec<u8>>,
     ended: Cell<Option<Ended>>,
 }
@@ -170,12 +170,12 @@ impl Peer {
         Peer::over(Wire::Socket(Rc::new(socket)), session)
     }
 
-    /// A peer in memory that has connected.
+    /// A peer in memory that is connected.
     pub(crate) fn in_memory(end: memory::End) -> Rc<Peer> {
         Peer::over(Wire::Memory(Rc::new(InMemory { listener: None, end: end.into() })), Session::Plain)
     }
 
-    /// A peer in memory that will be connected to.
+    /// A peer in memory that our end will connect to.
     fn that_listens(listener: Listener) -> Rc<Peer> {
         let in_memory = InMemory { listener: Some(listener), end: OnceCell::new() };
         Peer::over(Wire::Memory(Rc::new(in_memory)), Session::Plain)
@@ -210,7 +210,7 @@ impl Peer {
         Ok(())
     }
 
-    /// What a session has to do before it carries data.
+    /// Performs the session's handshake, if it has one.
     pub(crate) async fn handshake(self: Rc<Self>) {
         while self.session.borrow().is_handshaking() && self.ended.get().is_none() {
             if !self.receive(usize::MAX) {
@@ -219,7 +219,7 @@ impl Peer {
         }
     }
 
-    /// Takes in what has come, about as much as is wanted. False if nothing has.
+    /// Receives what has arrived, about as much as is wanted. False if there is nothing.
     fn receive(&self, wanted: usize) -> bool {
         let mut piece = vec![0; wanted.min(1 << 20)];
         let ended = match self.wire().read(&mut piece) {
@@ -229,7 +229,7 @@ impl Peer {
                 let ended = session.open(&piece[..n], &mut self.got.borrow_mut());
                 let answer = session.seal(b"");
                 drop(session);
-                // So little that the kernel takes it, if there is anybody to get it.
+                // The answer is so short that the kernel takes it, unless the connection is gone.
                 let _ = self.wire().write(&answer);
                 ended
             }
@@ -240,7 +240,7 @@ impl Peer {
         true
     }
 
-    /// Up to `n` bytes, and how it ended if not all came.
+    /// Up to `n` bytes, and how the stream ended if there are fewer.
     pub(crate) async fn read(&self, n: usize) -> (Vec<u8>, Option<Ended>) {
         let has = || self.got.borrow().len();
         while has() < n && self.ended.get().is_none() {
@@ -250,16 +250,17 @@ impl Peer {
         }
         if self.ended.get().is_some() {
             if !self.session.borrow().is_plain() {
-                // Our side hears of the peer's end, as of the kernel's, before the scenario goes on.
+                // Our side must hear of the session's end before the scenario goes on, as it hears of the end of a
+                // plain socket.
                 sleep(Duration::from_millis(5)).await;
             }
-            // Who waits on our side for the end that came to the peer hears of it first, however the kernel mixes them.
+            // Tasks on our side that wait for the same end hear of it first, in whatever order the kernel reports it.
             for _ in 0..TURNS_OF_AN_END {
                 yield_now().await;
             }
         }
         let (enough, count) = (has() >= n, has().min(n));
-        // By moving: bytes one by one are slow where nothing is optimised.
+        // Moved, not copied byte by byte, which is slow in a build that is not optimised.
         let rest = self.got.borrow_mut().split_off(count);
         let got = self.got.replace(rest);
         (got, if enough { None } else { self.ended.get() })
@@ -285,7 +286,7 @@ impl Peer {
 
     pub(crate) fn close(&self) {
         if let (Some(wire), Some(end)) = (self.wire.take(), self.session.borrow_mut().end()) {
-            // Nobody may be there any more.
+            // Our end may be gone.
             let _ = wire.write(&end);
         }
     }

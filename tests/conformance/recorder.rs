@@ -1,4 +1,4 @@
-//! A protocol that records its calls, and answers them with steps of the scenario.
+//! A protocol that records its callbacks, and answers them with steps of the scenario.
 
 use std::cell::Cell;
 use std::rc::{Rc, Weak};
@@ -15,7 +15,7 @@ pub(crate) struct Recorder {
     at: Cell<usize>,
     /// Tells the protocols of one connection apart.
     prefix: &'static str,
-    /// How large the buffers are that it lends, if it lends any.
+    /// The size of the buffers that it lends, if it lends any.
     room: Option<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! A scenario as it is in its file; README.md beside this says what the parts mean.
+//! A scenario as it is in its file. README.md in this folder explains the parts.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ impl Scenario {
         Scenario { id: text("id"), kind: text("kind"), json }
     }
 
-    /// All scenarios of a folder, in the order of the files' names.
+    /// Loads all scenarios of a folder, in the order of the files' names.
     pub(crate) fn load(folder: &Path) -> Vec<Scenario> {
         let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -32,12 +32,12 @@ impl Scenario {
         all.into_iter().map(Scenario::new).collect()
     }
 
-    /// What asyncio's trace was.
+    /// The trace of asyncio.
     pub(crate) fn recorded(&self) -> &[Value] {
         self.json["asyncio"].as_array().unwrap_or_else(|| panic!("{} has no recorded answer", self.id))
     }
 
-    /// The same over TLS, for what is about a connection over TCP.
+    /// The same scenario over TLS, if it is about a connection over TCP.
     #[cfg(feature = "tls")]
     pub(crate) fn over_tls(&self) -> Option<Scenario> {
         let is_connection = ["transport", "streams"].contains(&self.kind.as_str());
@@ -49,7 +49,7 @@ impl Scenario {
         Some(secure)
     }
 
-    /// The same on a network in memory, for what is about connections.
+    /// The same scenario on a network in memory, if it is about connections.
     pub(crate) fn in_memory(&self) -> Option<Scenario> {
         let is_connection = ["transport", "streams", "server"].contains(&self.kind.as_str());
         if !is_connection || self.text("over", "tcp") != "tcp" {
@@ -60,7 +60,7 @@ impl Scenario {
         Some(in_memory)
     }
 
-    /// What asyncio's trace over TLS was, which is only recorded if it is another than over TCP.
+    /// The trace of asyncio over TLS, which is recorded only if it differs from the one over TCP.
     pub(crate) fn recorded_over_tls(&self) -> &[Value] {
         self.json["asyncio_tls"].as_array().map_or_else(|| self.recorded(), Vec::as_slice)
     }
@@ -69,7 +69,7 @@ impl Scenario {
         self.json[key].as_array().cloned().unwrap_or_default()
     }
 
-    /// The steps with which a protocol answers its call `name`.
+    /// The steps that a protocol performs in its callback `name`.
     pub(crate) fn reactions(&self, name: &str) -> Vec<Value> {
         self.json["on"][name].as_array().cloned().unwrap_or_default()
     }
@@ -96,7 +96,7 @@ pub(crate) fn load_json(path: &Path) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A step taken apart: its name, the connection it is about, and what else it says.
+/// A step taken apart: its name, its connection, and its arguments.
 pub(crate) struct Step<'a> {
     pub(crate) name: &'a str,
     pub(crate) at: Option<usize>,

@@ -1,4 +1,4 @@
-//! What is between a peer's bytes and its socket: nothing, or a TLS session as a server's.
+//! What is between a peer's bytes and its socket: nothing, or the server's side of a TLS session.
 
 use crate::peer::Ended;
 
@@ -29,7 +29,7 @@ impl Session {
         }
     }
 
-    /// The wire's form of `data`, behind what the session has to say of itself.
+    /// The wire's form of `data`, after the session's own messages.
     pub(crate) fn seal(&mut self, data: &[u8]) -> Vec<u8> {
         match self {
             Session::Plain => data.to_vec(),
@@ -38,7 +38,7 @@ impl Session {
         }
     }
 
-    /// Appends to `got` what the wire's bytes are, and says whether the session has ended.
+    /// Decodes the wire's bytes, appends them to `got`, and returns how the session ended, if it has.
     pub(crate) fn open(&mut self, wire: &[u8], got: &mut Vec<u8>) -> Option<Ended> {
         match self {
             Session::Plain => {
@@ -50,12 +50,12 @@ impl Session {
         }
     }
 
-    /// What it means if the wire ends before the session has.
+    /// How the stream has ended if the wire ends before the session does.
     pub(crate) fn end_of_the_wire(&self) -> Ended {
         if self.is_plain() { Ended::Eof } else { Ended::Truncated }
     }
 
-    /// What says that nothing follows; `None` if the wire itself says so.
+    /// The bytes that end the session; `None` if the end of the wire does that.
     pub(crate) fn end(&mut self) -> Option<Vec<u8>> {
         match self {
             Session::Plain => None,
@@ -79,7 +79,7 @@ pub(crate) mod over_tls {
     /// The name in the peer's certificate.
     pub(crate) const NAME: &str = "peer.test";
 
-    /// One identity for all peers, and who trusts it.
+    /// One identity for all peers, and a client configuration that trusts it.
     fn both() -> &'static (TlsServer, TlsClient) {
         static BOTH: OnceLock<(TlsServer, TlsClient)> = OnceLock::new();
         BOTH.get_or_init(|| {
@@ -87,13 +87,13 @@ pub(crate) mod over_tls {
             let identity = authority.sign(&[NAME]);
             let server = TlsServer::new(&identity.chain, &identity.key).expect("a good identity");
             let mut config = server.rustls_config();
-            // What is sent unasked might be left unread.
+            // Tickets are sent unasked and might be left unread.
             Arc::make_mut(&mut config).send_tls13_tickets = 0;
             (config.into(), TlsClient::with_roots(&authority.pem).expect("a good authority"))
         })
     }
 
-    /// How our end speaks to a peer.
+    /// The TLS configuration of our end.
     pub(crate) fn client() -> &'static TlsClient {
         &both().1
     }
@@ -125,10 +125,10 @@ pub(crate) mod over_tls {
             while !wire.is_empty() && ended.is_none() {
                 self.0.read_tls(&mut wire).expect("what was decrypted before is taken out");
                 let Ok(state) = self.0.process_new_packets() else { return Some(Ended::Lost) };
-                // It says that there is no more, for now.
+                // An error means only that there is no more for now.
                 let _ = self.0.reader().read_to_end(got);
                 if state.peer_has_closed() {
-                    // This side ends it too.
+                    // This side ends the session too.
                     self.0.send_close_notify();
                     ended = Some(Ended::Eof);
                 }

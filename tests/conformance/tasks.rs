@@ -1,4 +1,5 @@
-//! The steps of a task in the scenarios of kinds loop and tasks: what it waits for, alone or together with others.
+//! The steps of a task in scenarios of the kinds loop and tasks: what it waits for, alone or together with other
+//! tasks.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -17,16 +18,16 @@ use crate::loops::{Loop, Named};
 use crate::scenario::Step;
 use crate::trace::{Trace, protocol_failed};
 
-/// How a task ends, if it is not cancelled: with its name, or with the text of the step that failed.
+/// How a task ends if it is not cancelled: with its name, or with the text of the step that failed.
 pub(crate) type Ended = Result<String, String>;
 
 type Running = Pin<Box<dyn Future<Output = Ended>>>;
 
-/// A task that may be cancelled by its name at any time: it is in here but for the moments in which it is polled.
+/// A task that may be cancelled by its name at any time: it is always here, except while it is polled.
 pub(crate) type Slot = Cell<Option<Task<Ended>>>;
 
 impl Loop {
-    /// A task that does these steps, and says when it begins and how it ends.
+    /// A task that performs these steps, and records when it begins and how it ends.
     pub(crate) fn task(self: &Rc<Self>, name: &str, steps: Vec<Value>) -> Running {
         let (world, name) = (Rc::clone(self), name.to_owned());
         Box::pin(async move {
@@ -45,7 +46,7 @@ impl Loop {
         })
     }
 
-    /// Does a step, which may wait. An error ends the task.
+    /// Performs a step, which may wait. An error ends the task.
     async fn step(self: &Rc<Self>, parts: &Step<'_>, step: &Value) -> Result<(), String> {
         match parts.name {
             "yield" => yield_now().await,
@@ -58,7 +59,7 @@ impl Loop {
                     Err(_) => self.trace.add(name, vec![json!("timed out")]),
                 }
             }
-            // Awaiting a task by reference is what a shield is for.
+            // Awaiting a task by reference does what `shield` does in asyncio.
             "join" | "shield" => self.join(parts.text(0)).await,
             "get" => self.event(parts.text(0)).wait().await,
             "group" => self.group(parts.text(0), parts.steps(1)).await,
@@ -83,7 +84,7 @@ impl Loop {
         parts.steps(0).iter().map(|child| self.task(Step::of(child).name, Step::of(child).steps(0))).collect()
     }
 
-    /// The event of this name, which is made when it is first named.
+    /// The event with this name, which is created when it is first used.
     pub(crate) fn event(&self, name: &str) -> Promise<()> {
         self.events.borrow_mut().entry(name.to_owned()).or_default().clone()
     }
@@ -100,7 +101,7 @@ impl Loop {
         self.trace.add(name, vec![json!("ended"), failures]);
     }
 
-    /// Creates a task in a group that is known by its name.
+    /// Creates a task in the group with this name.
     pub(crate) fn child(self: &Rc<Self>, group: &str, name: &str, steps: Vec<Value>) {
         let group = self.groups.borrow()[group].clone();
         let task = self.task(name, steps);
@@ -118,7 +119,7 @@ impl Loop {
         }
     }
 
-    /// Waits for tasks that are known by their names, for the first one or for all, and not for ever if a time is given.
+    /// Waits for the first of the named tasks, or for all of them, with a time limit if one is given.
     async fn wait(&self, parts: &Step<'_>) {
         let until = if parts.text(0) == "first" { Until::First } else { Until::All };
         let names: Vec<String> = serde_json::from_value(parts.arg(1).clone()).expect("wait has names");
@@ -154,7 +155,7 @@ fn slot(named: &Named) -> &Slot {
     slot
 }
 
-/// Lends the tasks all at once. Nobody else runs meanwhile.
+/// Lends all of the tasks at once. No other code runs meanwhile.
 fn with_tasks<R>(named: &[Rc<Named>], visit: impl FnOnce(&mut [Task<Ended>]) -> R) -> R {
     let mut tasks: Vec<_> = named.iter().map(|named| slot(named).take().expect("nobody else has the task")).collect();
     let answer = visit(&mut tasks);

@@ -1,4 +1,4 @@
-//! The trace of a run: what it says of values and of errors, without timing and without wording.
+//! The trace of a run: its values and errors, without times and wording.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -7,7 +7,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 use waterwheel::ReadError;
 
-/// Longer bytes are said by their length and checksum.
+/// Longer bytes are recorded by their length and checksum.
 const LONGEST: usize = 200;
 
 /// What the step `raise` panics with.
@@ -20,7 +20,7 @@ pub(crate) struct Trace(Rc<Inner>);
 struct Inner {
     entries: RefCell<Vec<Entry>>,
     events: Cell<usize>,
-    /// Nothing is recorded any more.
+    /// Recording is over.
     over: Cell<bool>,
 }
 
@@ -43,7 +43,7 @@ impl Trace {
         }
     }
 
-    /// Bytes of a stream may come in any pieces: pieces that follow each other are one entry.
+    /// The bytes of a stream may come in any pieces: consecutive pieces make one entry.
     pub(crate) fn data(&self, name: String, data: &[u8]) {
         if let Some(last) = self.0.entries.borrow_mut().last_mut().filter(|last| last.name == name) {
             if let Some(earlier) = &mut last.data {
@@ -63,7 +63,7 @@ impl Trace {
         self.0.entries.borrow().iter().any(|entry| entry.name == name)
     }
 
-    /// Ends the recording, and says what was recorded.
+    /// Ends the recording and returns the trace.
     pub(crate) fn finish(&self) -> Vec<Value> {
         self.0.over.set(true);
         let entries = self.0.entries.borrow();
@@ -100,7 +100,7 @@ pub(crate) fn misuse() -> Value {
     json!({"error": "Misuse"})
 }
 
-/// What the step `raise` raised, which is a panic here.
+/// What the step `raise` raises: here, a panic.
 pub(crate) fn protocol_failed() -> Value {
     json!({"error": "ProtocolFailed"})
 }

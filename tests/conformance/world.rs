@@ -1,4 +1,4 @@
-//! Runs the scenarios of kinds reader, transport, streams and server.
+//! Runs the scenarios of the kinds reader, transport, streams and server.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ use crate::trace::{PROTOCOL_FAILED, Trace, io_error, misuse};
 /// Longer than any scenario takes.
 const LONGEST_RUN: Duration = Duration::from_secs(20);
 
-/// Where the scenario goes on only when they are done.
+/// The operations that the scenario waits for before it goes on.
 const WAITED_FOR: [&str; 3] = ["peer.send", "peer.read", "peer.read_to_end"];
 
 pub(crate) struct World {
@@ -35,7 +35,7 @@ pub(crate) struct World {
     pub(crate) scenario: Scenario,
     pub(crate) trace: Trace,
     pub(crate) event_loop: LoopHandle,
-    /// The network of a scenario in memory.
+    /// The network, for a scenario in memory.
     pub(crate) memory: Memory,
     ends: RefCell<BTreeMap<usize, Rc<End>>>,
     pending: RefCell<Vec<(String, Task<()>)>>,
@@ -44,7 +44,7 @@ pub(crate) struct World {
     accepted: Cell<usize>,
 }
 
-/// The trace of a scenario.
+/// Runs a scenario and returns its trace.
 pub(crate) fn run(scenario: &Scenario) -> Vec<Value> {
     let memory = Memory::default();
     let mut event_loop = match scenario.text("over", "tcp") {
@@ -53,7 +53,7 @@ pub(crate) fn run(scenario: &Scenario) -> Vec<Value> {
     };
     let world = World::new(scenario.clone(), event_loop.handle(), memory);
     let trace = world.trace.clone();
-    event_loop.handle().set_debug(false); // How quick the machine is does not count here.
+    event_loop.handle().set_debug(false); // The speed of the machine does not matter here.
     event_loop.handle().set_exception_handler(move |_| trace.add("reported", vec![]));
     let answer = event_loop.run(async { timeout(LONGEST_RUN, world.run()).await });
     answer.unwrap_or_else(|_| panic!("{} hangs after {:?}", scenario.id, world.trace.finish()))
@@ -119,7 +119,7 @@ impl World {
                     true => connecting.tls(over_tls::client()).server_hostname(over_tls::NAME),
                     false => connecting,
                 };
-                // It also fails with what made raises.
+                // This also fails with the panic of a protocol's `made` callback.
                 connecting.await.map(drop).unwrap_or_default();
             }
             "streams" => {
@@ -146,7 +146,7 @@ impl World {
         self.settle().await;
         for step in self.scenario.steps("steps") {
             if self.is_over_tls() && self.trace.has("write_eof") {
-                // It was refused, and what comes next may wait for that end.
+                // The scenario may wait for an end that the refused `write_eof` will not send.
                 break;
             }
             self.step(&step).await;
@@ -164,7 +164,7 @@ impl World {
         self.scenario.text("over", "tcp") == "tls"
     }
 
-    /// Connects the two ends, and gives ours.
+    /// Connects the two ends, and returns ours.
     fn connect(&self) -> Endpoint {
         let (ours, peer) = connected(self.scenario.text("over", "tcp"), &self.memory).expect("loopback connects");
         self.end(1).peer.replace(Some(Rc::clone(&peer)));
@@ -216,7 +216,7 @@ impl World {
         }
     }
 
-    /// Waits until nothing more happens: some turns where nothing comes from outside, else some quiet time.
+    /// Waits until nothing more happens: some turns if nothing comes from outside, otherwise some quiet time.
     async fn settle(&self) {
         if self.scenario.kind == "reader" {
             for _ in 0..16 {
@@ -224,7 +224,7 @@ impl World {
             }
             return;
         }
-        // Over TLS large data takes many turns in which nothing is told.
+        // Over TLS, large data takes many turns in which nothing is recorded.
         let enough = if self.is_over_tls() { 12 } else { 3 };
         let mut quiet = 0;
         while quiet < enough {
@@ -267,7 +267,7 @@ impl World {
         })
     }
 
-    /// Does a step. Returns a task only if the scenario goes on after it alone.
+    /// Performs a step. Returns a task if the scenario must wait for it before it goes on.
     pub(crate) fn act(&self, step: &Value, at: Option<usize>) -> Option<Task<()>> {
         let step = Step::of(step);
         let at = step.at.or(at).unwrap_or(1);
@@ -308,12 +308,12 @@ impl World {
     }
 }
 
-/// Records how an operation ends, also if it is cancelled.
+/// Records how an operation ends, even if it is cancelled.
 async fn watch(trace: Trace, name: String, operation: operations::Operation) {
     let mut on_cancel = OnCancel { trace: &trace, name: &name, armed: true };
     let values = operation.await;
     on_cancel.armed = false;
-    // What only the peer does is no news.
+    // Operations of the peer alone are not recorded.
     if !values.is_empty() {
         trace.add(name.as_str(), values);
     }
