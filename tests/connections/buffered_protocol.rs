@@ -1,4 +1,4 @@
-//! Protocols that lend their own buffer, and the change between the two kinds in the middle of a stream.
+//! Protocols that lend their own buffer, and a switch between the two kinds of protocol in the middle of a stream.
 
 use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Write};
@@ -12,7 +12,7 @@ use crate::common::trace::Trace;
 use crate::common::until::until;
 use waterwheel::{AfterEof, BufferedProtocol, ConnectionError, Protocol, ReceiveBuffer};
 
-/// Lends a fresh buffer of a fixed size for each receive, and says how much came.
+/// Lends a fresh buffer of a fixed size for each receive, and records how many bytes came.
 struct Lender {
     size: usize,
     trace: Trace,
@@ -132,7 +132,7 @@ fn the_change_may_come_from_inside_a_callback_and_the_next_bytes_go_to_the_new_o
         let (ours, peer) = crate::common::sockets::sockets();
         (&peer).write_all(b"abcdefgh").unwrap();
         let plain = Recorder::new();
-        /// Hands over after its first bytes.
+        /// Hands the connection over to the recorder after the first bytes.
         struct Once(Rc<Recorder>, RefCell<Vec<u8>>, RefCell<Option<Rc<dyn waterwheel::Transport>>>);
         impl Protocol for Once {
             fn connection_made(&self, transport: Rc<dyn waterwheel::Transport>) {

@@ -1,4 +1,4 @@
-//! The end of a connection: who is told of it, what still arrives, and when the socket goes.
+//! The end of a connection: which callbacks run, what still arrives, and when the socket is closed.
 
 mod background;
 #[cfg(target_os = "linux")]

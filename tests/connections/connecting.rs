@@ -1,4 +1,4 @@
-//! Connecting: to numeric addresses, to localhost and with sockets that are ready made.
+//! Connecting to numeric addresses, to localhost, and with ready-made sockets.
 
 mod cancel;
 mod names;
@@ -20,7 +20,7 @@ use crate::common::trace::Trace;
 use socket2::{Domain, Socket, Type};
 use waterwheel::{get_running_loop, open_connection, spawn, timeout};
 
-/// An address where nobody listens.
+/// An address that refuses connections.
 fn refusing() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
@@ -122,7 +122,7 @@ fn sockets_that_are_no_connections_are_refused_or_fail() {
         let datagrams = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
         assert_eq!(open_connection(datagrams).await.unwrap_err().kind(), ErrorKind::InvalidInput);
         let unconnected = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        // Whether it is connected is found out by using it.
+        // Only its first use shows that it is not connected.
         let (mut reader, writer) = open_connection(unconnected).await.unwrap();
         assert_eq!(writer.peer_addr(), None);
         assert_eq!(reader.read(1).await.unwrap_err().kind(), ErrorKind::NotConnected);
@@ -132,7 +132,7 @@ fn sockets_that_are_no_connections_are_refused_or_fail() {
 #[test]
 fn giving_up_while_connecting_leaves_no_descriptor_behind() {
     run(async {
-        // A listener whose queue is full: further connects are left without an answer.
+        // The listener's queue is full: further connection attempts get no answer.
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
         listener.listen(0).unwrap();
@@ -158,7 +158,7 @@ fn giving_up_while_connecting_leaves_no_descriptor_behind() {
         assert!(given_up.get() >= 8, "{} attempts were left waiting", given_up.get());
         drop(fillers);
         turns(3).await;
-        // The other tests of this file run in the same process: only a leak of all ten would stand out.
+        // Other tests run in the same process, so only a leak of many descriptors would stand out.
         let tasks: Vec<_> = (0..500).map(|_| spawn(open_connection(address).into_future())).collect();
         turns(2).await;
         let during = open_descriptors();
@@ -176,7 +176,7 @@ fn giving_up_on_a_connection_that_is_being_made_closes_it() {
         let recorder = Recorder::new();
         let protocol = Rc::clone(&recorder);
         let connecting = get_running_loop().create_connection(move || protocol, ours);
-        // Two polls: the transport is there, and its creator has not been told.
+        // After two polls the transport exists, and its creator does not know yet.
         let task = spawn(connecting.into_future());
         turns(1).await;
         task.cancel();

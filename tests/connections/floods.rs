@@ -1,4 +1,4 @@
-//! What a flood costs a turn, beside which everything else has its turn, too.
+//! What a flood costs per turn: everything else also gets its share of each turn.
 
 use std::cell::Cell;
 use std::io::{ErrorKind, Write};
@@ -10,10 +10,10 @@ use crate::common::running::run;
 use crate::common::sockets::sockets;
 use waterwheel::{EventLoop, LoopHandle, Protocol, Transport};
 
-/// The room of what one receive goes into.
+/// The size of the buffer for one receive.
 const RECEIVE: u64 = 65 * 1024;
 
-/// Keeps its transport, and what it was told of.
+/// Counts connections and received pieces of data.
 #[derive(Default)]
 struct Counting {
     made: Rc<Cell<usize>>,
@@ -34,7 +34,7 @@ fn turn(event_loop: &mut EventLoop) {
     let _turned = event_loop.turn(Some(Duration::ZERO));
 }
 
-/// Connects our end of `sockets` to the protocol.
+/// Connects our socket to the protocol.
 fn connect(event_loop: &mut EventLoop, ours: TcpStream, protocol: Rc<Counting>) {
     let handle = event_loop.handle();
     let made = Rc::clone(&protocol.made);
@@ -48,7 +48,7 @@ fn connect(event_loop: &mut EventLoop, ours: TcpStream, protocol: Rc<Counting>) 
     assert!(task.is_finished());
 }
 
-/// Sends as much as the system takes.
+/// Sends as much as the kernel takes.
 fn flood(mut peer: &TcpStream) -> usize {
     let mut sent = 0;
     loop {
@@ -99,12 +99,12 @@ fn a_connection_on_which_nothing_happens_arms_no_timer_and_takes_no_turn() {
     assert_eq!((handles(&event_loop), event_loop.handle().metrics().connections_now), (before, 20));
 }
 
-/// How many connections a turn has accepted at the most, of `clients` that wait.
+/// The most connections that one turn has accepted while `clients` waited.
 fn most_accepted_in_a_turn(event_loop: &mut EventLoop, backlog: u32, clients: usize) -> u64 {
     let handle = event_loop.handle();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    // They wait before the server begins, so that it finds all of them at once.
+    // The clients connect before the server starts, so that it finds all of them at once.
     let waiting: Vec<_> = (0..clients).map(|_| TcpStream::connect(address).unwrap()).collect();
     let serving = handle.clone();
     let _task = handle.create_task(async move {

@@ -1,4 +1,4 @@
-//! Watermarks and pauses, in both directions.
+//! Watermarks, and pauses in both directions.
 
 use std::cell::Cell;
 use std::io::{ErrorKind, IoSlice, Write};
@@ -63,7 +63,7 @@ fn a_pause_comes_strictly_over_the_high_mark_once_and_a_resume_at_the_low_one() 
         transport.write(&[1; 1000]);
         written += 1011;
         assert_eq!(recorder.words(), ["made", "pause"]);
-        // The size at the moment of the resume tells whether it came at the low mark.
+        // The buffer size in `resume_writing` shows whether it was called at the low-water mark.
         let size = Rc::new(Cell::new(None));
         let seen = Rc::clone(&size);
         recorder.react(move |word, this| {
@@ -133,7 +133,7 @@ fn a_protocol_that_writes_more_when_it_resumes_loses_nothing() {
                 return;
             }
             counted.set(counted.get() + 1);
-            // Enough to be paused again, so that there is another resume.
+            // Enough to be paused again, so that another resume follows.
             while this.transport().get_write_buffer_size() <= 64 * 1024 {
                 this.transport().write(&[counted.get(); 50_000]);
                 total.set(total.get() + 50_000);
@@ -347,7 +347,7 @@ fn who_fills_the_kernel_when_told_to_resume_is_sent_what_it_writes_later() {
         let fills = Rc::clone(&filled);
         let recorder = Recorder::reacting(move |word, recorder| {
             if word == "resume" {
-                // Without anything being kept, as an adapter writes.
+                // `write_some` buffers nothing, as an adapter uses it.
                 let parts = vec![8; 8 * 1024 * 1024];
                 while let Some(sent) = recorder.transport().write_some(&[IoSlice::new(&parts)]) {
                     fills.set(fills.get() + sent);

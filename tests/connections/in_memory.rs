@@ -1,4 +1,5 @@
-//! Streams, servers, transports, TLS and datagrams on a network that is not the operating system's: the port is whole.
+//! Streams, servers, transports, TLS and datagrams on a network that is not the operating system's: nothing bypasses
+//! the `Network` trait.
 
 use std::cell::RefCell;
 use std::io;
@@ -14,7 +15,7 @@ use waterwheel::{
 
 use crate::common::memory::{Memory, ROOM};
 
-/// Runs on a loop of the network, and fails if that takes long.
+/// Runs a test on a loop of the network, with a time limit.
 fn run<T>(memory: &Memory, test: impl Future<Output = T>) -> T {
     memory.event_loop().run(timeout(Duration::from_secs(20), test)).expect("nothing hangs")
 }
@@ -29,7 +30,7 @@ async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> 
     }
 }
 
-/// Bytes that differ by their places.
+/// Bytes whose values depend on their positions.
 fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at * 7 + at / 251) as u8).collect()
 }
@@ -102,14 +103,14 @@ fn a_plain_peer_is_served_and_a_reset_is_heard() {
         let peer = listener.next();
         assert_eq!(writer.extra_info().peername(), Some(&listener.address()));
         writer.write_all(b"hello").await.unwrap();
-        // It goes out when the step ends.
+        // The bytes are sent at the end of the step.
         waterwheel::yield_now().await;
         let mut got = [0; 10];
         assert_eq!(peer.recv(&mut got).unwrap(), 5);
         peer.send(b"the last words").unwrap();
         peer.reset_on_close();
         drop(peer);
-        // A step of its own for each, since what has come is read first.
+        // Two reads, since the bytes that have arrived are read before the error.
         assert_eq!(reader.readexactly(14).await.unwrap(), b"the last words");
         let error = reader.read(1).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
@@ -129,7 +130,7 @@ fn a_server_lingers_until_the_peer_has_ended_its_side() {
         while server.connections() > 0 {
             waterwheel::yield_now().await;
         }
-        // The protocol has heard of the end; the request that comes now is thrown away and resets nothing.
+        // The protocol has lost the connection. Later input is thrown away and does not reset it.
         assert_eq!(peer.send(&[1; 1000]).unwrap(), 1000);
         let closing = spawn(async move { server.shutdown(Duration::ZERO).await });
         for _ in 0..10 {
@@ -144,7 +145,7 @@ fn a_server_lingers_until_the_peer_has_ended_its_side() {
     });
 }
 
-/// Keeps what it receives, and sends it back.
+/// Keeps the datagrams that it receives, and may send them back.
 #[derive(Default)]
 struct Echo {
     transport: RefCell<Option<Rc<dyn DatagramTransport>>>,
@@ -182,7 +183,7 @@ fn datagrams_are_echoed_of_the_internet_and_at_a_path() {
                 None => client.remote_addr(to.as_path().unwrap()),
             };
             let (client, protocol) = client.await.unwrap();
-            // More than the loop lends memory for.
+            // Larger than the buffer that the loop lends.
             let large = pattern(300_000);
             client.sendto(&large, None).unwrap();
             protocol.first.wait().await;
@@ -236,10 +237,10 @@ fn a_tls_peer_that_takes_nothing_is_given_up_when_the_shutdown_timeout_has_passe
         let tls = TlsServer::new(&identity.chain, &identity.key).unwrap();
         let talk = async |_: StreamReader, writer: StreamWriter| {
             writer.write(&pattern(10 * ROOM));
-            // By then the client's side is full, and takes nothing more.
+            // By then the client's buffers are full.
             sleep(SECOND).await;
             writer.close();
-            // Kept, for else the close timeout of a dropped writer would end it.
+            // The writer is kept, or the close timeout of a dropped writer would end the connection.
             let _ = writer.wait_closed().await;
         };
         let server = start_server(talk, "127.0.0.1:0").tls(tls).tls_shutdown_timeout(30 * SECOND).await.unwrap();

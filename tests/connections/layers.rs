@@ -1,4 +1,4 @@
-//! A layer of a user's own: a protocol towards the wire, a transport towards the application.
+//! A user-defined layer: a protocol towards the wire, and a transport towards the application.
 
 use std::cell::{Cell, OnceCell};
 use std::io::IoSlice;
@@ -12,14 +12,14 @@ struct Layer {
     made: Rc<Cell<bool>>,
 }
 
-/// A transport that says good-bye before it closes.
+/// A transport that writes a farewell before it closes.
 struct Upper {
     lower: Rc<dyn Transport>,
 }
 
 impl Protocol for Layer {
     fn connection_made(&self, lower: Rc<dyn Transport>) {
-        let _ = self.upper.set(Rc::new(Upper { lower })); // it comes once
+        let _ = self.upper.set(Rc::new(Upper { lower })); // it is called once
         self.made.set(true);
     }
 

@@ -1,4 +1,4 @@
-//! The life of a connection as its protocol is told of it: made, data, eof, lost, in this order and each once.
+//! The callbacks of a connection: made, data, eof, lost, in this order, and each except data once.
 
 use std::cell::Cell;
 use std::io::{ErrorKind, IoSlice, Write};
@@ -34,7 +34,7 @@ fn a_connection_is_made_before_its_creator_goes_on_and_data_comes_after() {
         assert!(transport.get_protocol().is_none());
     };
     run(early());
-    // Here the selector tells of the data before the protocol is told of the connection.
+    // Polled in every turn, the selector reports the data before the protocol's `connection_made`.
     EventLoop::builder().handles_per_poll(1).build().unwrap().run(early());
 }
 
@@ -43,7 +43,7 @@ fn data_and_the_end_that_are_there_already_come_one_after_the_other() {
     run(async {
         let (ours, peer) = crate::common::sockets::sockets();
         let data = pattern(300_000);
-        // As much as the kernel holds, then the end.
+        // As much as the kernel holds, then the end of stream.
         let mut sent = 0;
         while let Ok(n) = (&peer).write(&data[sent..]) {
             sent += n;

@@ -1,4 +1,4 @@
-//! A protocol that panics loses its own connection, whatever it was told, and nothing else.
+//! A protocol that panics in any callback loses its own connection, and nothing else breaks.
 
 use std::io::{ErrorKind, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +14,7 @@ use crate::common::trace::Trace;
 use crate::common::until::until;
 use waterwheel::{BufferedProtocol, Protocol, ReceiveBuffer, get_running_loop};
 
-/// A protocol that panics when it is told `word` for the first time.
+/// A protocol that panics in the callback `word` the first time.
 fn panicking(word: &'static str) -> Rc<Recorder> {
     let panicked = std::cell::Cell::new(false);
     Recorder::reacting(move |told, _| {
@@ -24,7 +24,7 @@ fn panicking(word: &'static str) -> Rc<Recorder> {
     })
 }
 
-/// A connection beside, that must live on.
+/// Checks that another connection still works.
 async fn check_bystander(bystander: &Recorder, mut peer: &std::net::TcpStream) {
     peer.write_all(b"fine").unwrap();
     until("the bystander's data", || bystander.received.borrow().ends_with(b"fine")).await;
@@ -89,7 +89,7 @@ fn in_pause_writing_the_one_who_wrote_is_not_hit_by_it() {
         let incidents = Trace::of_incidents();
         let recorder = panicking("pause");
         let (transport, peer) = connect(Rc::clone(&recorder)).await;
-        // The writer may be another connection's protocol, as in a proxy: it has done nothing wrong.
+        // The writer may be another connection's protocol, as in a proxy. It must not get the panic.
         let forwarding = Rc::clone(&transport);
         let source = Recorder::reacting(move |word, _| {
             if word == "data" {
@@ -138,7 +138,7 @@ fn in_resume_writing_only_that_connection_is_lost() {
     });
 }
 
-/// A buffered protocol that panics in one of its methods, and counts its losses.
+/// A buffered protocol that panics in one of its methods, and records its losses.
 struct Lender(&'static str, Trace);
 
 impl Lender {
@@ -219,7 +219,7 @@ fn in_made_and_lost_it_is_reported_with_the_peer() {
         for word in ["made", "lost"] {
             let peers = Rc::new(std::cell::RefCell::new(Vec::new()));
             let heard = Rc::clone(&peers);
-            get_running_loop().set_debug(false); // How quick the machine is does not count here.
+            get_running_loop().set_debug(false); // The speed of the machine does not matter here.
             get_running_loop().set_exception_handler(move |incident| {
                 heard.borrow_mut().push(incident.peer().map(ToString::to_string))
             });

@@ -1,6 +1,7 @@
 //! The re-entrancy matrix: every method of a transport, of a server and of the loop, called from inside every callback
-//! of a protocol and from its drop, on its own transport and on another. No cell may panic or break
-//! `made data* eof? lost`, nothing is left of it, and the loop goes on after each. All of it over each kind of wire.
+//! of a protocol and from its drop, on its own transport and on another one. No cell may panic, leave anything behind,
+//! or break the order `made data* eof? lost`, and the loop must go on afterwards. All cells run over each kind of
+//! wire.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -30,23 +31,23 @@ const TRIGGERS: [Trigger; 11] = [
     Trigger::DropWhileOpen,
 ];
 
-/// Those of them in which a protocol is called.
+/// The triggers that are callbacks of a protocol.
 fn callbacks() -> impl Iterator<Item = Trigger> {
     TRIGGERS.into_iter().filter(|trigger| !matches!(trigger, Trigger::Drop | Trigger::DropWhileOpen))
 }
 
-/// Lets turns pass until `is_so`, within bounds: an action may have made it impossible.
+/// Lets turns pass until `is_so`, up to a limit: an action may have made it impossible.
 async fn until(turns: usize, mut is_so: impl FnMut() -> bool) {
     for turn in 0..turns {
         if is_so() {
             return;
         }
-        // The kernel may take a moment for what passes through it.
+        // The kernel may need a moment to deliver.
         if turn < 20 { yield_now().await } else { sleep(Duration::from_millis(1)).await }
     }
 }
 
-/// One cell: a server with two connections, one of which does `action` when it comes to `trigger`.
+/// One cell: a server with two connections, one of which does `action` at `trigger`.
 async fn play(wire: &dyn Wire, trigger: Trigger, action: Action, target: Target) -> Rc<Scene> {
     let handle = get_running_loop();
     let scene = Rc::new(Scene::new(trigger, action, target, wire.has_halves()));
@@ -73,15 +74,15 @@ async fn play(wire: &dyn Wire, trigger: Trigger, action: Action, target: Target)
     .await;
     let mut peer = wire.connect(address);
     until(1000, || {
-        // More than a handshake would be what the actor writes.
+        // After the handshake only the actor writes, and that must stay unread.
         if !scene.own.has("made") {
             peer.read_all();
         }
         scene.own.has("made")
     })
     .await;
-    // The actor has written more than the kernel takes, so it was told to pause. Now it gets something to read, then
-    // its bytes are read, which lets it resume, then the peer ends its side.
+    // The actor has written more than the kernel takes, so its writing was paused. Now it gets some data, then its
+    // bytes are read so that it can resume, then the peer ends its side.
     peer.say(b"hello");
     other_peer.say(b"hello");
     until(30, || scene.own.words().iter().any(|word| word.starts_with("data"))).await;
@@ -95,7 +96,7 @@ async fn play(wire: &dyn Wire, trigger: Trigger, action: Action, target: Target)
     .await;
     peer.end();
     until(30, || scene.own.is_lost()).await;
-    // What an action left open or paused ends here.
+    // Ends what an action left open or paused.
     scene.end();
     other_peer.cut();
     for _ in 0..500 {
@@ -110,11 +111,11 @@ async fn play(wire: &dyn Wire, trigger: Trigger, action: Action, target: Target)
     scene
 }
 
-/// A server has one factory, and its connections are of several kinds.
+/// The protocols of the server, which has one factory for several kinds of connections.
 enum Either {
     Other(Rc<Teller>, Rc<Scene>),
     Actor(Actor),
-    /// Of a connection that an action made.
+    /// For connections that an action made.
     Further(Rc<Teller>),
 }
 
@@ -157,7 +158,7 @@ impl Protocol for Either {
     }
 }
 
-/// The loop still runs callbacks, timers, tasks, servers and connections.
+/// Checks that the loop still runs callbacks, timers, tasks, servers and connections.
 async fn the_loop_goes_on() {
     let handle = get_running_loop();
     let story = Story::default();
@@ -177,10 +178,10 @@ async fn the_loop_goes_on() {
     assert_eq!((story.text().as_str(), *ran.borrow()), ("made data:x lost", 1));
 }
 
-/// Plays a cell, and says what was reported.
+/// Plays a cell, and returns the scene and the reported incidents.
 fn run_cell(wire: &dyn Wire, trigger: Trigger, action: Action, target: Target) -> (Rc<Scene>, Vec<String>) {
     let name = format!("{} on {target:?} in {trigger:?}", action.0);
-    // It looks at the sockets in every turn, so that a few turns are enough for what is on its way.
+    // The loop polls in every turn, so a few turns are enough for bytes on their way.
     let mut event_loop = wire.builder().handles_per_poll(1).build().unwrap();
     let incidents = event_loop.run(async { Trace::of_incidents() });
     let scene = event_loop.run(play(wire, trigger, action, target));
@@ -207,12 +208,13 @@ fn run_all(wire: &dyn Wire, targets: &[Target], actions: &'static [Action]) -> u
     cells
 }
 
-/// A panic stays in the callback, and costs the connection. `words` are what it is reported with.
+/// Checks that a panic stays in the callback and ends the connection. `words` are part of its report.
 fn check_panic(wire: &dyn Wire, trigger: Trigger, action: Action, words: &str) {
     let (scene, incidents) = run_cell(wire, trigger, action, Target::Own);
     assert_eq!(incidents.len(), 1, "{trigger:?}: {incidents:?}");
     assert!(incidents[0].contains(words), "{trigger:?}: {incidents:?}");
-    // Whose protocol panics when it is told of the end has been told, and a connection that is closing may be lost already.
+    // A panic in `connection_lost` comes after the error was passed, and a connection that panics in
+    // `connection_closing` may already be lost.
     let is_error = scene.own.has("lost:error");
     match trigger {
         Trigger::Lost => assert!(!is_error, "{trigger:?}: {}", scene.own.text()),
@@ -256,7 +258,7 @@ macro_rules! matrix_over {
                 }
             }
 
-            /// The one documented panic.
+            /// The one documented panic of a transport.
             #[test]
             fn an_end_of_our_side_that_cannot_be_panics_and_loses_the_connection() {
                 let _watchdog = watchdog();

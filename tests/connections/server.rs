@@ -1,4 +1,4 @@
-//! Servers: listening, serving, closing, and who waits for what.
+//! Servers: listening, serving, closing, and what waits for what.
 
 mod options;
 mod serve_until;
@@ -18,7 +18,7 @@ use crate::common::settle::settle;
 use crate::common::until::until;
 use waterwheel::{Server, StreamReader, StreamWriter, get_running_loop, open_connection, spawn, start_server, timeout};
 
-/// Sends back what comes until the peer ends.
+/// Sends back everything until the peer ends its side.
 async fn echo(mut reader: StreamReader, writer: StreamWriter) -> std::io::Result<()> {
     loop {
         let data = reader.read(1000).await?;
@@ -29,8 +29,8 @@ async fn echo(mut reader: StreamReader, writer: StreamWriter) -> std::io::Result
     }
 }
 
-/// An address of a test's own, any port. Nobody else gets that port when the test has closed its server, so a connection
-/// to it is refused.
+/// An address of a test's own, with any port. No other test takes that port after the server is closed, so a
+/// connection to it is refused.
 fn lonely(number: u8) -> SocketAddr {
     SocketAddr::from(([127, 0, 1, number], 0))
 }
@@ -39,7 +39,7 @@ async fn echo_server() -> Server {
     start_server(echo, "127.0.0.1:0").await.unwrap()
 }
 
-/// A server of protocols, with what the protocol of its client records.
+/// A server, and the protocol of its client, which records its callbacks.
 async fn recorded_server() -> (Server, Rc<Recorder>) {
     let recorder = Recorder::new();
     let protocol = Rc::clone(&recorder);
@@ -53,7 +53,7 @@ fn dial(to: SocketAddr) -> TcpStream {
     client
 }
 
-/// A client whose connection the server has taken: it answers.
+/// A client that the server has accepted: its echo has arrived.
 async fn client_of(server: &Server) -> TcpStream {
     let client = dial(server.local_addrs()[0]);
     check_echo(&client).await;
@@ -110,7 +110,7 @@ fn localhost_and_every_interface_take_a_port_of_each_family() {
                 check_echo(&client).await;
             }
         }
-        // Both families on one port, and an address named twice taken once.
+        // Both families get the same port, and an address that is named twice is bound once.
         let server = start_server(echo, (["127.0.0.1", "localhost"], 0)).await.unwrap();
         assert_eq!(server.local_addrs().len(), expected);
         let port = server.local_addrs()[0].port();
@@ -130,7 +130,7 @@ fn an_address_in_use_is_an_error_that_names_it_and_leaves_nothing_bound() {
         let error = start_server(echo, address).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
         assert!(error.to_string().contains(&address.to_string()), "{error}");
-        // Of several hosts none is taken if one is not to be had.
+        // If one of several hosts cannot be bound, none is.
         let hosts = (["127.0.0.2", "127.0.0.1"], address.port());
         assert_eq!(start_server(echo, hosts).await.unwrap_err().kind(), ErrorKind::AddrInUse);
         drop(TcpListener::bind(("127.0.0.2", address.port())).expect("it was given back"));
@@ -145,7 +145,7 @@ fn a_listener_that_is_ready_made_is_taken_over_and_closed() {
     run(async {
         let listener = TcpListener::bind(lonely(1)).unwrap();
         let address = listener.local_addr().unwrap();
-        // It has waited in the kernel's queue since before there was a server.
+        // This client has waited in the kernel's queue since before the server existed.
         let early = dial(address);
         let server = start_server(echo, listener).await.unwrap();
         assert_eq!(server.local_addrs(), [address]);
@@ -329,7 +329,7 @@ fn a_connection_accepted_but_not_yet_set_up_when_the_server_closes_is_closed() {
         for turns_before in 0..6 {
             let server = echo_server().await;
             let client = dial(server.local_addrs()[0]);
-            // With a turn between looks at the selector, this meets each stage of the way in.
+            // After each number of turns the connection is at another stage of its setup.
             for _ in 0..turns_before {
                 timeout(Duration::ZERO, waterwheel::sleep(Duration::from_micros(1))).await.ok();
             }

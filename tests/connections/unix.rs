@@ -1,4 +1,5 @@
-//! Unix sockets, by the public interface: names of every form, files that are in the way, names of both ends.
+//! Unix sockets, through the public interface: all forms of names, existing files at the path, and the names of both
+//! ends.
 
 mod files;
 mod starters;
@@ -22,7 +23,7 @@ use crate::common::temp_dir::TempDir;
 use crate::common::unix_name::unix_name;
 use crate::common::until::until;
 
-/// Answers each line with itself.
+/// Echoes each line.
 pub(crate) async fn echo(mut reader: StreamReader, writer: StreamWriter) {
     while let Ok(line) = reader.readline().await {
         if line.is_empty() || writer.write_all(&line).await.is_err() {
@@ -31,7 +32,7 @@ pub(crate) async fn echo(mut reader: StreamReader, writer: StreamWriter) {
     }
 }
 
-/// Whether somebody echoes at the path.
+/// Whether a server echoes at the path.
 pub(crate) async fn answers(path: impl AsRef<Path>) -> bool {
     let Ok((mut reader, writer)) = open_unix_connection(path).await else { return false };
     writer.write(b"there?\n");
@@ -190,7 +191,7 @@ fn both_ends_know_their_names_and_lend_their_sockets() {
         let server = start_unix_server(move |_reader, writer: StreamWriter| drop(keep.replace(Some(writer))), &path);
         let server = server.await.unwrap();
 
-        // A client that has a name of its own, made by hand.
+        // A client with a name of its own, which it binds itself.
         let client_path = dir.file("client");
         let named = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
         named.bind(&unix_name(&client_path)).unwrap();
@@ -226,7 +227,7 @@ fn clients_of_a_full_queue_wait_and_are_all_served_once_it_moves() {
     run_alone(|| async {
         let dir = TempDir::new();
         let path = dir.file("full");
-        // Bound and listening, but nobody accepts yet.
+        // Bound and listening, but not accepting yet.
         let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
         listener.bind(&unix_name(&path)).unwrap();
         listener.listen(1).unwrap();

@@ -1,4 +1,4 @@
-//! A conduit that no selector watches, because an attempt never has to wait.
+//! A conduit that no selector watches, because its operations never have to wait.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ use waterwheel::network::{
 };
 use waterwheel::{Address, EventLoop, LoopHandle, open_connection, timeout};
 
-/// Gives its bytes a few at a time, then the end.
+/// Returns its bytes a few at a time, then the end.
 struct Morsels {
     left: RefCell<VecDeque<u8>>,
     receives: Rc<Cell<usize>>,
@@ -47,7 +47,7 @@ impl Conduit for Morsels {
     }
 }
 
-/// A network that has such a conduit at every address, and nothing else.
+/// A network that only connects, and has such a conduit at every address.
 struct Kitchen(Rc<Cell<usize>>);
 
 fn nothing<'a, T>() -> Pending<'a, T> {
@@ -74,7 +74,7 @@ impl Network for Kitchen {
     }
 }
 
-/// A short receive is no reason to wait for an event, since none will come.
+/// A short receive must not lead to a wait for an event, since none will come.
 #[test]
 fn it_is_read_to_its_end_though_each_receive_is_short() {
     let receives = Rc::new(Cell::new(0));

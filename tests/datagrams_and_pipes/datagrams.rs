@@ -1,4 +1,4 @@
-//! Datagram endpoints: every message whole, errors that end nothing, a queue with marks.
+//! Datagram endpoints: whole messages, errors that do not end the endpoint, and a queue with watermarks.
 
 use std::cell::RefCell;
 use std::io;
@@ -32,8 +32,8 @@ fn address(transport: &dyn DatagramTransport) -> SocketAddr {
     transport.extra_info().sockname().unwrap().as_inet().unwrap()
 }
 
-/// An endpoint whose peer reads only when it is told to, which UDP on loopback does not have: there, what does not
-/// fit is lost. A Unix datagram socket waits instead, and sending is the same.
+/// An endpoint whose peer reads only when the test does. Over the loopback, UDP drops datagrams that do not fit; a
+/// Unix datagram socket makes the sender wait instead, and sending is otherwise the same.
 async fn with_slow_peer() -> (Endpoint, UnixDatagram) {
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
@@ -42,7 +42,7 @@ async fn with_slow_peer() -> (Endpoint, UnixDatagram) {
     (endpoint, theirs)
 }
 
-/// The number at the start of each datagram that is there now.
+/// The numbers at the start of the datagrams that have arrived.
 fn numbers_at(peer: &UnixDatagram) -> Vec<u32> {
     let mut numbers = Vec::new();
     let mut data = [0; 2000];
@@ -140,7 +140,7 @@ fn a_flood_does_not_keep_the_loop_from_others() {
         for _ in 0..100 {
             sender.send_to(b"x", address(&*server)).unwrap();
         }
-        // How many had been received whenever another callback had its turn.
+        // How many datagrams had been received each time that another callback ran.
         let seen = Rc::new(RefCell::new(Vec::new()));
         while receiver.received.borrow().len() < 100 {
             let (seen, receiver) = (Rc::clone(&seen), Rc::clone(&receiver));
@@ -197,7 +197,7 @@ fn a_full_queue_pauses_the_protocol_and_keeps_the_order() {
             sent += 1;
             assert!(sent < 10_000, "the kernel takes them all");
         }
-        // Each counts its bytes and eight more, so that ten are over the mark.
+        // Each counts eight bytes more than its data, so ten are over the mark.
         assert_eq!(transport.get_write_buffer_size(), 10 * 1_008);
         let mut received = Vec::new();
         while received.len() < sent as usize {

@@ -1,4 +1,4 @@
-//! Datagram endpoints, of the internet and of Unix sockets, and pipes.
+//! Datagram endpoints over UDP and Unix sockets, and pipes.
 
 #[path = "../common"]
 mod common {

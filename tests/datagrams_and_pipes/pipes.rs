@@ -1,4 +1,4 @@
-//! Pipe transports: one way, and at an end when the other side is.
+//! Pipe transports: one direction only, which ends when the other side does.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -15,7 +15,7 @@ use waterwheel::{AfterEof, EventLoop, StreamReader, get_running_loop, sleep, yie
 use crate::common::recorder::Recorder;
 use crate::common::running::{run, turns};
 
-/// A protocol that gives this answer to the end of what it reads.
+/// A protocol that returns `after_eof` when its input ends.
 fn recorder(after_eof: AfterEof) -> Rc<Recorder> {
     let recorder = Recorder::new();
     recorder.after_eof.set(after_eof);
@@ -113,7 +113,7 @@ fn writing_to_a_pipe_that_nobody_reads_is_an_error_and_no_signal() {
         let factory = || recorder(AfterEof::Close);
         let (transport, protocol) = handle.connect_write_pipe(factory, write_end).await.unwrap();
         drop(read_end);
-        // In the same step, so before the loop can have noticed.
+        // In the same step, so the loop cannot have noticed yet.
         transport.write(b"too late");
         assert_eq!(protocol.lost.wait().await, Some(io::ErrorKind::BrokenPipe));
     });
@@ -161,7 +161,7 @@ fn sockets_are_pipes_too() {
 fn a_short_read_does_not_mean_that_nothing_is_left() {
     run(async {
         let handle = get_running_loop();
-        // Like a terminal, a packet socket gives less than there is.
+        // Like a terminal, a packet socket returns less than there is.
         let (ours, theirs) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();
         let packets: [&[u8]; 3] = [b"one ", b"two ", b"three"];
         for packet in packets {
@@ -312,7 +312,7 @@ fn dropping_the_loop_frees_the_protocol_of_a_device_that_makes_nobody_wait() {
     assert_eq!(protocol.words(), ["made"]);
 }
 
-/// Says the path of a new terminal, then everything that is written to it, up to a line.
+/// A Python program that prints the path of a new terminal, then everything that is written to it, up to a newline.
 const TERMINAL: &str = "import os, pty, tty
 master, slave = pty.openpty()
 tty.setraw(slave)
@@ -367,7 +367,7 @@ fn a_connect_that_is_dropped_closes_the_pipe() {
         task.cancel();
         assert!(task.await.unwrap_err().is_cancelled());
         turns(3).await;
-        // A child process that another test starts holds a copy of each descriptor until it runs its own program.
+        // A child process of another test holds a copy of each descriptor until it calls `exec`.
         let mut written = write_end.write(b"x");
         for _ in 0..1000 {
             if written.is_err() {

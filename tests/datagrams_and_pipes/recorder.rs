@@ -1,4 +1,4 @@
-//! A datagram protocol that keeps what it is told.
+//! A datagram protocol that records its callbacks.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
@@ -6,18 +6,18 @@ use std::rc::Rc;
 
 use waterwheel::{Address, ConnectionError, DatagramProtocol, DatagramTransport, Promise};
 
-/// An endpoint of the test's: its transport and its protocol.
+/// An endpoint in a test: its transport and its protocol.
 pub(crate) type Endpoint = (Rc<dyn DatagramTransport>, Rc<DatagramRecorder>);
 
-/// Keeps what it is told; does something at a datagram where that was asked for.
+/// Records its callbacks; panics, closes or echoes at a datagram if asked to.
 #[derive(Default)]
 pub(crate) struct DatagramRecorder {
     pub(crate) received: RefCell<Vec<(Vec<u8>, Address)>>,
     pub(crate) errors: RefCell<Vec<io::Error>>,
-    /// All but datagrams and errors, as words.
+    /// All callbacks except for datagrams and errors, as words.
     pub(crate) story: RefCell<Vec<&'static str>>,
     pub(crate) lost: Promise<Option<ConnectionError>>,
-    /// At which datagram it panics, and at which it closes its endpoint.
+    /// The number of the datagram at which it panics, and of the one at which it closes its endpoint.
     pub(crate) panic_at: Cell<Option<usize>>,
     pub(crate) close_at: Cell<Option<usize>>,
     transport: OnceCell<Rc<dyn DatagramTransport>>,
@@ -25,7 +25,7 @@ pub(crate) struct DatagramRecorder {
 }
 
 impl DatagramRecorder {
-    /// One that sends each datagram back.
+    /// A recorder that sends each datagram back.
     pub(crate) fn echoing() -> Rc<DatagramRecorder> {
         Rc::new(DatagramRecorder { echoes: true, ..DatagramRecorder::default() })
     }

@@ -1,4 +1,4 @@
-//! Datagram endpoints over Unix sockets: by path, by abstract name, and on sockets that are ready.
+//! Datagram endpoints over Unix sockets: by path, by abstract name, and on ready-made sockets.
 
 use std::cell::RefCell;
 use std::fs;
@@ -29,7 +29,7 @@ async fn echo_at(path: impl AsRef<Path>) -> Endpoint {
     get_running_loop().create_datagram_endpoint(DatagramRecorder::echoing).local_addr(path.as_ref()).await.unwrap()
 }
 
-/// A plain peer that waits for what comes, but not for ever.
+/// A plain peer whose receives wait, with a time limit.
 fn peer(path: impl AsRef<Path>) -> UnixDatagram {
     let socket = Socket::new(Domain::UNIX, Type::DGRAM, None).unwrap();
     socket.bind(&unix_name(path)).unwrap();
@@ -226,7 +226,7 @@ fn what_the_system_refuses_is_told_and_the_endpoint_goes_on() {
         assert!(!transport.is_closing());
         close((transport, protocol)).await;
 
-        // What cannot be connected to is an error at once, and leaves no path behind.
+        // A failure to connect is an immediate error, and leaves no path behind.
         let ours = dir.file("ours");
         let before = open_descriptors();
         for (path, kind) in [(dir.file("nothing"), ErrorKind::NotFound), (dead, ErrorKind::ConnectionRefused)] {
@@ -262,7 +262,7 @@ fn a_path_is_taken_from_a_dead_socket_only_and_given_back_at_the_end() {
         UnixDatagram::unbound().unwrap().send_to(b"x", &ours).expect("it hears there");
         close(endpoint).await;
         assert!(!ours.exists());
-        // One that has taken the place of ours stays.
+        // A socket that has replaced ours at the path is kept.
         let endpoint = new().local_addr(&ours).await.unwrap();
         fs::remove_file(&ours).unwrap();
         let _later = UnixDatagram::bind(&ours).unwrap();
@@ -312,7 +312,7 @@ fn options_that_do_not_fit_a_unix_socket_are_errors() {
     });
 }
 
-/// Fills the queue of a peer from a socket of nobody's concern. Returns how many datagrams it took.
+/// Fills the queue of a peer from an unrelated socket. Returns how many datagrams it took.
 fn fill(path: &Path) -> usize {
     let filler = UnixDatagram::unbound().unwrap();
     filler.set_nonblocking(true).unwrap();
@@ -324,7 +324,7 @@ fn fill(path: &Path) -> usize {
     sent
 }
 
-/// How often this thread has given up the processor by itself.
+/// How often this thread has given up the processor voluntarily.
 fn times_blocked() -> usize {
     let status = fs::read_to_string("/proc/thread-self/status").expect("Linux counts that");
     let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
@@ -351,7 +351,7 @@ fn datagrams_for_a_peer_whose_queue_is_full_of_others_wait_and_come_in_order() {
             }
             assert!(transport.get_write_buffer_size() > 0, "they have to wait");
             assert_eq!(*protocol.story.borrow(), ["made", "pause"]);
-            // While nobody reads, the loop has nothing to do: it gives up the processor.
+            // While the peer reads nothing, the loop has nothing to do and must give up the processor.
             let before = times_blocked();
             for _ in 0..5 {
                 waterwheel::sleep(Duration::from_millis(6)).await;
@@ -380,7 +380,7 @@ fn datagrams_for_a_peer_whose_queue_is_full_of_others_wait_and_come_in_order() {
     });
 }
 
-/// An asyncio endpoint that answers in capitals, and says when it is there.
+/// A Python program: an asyncio endpoint that answers in capitals, and reports when it is ready.
 const PYTHON: &str = "import asyncio, socket, sys
 class Loud(asyncio.DatagramProtocol):
     def connection_made(self, transport):
@@ -416,7 +416,7 @@ fn an_endpoint_of_asyncio_is_talked_to() {
         close((transport, protocol)).await;
         drop(python.stdin.take());
         assert!(python.wait().unwrap().success());
-        // asyncio leaves its path behind.
+        // asyncio does not remove its path.
         close(echo_at(&theirs).await).await;
     });
 }

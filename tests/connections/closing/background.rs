@@ -1,4 +1,5 @@
-//! A connection whose writer was dropped closes by itself: all is sent if the peer takes it, and cut off if not.
+//! A connection whose writer was dropped closes by itself: everything is sent if the peer takes it, and cut off
+//! otherwise.
 
 use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
@@ -30,7 +31,7 @@ enum Leave {
     Close,
 }
 
-/// Writes 32 MiB to each client, and leaves.
+/// A server that writes 32 MiB to each client, and then leaves the connection.
 async fn start_writing(leave: Leave) -> Server {
     start(move |_reader: StreamReader, writer: StreamWriter| {
         writer.write(&pattern(32 * MIB));
@@ -57,7 +58,7 @@ fn what_a_dropped_writer_left_reaches_a_slow_reader() {
                     match client.read(&mut piece) {
                         Ok(0) => return all,
                         Ok(n) => all.extend_from_slice(&piece[..n]),
-                        // A socket with a time limit says so when the process was stopped for a moment.
+                        // A blocking read with a time limit is interrupted if the process was stopped for a moment.
                         Err(error) => assert_eq!(error.kind(), ErrorKind::Interrupted),
                     }
                     thread::sleep(Duration::from_micros(200));
@@ -70,18 +71,18 @@ fn what_a_dropped_writer_left_reaches_a_slow_reader() {
     });
 }
 
-/// A loop whose clock is moved by hand and stands still while a task is always ready.
+/// A loop with a manual clock, which stands still while a task is always ready.
 fn with_clock(close_timeout: Duration) -> (EventLoop, Rc<ManualClock>) {
     let clock = Rc::new(ManualClock::new());
     let event_loop = EventLoop::builder().clock(clock.clone()).close_timeout(close_timeout).build().unwrap();
     (event_loop, clock)
 }
 
-/// A client of a server that left it with much to take.
+/// A server that left its connection with many unsent bytes, and its client, which reads nothing.
 async fn abandoned(leave: Leave) -> (Server, TcpStream) {
     let server = start_writing(leave).await;
     let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    // Fixed, or else the kernel may come to hold all of it.
+    // A fixed size, or the kernel may grow the buffer until it holds all of it.
     client.set_recv_buffer_size(128 * 1024).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     client.connect(&server.local_addrs()[0].into()).unwrap();
@@ -114,7 +115,7 @@ fn a_reader_whose_writer_was_given_up_is_told_an_error_and_no_end() {
             .await;
             let mut client = plain_client(server.local_addrs()[0]);
             client.write_all(b"a part").unwrap();
-            // The client has not ended its side, and what it has sent is not all.
+            // The client has not ended its side, so the input is incomplete.
             assert_eq!(told.wait().await, Err(ErrorKind::TimedOut));
             drop(client);
         });
@@ -147,7 +148,7 @@ fn a_peer_that_takes_nothing_is_cut_off_after_the_close_timeout() {
     });
 }
 
-/// Two connected sockets for which the kernel holds back as little as it can: less than 30,000 bytes.
+/// Two connected sockets with the smallest buffers that the kernel allows: less than 30,000 bytes.
 fn narrow_sockets() -> (Socket, Socket) {
     let [listener, ours] = [(); 2].map(|()| Socket::new(Domain::IPV4, Type::STREAM, None).unwrap());
     listener.set_recv_buffer_size(1).unwrap();
@@ -241,7 +242,7 @@ fn a_peer_that_takes_a_little_each_time_is_not_cut_off() {
             let (server, client) = abandoned(Leave::Drop).await;
             let mut all = Vec::new();
             for round in 1..=4 {
-                // More than the kernel holds back for a connection, so that the server's side can go on.
+                // More than the kernel buffers for a connection, so the server's side makes progress.
                 let mut reading = client.try_clone().unwrap();
                 let some = thread::spawn(move || {
                     let mut some = vec![0; 6 * MIB];

@@ -1,5 +1,5 @@
-//! A reply arrives whole, whenever the rest of its request does: a connection on which something was sent is kept, once
-//! it is closed, until the client has ended its side.
+//! A reply arrives whole, no matter when the rest of its request does: a connection on which something was sent is
+//! kept after its close until the client has ended its side.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
@@ -20,22 +20,22 @@ use crate::common::peers::{plain_client, read_all};
 use crate::common::temp_dir::TempDir;
 use crate::common::until::until;
 
-/// The bound that there is for a client that makes no progress.
+/// How long a connection lingers for a client that makes no progress.
 const BOUND: Duration = Duration::from_secs(5);
 
-/// Reads the head of a request, replies, and closes. Nothing is unread then, unless the client has sent more.
+/// Reads the head of a request, replies, and closes. No input is unread then, unless the client has sent more.
 async fn reply_to_the_head(mut reader: StreamReader, writer: StreamWriter) {
     reader.readexactly(KIB).await.unwrap();
     writer.write(&pattern(MIB));
     writer.close();
 }
 
-/// A handler whose connections are closed with nothing unread, after a few bytes were sent.
+/// A handler whose connections are closed with no unread input, after a few bytes were sent.
 async fn say_bye(_reader: StreamReader, writer: StreamWriter) {
     writer.write(b"bye");
 }
 
-/// Waits until the first client that comes has been served, and its connection is lost.
+/// Waits until the first client has been served, and its connection is lost.
 async fn until_served(server: &Server) {
     while server.connections() == 0 {
         yield_now().await;
@@ -45,7 +45,7 @@ async fn until_served(server: &Server) {
     }
 }
 
-/// Reads to the end, a piece at a time.
+/// Reads to the end in small pieces.
 fn read_slowly(mut from: impl Read) -> io::Result<Vec<u8>> {
     let mut all = Vec::new();
     let mut piece = vec![0; 64 * KIB];
@@ -60,7 +60,7 @@ fn read_slowly(mut from: impl Read) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Lets a thread do its part while the loop does its own.
+/// Joins a thread while the loop goes on.
 async fn joined<T>(thread: thread::JoinHandle<T>) -> T {
     until("the client is done", || thread.is_finished()).await;
     thread.join().unwrap()
@@ -130,7 +130,7 @@ fn over_a_unix_socket_the_rest_of_a_request_is_taken_and_the_reply_ends_well() {
     });
 }
 
-/// A client of a server that has sent and closed. The server's side lingers.
+/// A server that has sent a reply and closed, and its client. The server's side lingers.
 async fn said_bye_to() -> (Server, TcpStream) {
     let server = start(say_bye).await;
     let client = plain_client(server.local_addrs()[0]);
@@ -138,8 +138,8 @@ async fn said_bye_to() -> (Server, TcpStream) {
     (server, client)
 }
 
-/// A server whose only client has sent a request that stays unread, and got the end of the stream; the server's side
-/// lingers.
+/// A server that left most of its client's request unread, and its client, which has read up to the end of the stream.
+/// The server's side lingers.
 async fn with_much_unread() -> (Server, TcpStream) {
     let server = start(async |mut reader: StreamReader, writer: StreamWriter| {
         reader.readexactly(1).await.unwrap();
@@ -147,7 +147,7 @@ async fn with_much_unread() -> (Server, TcpStream) {
     })
     .await;
     let mut client = plain_client(server.local_addrs()[0]);
-    // More than the reader takes in before it holds the peer back.
+    // More than the reader buffers before it holds the peer back.
     client.write_all(&vec![b'x'; 300 * KIB]).unwrap();
     let reply = client.try_clone().unwrap();
     let reply = thread::spawn(move || read_all(reply).unwrap());
@@ -159,7 +159,7 @@ async fn with_much_unread() -> (Server, TcpStream) {
     (server, client)
 }
 
-/// Whether there is input that nobody has read when a connection is closed.
+/// Whether a connection is closed with unread input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unread {
     Nothing,
@@ -169,7 +169,7 @@ enum Unread {
 impl Unread {
     const BOTH: [Unread; 2] = [Unread::Nothing, Unread::Much];
 
-    /// A client whose server has sent a reply and closed. The server's side lingers.
+    /// A server that has sent a reply and closed, and its client. The server's side lingers.
     async fn lingering(self) -> (Server, TcpStream) {
         match self {
             Unread::Nothing => said_bye_to().await,
@@ -177,7 +177,7 @@ impl Unread {
         }
     }
 
-    /// What the client has still to read.
+    /// What the client still has to read.
     fn rest(self) -> &'static [u8] {
         match self {
             Unread::Nothing => b"bye",

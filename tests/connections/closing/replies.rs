@@ -1,4 +1,4 @@
-//! What reaches the peer: a reply survives a close with unread input, and an abort is a reset.
+//! A reply reaches the peer even if the connection is closed with unread input, and an abort resets it.
 
 use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
@@ -15,7 +15,7 @@ use crate::common::descriptors::{open_descriptors, until_descriptors};
 use crate::common::peers::{plain_client, read_all};
 use crate::common::until::until;
 
-/// Reads a little, answers, and closes with most of the request unread.
+/// Reads a little, replies, and closes with most of the request unread.
 async fn answer_early(mut reader: StreamReader, writer: StreamWriter) {
     reader.readexactly(KIB).await.unwrap();
     writer.write(&pattern(MIB));
@@ -84,7 +84,7 @@ fn input_that_came_since_the_loop_last_looked_does_not_cost_the_reply_either() {
                 reader.readexactly(KIB).await.unwrap();
                 writer.write(b"go on");
                 yield_now().await;
-                // The loop is held up on purpose: nothing looks at the socket until the connection is closed.
+                // Blocks the loop on purpose: the socket is not polled until the connection is closed.
                 is_sent.recv_timeout(Duration::from_secs(10)).unwrap();
                 writer.write(&pattern(MIB));
                 writer.close();
@@ -98,7 +98,7 @@ fn input_that_came_since_the_loop_last_looked_does_not_cost_the_reply_either() {
             client.read_exact(&mut [0; 5]).unwrap();
             client.write_all(&[b'2'; KIB]).unwrap();
             second_is_sent.send(()).unwrap();
-            // A reset that is to come has come by the time.
+            // By then a reset would have arrived.
             thread::sleep(Duration::from_millis(10));
             read_all(client).map(|reply| reply == pattern(MIB))
         });
@@ -116,7 +116,7 @@ fn an_abort_does_not_linger_and_resets_the_client() {
             let count = Rc::clone(&count);
             async move {
                 reader.readexactly(1).await.unwrap();
-                // So much that some of it is still unread.
+                // By then more has arrived than was read, so some input is unread.
                 sleep(Duration::from_millis(5)).await;
                 writer.transport().abort();
                 count.set(count.get() + 1);
@@ -128,7 +128,7 @@ fn an_abort_does_not_linger_and_resets_the_client() {
         client.set_nonblocking(true).unwrap();
         let _ = client.write(&vec![b'x'; 4 * MIB]).unwrap();
         until("the connection was aborted", || aborted.get() == 1).await;
-        // Two turns later only the client's socket is left.
+        // Two turns later only the client's descriptor is left.
         for _ in 0..2 {
             yield_now().await;
         }

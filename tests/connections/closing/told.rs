@@ -1,5 +1,5 @@
-//! That a connection is closing is told once, after it was made and before it is lost, whoever closes it; and a writer
-//! that drains hears of it.
+//! `connection_closing` is called once, after `connection_made` and before `connection_lost`, however the connection
+//! ends; and `drain` reports it.
 
 use std::io::{ErrorKind, Write};
 use std::net::{Shutdown, TcpStream};
@@ -17,7 +17,7 @@ use crate::common::trace::Trace;
 use crate::common::until::until;
 use waterwheel::{ConnectionError, Protocol, Transport, get_running_loop};
 
-/// Says when it is told of the beginning and of the end.
+/// Records when the connection is made, closing, and lost.
 #[derive(Default)]
 struct Told {
     trace: Trace,
@@ -111,7 +111,7 @@ fn a_connection_that_closes_before_or_while_it_is_made_is_told_in_order() {
         until("the loss", || protocol.trace.last_is("lost")).await;
         assert_eq!(protocol.trace.words(), ["made", "closing", "lost"]);
 
-        // Giving up the one who waits for the connection aborts it, before its protocol knows of it.
+        // Dropping the future of `create_connection` aborts the connection before its protocol knows of it.
         let protocol = Rc::new(Told::default());
         let factory = Rc::clone(&protocol);
         let (ours, _peer) = sockets();
@@ -130,10 +130,10 @@ fn a_connection_that_closes_before_or_while_it_is_made_is_told_in_order() {
 /// The two ways to end a connection from our side.
 const ENDS: [fn(&dyn Transport); 2] = [|transport| transport.close(), |transport| transport.abort()];
 
-/// Ends a connection whose protocol panics when it is told of that.
+/// Ends a connection whose protocol panics in `connection_closing`.
 async fn check_panic(protocol: &Told, transport: &dyn Transport, end: fn(&dyn Transport)) {
     let incidents = Trace::of_incidents();
-    // A panic of this call would be the test's own.
+    // A panic of this call would fail the test.
     end(transport);
     until("the loss", || protocol.trace.last_is("lost")).await;
     assert_eq!(protocol.trace.words(), ["made", "closing", "lost"]);
@@ -169,7 +169,7 @@ fn writes_and_drains_that_wait_for_nothing_else_end_with_the_connection() {
     run(async {
         let (_reader, writer, peer) = streams(1024).await;
         reset(peer);
-        // Nothing in this loop lets a turn pass unless the drain does.
+        // Only the drain lets a turn pass in this loop.
         while writer.drain().await.is_ok() {
             writer.write(&[7; 100_000]);
         }

@@ -1,9 +1,9 @@
-//! A connection that is given up with bytes unsent ends for the peer in a reset, never in an end that looks like all;
-//! with nothing unsent it ends as it always did. Below a TLS session that goes for what is encrypted as for what still
-//! waits for that.
+//! A connection that is aborted with unsent bytes ends for the peer in a reset, never in an end of stream that looks
+//! complete; with nothing unsent it ends as usual. Below a TLS session the same holds for encrypted bytes and for
+//! bytes that are not encrypted yet.
 //!
-//! A Unix socket has no reset of this kind: on Linux its peer sees an end, whatever `SO_LINGER` says. So this is
-//! about TCP, and the network in memory, which does as TCP does.
+//! A Unix socket has no such reset: on Linux its peer sees an end of stream, whatever `SO_LINGER` says. So these tests
+//! use TCP, and the network in memory, which behaves like TCP.
 
 use std::cell::OnceCell;
 use std::io::ErrorKind;
@@ -20,14 +20,14 @@ use crate::common::memory::Memory;
 use crate::common::until::until;
 use crate::common::wires::{Peer, Plain, Wire};
 
-/// More than all buffers take for a client that reads nothing.
+/// More than all buffers hold for a client that reads nothing.
 const MUCH: usize = 32 * MIB;
 
 /// What a server's connections write first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unsent {
     Much,
-    /// All of it has gone to the kernel when the connection is given up.
+    /// The kernel has taken everything when the connection is aborted.
     Nothing,
 }
 
@@ -42,7 +42,7 @@ impl Unsent {
     }
 }
 
-/// Says what has to be sent, keeps its transport where the test finds it, and panics when it is spoken to.
+/// Writes first, keeps its transport for the test, and panics when it receives data.
 struct Speaker {
     unsent: Unsent,
     transport: Rc<OnceCell<Rc<dyn Transport>>>,
@@ -59,7 +59,7 @@ impl Protocol for Speaker {
     }
 }
 
-/// A client that is being spoken to, and reads nothing.
+/// A server's transport, and its client, which reads nothing.
 struct Spoken {
     server: Server,
     transport: Rc<dyn Transport>,
@@ -80,7 +80,7 @@ impl Spoken {
         let server = with(server).await.unwrap();
         let mut client = wire.connect(server.local_addrs()[0]);
         while transport.get().is_none() {
-            // What this reads is the handshake: the server says nothing else before its protocol is told.
+            // This reads only the handshake: the server sends nothing else before `connection_made`.
             client.read_all();
             yield_now().await;
         }
@@ -95,7 +95,7 @@ impl Spoken {
     }
 }
 
-/// What a client sees of a connection that was given up.
+/// Checks what a client sees of an aborted connection.
 #[track_caller]
 fn check(mut client: Box<dyn Peer>, unsent: Unsent, case: &str) {
     let rest = client.read_to_end().map_err(|error| error.kind());
@@ -108,7 +108,7 @@ fn check(mut client: Box<dyn Peer>, unsent: Unsent, case: &str) {
     }
 }
 
-/// All that has a reset, and what it is called.
+/// All wires that have resets, with their names.
 fn wires() -> Vec<(&'static str, Box<dyn Wire>)> {
     Vec::from([
         ("a socket", Box::new(Plain) as Box<dyn Wire>),
@@ -118,12 +118,12 @@ fn wires() -> Vec<(&'static str, Box<dyn Wire>)> {
     ])
 }
 
-/// Does this over each kind of wire, in a process of its own.
+/// Runs the test over each kind of wire, in a process of its own.
 fn over_each_wire(test: impl Fn(&str, &dyn Wire) + Send + 'static) {
     alone(move || wires().iter().for_each(|(name, wire)| test(name, &**wire)));
 }
 
-/// Gives a connection up in a way.
+/// Checks a way to give up a connection.
 fn given_up(unsents: &'static [Unsent], give_up: impl AsyncFn(&mut Spoken) + Send + 'static) {
     over_each_wire(move |name, wire| {
         for &unsent in unsents {
@@ -178,7 +178,7 @@ fn a_panic_of_the_protocol() {
     given_up(&Unsent::BOTH, async |spoken| spoken.client.say(b"x"));
 }
 
-/// Refused by a session, or by the protocol itself.
+/// The bytes are refused by the TLS session, or by the protocol itself.
 #[test]
 fn bytes_that_cannot_be_taken() {
     given_up(&[Unsent::Much], async |spoken| spoken.client.say_raw(b"this is no record"));

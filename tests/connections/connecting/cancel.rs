@@ -1,4 +1,4 @@
-//! A connection attempt that is dropped, whenever that is, leaves nothing behind.
+//! A connection attempt that is dropped at any moment leaves nothing behind.
 
 use std::future::poll_fn;
 use std::net::TcpListener;
@@ -13,7 +13,7 @@ use crate::common::alone::{alone, run_alone};
 use crate::common::descriptors::{open_descriptors, until_descriptors};
 use crate::common::peers::BlackHole;
 
-/// Polls a future so many times and drops it; whether it was done by then.
+/// Polls a future at most this many times and drops it. Returns whether it was ready by then.
 async fn drop_after<F: Future>(polls: usize, future: F) -> bool {
     let mut future = pin!(future);
     let mut left = polls;

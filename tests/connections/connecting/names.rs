@@ -1,6 +1,6 @@
-//! Names of hosts are looked up without holding up the loop, and those that are none say so.
+//! Host names are looked up without blocking the loop, and invalid ones are errors that say so.
 //!
-//! No test here asks a name server: the names are such that the system's look-up knows the answer by itself.
+//! No test here queries a name server: the system's look-up can answer all of these names by itself.
 
 use std::cell::Cell;
 use std::io::ErrorKind;
@@ -33,7 +33,7 @@ fn a_name_that_cannot_be_one_is_refused_without_asking_anyone() {
             assert_eq!((error.kind(), error.to_string()), (ErrorKind::InvalidInput, expected));
         }
         assert_eq!(worker_threads(), 0);
-        // One byte less may be one, as far as we know.
+        // One byte shorter, the name may be valid.
         let error = open_connection((longest, 80)).flags(AI_NUMERICHOST).await.unwrap_err();
         assert!(error.to_string().contains("was not found: "), "{error}");
         assert_eq!(worker_threads(), 1);
@@ -78,7 +78,7 @@ fn unknown_names_are_errors_and_the_loop_turns_meanwhile() {
             let inner = LookUpError::of(&error).expect("it is inside");
             assert_eq!((inner.host(), inner.kind()), (&*format!("host-{n}.invalid"), LookUpErrorKind::NoSuchName));
         }
-        // A thread that an earlier test had just started may show up late, and end.
+        // A thread that an earlier test had just started may still appear, and will end.
         until("there are threads, but few", || (1..=16).contains(&worker_threads())).await;
         let at_the_end = ticks.get();
         until("the timer ticks", || ticks.get() > at_the_end).await;
@@ -127,8 +127,8 @@ fn a_scope_of_an_ipv6_address_is_understood_or_an_error() {
                 Some(_) => open_connection(host),
                 None => open_connection((host, 9)),
             };
-            // Nobody has this address: what is looked at is that the error is one of the connection, with the scope,
-            // where the name is known, and says the name where it is not.
+            // No host has this address. If the scope is known, the error must be one of connecting, with the scope;
+            // otherwise it must name the host.
             let error = connecting.flags(AI_NUMERICHOST).await.unwrap_err();
             let text = error.to_string();
             let known = text.contains("connect to [fe80::1%1]:9 failed: ");
@@ -149,7 +149,7 @@ fn names_and_addresses_are_looked_up_for_the_user() {
         assert_eq!(local, ["127.0.0.1:7".parse().unwrap()]);
         let none = event_loop.getaddrinfo("127.0.0.1", 7).family(Family::V6).await.unwrap_err();
         assert_eq!(none.kind(), ErrorKind::AddrNotAvailable);
-        // As numbers, so that no test asks a name server.
+        // As numbers, so that no name server is queried.
         let numbers = libc::NI_NUMERICHOST | libc::NI_NUMERICSERV;
         let named = event_loop.getnameinfo("127.0.0.1:80".parse().unwrap(), numbers).await.unwrap();
         assert_eq!(named, ("127.0.0.1".to_owned(), "80".to_owned()));

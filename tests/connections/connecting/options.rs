@@ -1,4 +1,4 @@
-//! Each option of a connection has its effect, and each way to fail says what failed.
+//! Each option of a connection has its effect, and each failure says what failed.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -14,13 +14,13 @@ use crate::common::descriptors::{open_descriptors, until_descriptors};
 use crate::common::peers::Refusing;
 use crate::common::recorder::Recorder;
 
-/// A server that says to each client from where it came.
+/// A handler that tells each client its own address.
 pub(super) async fn tell_origin(_reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     let origin = writer.peer_addr().expect("an internet client has an address");
     writer.write_all(format!("{origin}\n").as_bytes()).await
 }
 
-/// The attempts inside an error of connecting.
+/// The attempts in an error of connecting.
 pub(super) fn attempts(error: &io::Error) -> Vec<(SocketAddr, ErrorKind)> {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ConnectError>());
     let inner = inner.unwrap_or_else(|| panic!("{error:?} has no ConnectError inside"));
@@ -80,7 +80,7 @@ fn proto_and_flags_go_to_the_look_up() {
     run_alone(|| async {
         let server = start_server(tell_origin, "127.0.0.1:0").await.unwrap();
         let port = server.local_addrs()[0].port();
-        // An old way to write 127.0.0.1, which only the system's look-up knows.
+        // An old form of 127.0.0.1, which only the system's look-up understands.
         let (mut reader, _writer) = open_connection(("127.1", port)).flags(AI_NUMERICHOST).proto(6).await.unwrap();
         assert!(reader.readline().await.unwrap().starts_with(b"127.0.0.1:"));
         let error = open_connection(("some.name", port)).flags(AI_NUMERICHOST).await.unwrap_err();
@@ -104,7 +104,7 @@ fn a_local_address_is_where_the_connection_comes_from() {
             assert!(told.starts_with(expected), "{told} is not {expected}");
             assert_eq!(writer.local_addr().map(|own| format!("{own}\n")), Some(told));
         }
-        // Of a host with both families the fitting address is taken.
+        // The address of the matching family is used if the host has both.
         let (mut reader, _writer) = open_connection(address).local_addr(("localhost", 0)).await.unwrap();
         assert!(reader.readline().await.unwrap().starts_with(b"127.0.0.1:"));
     });
@@ -157,7 +157,7 @@ fn an_address_that_cannot_be_tried_from_here_does_not_hide_that_the_host_refuses
     run_alone(|| async {
         let refusing = Refusing::new();
         let port = refusing.address.port();
-        // What is bound to an address of one family has no way to the other: so it is on a machine that lacks one.
+        // A socket bound to an address of one family cannot reach the other, as on a machine without that family.
         for (host, local, own) in [("localhost", "127.0.0.1:0", "127.0.0.1"), ("localhost", "[::1]:0", "::1")] {
             let _six = Refusing::at(&format!("[::1]:{port}"));
             let error = open_connection((host, port)).local_addr(local).await.unwrap_err();
@@ -199,7 +199,7 @@ fn what_is_no_endpoint_is_refused_with_its_text() {
             assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
             assert!(error.to_string().contains(words), "{error}");
         }
-        // Here the port stands beside the host, so brackets are no part of it.
+        // Here the port is given separately, so brackets are not allowed in the host.
         let beside: [Endpoint; 4] = [
             ("[::1]", 80).into(),
             ("[::1]".to_owned(), 80).into(),

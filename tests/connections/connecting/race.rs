@@ -1,4 +1,4 @@
-//! Several addresses are raced: the first that answers wins, and the others leave nothing behind.
+//! Several addresses are raced: the first one to connect wins, and the others leave nothing behind.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crate::common::alone::run_alone;
 use crate::common::descriptors::{open_descriptors, until_descriptors};
 use crate::common::peers::{BlackHole, Refusing};
 
-/// A server at 127.0.0.1, and a black hole with the same port at 127.0.0.2.
+/// A server at 127.0.0.1, and an address with the same port at 127.0.0.2 that never answers.
 async fn good_and_black_hole() -> (waterwheel::Server, BlackHole, u16) {
     let hole = BlackHole::at("127.0.0.2:0");
     let port = hole.address.port();
@@ -38,7 +38,7 @@ fn a_host_whose_other_family_listens_is_connected_to_in_either_case() {
 fn an_address_that_does_not_answer_holds_nobody_up_and_its_attempt_leaves_nothing() {
     run_alone(|| async {
         let (server, _hole, port) = good_and_black_hole().await;
-        // The first connection makes the descriptors that a loop makes once.
+        // The first connection creates the descriptors that a loop creates only once.
         drop(open_connection(server.local_addrs()[0]).await.unwrap());
         crate::common::until::until("it is gone", || server.connections() == 0).await;
         let before = open_descriptors();
@@ -47,7 +47,7 @@ fn an_address_that_does_not_answer_holds_nobody_up_and_its_attempt_leaves_nothin
             let (mut reader, writer) =
                 open_connection(hosts).happy_eyeballs_delay(Some(Duration::from_millis(2))).await.unwrap();
             assert_eq!(writer.peer_addr(), Some(server.local_addrs()[0]));
-            // The loser is closed by now, not some time later: ours and the server's end are all there is.
+            // The losing socket is closed by now, not later: only our end and the server's are open.
             reader.readline().await.unwrap();
             assert!(open_descriptors() <= before + 2, "{} over {before}", open_descriptors());
             drop((reader, writer));
@@ -83,7 +83,7 @@ fn a_failure_starts_the_next_attempt_without_waiting_for_the_delay() {
         let refusing: Vec<_> = (2..12).map(|n| Refusing::at(&format!("127.0.0.{n}:{port}"))).collect();
         let hosts = refusing.iter().map(|refusing| refusing.address.ip().to_string());
         let hosts: Vec<_> = hosts.chain(["127.0.0.1".to_owned()]).collect();
-        // Ten delays of an hour: only the watchdog could tell, and it would.
+        // If it waited for ten delays of an hour, the watchdog would fire.
         let connecting = open_connection((hosts, port)).happy_eyeballs_delay(Some(Duration::from_secs(3600)));
         let (_reader, writer) = connecting.await.unwrap();
         assert_eq!(writer.peer_addr(), Some(server.local_addrs()[0]));
@@ -93,7 +93,7 @@ fn a_failure_starts_the_next_attempt_without_waiting_for_the_delay() {
 #[test]
 fn interleave_says_how_many_addresses_of_the_first_family_go_first() {
     run_alone(|| async {
-        // All refuse, so the error tells the order.
+        // All of them refuse, so the error lists them in order.
         let refusing = Refusing::new();
         let port = refusing.address.port();
         let _six = Refusing::at(&format!("[::1]:{port}"));

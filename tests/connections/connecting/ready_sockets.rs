@@ -1,4 +1,4 @@
-//! A socket that is ready is taken as it is, whatever made it.
+//! A ready-made socket is used as it is, whatever made it.
 
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
@@ -66,7 +66,7 @@ fn a_socket_that_is_not_connected_fails_at_the_first_read() {
             let socket = Socket::new(domain, Type::STREAM, None).unwrap();
             let (mut reader, writer) = open_connection(socket).await.unwrap();
             let error = reader.read(1).await.unwrap_err();
-            // Linux says EINVAL of a Unix socket.
+            // Linux returns EINVAL for a Unix socket.
             assert!(matches!(error.kind(), ErrorKind::NotConnected | ErrorKind::InvalidInput), "{error}");
             assert_eq!(writer.wait_closed().await.unwrap_err().kind(), error.kind());
         }

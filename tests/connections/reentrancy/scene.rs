@@ -1,4 +1,4 @@
-//! The scene of one cell of the re-entrancy matrix: what may be done, when, and the protocol that does it.
+//! The scene of one cell of the re-entrancy matrix: the actions, their triggers, and the protocol that acts.
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io::IoSlice;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use waterwheel::{
 
 use crate::common::story::{Story, Teller};
 
-/// Where the action is done.
+/// When the action is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trigger {
     Made,
@@ -22,9 +22,9 @@ pub(crate) enum Trigger {
     Closing,
     GetBuffer,
     BufferUpdated,
-    /// After the connection was lost.
+    /// In the drop of the protocol, after the connection was lost.
     Drop,
-    /// While it is open, since another protocol took its place.
+    /// In the drop of the protocol while the connection is open, since another protocol took its place.
     DropWhileOpen,
 }
 
@@ -34,7 +34,7 @@ pub(crate) enum Target {
     Other,
 }
 
-/// A name, and what to do with a transport and the scene.
+/// A name, and what to do with a transport in the scene.
 pub(crate) type Action = (&'static str, fn(&Rc<dyn Transport>, &Scene));
 
 pub(crate) const TRANSPORT_ACTIONS: [Action; 21] = [
@@ -120,7 +120,7 @@ pub(crate) struct Scene {
     trigger: Trigger,
     action: Action,
     target: Target,
-    /// Whether one side of its connections may end alone.
+    /// Whether one side of a connection may end alone.
     has_halves: bool,
     pub(crate) own: Story,
     pub(crate) other: Story,
@@ -158,7 +158,7 @@ impl Scene {
         self.server.borrow().clone().expect("nobody took the server")
     }
 
-    /// A protocol that goes on with the story of the transport that it is given to.
+    /// A protocol that continues the story of the transport that it will be set on.
     fn successor(&self, transport: &Rc<dyn Transport>) -> Rc<dyn Protocol> {
         let is_own = self.own_transport.borrow().as_ref().is_some_and(|own| Rc::ptr_eq(own, transport));
         Teller::new(if is_own { &self.own } else { &self.other })
@@ -177,7 +177,7 @@ impl Scene {
         }
     }
 
-    /// Lets go of everything, so that only the loop and the protocols hold what they hold.
+    /// Drops everything that the scene holds, so that only references from the loop and the protocols are left.
     pub(crate) fn forget(&self) {
         drop((self.own_transport.take(), self.other_transport.take(), self.server.take()));
     }
@@ -202,7 +202,7 @@ impl Scene {
     }
 }
 
-/// The protocol that does the action, and goes on as if nothing had happened.
+/// The protocol that does the action, and then continues as usual.
 pub(crate) struct Actor {
     scene: Rc<Scene>,
     transport: OnceCell<Rc<dyn Transport>>,

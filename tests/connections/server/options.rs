@@ -1,4 +1,4 @@
-//! Each option of a server has its effect, and a server that cannot be had leaves nothing behind.
+//! Each option of a server has its effect, and a server that fails to start leaves nothing behind.
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
@@ -35,7 +35,7 @@ fn an_empty_host_is_every_interface_of_both_families() {
         for (address, loopback) in server.local_addrs().into_iter().zip(["::1", "127.0.0.1"]) {
             assert!(greets(SocketAddr::new(loopback.parse().unwrap(), address.port())).await, "{address}");
         }
-        // The families do not get in each other's way: they can have one port.
+        // The families do not conflict: they can use the same port.
         let port = server.local_addrs()[1].port();
         drop(server);
         let server = start_server(greet, ("", port)).await.unwrap();
@@ -83,7 +83,7 @@ fn an_address_whose_connections_are_still_closing_can_be_had_unless_reuse_addres
         let server = start_server(greet, "127.0.0.1:0").await.unwrap();
         let address = server.local_addrs()[0];
         assert!(server.sockets()[0].socket().unwrap().reuse_address().unwrap());
-        // The server's side closes first, so the connection waits in its TIME_WAIT.
+        // The server's side closes first, so the connection is in TIME_WAIT there.
         let (mut reader, writer) = open_connection(address).await.unwrap();
         reader.read_to_end().await.unwrap();
         drop((reader, writer));
@@ -122,7 +122,7 @@ fn a_backlog_of_any_size_even_of_none_at_all_lets_clients_through() {
         for backlog in [0, 1, 7, u32::MAX] {
             let server = start_server(greet, "127.0.0.1:0").backlog(backlog).await.unwrap();
             let address = server.local_addrs()[0];
-            // One after the other: with no queue the kernel may forget one of several that come together.
+            // One by one: without a queue the kernel may drop one of several simultaneous connections.
             for _ in 0..5 {
                 assert!(greets(address).await, "with a backlog of {backlog}");
             }
@@ -149,7 +149,7 @@ fn until_it_serves_a_server_holds_its_address_and_refuses_connections() {
 #[test]
 fn a_server_that_is_refused_when_it_starts_to_serve_says_its_address_and_is_closed() {
     run_alone(|| async {
-        // Linux lets several sockets bind that have SO_REUSEADDR, but only one of them listen.
+        // With SO_REUSEADDR, Linux lets several sockets bind to an address, but only one of them listen.
         let first = start_server(greet, "127.0.0.1:0").start_serving(false).await.unwrap();
         let address = first.local_addrs()[0];
         let free = start_server(greet, (["127.0.0.2", "127.0.0.1"], address.port())).start_serving(false);
@@ -175,7 +175,7 @@ fn a_bind_that_fails_leaves_nothing_open_and_names_the_address() {
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
         assert!(error.to_string().contains(&format!("cannot bind to 127.0.0.2:{port}: ")), "{error}");
         assert_eq!(open_descriptors(), before);
-        // 192.0.2.0/24 belongs to nobody: the address is only asked for, never sent to.
+        // 192.0.2.0/24 is reserved for documentation: this only tries to bind, and nothing is sent there.
         let error = start_server(greet, "192.0.2.1:0").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
         assert!(error.to_string().contains("192.0.2.1:0"), "{error}");
@@ -203,7 +203,7 @@ fn a_ready_listener_is_served_whatever_made_it() {
         for server in [start_server(greet, made).await.unwrap(), start_server(greet, bound).await.unwrap()] {
             assert!(greets(server.local_addrs()[0]).await);
         }
-        // Not even bound: listening gives it every interface and a free port.
+        // The socket is not even bound: listening binds it to every interface and a free port.
         let server = start_server(greet, Socket::new(Domain::IPV4, Type::STREAM, None).unwrap()).await.unwrap();
         let port = server.local_addrs()[0].port();
         assert!(greets((IpAddr::from([127, 0, 0, 1]), port).into()).await);

@@ -1,4 +1,4 @@
-//! Serving until something is ready, and the shutdown after that.
+//! Serving until a future is ready, and the shutdown that follows.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -31,7 +31,7 @@ fn it_serves_until_stop_is_ready_and_reports_the_shutdown() {
         stop.set(()).unwrap();
         until("it accepts nobody any more", || !server.is_serving()).await;
         assert!(TcpStream::connect(address).is_err());
-        // Within the grace the clients are served.
+        // Clients are served during the grace period.
         check_echo(&stays).await;
         leaves.write_all(b"and").unwrap();
         drop((stays, leaves));
@@ -44,7 +44,7 @@ fn clients_that_stay_beyond_the_grace_are_closed() {
     run(async {
         let server = Rc::new(echo_server().await);
         let stays = client_of(&server).await;
-        // It ends its side when it sees our end, which the shutdown waits for.
+        // The client ends its side when it sees our end, and the shutdown waits for that.
         let peer = spawn(async move { read_to_end(&stays).await });
         let report = server.serve_until(async {}, Duration::from_millis(1)).await.unwrap();
         assert_eq!(counts(report), (0, 1, 0));

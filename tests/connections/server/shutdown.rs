@@ -1,7 +1,6 @@
-//! `Server::shutdown` always ends, and says how: whatever the clients do.
+//! `Server::shutdown` always ends, whatever the clients do, and reports how.
 //!
-//! How soon it ends is counted in turns of the loop, by a task that does nothing but count them: time is not looked
-//! at.
+//! How soon it ends is counted in turns of the loop, by a task that only counts them, and not measured in time.
 
 use std::cell::Cell;
 use std::io::{Read, Write};
@@ -22,17 +21,17 @@ use crate::common::until::until;
 /// More than the kernel takes for a client that reads nothing.
 const MUCH: usize = 32 * 1024 * 1024;
 
-/// The turns that a shutdown may take once its grace is over.
+/// The turns that a shutdown may take after its grace period.
 const A_FEW: usize = 8;
 
-/// Writes much, and waits for what the client says after that.
+/// Writes a lot, and then waits for the client.
 async fn write_much(mut reader: StreamReader, writer: StreamWriter) {
     writer.write(&vec![b'm'; MUCH]);
     let _ = reader.read_to_end().await;
     drop(writer);
 }
 
-/// Reads until the client has said all.
+/// Reads until the client has ended its side.
 async fn read_all(mut reader: StreamReader, _writer: StreamWriter) {
     while reader.read(64 * 1024).await.is_ok_and(|data| !data.is_empty()) {}
 }
@@ -41,7 +40,7 @@ async fn start<M>(handler: impl waterwheel::ClientConnected<M>) -> Server {
     start_server(handler, "127.0.0.1:0").await.unwrap()
 }
 
-/// Clients that are connected, as far as the server knows.
+/// Connects clients, and waits until the server has accepted them.
 async fn connect_plain(server: &Server, count: usize) -> Vec<TcpStream> {
     let before = server.connections();
     let clients = (0..count).map(|_| plain_client(server.local_addrs()[0])).collect();
@@ -49,12 +48,13 @@ async fn connect_plain(server: &Server, count: usize) -> Vec<TcpStream> {
     clients
 }
 
-/// What became of the connections: finished, closed and aborted.
+/// The outcomes of the connections: finished, closed and aborted.
 pub(super) fn counts(report: ShutdownReport) -> (usize, usize, usize) {
     (report.finished, report.closed, report.aborted)
 }
 
-/// Shuts down, and says what became of the connections, finished, closed and aborted, and how many turns it took.
+/// Shuts down, and returns the outcomes of the connections (finished, closed, aborted) and the number of turns it
+/// took.
 async fn shut_down(server: &Server, grace: Duration) -> ((usize, usize, usize), usize) {
     let turns = Rc::new(Cell::new(0));
     let counted = Rc::clone(&turns);
@@ -77,7 +77,7 @@ fn clients_that_read_nothing_are_aborted() {
         let server = start(write_much).await;
         let before = open_descriptors();
         let clients = connect_plain(&server, 5).await;
-        // The handlers have written by now: their connections have something to send that nobody takes.
+        // By then the handlers have written more than the clients take, so there are unsent bytes.
         sleep(Duration::from_millis(5)).await;
         let (report, turns) = shut_down(&server, Duration::ZERO).await;
         assert_eq!(report, (0, 0, 5));
@@ -111,7 +111,7 @@ fn clients_that_flood_are_closed_while_they_do() {
             .map(|mut client| {
                 std::thread::spawn(move || {
                     let mut sent = 0_usize;
-                    // Bounded, and over what a connection that lingers takes.
+                    // A limit, above what a lingering connection takes.
                     while sent < 256 * 1024 * 1024 {
                         match client.write(&[b'f'; 16 * 1024]) {
                             Ok(n) => sent += n,
@@ -125,7 +125,7 @@ fn clients_that_flood_are_closed_while_they_do() {
         sleep(Duration::from_millis(5)).await;
         let (report, turns) = shut_down(&server, Duration::from_millis(2)).await;
         assert_eq!(report, (0, 3, 0));
-        // A turn of its own for each receive while the grace lasts, so no bound but that it ended.
+        // During the grace period each receive has a turn of its own, so the only limit is that the shutdown ends.
         assert!(turns > 0);
         until("the floods were stopped", || floods.iter().all(|flood| flood.is_finished())).await;
         assert!(floods.into_iter().all(|flood| flood.join().unwrap()), "each was cut off");
@@ -135,7 +135,7 @@ fn clients_that_flood_are_closed_while_they_do() {
 #[test]
 fn clients_that_end_only_their_side_are_closed_or_aborted_by_what_is_left_to_send() {
     run_alone(|| async {
-        /// Writes what the client asks for, and does not mind that it has ended its side.
+        /// Writes what the client asks for, and keeps the connection although the client has ended its side.
         async fn answer(mut reader: StreamReader, writer: StreamWriter) {
             let wanted = reader.read_to_end().await.unwrap_or_default();
             writer.write(&vec![b'a'; if wanted == b"much" { MUCH } else { 6 }]);
@@ -180,7 +180,7 @@ fn clients_that_end_within_the_grace_have_finished_and_it_is_not_waited_out() {
                 drop(client);
             }));
         }
-        // The first two go at 10 and 20 seconds, the others are told at 25.
+        // The first two clients leave after 10 and 20 seconds; the others are closed after 25.
         let report = server.shutdown(Duration::from_secs(25)).await;
         assert_eq!(counts(report), (2, 2, 0));
         assert_eq!((clock.elapsed() - start_of_four).as_secs(), 25);
@@ -224,7 +224,7 @@ fn called_twice_at_once_or_in_turn_it_ends_both_times() {
         yield_now().await;
         let (hasty, _) = shut_down(&server, Duration::ZERO).await;
         assert_eq!(hasty, (0, 0, 2));
-        // For the one who was waiting they ended by themselves.
+        // From the patient call's point of view, the connections finished by themselves.
         let patient = patient.await.unwrap();
         assert_eq!(counts(patient), (2, 0, 0));
         assert_eq!(shut_down(&server, Duration::ZERO).await.0, (0, 0, 0));

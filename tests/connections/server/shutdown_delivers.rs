@@ -1,5 +1,5 @@
-//! `Server::shutdown` cuts nobody whose reply is out of our hands: connections that only linger are waited for, and
-//! when it has returned the program may exit.
+//! `Server::shutdown` cuts off no client whose reply was handed to the kernel: it waits for connections that only
+//! linger, and once it has returned, the program may exit.
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
@@ -28,16 +28,16 @@ const MUCH: usize = 32 * MIB;
 /// How long a connection lingers for a client that makes no progress.
 const BOUND: Duration = Duration::from_secs(5);
 
-/// How a handler goes on when it has written its reply.
+/// What a handler does after writing its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
-    /// It closes, so that the connection lingers before anybody shuts down.
+    /// It closes, so the connection lingers before the shutdown begins.
     Closes,
-    /// It waits for what the client says next, which is never enough.
+    /// It waits for more input than the client ever sends.
     Waits,
 }
 
-/// Replies to the head of a request.
+/// A server that replies to the head of a request, and the number of its replies.
 async fn start(reply: usize, then: Then) -> (Server, Rc<Cell<usize>>) {
     let replied = Rc::new(Cell::new(0));
     let count = Rc::clone(&replied);
@@ -58,7 +58,7 @@ async fn start(reply: usize, then: Then) -> (Server, Rc<Cell<usize>>) {
     (start_server(handler, "127.0.0.1:0").await.unwrap(), replied)
 }
 
-/// Sends the rest of a request and reads the reply, a piece at a time; ends its side then.
+/// Sends the rest of a request, reads the reply in small pieces, and then ends its side.
 fn go_on(mut client: &TcpStream) -> io::Result<Vec<u8>> {
     client.write_all(&[b'b'; 16 * KIB])?;
     let mut all = Vec::new();
@@ -89,7 +89,7 @@ fn a_program_that_exits_when_it_has_returned_cuts_nobody() {
                         until("a reply is handed to the kernel", || replied.get() == 1).await;
                         server.shutdown(Duration::ZERO).await
                     })
-                    // The loop is gone, as with the process: whatever was open is closed.
+                    // The loop is dropped, which closes everything that was open, as the exit of the process would.
                 });
                 let mut client = plain_client(told.recv().unwrap());
                 client.write_all(&[b'h'; KIB]).unwrap();
@@ -124,7 +124,7 @@ fn when_it_has_returned_nothing_lingers_any_more() {
                 all.into_iter().map(|client| client.join().unwrap()).collect::<Vec<_>>()
             });
             let report = server.shutdown(Duration::ZERO).await;
-            // The listener is closed, and the clients are open still.
+            // The listener is closed, and the clients are still open.
             assert_eq!(open_descriptors(), before + 20, "{then:?}");
             if then == Then::Waits {
                 assert_eq!(counts(report), (0, 20, 0));
@@ -137,7 +137,7 @@ fn when_it_has_returned_nothing_lingers_any_more() {
     });
 }
 
-/// Clients whose replies are written, as many as are asked for.
+/// Connects `count` clients, and waits until their replies are written.
 async fn replied_to(server: &Server, replied: &Cell<usize>, count: usize) -> Vec<TcpStream> {
     let before = replied.get();
     let clients: Vec<_> = (0..count).map(|_| plain_client(server.local_addrs()[0])).collect();
@@ -164,7 +164,7 @@ fn with_clients_that_never_end_it_is_over_at_the_grace_and_the_bound() {
                 let start = clock.elapsed();
                 let report = server.shutdown(grace).await;
                 let took = clock.elapsed() - start;
-                // By this clock nothing takes time but waiting.
+                // By this clock, only waiting takes time.
                 assert!(took <= grace + BOUND, "{then:?}: {took:?} with a grace of {grace:?}");
                 if then == Then::Waits {
                     assert!(took > grace + BOUND / 2, "{took:?}: their replies are on their way for a while");
@@ -189,7 +189,7 @@ fn a_client_that_says_a_little_again_and_again_does_not_put_the_end_off() {
         let clients = replied_to(&server, &replied, 1).await;
         let mut dribbling = clients[0].try_clone().unwrap();
         let dribble = spawn(async move {
-            // Bounded, and far over what the shutdown may take.
+            // A limit, far above what the shutdown may take.
             for _ in 0..1_000 {
                 sleep(Duration::from_secs(2)).await;
                 let _ = dribbling.write(b".");

@@ -1,4 +1,4 @@
-//! What a Unix server does with the file at its path: before it binds, and when it closes.
+//! What a Unix server does with the file at its path before it binds and when it closes.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -41,7 +41,7 @@ fn the_path_of_a_live_server_is_in_use_and_stays_its() {
             assert!(answers(&path).await);
         }
         until_descriptors(before).await;
-        // One that is so busy that its queue is full is alive, too.
+        // A server that is so busy that its queue is full also counts as alive.
         let busy = dir.file("busy");
         let listener = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
         listener.bind(&unix_name(&busy)).unwrap();
@@ -94,7 +94,7 @@ fn the_file_is_removed_when_the_server_closes_unless_it_is_to_stay() {
             } else {
                 server.close();
                 assert_eq!(path.exists(), !clean);
-                // Whoever takes the path now keeps it.
+                // A listener that takes the path now keeps it.
                 let _ = fs::remove_file(&path);
                 let later = UnixListener::bind(&path).unwrap();
                 drop(server);
@@ -115,7 +115,7 @@ fn a_file_that_has_taken_the_place_of_ours_is_not_removed() {
         fs::write(&path, "somebody else's").unwrap();
         drop(server);
         assert_eq!(fs::read(&path).unwrap(), b"somebody else's");
-        // And one that is gone is not missed.
+        // A file that is already gone is no error.
         let gone = dir.file("gone");
         let server = start_unix_server(echo, &gone).await.unwrap();
         fs::remove_file(&gone).unwrap();
@@ -155,7 +155,7 @@ fn the_path_of_a_listener_that_was_made_elsewhere_is_never_removed() {
             assert!(answers(&path).await);
             assert_eq!(server.sockets()[0].sockname().unwrap().as_path(), Some(&*path));
             drop(server);
-            // Whoever handed it over serves on, or hands it to the next.
+            // The owner of the other handle can still serve at the path.
             let server = start_server(echo, kept).await.unwrap();
             assert!(answers(&path).await);
             drop(server);

@@ -1,4 +1,4 @@
-//! Servers that start at one path at the same time, and who counts as alive there.
+//! Servers that start at one path at the same time, and which sockets there count as alive.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read};
@@ -20,10 +20,10 @@ use crate::common::descriptors::open_descriptors;
 use crate::common::temp_dir::TempDir;
 use crate::common::unix_name::unix_name;
 
-/// A starter's number, and how its attempt to take the path went.
+/// A starter's number, and the result of its attempt to take the path.
 type Outcome = (u8, io::Result<()>);
 
-/// Starts a server at the path, says how that went, and serves its number to one client if it went well.
+/// Starts a server at the path and reports the result. If it succeeds, serves its number to one client.
 async fn start_once(number: u8, path: &Path, outcome: &Sender<Outcome>) {
     let served = Rc::new(Promise::new());
     let done = Rc::clone(&served);
@@ -42,7 +42,7 @@ async fn start_once(number: u8, path: &Path, outcome: &Sender<Outcome>) {
     }
 }
 
-/// What a plain server does: it takes the path if nothing is there, and never removes anything to get it.
+/// A plain server: takes the path if nothing is there, and never removes anything to get it.
 fn start_plainly(number: u8, path: &Path, outcome: &Sender<Outcome>) {
     match UnixListener::bind(path) {
         Ok(listener) => {
@@ -55,7 +55,7 @@ fn start_plainly(number: u8, path: &Path, outcome: &Sender<Outcome>) {
     }
 }
 
-/// Four starters run into one stale path, again and again. The last of them is a plain one if `with_plain`.
+/// Four starters race for one stale path, again and again. The last of them is a plain one if `with_plain`.
 fn race(rounds: usize, with_plain: bool) {
     let dir = TempDir::new();
     let path = dir.file("contended");
@@ -111,7 +111,7 @@ fn a_plain_server_among_the_four_wins_alone_or_loses() {
     alone(|| race(500, true));
 }
 
-/// A path at which a socket of this type is bound that does not listen, and the socket.
+/// A socket of this type that is bound but does not listen, and its path.
 fn bound(path: PathBuf, kind: Type) -> (PathBuf, Socket) {
     let socket = Socket::new(Domain::UNIX, kind, None).unwrap();
     socket.bind(&unix_name(&path)).unwrap();
@@ -136,7 +136,7 @@ fn who_has_bound_and_does_not_listen_yet_is_alive() {
         assert_eq!(open_descriptors(), before);
         server.start_serving().await.unwrap();
         assert!(answers(&ours).await, "it can be reached at its path");
-        // The plain one's path is still its own: what comes to it from now on is its.
+        // The plain socket still owns its path: a client that connects now reaches it.
         plain.1.listen(1).unwrap();
         UnixStream::connect(&plain.0).unwrap();
         plain.1.accept().expect("it came here");
@@ -193,8 +193,8 @@ sys.stdin.read()";
     });
 }
 
-/// Takes the lock under which servers bind to paths in a directory, as a server does that is stopped in between, and
-/// says so. It knows nothing but the name of the lock.
+/// A Python program that takes the lock under which servers bind to paths in a directory, like a server that is
+/// stopped while it holds the lock, and reports that. It knows only the name of the lock.
 #[cfg(target_os = "linux")]
 const HOLD: &str = "import os, socket, sys
 directory = os.stat(sys.argv[1])
@@ -218,7 +218,7 @@ fn a_server_waits_for_one_that_is_just_binding_in_the_directory_and_no_longer_th
         assert_eq!(&said, b"locked\n");
         let starting = path.clone();
         let starting = waterwheel::spawn(async move { start_unix_server(echo, starting).await });
-        // Elsewhere nobody waits.
+        // A server in another directory does not wait.
         let elsewhere = start_unix_server(echo, other.file("socket")).await.unwrap();
         waterwheel::sleep(Duration::from_millis(10)).await;
         assert!(!starting.is_finished());
