@@ -1,4 +1,4 @@
-//! Builders that were made and never awaited.
+//! Builders that were created and never awaited.
 
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;

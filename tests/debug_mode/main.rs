@@ -1,4 +1,4 @@
-//! Debug mode: what it reports of a program with a fault, and that it reports nothing of the same program mended.
+//! Debug mode: what it reports about a program with a fault, and that it reports nothing once the fault is fixed.
 
 #[path = "../common"]
 mod common {

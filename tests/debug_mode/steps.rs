@@ -82,7 +82,7 @@ fn debug_mode_can_be_switched_on_and_off_at_any_time() {
         clock.advance(LONG);
         yield_now().await;
         event_loop.set_debug(true);
-        clock.advance(LONG); // The step began before.
+        clock.advance(LONG); // This step began before.
         yield_now().await;
         clock.advance(LONG);
     });
@@ -160,7 +160,7 @@ fn a_dump_knows_the_longest_poll_of_each_task_in_debug_mode_only() {
         assert!(dump.to_string().contains("polled 2 times, for 60 ms at most\n"), "{dump}");
         task.cancel();
         drop(task.await);
-        // The next task in its place has a longest poll of its own.
+        // The next task in the same slot has its own longest poll.
         let next = spawn(std::future::pending::<()>());
         turns(2).await;
         let dump = get_running_loop().dump_tasks();

@@ -1,4 +1,4 @@
-//! Errors of tasks that nobody took, and tasks that are woken though they are over.
+//! Task errors that no code took, and tasks that are woken after they have ended.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -74,7 +74,7 @@ fn outside_of_debug_mode_an_error_that_nobody_took_is_dropped() {
     });
 }
 
-/// Leaves the waker of a task, which ends when it is woken for the first time.
+/// Stores the waker of its task, and ends when it is woken for the first time.
 async fn leave_waker(place: Rc<RefCell<Option<Waker>>>) {
     let mut is_first = true;
     poll_fn(|cx| {
@@ -102,7 +102,7 @@ fn a_task_that_is_woken_again_and_again_though_it_is_over_is_reported_once() {
         "A task is woken again and again, though it is over\n\
          detail: Task-2, 100 times; a waker is kept after its task has ended\nscheduled at: here"
     );
-    // Mended: whoever has woken it forgets its waker.
+    // Fixed: the waker is dropped when it is used.
     let told = told_of(async |_| {
         let place: Rc<RefCell<Option<Waker>>> = Rc::default();
         let task = spawn(leave_waker(Rc::clone(&place)));

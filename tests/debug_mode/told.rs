@@ -1,4 +1,4 @@
-//! Runs a program in debug mode, on a clock that goes on only when it is told, and hears what is reported.
+//! Runs a program in debug mode, on a clock that a test moves, and collects the reports.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,12 +8,12 @@ use waterwheel::{Builder, EventLoop};
 
 use crate::common::watchdog::watchdog;
 
-/// What is reported of `main` in debug mode, until its loop is closed.
+/// The reports of debug mode from the start of `main` until its loop is closed.
 pub(crate) fn told_of(main: impl AsyncFnOnce(Rc<ManualClock>)) -> Vec<String> {
     told_with(|builder| builder, main)
 }
 
-/// As [`told_of`], of a loop with further settings.
+/// Like [`told_of`], for a loop with further settings.
 pub(crate) fn told_with(set: impl FnOnce(Builder) -> Builder, main: impl AsyncFnOnce(Rc<ManualClock>)) -> Vec<String> {
     let _watchdog = watchdog();
     let (mut event_loop, clock, told) = debugged(set);
@@ -22,7 +22,7 @@ pub(crate) fn told_with(set: impl FnOnce(Builder) -> Builder, main: impl AsyncFn
     told.take()
 }
 
-/// A loop in debug mode, its clock, and what it reports.
+/// A loop in debug mode, its clock, and its reports.
 pub(crate) fn debugged(set: impl FnOnce(Builder) -> Builder) -> (EventLoop, Rc<ManualClock>, Rc<RefCell<Vec<String>>>) {
     let clock = Rc::new(ManualClock::new());
     let event_loop = set(EventLoop::builder().clock(clock.clone()).debug(true)).build().unwrap();
@@ -32,7 +32,7 @@ pub(crate) fn debugged(set: impl FnOnce(Builder) -> Builder) -> (EventLoop, Rc<M
     (event_loop, clock, told)
 }
 
-/// The text, with `here` in place of each line of this file, since those change with each edit of it.
+/// The text with `here` in place of each line number of this file, since those change whenever the file is edited.
 pub(crate) fn without_lines(text: &str, file: &str) -> String {
     let place = format!("{file}:");
     let mut words = text.split(&*place);

@@ -1,4 +1,4 @@
-//! Writers over their high mark that nobody drains.
+//! Writers over their high-water mark that are never drained.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -16,7 +16,7 @@ use crate::told::{told_of, without_lines};
 
 const MUCH: usize = 1_000_000;
 
-/// Both ends of a connection in memory, of which the second reads nothing unless a test does.
+/// Both ends of a connection in memory. The second reads nothing unless the test reads.
 async fn pair() -> (Connection, Connection) {
     connected_pair()
 }
@@ -78,7 +78,7 @@ fn who_writes_by_poll_methods_waits_before_the_next_write_and_need_not_drain() {
         let (ours, mut theirs) = pair().await;
         let data = vec![0; MUCH];
         let mut written = 0;
-        // The peer takes in some of it, until it is full.
+        // The peer takes some of it, until its buffer is full.
         for _ in 0..10 {
             while !ours.writer.transport().is_writing_paused() {
                 written += poll_fn(|cx| ours.writer.poll_write(cx, &data[..20_000])).await.unwrap();
@@ -92,8 +92,7 @@ fn who_writes_by_poll_methods_waits_before_the_next_write_and_need_not_drain() {
     assert_eq!(told, [""; 0]);
 }
 
-/// What is reported of a server whose handler writes so to a peer who does not read until then. It has been let go when
-/// this returns.
+/// The reports about a server with this handler, whose client begins to read a few turns after it was accepted.
 fn told_of_handler<F: Future<Output = ()> + 'static>(
     handler: impl Fn(StreamReader, StreamWriter) -> F + 'static,
 ) -> Vec<String> {
@@ -154,7 +153,7 @@ fn who_has_drained_and_given_up_or_was_cancelled_could_do_no_more() {
         let (ours, theirs_too) = pair().await;
         spawn(async move {
             ours.writer.write(&vec![0; MUCH]);
-            // It gives up in the very step.
+            // Gives up in the same step.
             race((async { drop(ours.writer.drain().await) }, async {})).await;
         })
         .await

@@ -1,4 +1,4 @@
-//! A loop that is not running: what is written then is sent at once.
+//! A loop that is not running: written bytes are sent at once.
 
 use std::cell::Cell;
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ use crate::common::until::until;
 use crate::common::watchdog::watchdog;
 use waterwheel::{EventLoop, Transport, open_connection};
 
-/// A protocol's transport and the peer, a plain blocking socket that does not wait for ever.
+/// A protocol's transport, and its peer, a plain blocking socket with a time limit.
 fn connected(event_loop: &mut EventLoop, protocol: &Rc<Recorder>) -> (Rc<dyn Transport>, TcpStream) {
     let protocol = Rc::clone(protocol);
     let (transport, peer) = event_loop.run(crate::common::connected::connect(protocol));
@@ -60,7 +60,7 @@ fn a_stream_written_between_two_runs_is_sent_at_once() {
         let message = format!("round {round}");
         writer.write(message.as_bytes());
         assert_eq!(receive(&peer, message.len()), message.as_bytes());
-        // An answer that comes meanwhile is there in the next run.
+        // An answer that arrives meanwhile is there in the next run.
         (&peer).write_all(message.as_bytes()).unwrap();
         assert_eq!(event_loop.run(reader.readexactly(message.len())).unwrap(), message.as_bytes());
     }
@@ -72,11 +72,11 @@ fn a_protocol_is_told_to_pause_between_two_runs_and_may_write_from_inside_that()
     let mut event_loop = EventLoop::new().unwrap();
     let incidents = Trace::default();
     let told = incidents.clone();
-    event_loop.handle().set_debug(false); // How quick the machine is does not count here.
+    event_loop.handle().set_debug(false); // The speed of the machine does not matter here.
     event_loop.handle().set_exception_handler(move |incident| told.say(incident.to_string()));
     let other = Recorder::new();
     let (other_transport, other_peer) = connected(&mut event_loop, &other);
-    // Told to pause, it writes more itself, and to another connection.
+    // In `pause_writing`, the protocol writes more, and also to another connection.
     let others = Rc::clone(&other_transport);
     let protocol = Recorder::reacting(move |word, this| {
         if word == "pause" {
@@ -85,7 +85,7 @@ fn a_protocol_is_told_to_pause_between_two_runs_and_may_write_from_inside_that()
         }
     });
     let (transport, peer) = connected(&mut event_loop, &protocol);
-    // Small writes, so that each is gathered, until the kernel is full.
+    // Small writes, which are gathered until the kernel is full.
     let data = pattern(64 * 1024 * 1024);
     let mut written = 0;
     while transport.get_write_buffer_size() <= 64 * 1024 {
@@ -125,7 +125,7 @@ fn what_a_main_future_writes_as_it_is_dropped_is_sent_in_its_run() {
     assert_eq!(receive(&peer, 8), b"farewell");
 }
 
-/// The peer is rustls on a blocking socket, in a thread. It echoes, and tells what it has read before that.
+/// The peer is rustls on a blocking socket, in a thread. It reports each message, and then echoes it.
 #[cfg(feature = "tls")]
 #[test]
 fn what_is_written_over_tls_between_two_runs_is_sent_at_once() {
@@ -155,7 +155,7 @@ fn what_is_written_over_tls_between_two_runs_is_sent_at_once() {
     let connecting = open_connection(address).tls(client).server_hostname("localhost");
     let (mut reader, writer) = event_loop.run(async { connecting.await.unwrap() });
     for message in [b"message1", b"message2", b"message3"] {
-        // In two writes: each is sent, and the peer reads both.
+        // Two writes, each sent at once; the peer reads both.
         writer.write(&message[..3]);
         writer.write(&message[3..]);
         assert_eq!(&told.recv_timeout(Duration::from_secs(20)).expect("it was sent"), message);

@@ -1,4 +1,4 @@
-//! A loop is built from any numbers.
+//! A loop can be built with any numbers.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use waterwheel::{Builder, EventLoop, StreamReader, StreamWriter, start_server, t
 const PATIENCE: Duration = Duration::from_secs(20);
 const CLIENTS: usize = 8;
 
-/// Has a loop serve several clients at once.
+/// Has a loop with these settings serve several clients at once.
 fn serves(builder: Builder) {
     builder.build().expect("a loop").run(async {
         let echo = |mut reader: StreamReader, writer: StreamWriter| async move {
@@ -48,7 +48,7 @@ fn no_event_at_a_time_counts_as_one_and_too_many_as_the_most() {
 #[test]
 fn no_handle_between_two_looks_counts_as_one_and_all_of_them_starve_nobody() {
     serves(EventLoop::builder().handles_per_poll(0));
-    // Nothing is ready for ever here, so that the loop looks when it is idle.
+    // Nothing is ready all the time here, so the loop still polls whenever it is idle.
     serves(EventLoop::builder().handles_per_poll(usize::MAX));
 }
 

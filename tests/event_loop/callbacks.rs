@@ -1,4 +1,4 @@
-//! Handles: cancelling, panics of callbacks and who hears of them, and the way in from other threads.
+//! Handles: cancelling, panics of callbacks and their reports, and calls from other threads.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -86,7 +86,7 @@ fn a_callback_whose_cancelled_captures_schedule_more_is_no_trouble() {
 fn a_panic_in_a_callback_is_reported_with_its_line_and_the_turn_goes_on() {
     let (mut event_loop, handle, trace) = setting();
     let said = trace.clone();
-    handle.set_debug(false); // How quick the machine is does not count here.
+    handle.set_debug(false); // The speed of the machine does not matter here.
     handle.set_exception_handler(move |incident| {
         let location = incident.location().expect("where it was scheduled");
         assert!(location.file().ends_with("callbacks.rs"), "{location}");
@@ -106,7 +106,7 @@ fn a_panic_in_a_callback_is_reported_with_its_line_and_the_turn_goes_on() {
             "A callback panicked: two"
         ]
     );
-    // By default it is logged, which must not fail either.
+    // By default incidents are logged, which must not fail either.
     handle.reset_exception_handler();
     handle.call_soon(|| panic!("logged"));
     handle.call_soon(trace.saying("after"));
@@ -118,7 +118,7 @@ fn a_panic_in_a_callback_is_reported_with_its_line_and_the_turn_goes_on() {
 fn an_exception_handler_that_panics_is_survived() {
     let (mut event_loop, handle, trace) = setting();
     let said = trace.clone();
-    handle.set_debug(false); // How quick the machine is does not count here.
+    handle.set_debug(false); // The speed of the machine does not matter here.
     handle.set_exception_handler(move |incident| {
         said.say(incident.panic().unwrap());
         panic!("the handler itself");
@@ -134,7 +134,7 @@ fn an_exception_handler_that_panics_is_survived() {
 fn an_exception_handler_may_replace_itself_and_schedule() {
     let (mut event_loop, handle, trace) = setting();
     let (inner, said) = (handle.clone(), trace.clone());
-    handle.set_debug(false); // How quick the machine is does not count here.
+    handle.set_debug(false); // The speed of the machine does not matter here.
     handle.set_exception_handler(move |_| {
         said.say("first handler");
         inner.call_soon(said.saying("scheduled"));
@@ -187,7 +187,7 @@ fn a_thread_wakes_a_loop_that_sleeps_for_ever() {
         let remote = handle.remote();
         let thread = std::thread::spawn(move || {
             if round % 2 == 0 {
-                // Most likely the loop sleeps by now; the odd rounds mostly ring before it does.
+                // By now the loop most likely sleeps; in odd rounds the bell mostly rings before it does.
                 std::thread::sleep(Duration::from_millis(1));
             }
             remote.call_soon(|| get_running_loop().stop())
@@ -258,7 +258,7 @@ fn a_promise_is_kept_once_and_wakes_all_who_wait_in_their_order() {
             task.await.unwrap();
         }
         assert_eq!(trace.words(), ["set returned", "task 0 got 7", "task 1 got 7", "task 2 got 7"]);
-        // Waiting for a promise that is kept does not wait at all.
+        // Waiting for a promise that is already set lets no turn pass.
         let soon = get_running_loop().call_soon(|| {});
         promise.wait().await;
         soon.cancel();

@@ -1,5 +1,5 @@
-//! How often a loop that always has work looks at its selector and its timers, on a selector that counts the looks and a
-//! clock that passes only where a test says so.
+//! How often a loop that always has work polls its selector and its timers, on a selector that counts the polls and a
+//! clock that only a test moves.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending};
@@ -13,12 +13,12 @@ use waterwheel::{
 
 const MS: Duration = Duration::from_millis(1);
 
-/// What selector and clock share with the test.
+/// What the selector and the clock share with the test.
 struct World {
     now: Cell<Instant>,
     /// How often the clock was read.
     readings: Cell<usize>,
-    /// How many steps ran before each look.
+    /// How many steps had run before each poll of the selector.
     looks: RefCell<Vec<usize>>,
     steps: Cell<usize>,
 }
@@ -28,7 +28,7 @@ impl World {
         self.now.set(self.now.get() + by);
     }
 
-    /// The longest row of steps without a look between them.
+    /// The most steps in a row without a poll between them.
     fn longest_without_a_look(&self) -> usize {
         let mut looks = self.looks.take();
         looks.push(self.steps.get());
@@ -74,7 +74,7 @@ fn run<F: Future>(builder: Builder, main: F) -> F::Output {
     builder.build().unwrap().run(main)
 }
 
-/// A callback that schedules itself so many times, each of which takes so long.
+/// Runs a callback that schedules itself `times` times and takes `each` per step.
 async fn steps(world: &Rc<World>, times: usize, each: Duration) {
     fn step(world: Rc<World>, left: usize, each: Duration, done: Promise<()>) {
         world.steps.set(world.steps.get() + 1);
@@ -109,7 +109,7 @@ fn the_turn_after_a_yield_looks_once_for_all_that_yielded() {
     run(builder, async {
         assert_eq!(looks_of(&world, yield_now).await, 3);
         assert_eq!(looks_of(&world, || sleep(Duration::ZERO)).await, 3);
-        // Nobody has yielded, and it is not much.
+        // No task has yielded, and there are too few handles to force a poll.
         assert_eq!(looks_of(&world, || std::future::ready(())).await, 0);
     });
 }
@@ -189,7 +189,8 @@ fn timers_run_between_slow_handles() {
         });
         steps(&world, 1_000, 5 * MS).await;
         ticker.cancel();
-        // The step during which it is due, and the one of its own turn.
+        // The timer may have to wait for two steps: the one in which it becomes due, and the one in the turn that
+        // follows.
         assert!(late.get() <= 10 * MS, "{:?} late", late.get());
     });
 }
@@ -206,7 +207,7 @@ fn any_number_of_handles_may_be_asked_for_and_slow_ones_are_looked_after() {
     }
 }
 
-/// How many turns pass while something is done so many times that never has to wait.
+/// How many turns pass while an action that never has to wait is done `times` times.
 async fn turns_of(times: usize, mut act: impl AsyncFnMut()) -> usize {
     fn turn(count: Rc<Cell<usize>>) {
         count.set(count.get() + 1);
@@ -233,9 +234,9 @@ fn waiting_for_what_is_past_lets_one_turn_pass() {
         assert_eq!(turns_of(100, async || sleep_until(past).await).await, 100);
         let nothing = Duration::ZERO;
         assert_eq!(turns_of(100, async || assert_eq!(timeout(nothing, async { 7 }).await, Ok(7))).await, 100);
-        // Two polls with a turn between them, after the one that passes first.
+        // First one turn passes, then there are two polls with a turn between them.
         assert_eq!(turns_of(100, async || assert!(timeout(nothing, pending::<()>()).await.is_err())).await, 200);
-        // Time that is left is not waited for by what is ready.
+        // If the future is ready at once, the time that is left is not waited for.
         assert_eq!(turns_of(100, async || assert_eq!(timeout(MS, async { 7 }).await, Ok(7))).await, 0);
     });
 }

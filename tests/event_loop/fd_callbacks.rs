@@ -1,4 +1,4 @@
-//! Callbacks on descriptors that the user owns: when they are called, and when no longer.
+//! Callbacks on the user's own descriptors: when they are called, and when they no longer are.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -14,7 +14,7 @@ mod reused_numbers;
 
 type Story = Rc<RefCell<Vec<&'static str>>>;
 
-/// Both ends of a connection, non-blocking; the first is to be watched.
+/// Both ends of a connection, non-blocking. The first is the one to watch.
 fn pair() -> (Rc<UnixStream>, Rc<UnixStream>) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
@@ -32,7 +32,7 @@ fn receive(mut socket: &UnixStream) -> Vec<u8> {
     data[..n].to_vec()
 }
 
-/// Runs `main` on a loop that looks at the selector in every turn, under a watchdog.
+/// Runs `main` on a loop that polls the selector in every turn, with a time limit.
 fn run<F: Future>(main: impl FnOnce(LoopHandle) -> F) -> F::Output {
     let mut event_loop = EventLoop::builder().handles_per_poll(1).build().unwrap();
     let handle = event_loop.handle();
@@ -40,7 +40,7 @@ fn run<F: Future>(main: impl FnOnce(LoopHandle) -> F) -> F::Output {
     event_loop.run(async { waterwheel::timeout(Duration::from_secs(10), main).await.expect("the test hangs") })
 }
 
-/// Lets what is ready now be seen and called.
+/// Lets turns pass, so that the callbacks of ready descriptors run.
 async fn turns(count: usize) {
     for _ in 0..count {
         yield_now().await;
@@ -184,7 +184,7 @@ fn a_direction_added_later_is_called_although_its_edge_came_before() {
         handle.add_writer(&*ours, count_up(&writes)).unwrap();
         turns(3).await;
         assert!(writes.get() >= 2 && reads.get() == 0);
-        // What was learnt while nobody asked is not believed: the peer's data went elsewhere.
+        // Readiness from before the new watch is not trusted: the data was read elsewhere.
         assert!(handle.remove_writer(&*ours));
         send(&theirs, b"x");
         turns(2).await;
@@ -248,7 +248,7 @@ fn a_callback_that_panics_is_reported_with_its_line_and_removed() {
     run(|handle| async move {
         let incidents = Rc::new(RefCell::new(Vec::new()));
         let heard = Rc::clone(&incidents);
-        handle.set_debug(false); // How quick the machine is does not count here.
+        handle.set_debug(false); // The speed of the machine does not matter here.
         handle.set_exception_handler(move |incident| {
             let line = incident.location().map(|location| location.file().to_owned());
             heard.borrow_mut().push((incident.panic().map(str::to_owned), line));
@@ -284,7 +284,7 @@ fn a_removed_callback_whose_drop_panics_takes_nobody_with_it() {
     run(|handle| async move {
         let incidents = Rc::new(Cell::new(0));
         let heard = Rc::clone(&incidents);
-        handle.set_debug(false); // How quick the machine is does not count here.
+        handle.set_debug(false); // The speed of the machine does not matter here.
         handle.set_exception_handler(move |_| heard.set(heard.get() + 1));
         let (ours, theirs) = pair();
         let wait = waterwheel::spawn({
@@ -360,7 +360,7 @@ fn a_wait_that_is_dropped_ends_the_watch_and_loses_nothing() {
         let wait = waterwheel::timeout(Duration::from_millis(5), handle.readable(&*ours)).await;
         assert!(wait.is_err(), "nothing was sent");
         send(&theirs, b"x");
-        // A watch that had stayed would make the stream's own an error.
+        // If the watch had stayed, the stream could not register the descriptor.
         drop(handle.readable(&*ours));
         handle.readable(&*ours).await.unwrap();
         let ours = Rc::into_inner(ours).expect("nobody else holds it");

@@ -1,4 +1,4 @@
-//! The loop itself: its turns, callbacks, timers, descriptors of the user's own, and what other threads say to it.
+//! The loop itself: its turns, callbacks, timers, the user's own descriptors, and calls from other threads.
 
 #[path = "../common"]
 mod common {

@@ -1,4 +1,4 @@
-//! What a loop counts of itself.
+//! The metrics of a loop.
 
 use std::future::pending;
 use std::net::UdpSocket;
@@ -48,9 +48,9 @@ fn a_task_that_is_woken_twice_in_a_turn_was_woken_once_and_its_first_step_withou
         task.await.expect("it ends well");
         let after = metrics();
         assert_eq!(after.tasks_spawned - before.tasks_spawned, 2);
-        // The task's own yield, and this task's wake at its end. The cancelled one was queued already.
+        // The task's own yield, and the wake of this task at its end. The cancelled task was already queued.
         assert_eq!(after.wakes - before.wakes, 2);
-        // Two of the task, the one that ended the other, and this one's.
+        // Two steps of the task, the one that ended the cancelled task, and one of this task.
         assert_eq!(after.steps - before.steps, 4);
         assert_eq!(after.tasks_now, before.tasks_now);
     });
@@ -94,7 +94,8 @@ fn bytes_and_connections_of_both_ends_are_counted_until_they_are_lost() {
         let before = metrics();
         let echo = |mut reader: waterwheel::StreamReader, writer: waterwheel::StreamWriter| async move {
             let data = reader.read_to_end().await.expect("the client ends its side");
-            // More than the kernel takes at once, so it is sent in several ways: at once, gathered and in pieces.
+            // More than the kernel takes at once, so the bytes are sent in several ways: at once, gathered, and in
+            // pieces.
             for piece in data.chunks(10_000) {
                 writer.write(piece);
             }
@@ -170,7 +171,7 @@ fn the_longest_step_and_the_longest_wait_are_exact_where_one_handle_runs_alone_b
         clock.advance(70 * MS);
         sleep(MS).await;
         assert_eq!((metrics().longest_step, metrics().longest_wait), (70 * MS, 70 * MS));
-        // Three that run in one batch: it is known how long they took together.
+        // Three tasks in one batch: only the time for all of them is known.
         let slow = || {
             spawn({
                 let clock = Rc::clone(&clock);
@@ -181,7 +182,7 @@ fn the_longest_step_and_the_longest_wait_are_exact_where_one_handle_runs_alone_b
         sleep(MS).await;
         assert_eq!(metrics().longest_wait, 300 * MS);
         assert!((70 * MS..=100 * MS).contains(&metrics().longest_step), "{:?}", metrics().longest_step);
-        // Waiting is no step.
+        // A wait is not a step.
         sleep(Duration::from_secs(3600)).await;
         assert_eq!(metrics().longest_wait, 300 * MS);
     });

@@ -1,4 +1,5 @@
-//! Panics for misuse name the line of the program that is wrong, not one of this crate, through whatever layers.
+//! Panics for misuse name the line of the program that is wrong, never one of this crate, through any number of
+//! layers.
 
 use std::cell::Cell;
 use std::io::IoSlice;
@@ -16,11 +17,11 @@ use waterwheel::{
 };
 
 thread_local! {
-    /// Where the panic of this thread was that is expected; `None` while none is.
+    /// Where this thread's expected panic happened. `None` while none is expected.
     static EXPECTED: Cell<Option<String>> = const { Cell::new(None) };
 }
 
-/// Checks that this panics, and that the panic names the line that calls here: the closure stands in the same one.
+/// Checks that `misuse` panics, and that the panic names the caller's line, which also contains the closure.
 #[track_caller]
 fn is_blamed<R>(misuse: impl FnOnce() -> R) {
     static HOOK: Once = Once::new();
@@ -65,7 +66,7 @@ fn writing_to_a_read_pipe() {
     });
 }
 
-/// A transport of a user's own is one layer more.
+/// A user's own transport is one more layer.
 #[test]
 fn writing_through_a_transport_that_hands_on() {
     struct Layer(Rc<dyn Transport>);
@@ -204,7 +205,7 @@ fn halves_where_tls_has_none() {
         is_blamed(|| writer.write_eof());
         is_blamed(|| transport.write_eof());
         is_blamed(|| transport.set_write_buffer_limits(Some(1), Some(2)));
-        // Two halves that do not belong together.
+        // Two halves of different connections.
         let (_reader, writer, _peer) = crate::common::sockets::streams(1024).await;
         let (reader, _writer, _other_peer) = crate::common::sockets::streams(1024).await;
         is_blamed(|| start_tls(reader, writer, client));

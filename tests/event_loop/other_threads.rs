@@ -1,4 +1,4 @@
-//! What other threads send into a loop, and what the loop's own thread sends by the same way.
+//! What other threads send to a loop, and what the loop's own thread sends in the same way.
 
 use std::cell::RefCell;
 use std::io;
@@ -18,7 +18,7 @@ use waterwheel::{
 };
 
 thread_local! {
-    /// What ran on this thread, in order: the closures must be `Send`, so they cannot hold a trace.
+    /// What ran on this thread, in order. The closures must be `Send`, so they cannot hold a trace.
     static RAN: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -39,7 +39,7 @@ fn on_the_loops_own_thread_a_remote_call_goes_where_a_local_one_goes() {
         handle.call_soon(ran("local after it"));
     };
     let expected = ["local", "remote", "task", "remote after it", "local after it"];
-    // Before the first run, between two runs, and in one, where all of it waits for the next turn.
+    // Before the first run, between two runs, and in a run, where all of it waits for the next turn.
     for _ in 0..2 {
         all_kinds();
         event_loop.run(async {});
@@ -51,7 +51,7 @@ fn on_the_loops_own_thread_a_remote_call_goes_where_a_local_one_goes() {
         yield_now().await;
         assert_eq!(RAN.take(), expected);
     });
-    // Another loop of this thread is told apart.
+    // A different loop on the same thread is not mistaken for this one.
     let other = EventLoop::new().unwrap();
     let other_remote = other.handle().remote();
     event_loop.run(async { assert!(other_remote.call_soon(ran("other"))) });
@@ -88,7 +88,7 @@ fn a_task_that_its_own_thread_wakes_between_runs_keeps_its_place_in_the_order() 
     assert_eq!(RAN.take(), ["before", "task", "after"]);
 }
 
-/// Sends so many callbacks from one thread, each of which counts itself and checks its place.
+/// Sends `count` callbacks from one thread. Each counts itself and checks its position.
 fn send_numbered(remote: RemoteHandle, count: usize, arrived: &Arc<AtomicUsize>) {
     let arrived = Arc::clone(arrived);
     let sender = thread::spawn(move || {
@@ -136,7 +136,7 @@ fn a_loop_does_not_sleep_behind_wakes_that_leave_nothing_ready() {
     let _watchdog = watchdog();
     let mut event_loop = EventLoop::new().unwrap();
     let (sender, wakers) = mpsc::channel();
-    // Each of these has a waker of its own, and is over when that is used.
+    // Each of these tasks hands out its waker and has ended by the time the waker is used.
     let tasks = event_loop.run(async {
         let over = (0..1_000).map(|_| {
             let sender = sender.clone();
@@ -172,13 +172,13 @@ struct Tower {
 
 #[derive(Default)]
 struct State {
-    /// The loop sleeps, with nothing to wake it but the bell.
+    /// The loop sleeps, and only the bell can wake it.
     asleep: bool,
     rings: usize,
 }
 
 impl Tower {
-    /// Waits until it is so, for some seconds at the most.
+    /// Waits until a condition is true, for a few seconds at most.
     fn wait_until(&self, is_so: impl Fn(&State) -> bool) {
         let patience = Duration::from_secs(20);
         let waited = self.changed.wait_timeout_while(self.state.lock().unwrap(), patience, |state| !is_so(state));
@@ -256,7 +256,7 @@ fn a_panic_in_a_remote_call_is_reported_with_the_line_that_sent_it() {
     let handle = event_loop.handle();
     let places = Rc::new(RefCell::new(Vec::new()));
     let noted = Rc::clone(&places);
-    handle.set_debug(false); // How quick the machine is does not count here.
+    handle.set_debug(false); // The speed of the machine does not matter here.
     handle.set_exception_handler(move |incident| {
         let place = incident.location().map(|location| (location.file(), location.line()));
         noted.borrow_mut().push(place);

@@ -1,5 +1,5 @@
-//! A panic at any place where the loop calls user code: it is told once, it ends only what it belongs to, and the loop
-//! goes on as if nothing had been. `WATERWHEEL_PANICS` says how many there are at each place.
+//! A panic in each place where the loop calls user code: it is reported once, it ends only what it belongs to, and the
+//! loop goes on unharmed. `WATERWHEEL_PANICS` sets the number of panics per place.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
@@ -18,14 +18,15 @@ fn times() -> usize {
     std::env::var("WATERWHEEL_PANICS").map_or(100, |times| times.parse().expect("it is a number"))
 }
 
-/// The panics that were told as incidents.
+/// The number of panics that were reported as incidents.
 type Told = Rc<Cell<usize>>;
 
-/// Runs `place` on a loop of its own. It lets so many panics happen, and gives how many it was told of itself.
+/// Runs `place` on a loop of its own. It causes that many panics, and returns how many reached its own code instead of
+/// the exception handler.
 fn panics(place: impl AsyncFnOnce(LoopHandle, usize) -> usize) {
     let mut event_loop = EventLoop::new().unwrap();
     let handle = event_loop.handle();
-    // Debug mode would tell of more.
+    // Debug mode would report more.
     handle.set_debug(false);
     let told = Told::default();
     let tell = Rc::clone(&told);
@@ -37,7 +38,7 @@ fn panics(place: impl AsyncFnOnce(LoopHandle, usize) -> usize) {
         let handed = place(handle.clone(), times()).await;
         settle().await;
         assert_eq!(handed + told.get(), times(), "{handed} were handed to whoever awaits");
-        // And all works as before.
+        // Everything works as before.
         let (mut one, other) = connected_pair();
         other.writer.write(b"and on\n");
         assert_eq!(one.reader.readline().await.unwrap(), b"and on\n");
@@ -48,7 +49,7 @@ fn panics(place: impl AsyncFnOnce(LoopHandle, usize) -> usize) {
     assert!(dump.tasks.is_empty() && dump.timers.is_empty() && dump.jobs.is_empty(), "{dump}");
 }
 
-/// Lets everything happen that is under way.
+/// Lets everything that is under way happen.
 async fn settle() {
     for _ in 0..20 {
         yield_now().await;
@@ -96,7 +97,7 @@ fn the_drop_of_a_callback_that_is_cancelled() {
         for _ in 0..times {
             let held = PanicsWhenDropped;
             let timer = handle.call_later(Duration::from_secs(60), move || drop(held));
-            // Whoever cancels drops it, and the panic is theirs.
+            // The caller of `cancel` drops the callback, so the panic is the caller's.
             caught += usize::from(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| timer.cancel())).is_err());
         }
         caught
@@ -209,7 +210,7 @@ fn a_handler_of_a_server() {
         let server = start_server(panicking_handler, "127.0.0.1:0").await.unwrap();
         for _ in 0..times {
             let (mut reader, _writer) = waterwheel::open_connection(server.local_addrs()[0]).await.unwrap();
-            // Its connection ends, in order or not.
+            // The handler's connection ends, in order or not.
             let _ended = reader.read_to_end().await;
         }
         server.close();
@@ -218,7 +219,7 @@ fn a_handler_of_a_server() {
     });
 }
 
-/// A protocol that panics at one of its calls.
+/// A protocol that panics in one of its callbacks.
 struct Panics {
     at: &'static str,
     transport: RefCell<Option<Rc<dyn Transport>>>,
@@ -296,7 +297,7 @@ fn connection_lost() {
     a_protocol("connection_lost");
 }
 
-/// It is told of each incident, and panics: that is told as well, and the loop goes on.
+/// The exception handler panics at each incident. It is called for every incident all the same, and the loop goes on.
 #[test]
 fn the_exception_handler() {
     let mut event_loop = EventLoop::new().unwrap();

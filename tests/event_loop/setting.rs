@@ -1,4 +1,4 @@
-//! A loop that a test turns by hand.
+//! A loop whose turns a test takes one by one.
 
 use crate::common::trace::Trace;
 use waterwheel::{EventLoop, LoopHandle};

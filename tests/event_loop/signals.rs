@@ -1,4 +1,5 @@
-//! Signals that the process gets, from itself and from others. They belong to the whole process, so each test runs alone.
+//! Signals that the process receives, from itself and from others. Handlers belong to the whole process, so each test
+//! runs alone.
 
 use std::cell::{Cell, RefCell};
 use std::env;
@@ -44,7 +45,7 @@ fn a_handler_is_a_callback_of_the_loop_and_not_called_inside_the_signal() {
                 get_running_loop().call_soon(move || said.borrow_mut().push("what it scheduled"));
             })
             .unwrap();
-        // The borrow shows that the handler does not run in the middle of this.
+        // The borrow shows that the handler does not run in the middle of this block.
         {
             let mut before = order.borrow_mut();
             raise(SIGUSR1).unwrap();
@@ -60,7 +61,7 @@ fn two_signals_of_which_both_came_are_two_calls() {
     run_alone(async || {
         let (count, handler) = counter();
         get_running_loop().add_signal_handler(SIGUSR1, handler).unwrap();
-        // Each has been delivered to this thread when `raise` returns.
+        // Each signal has been delivered to this thread when `raise` returns.
         raise(SIGUSR1).unwrap();
         raise(SIGUSR1).unwrap();
         until("both were heard", || count.get() == 2).await;
@@ -85,7 +86,7 @@ fn adding_again_replaces_the_handler_and_drops_the_earlier_one() {
 #[test]
 fn a_handler_that_is_removed_is_dropped_and_not_called_even_if_its_signal_has_come() {
     run_alone(async || {
-        // Both signals come in one turn, and whichever handler is called first removes the other.
+        // Both signals arrive in one turn, and whichever handler is called first removes the other.
         let handle = get_running_loop();
         let called = Rc::new(RefCell::new(Vec::new()));
         let mut heard = signals(&[SIGUSR1, SIGUSR2]).unwrap();
@@ -135,7 +136,7 @@ fn a_handler_that_panics_is_reported_with_its_line_and_stays() {
         let handle = get_running_loop();
         let incidents = Rc::new(RefCell::new(Vec::new()));
         let told = Rc::clone(&incidents);
-        handle.set_debug(false); // How quick the machine is does not count here.
+        handle.set_debug(false); // The speed of the machine does not matter here.
         handle.set_exception_handler(move |incident| told.borrow_mut().push(incident.to_string()));
         handle.add_signal_handler(SIGUSR1, || panic!("out of the handler")).unwrap();
         for times in 1..=2 {
@@ -155,7 +156,8 @@ fn each_of_a_thousand_signals_of_another_process_is_heard_also_between_two_waits
         for round in 0..1_000 {
             lines.write_all(b"\n").unwrap();
             if round % 2 == 0 {
-                // The signal may come while nobody waits, and this wait is given up if it has not come by then.
+                // The signal may arrive while no task waits for it, and this wait is given up if it has not arrived by
+                // then.
                 yield_now().await;
                 if timeout(Duration::ZERO, heard.next()).await.is_ok() {
                     continue;
@@ -289,7 +291,7 @@ fn listening_leaves_no_descriptor_and_a_loop_that_never_listens_has_none() {
 fn a_loop_that_closes_under_signals_drops_its_handlers_and_streams_that_live_longer_are_harmless() {
     alone(|| {
         let (mut shell, mut lines) = signaller("USR1");
-        // Somebody listens all the time, so that the default action does not end the process.
+        // One handler stays all the time, so that the default action does not end the process.
         let mut keeper = EventLoop::new().unwrap();
         keeper.handle().add_signal_handler(SIGUSR1, || {}).unwrap();
         let before = open_descriptors();
@@ -319,10 +321,10 @@ fn a_loop_that_closes_under_signals_drops_its_handlers_and_streams_that_live_lon
     });
 }
 
-/// Says in the environment of a process that it is to end by a signal, and how it ceases to listen.
+/// The environment variable that tells a child process how to stop listening, before a signal ends it.
 const ENDS: &str = "WATERWHEEL_ENDS_BY_A_SIGNAL";
 
-/// Listens to a signal and hears it, ceases to listen, and sends it again.
+/// Listens for a signal, receives it, stops listening, and sends it again.
 fn cease_and_send(signal: i32, how: &str) {
     let mut event_loop = EventLoop::new().unwrap();
     let handle = event_loop.handle();
@@ -348,7 +350,7 @@ fn cease_and_send(signal: i32, how: &str) {
     println!("survived");
 }
 
-/// Runs the test `name` of this file again, in a process that is to end by the signal.
+/// Runs the test `name` of this file again, in a process that the signal is to end.
 fn ends(name: &str, how: &str) -> (process::ExitStatus, String) {
     let name = format!("signals::{name}");
     let mut command = Command::new(env::current_exe().unwrap());

@@ -1,5 +1,5 @@
-//! A loop that looks for a while before it blocks, on a selector that writes down what it is asked and a clock that
-//! passes only there: ten microseconds for a look, and as long as was asked for a wait.
+//! A loop that polls for a while before it blocks, on a selector that records its timeouts, and a clock that moves
+//! only in a poll: by the timeout, but at least by ten microseconds.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,17 +16,17 @@ fn micros(count: u64) -> Duration {
     Duration::from_micros(count)
 }
 
-/// What selector and clock share with the test.
+/// What the selector and the clock share with the test.
 struct World {
     now: Cell<Instant>,
-    /// The timeouts that the selector was asked with.
+    /// The timeouts of the polls.
     asked: RefCell<Vec<Option<Duration>>>,
-    /// Who is called by another thread, and at which look that is noticed.
+    /// At which poll a call from another thread arrives, and the loop that it calls.
     call: RefCell<Option<(usize, RemoteHandle)>>,
 }
 
 impl World {
-    /// True if somebody was called.
+    /// Returns true if a call has arrived.
     fn poll(&self, timeout: Option<Duration>) -> bool {
         self.asked.borrow_mut().push(timeout);
         assert!(self.asked.borrow().len() < 10_000, "the loop looks for ever");
@@ -57,7 +57,7 @@ fn world() -> (Rc<World>, Builder) {
     (Rc::clone(&world), builder.clock(Rc::new(Passing(world))))
 }
 
-/// What the selector is asked from the beginning to the end of `main`.
+/// The timeouts of all polls from the beginning to the end of `main`.
 fn asked_by(world: &World, builder: Builder, main: impl Future<Output = ()>) -> Vec<Option<Duration>> {
     builder.build().unwrap().run(async {
         world.asked.take();
@@ -66,7 +66,7 @@ fn asked_by(world: &World, builder: Builder, main: impl Future<Output = ()>) -> 
     })
 }
 
-/// As above, of a loop that spins for so long.
+/// Like [`asked_by`], for a loop that spins for `spin`.
 fn asked(spin: Duration, main: impl Future<Output = ()>) -> Vec<Option<Duration>> {
     let (world, builder) = world();
     asked_by(&world, builder.spin(spin), main)
@@ -88,7 +88,7 @@ fn a_loop_that_spins_looks_without_blocking_first_and_blocks_for_the_rest() {
 
 #[test]
 fn a_deadline_ends_the_spinning() {
-    // Five looks, and the one at the deadline.
+    // Five polls, and the one at the deadline.
     assert_eq!(asked(micros(100), sleep(micros(50))), [NO_TIME; 6]);
     assert_eq!(asked(Duration::MAX, sleep(micros(50))), [NO_TIME; 6]);
 }

@@ -1,4 +1,4 @@
-//! A loop that does not answer: what another thread is told that asks it for a dump.
+//! A loop that does not answer: what another thread gets when it asks for a dump.
 
 use std::io::{self, Write};
 use std::rc::Rc;
@@ -10,14 +10,14 @@ use waterwheel::{EventLoop, NoDump, RemoteHandle, RunningStep, get_running_loop,
 use crate::common::connected::connect;
 use crate::common::recorder::Recorder;
 
-/// Blocks the loop's thread until another one has asked for a dump, and gives what that was told.
+/// Blocks the loop's thread until another thread has asked for a dump, and returns the error that it got.
 fn ask_while_blocked(remote: RemoteHandle) -> NoDump {
     let (answer, answered) = channel();
     std::thread::spawn(move || answer.send(remote.dump(Duration::from_millis(5)).unwrap_err()).unwrap());
     answered.recv().unwrap()
 }
 
-/// As [`ask_while_blocked`], from a step of a loop that runs.
+/// Like [`ask_while_blocked`], from a step of a running loop.
 fn stuck_step() -> RunningStep {
     match ask_while_blocked(get_running_loop().remote()) {
         NoDump::Stalled(Some(step)) => step,
@@ -29,7 +29,7 @@ fn run<T>(debug: bool, main: impl Future<Output = T>) -> T {
     EventLoop::builder().debug(debug).build().unwrap().run(main)
 }
 
-/// What is said of a step, and the line of this file that it comes from.
+/// What the report says of a step, and the line of this file that it names.
 #[track_caller]
 fn said(step: &RunningStep) -> (&str, u32) {
     let at = step.at.expect("it comes from a line");
@@ -77,7 +77,7 @@ fn a_callback_is_named_by_the_line_that_scheduled_it() {
     }
 }
 
-/// It runs in the turn after a task and a callback, which are not told in its place.
+/// The protocol runs in the turn after a task and a callback, which must not be named instead.
 #[test]
 fn a_protocol_is_no_task_and_no_callback() {
     for (debug, what) in [(false, "an event of a connection or the drop of a task"), (true, "connection 127.0.0.1:")] {

@@ -1,4 +1,4 @@
-//! Timers: order, exactness by a clock that is moved by hand, cancelling.
+//! Timers: their order, their exactness by a manual clock, and cancelling.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -88,7 +88,7 @@ fn a_cancelled_timer_at_the_head_does_not_shorten_the_wait() {
     let head = handle.call_later(SECOND * 5, trace.saying("cancelled"));
     handle.call_later(SECOND * 10, trace.saying("live"));
     head.cancel();
-    // One turn with an empty queue: the clock jumps to the deadline that is waited for.
+    // One turn with an empty queue: the clock jumps to the deadline that the loop waits for.
     let inner = handle.clone();
     handle.call_later(SECOND * 10, move || inner.stop());
     let start = clock.elapsed();
@@ -133,7 +133,7 @@ fn cancelling_a_timer_that_fired_does_nothing() {
     let (mut event_loop, handle, _clock, trace) = setting();
     let timer = handle.call_later(SECOND, trace.saying("fired"));
     event_loop.run(sleep(SECOND * 2));
-    // Its place may belong to another by now.
+    // Its slot may belong to another timer by now.
     handle.call_later(SECOND, trace.saying("another"));
     timer.cancel();
     assert!(!timer.is_cancelled());

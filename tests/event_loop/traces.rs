@@ -1,4 +1,4 @@
-//! The trace that a loop writes: that it is whole, names what ran, is bounded, and is there when it is needed.
+//! The trace that a loop writes: that it is complete, names what ran, is bounded, and exists when it is needed.
 
 use std::cell::OnceCell;
 use std::panic::Location;
@@ -13,7 +13,7 @@ use waterwheel::{
     spawn, start_server, to_thread, yield_now,
 };
 
-/// Runs `main` on a loop that writes a trace, and reads it when the loop is gone.
+/// Runs `main` on a loop that writes a trace, and reads the trace after the loop is dropped.
 fn traced<F: Future<Output = ()>>(set: impl FnOnce(Builder) -> Builder, main: F) -> ChromeTrace {
     let directory = TempDir::new();
     let path = directory.file("out.json");

@@ -51,7 +51,7 @@ fn what_is_scheduled_during_a_turn_runs_in_the_next() {
 #[test]
 fn a_turn_runs_callbacks_then_sockets_then_timers() {
     let _watchdog = watchdog();
-    // Asked in every turn, the selector is looked at in the turn that the callback schedules for.
+    // With a poll in every turn, the socket's event is collected in the turn after the first callback.
     let mut event_loop = EventLoop::builder().handles_per_poll(1).build().unwrap();
     let trace = Trace::default();
     let (ours, peer) = crate::common::sockets::sockets();
@@ -77,8 +77,8 @@ fn a_turn_runs_callbacks_then_sockets_then_timers() {
         reading.await.unwrap();
         turns(2).await;
     });
-    // The socket comes before the timer, but all it does is wake the task: that runs in the next turn, behind what
-    // `soon` has scheduled by then.
+    // The socket comes before the timer, but its event only wakes the task, which runs in the next turn, after what
+    // `soon` has scheduled.
     assert_eq!(trace.words(), ["soon", "timer", "one turn later", "woken by the socket"]);
 }
 
@@ -109,7 +109,7 @@ fn stop_before_a_run_lets_one_turn_run_and_is_used_up_by_it() {
     handle.call_later(Duration::from_secs(3600), trace.saying("far"));
     event_loop.run_forever();
     assert_eq!(trace.take(), ["a", "due"]);
-    // The second run is not stopped by the first one's stop.
+    // The second run is not stopped by the `stop` of the first.
     event_loop.run(turns(3));
 }
 
@@ -190,7 +190,7 @@ fn a_task_spawned_as_main_ends_waits_for_its_turn_although_main_woke_itself() {
             inner.call_soon(said.saying("scheduled first"));
             drop(inner.create_task(async move { said.say("spawned second") }));
         });
-        // A wake that is left over when main is done is for nobody.
+        // A wake that is left over when `main` is done has no effect.
         cx.waker().wake_by_ref();
         std::task::Poll::Ready(())
     }));
@@ -232,7 +232,7 @@ fn main_is_dropped_while_the_loop_still_runs() {
     }
     let _watchdog = watchdog();
     let (mut event_loop, _, trace) = setting();
-    // A timeout drops what it waited for together with itself.
+    // A timeout drops the future that it waited for together with itself.
     let inside = SpawnsWhenDropped(trace.clone());
     let never = async move {
         let _inside = inside;
@@ -302,7 +302,7 @@ fn a_closed_loop_takes_nothing_and_every_method_is_harmless() {
 
 #[test]
 fn closing_drops_callbacks_whose_handles_are_still_held() {
-    /// As a protocol does with its heartbeat: the callback holds the object, and the object the handle.
+    /// Like a protocol with a heartbeat: the callback holds the object, and the object holds the handle.
     #[derive(Default)]
     struct Heart {
         soon: RefCell<Option<waterwheel::Handle>>,
@@ -329,7 +329,7 @@ fn a_destructor_that_panics_does_not_keep_the_rest_of_a_closing_loop_alive() {
     }
     let (event_loop, handle, trace) = setting();
     let said = trace.clone();
-    handle.set_debug(false); // How quick the machine is does not count here.
+    handle.set_debug(false); // The speed of the machine does not matter here.
     handle.set_exception_handler(move |incident| said.say(incident.panic().unwrap()));
     let alive = Rc::new(());
     let (remote, bomb) = (handle.remote(), Bomb);

@@ -19,14 +19,14 @@ use waterwheel::{
 
 const LOOK: Option<Duration> = Some(Duration::ZERO);
 
-/// Whether the loop's descriptor tells of something within `timeout`.
+/// Whether the loop's descriptor becomes readable within `timeout`.
 fn rings(event_loop: &EventLoop, timeout: Duration) -> bool {
     let timeout = Timespec::try_from(timeout).unwrap();
     let mut watched = [PollFd::new(event_loop, PollFlags::IN)];
     poll(&mut watched, Some(&timeout)).unwrap() == 1
 }
 
-/// Takes a turn whenever the loop says that there is something to do, and waits on its descriptor otherwise.
+/// Takes a turn whenever the loop has something to do, and waits on its descriptor otherwise.
 fn drive(event_loop: &mut EventLoop, done: impl Fn() -> bool) {
     let mut turns = 0;
     while !done() {
@@ -41,7 +41,7 @@ fn drive(event_loop: &mut EventLoop, done: impl Fn() -> bool) {
     }
 }
 
-/// Takes turns until neither the loop nor its descriptor tells of more.
+/// Takes turns until neither the loop nor its descriptor reports more work.
 fn settle(event_loop: &mut EventLoop) {
     for _ in 0..1000 {
         if !event_loop.is_ready() && !rings(event_loop, Duration::ZERO) {
@@ -118,7 +118,7 @@ fn a_turn_waits_for_a_timer_but_no_longer_than_it_is_told_to() {
     assert_eq!(event_loop.next_deadline(), None);
 }
 
-/// The longest time of all is not taken for a time in the past, nor is it too much for the selector.
+/// The longest possible duration is not mistaken for a time in the past, and the selector accepts it.
 #[test]
 fn a_turn_that_may_wait_for_ever_ends_when_another_thread_calls() {
     let _watchdog = watchdog();
@@ -162,7 +162,7 @@ fn what_the_own_thread_schedules_or_wakes_between_two_turns_is_told_by_is_ready_
     assert!(!event_loop.is_ready() && !event_loop.turn(LOOK).is_stopped(), "it is told once");
 }
 
-/// A turn takes in 128 calls of other threads. Those that are left do not ring again.
+/// A turn takes at most 128 calls of other threads. The calls that are left do not ring again.
 #[test]
 fn calls_of_other_threads_that_a_turn_leaves_are_told_by_is_ready() {
     const CALLS: usize = 1000;
@@ -188,7 +188,7 @@ fn calls_of_other_threads_that_a_turn_leaves_are_told_by_is_ready() {
     assert_eq!(turns, CALLS.div_ceil(128));
 }
 
-/// The peer's bytes come between two turns, while nobody looks.
+/// The peer's bytes arrive between two turns, while the loop does not poll.
 #[test]
 fn a_socket_that_becomes_ready_between_two_turns_rings_and_loses_nothing() {
     const ROUNDS: u8 = 200;
@@ -204,7 +204,7 @@ fn a_socket_that_becomes_ready_between_two_turns_rings_and_loses_nothing() {
     });
     theirs.set_nonblocking(true).unwrap();
     for round in 0..ROUNDS {
-        // That the peer has read the last answer is an event, too.
+        // It is also an event that the peer has read the last answer.
         settle(&mut event_loop);
         theirs.write_all(&[round, round]).unwrap();
         assert!(rings(&event_loop, Duration::ZERO));
@@ -264,10 +264,10 @@ fn a_clock_that_jumps_moves_by_no_more_than_a_turn_may_wait() {
     let turned = event_loop.turn(None);
     assert_eq!((clock.elapsed(), trace.take()), (hour, vec!["an hour".to_owned()]));
     assert_eq!(turned.next_deadline(), None);
-    // Without a timer too, a turn passes the time that it was given.
+    // Even without a timer, a turn lets the given time pass.
     let _ = event_loop.turn(Some(hour));
     assert_eq!(clock.elapsed(), hour * 2);
-    // Someone else may move the clock: the timer is due then.
+    // Other code may move the clock: then the timer is due.
     event_loop.handle().call_later(hour, trace.saying("moved"));
     clock.advance(hour);
     assert!(event_loop.next_deadline().unwrap() <= event_loop.handle().time());
@@ -322,7 +322,7 @@ fn a_panic_in_a_turn_is_reported_and_the_rest_of_the_batch_runs() {
     let mut event_loop = EventLoop::new().unwrap();
     let (handle, trace) = (event_loop.handle(), Trace::default());
     let told = trace.clone();
-    handle.set_debug(false); // How quick the machine is does not count here.
+    handle.set_debug(false); // The speed of the machine does not matter here.
     handle.set_exception_handler(move |incident| told.say(incident.panic().unwrap_or("no panic")));
     handle.call_soon(|| panic!("out of order"));
     handle.call_soon(trace.saying("after it"));

@@ -1,5 +1,5 @@
-//! Twelve faults that programs have, and the line that each is found by: in a dump, in what debug mode reports, or in the
-//! counters.
+//! Twelve typical faults of programs, and the line that reveals each: in a dump, in a report of debug mode, or in the
+//! metrics.
 
 mod of_connections;
 mod of_tasks;
@@ -12,7 +12,7 @@ use waterwheel::{Builder, Metrics, get_running_loop};
 use crate::common::watchdog::watchdog;
 use crate::told::debugged;
 
-/// What a loop lets see of a program.
+/// What a loop shows of a program.
 struct Seen {
     dump: String,
     told: Vec<String>,
@@ -20,7 +20,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Whether a line of the dump says all of this.
+    /// Checks that one line of the dump contains all of these words.
     #[track_caller]
     fn in_dump(&self, words: &[&str]) {
         let says = |line: &str| words.iter().all(|word| line.contains(word));
@@ -34,7 +34,8 @@ impl Seen {
     }
 }
 
-/// Runs a program with a fault in debug mode, and looks while what it gives back is still held.
+/// Runs a program with a fault in debug mode, and collects what the loop shows while the program's result is still
+/// alive.
 fn seen<K>(set: impl FnOnce(Builder) -> Builder, program: impl AsyncFnOnce(Rc<ManualClock>) -> K) -> Seen {
     let _watchdog = watchdog();
     let (mut event_loop, clock, told) = debugged(set);
@@ -45,7 +46,7 @@ fn seen<K>(set: impl FnOnce(Builder) -> Builder, program: impl AsyncFnOnce(Rc<Ma
     })
 }
 
-/// The line of a file with this comment, as it is told.
+/// The place, as reports show it, of the line of a file that ends with this comment.
 #[track_caller]
 fn place_in(file: &str, text: &str, comment: &str) -> String {
     let ending = format!("// {comment}");

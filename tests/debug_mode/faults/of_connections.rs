@@ -1,5 +1,5 @@
-//! A forgotten drain, a leak of connections, a handler that never ends, a child that does not end, and a server that does
-//! not shut down.
+//! A forgotten drain, a leak of connections, a handler that never ends, a child process that does not end, and a
+//! server that does not shut down.
 
 use std::cell::RefCell;
 use std::future::pending;
@@ -11,7 +11,7 @@ use waterwheel::{StreamReader, StreamWriter, get_running_loop, open_connection, 
 use super::{place_in, seen};
 use crate::common::running::turns;
 
-/// The line of this file with this comment, as it is told.
+/// The place, as reports show it, of the line of this file that ends with this comment.
 #[track_caller]
 fn place(comment: &str) -> String {
     place_in(file!(), include_str!("of_connections.rs"), comment)
@@ -43,7 +43,7 @@ fn a_leak_of_connections_is_a_count_that_only_grows_and_all_of_them_are_listed()
         async |_| {
             let leaked: Rc<RefCell<Vec<_>>> = Rc::default();
             let keep = Rc::clone(&leaked);
-            // The handler keeps each connection in a list that nobody empties.
+            // The handler keeps each connection in a list that is never emptied.
             let handler = move |reader: StreamReader, writer: StreamWriter| keep.borrow_mut().push((reader, writer));
             let server = start_server(handler, "127.0.0.1:0").await.unwrap();
             for _ in 0..20 {

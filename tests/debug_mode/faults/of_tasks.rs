@@ -1,5 +1,5 @@
-//! A lost wake-up, a dead lock of two tasks, a blocked loop, a storm of timers, a task that spins, a slow resolver, and a
-//! full thread pool.
+//! A lost wake-up, a deadlock of two tasks, a blocked loop, a storm of timers, a task that spins, a slow resolver, and
+//! a full thread pool.
 
 use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use waterwheel::{Address, LoopHandle, NoDump, Promise, get_running_loop, spawn, 
 use super::{place_in, seen};
 use crate::common::running::turns;
 
-/// The line of this file with this comment, as it is told.
+/// The place, as reports show it, of the line of this file that ends with this comment.
 #[track_caller]
 fn place(comment: &str) -> String {
     place_in(file!(), include_str!("of_tasks.rs"), comment)
@@ -119,12 +119,12 @@ fn a_task_that_spins_has_polls_without_end() {
             spins
         },
     );
-    // The main future has counted the turns.
+    // The main future has taken a step in each turn too.
     assert!(seen.metrics.steps >= 600 && seen.metrics.bytes_received == 0, "{:?}", seen.metrics);
     seen.in_dump(&["Task-2, spawned at ", &place("spins"), "polled 300 times"]);
 }
 
-/// A network whose names take for ever.
+/// A network whose look-ups never finish.
 struct SlowNames;
 
 fn never<'a, T: 'a>() -> Pending<'a, T> {

@@ -1,5 +1,5 @@
-//! A descriptor that was closed while it was watched, and whose number comes again: as another of the user's, or as one
-//! of the loop's own.
+//! A descriptor that is closed while it is watched, and whose number is reused: for another descriptor of the user's,
+//! or for one of the loop's own.
 
 use std::os::fd::RawFd;
 
@@ -8,9 +8,10 @@ use waterwheel::{Bell, Events, Promise, Readiness, Selector, Token, spawn, timeo
 use super::*;
 use crate::common::polled::NoBell;
 
-/// Both ends of a new connection, the first of which has the number of one that was watched by `watch` and closed.
+/// Both ends of a new connection. The first has the number of a descriptor that `watch` had watched and that was then
+/// closed.
 fn reused(handle: &LoopHandle, watch: impl Fn(&UnixStream)) -> (Rc<UnixStream>, Rc<UnixStream>) {
-    // A number that is free again is given soon, but another test of this process may be quicker to get it.
+    // A free number is reused quickly, but another test in this process may get it first.
     let reused = (0..100).find_map(|_| {
         let (closed, _its_peer) = pair();
         let fd = closed.as_raw_fd();
@@ -27,7 +28,7 @@ fn reused(handle: &LoopHandle, watch: impl Fn(&UnixStream)) -> (Rc<UnixStream>, 
     reused.expect("the number is given again")
 }
 
-/// Fills the connection, so that its end is not writable.
+/// Fills the connection, so that this end is not writable.
 fn fill(mut end: &UnixStream) {
     let block = [0; 65536];
     while end.write(&block).is_ok() {}
@@ -129,12 +130,12 @@ fn a_wait_for_a_reused_number_ends() {
     });
 }
 
-/// A client that connects again does so from the callback that saw the end.
+/// A client may reconnect in the callback that saw the end of its connection.
 #[test]
 fn a_callback_may_close_its_descriptor_and_watch_the_next_one_of_that_number() {
     run(|handle| async move {
         let (reuses, received) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(Vec::new())));
-        // As above, now and then another test gets the number.
+        // As above, another test may get the number now and then.
         for _ in 0..100 {
             let (ours, theirs) = pair();
             let fd = ours.as_raw_fd();
@@ -192,11 +193,11 @@ fn a_callback_forgotten_at_a_closed_number_does_not_disturb_the_connection_that_
     });
 }
 
-/// A selector that knows no descriptor any more once it was told to forget, as if each had been closed.
+/// A selector that, once told to forget, knows none of its descriptors, as if each had been closed.
 #[derive(Default)]
 struct Forgetful {
     forgets: Rc<Cell<bool>>,
-    /// The token of the descriptor that was registered last, until that is deregistered.
+    /// The token of the last registered descriptor, until it is deregistered.
     token: Rc<Cell<Option<Token>>>,
 }
 
@@ -245,7 +246,8 @@ fn a_descriptor_is_watched_until_the_last_wait_for_it_is_dropped() {
     });
 }
 
-/// A wait borrows its descriptor, so safe code cannot close that meanwhile; a selector can say so all the same.
+/// A wait borrows its descriptor, so safe code cannot close it meanwhile, but a selector can still report that it was
+/// closed.
 #[test]
 fn waits_for_a_descriptor_that_turns_out_to_be_closed_end_and_others_see_what_is_new() {
     let selector = Forgetful::default();
