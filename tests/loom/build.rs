@@ -1,5 +1,5 @@
-//! Has waterwheel's sources take the primitives of `sync.rs` beside this file. A flag of the compiler would reach the
-//! dependencies, too.
+//! Makes waterwheel's sources use the primitives of `sync.rs` in this folder. A compiler flag would also reach the
+//! dependencies.
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(waterwheel_loom)");

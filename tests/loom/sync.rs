@@ -1,4 +1,4 @@
-//! loom's primitives, which stand here for those of `src/sync.rs`.
+//! loom's primitives, in place of those in `src/sync.rs`.
 
 use std::sync::{LockResult, PoisonError};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(crate) use loom::sync::{Mutex, MutexGuard, WaitTimeoutResult, atomic};
 pub(crate) use loom::thread;
 
-/// loom's, which does not know the blocks of constants that std's does.
+/// loom's macro, which does not accept the `const` blocks of std's.
 macro_rules! modelled_thread_local {
     ($(#[$attribute:meta])* static $name:ident: $type:ty = const { $value:expr };) => {
         loom::thread_local! {
@@ -17,7 +17,8 @@ macro_rules! modelled_thread_local {
 }
 pub(crate) use modelled_thread_local as thread_local;
 
-/// loom's, with the waits of std's that it has not. No time passes in a model, so no wait ever times out.
+/// loom's condition variable, with the waits of std that it lacks. No time passes in a model, so no wait ever times
+/// out.
 #[derive(Debug)]
 pub(crate) struct Condvar(loom::sync::Condvar);
 

@@ -1,8 +1,10 @@
-//! A protocol that checks how it is called: the grammar of its calls, which is the same over a plain transport and over TLS.
+//! A protocol that checks how it is called: the grammar of its callbacks, which is the same over a plain transport and
+//! over TLS.
 //!
-//! It is told made once, then data, the end once, lost once. Nothing comes while reading is paused, after a close, or from
-//! inside of a call of the transport. Bytes are those of the pattern, in order, and pauses of writing alternate. What only
-//! one kind of connection can know, such as whether the peer has ended, the target's [`Story`] adds.
+//! `connection_made` comes once, then data, the end at most once, and `connection_lost` once. No data and no end comes
+//! while reading is paused, after a close, or from inside a call of the transport. The bytes are those of the pattern,
+//! in order, and pauses and resumes of writing alternate. The target's [`Story`] checks what only one kind of
+//! connection can know, such as whether the peer has ended.
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -15,28 +17,28 @@ use crate::pattern::assert_pattern;
 pub(crate) trait Story: 'static {
     fn course(&self) -> &Course;
 
-    /// Does what the input has the protocol do in its next callback.
+    /// Makes the calls that the input wants in the protocol's next callback.
     fn react(&self);
 
-    /// Bytes have come, `received` of them since the beginning.
+    /// Bytes have been received, `received` of them since the beginning.
     fn came(&self, _received: usize) {}
 
-    /// The end has come. Fails unless it is the peer's, behind all that it sent.
+    /// Checks that the end that was received is the peer's, after everything that it sent.
     fn check_end(&self);
 
-    /// The connection is lost. Fails if it had no reason to end in this way.
+    /// The connection is lost. Checks that it had a reason to end this way.
     fn check_lost(&self, error: Option<&ConnectionError>);
 }
 
-/// What has become of a connection, as its protocol and its user know it.
+/// The state of a connection, as its protocol and its user know it.
 #[derive(Default)]
 pub(crate) struct Course {
     transport: OnceCell<Rc<dyn Transport>>,
-    /// The room of the protocol's own buffer; without one it takes what the loop lends.
+    /// The size of the protocol's own buffer. Without one, it takes the buffer that the loop lends.
     own_buffer: Option<usize>,
-    /// Whether the connection goes on behind the peer's end.
+    /// Whether the connection goes on after the peer's end.
     keeps_open: bool,
-    /// Within a call of the transport that the user made.
+    /// Whether the user is calling the transport.
     in_call: Cell<bool>,
     received: Cell<usize>,
     ended_by_us: Cell<bool>,
@@ -93,8 +95,8 @@ impl Course {
         self.got_lost.get()
     }
 
-    /// The user calls the transport, if there is one. Until this returns, nothing else may be told than pauses and resumes,
-    /// and that the connection closes.
+    /// Calls the transport, if there is one. Until the call returns, only `pause_writing`, `resume_writing` and
+    /// `connection_closing` may be called.
     pub(crate) fn calling(&self, call: impl FnOnce(&Rc<dyn Transport>)) {
         let Some(transport) = self.transport.get() else { return };
         let was_in_call = self.in_call.replace(true);
@@ -104,7 +106,7 @@ impl Course {
 
     pub(crate) fn close(&self) {
         self.calling(|transport| {
-            // What comes from now on is for nobody.
+            // Nothing may be received from now on.
             self.ended_by_us.set(true);
             transport.close();
             assert!(transport.is_closing());
@@ -136,7 +138,7 @@ impl Course {
         });
     }
 
-    /// Something comes from the peer: bytes, or the end.
+    /// Checks that the protocol may receive bytes or the end now.
     fn check_coming(&self) {
         assert!(self.transport.get().is_some(), "connection_made comes first");
         assert!(!self.got_eof.get() && !self.got_lost.get(), "nothing comes behind the end");
@@ -146,7 +148,7 @@ impl Course {
     }
 }
 
-/// The protocol that the transport is given.
+/// The protocol that the transport gets.
 pub(crate) struct Checked<S>(pub(crate) Rc<S>);
 
 impl<S: Story> Checked<S> {

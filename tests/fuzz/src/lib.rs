@@ -1,5 +1,5 @@
-//! What the targets of the fuzzer check. Each takes an input, of which the fuzzer chooses every byte, and panics if the
-//! crate does something else than the target's own, plain idea of it.
+//! The checks of the fuzz targets. Each takes an input, all of which the fuzzer chooses, and panics if the crate
+//! behaves differently from the target's own simple model.
 
 mod checked;
 pub mod parsers;

@@ -1,8 +1,8 @@
-//! What the user gives as text: certificates and keys in PEM, endpoints, names of Unix sockets.
+//! Text from the user: certificates and keys in PEM, endpoints, and names of Unix sockets.
 //!
-//! Nothing may panic, whatever the text. An endpoint means what a plain reading of it says, and is looked up under no
-//! other name. A text in PEM means the same with byte order marks and with other ends of lines, and what is wrong with a
-//! key is said without the key.
+//! No text may cause a panic. An endpoint means what a simple parser makes of it, and is looked up under no other
+//! name. A PEM text means the same with byte order marks and with other line endings, and an error about a key does
+//! not show the key.
 
 use std::cell::Cell;
 use std::ffi::OsStr;
@@ -18,7 +18,7 @@ use waterwheel::{Address, Endpoint, Protocol, TlsClient, TlsServer};
 
 use crate::world::World;
 
-/// A text, and what it is taken for.
+/// A text, and what it is parsed as.
 #[derive(Debug, Arbitrary)]
 pub enum Input {
     EndpointText(String),
@@ -28,7 +28,7 @@ pub enum Input {
     RawPem(Vec<u8>),
 }
 
-/// A part of a text in PEM.
+/// A part of a PEM text.
 #[derive(Debug, Arbitrary)]
 pub enum Part {
     Certificate,
@@ -39,7 +39,7 @@ pub enum Part {
     Mark,
 }
 
-/// What a section of PEM calls itself.
+/// The label of a PEM section.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 pub enum Label {
     Certificate,
@@ -63,7 +63,7 @@ impl Label {
     }
 }
 
-/// A certificate and its key, in PEM.
+/// A certificate and its key, as PEM texts.
 static IDENTITY: LazyLock<(String, String)> = LazyLock::new(|| {
     let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a name");
     (identity.cert.pem(), identity.signing_key.serialize_pem())
@@ -91,7 +91,7 @@ fn text_of(parts: &[Part]) -> Vec<u8> {
     text
 }
 
-/// Whether the text is good for something. An error says what is wrong, and nothing of a key.
+/// Whether the text was accepted. An error says what is wrong, and shows nothing of a key.
 fn is_good<T>(read: io::Result<T>) -> bool {
     let Err(error) = read else { return true };
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
@@ -119,7 +119,7 @@ fn check_pem(text: &[u8]) {
     }
 }
 
-/// What an endpoint is, by a plain reading.
+/// What an endpoint means to a simple parser.
 #[derive(Debug)]
 enum Meaning {
     Address(SocketAddr),
@@ -152,7 +152,7 @@ struct Nobody;
 
 impl Protocol for Nobody {}
 
-/// Connects to the endpoint, on a network that knows no name and refuses nobody.
+/// Connects to the endpoint, on a network that knows no names and refuses no connection.
 fn check_endpoint(endpoint: Endpoint, meaning: &Meaning) {
     let shown = format!("{endpoint:?}");
     match meaning {
@@ -196,7 +196,7 @@ fn check_unix_name(name: &[u8]) {
         Ok(address) => {
             assert_eq!(address.as_path(), Some(path));
             assert_eq!(address.to_string(), path.display().to_string());
-            // The longest that the system takes is longer by one than what std makes.
+            // The longest name that the system takes is one byte longer than the longest that std accepts.
             if let Ok(same) = std::os::unix::net::SocketAddr::from_pathname(path) {
                 assert_eq!(Address::from(same), address);
             }
@@ -209,7 +209,7 @@ fn check_unix_name(name: &[u8]) {
     }
 }
 
-/// Reads the text of the input.
+/// Parses the text of the input.
 pub fn check(input: Input) {
     match input {
         Input::EndpointText(text) => check_endpoint(text.as_str().into(), &read_endpoint(&text)),

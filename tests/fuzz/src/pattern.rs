@@ -1,14 +1,14 @@
-//! Bytes that tell their places, so that one that is lost, doubled or in the wrong order is seen.
+//! Bytes that depend on their positions, so that a lost, doubled or misplaced byte shows.
 //!
-//! They are copied and compared in one piece, as a fuzzer counts each round of a loop of ours.
+//! They are copied and compared in large pieces, since the fuzzer instruments every iteration of our own loops.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-/// After so many bytes the pattern begins anew.
+/// The length after which the pattern repeats.
 const PERIOD: usize = 1_000_003;
 
-/// So many bytes stand in one piece from any place on: as many as a target mostly wants at once.
+/// From any position, this many bytes are available in one piece. A target rarely wants more at once.
 const PIECE: usize = 128 * 1024;
 
 static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -24,7 +24,7 @@ static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
     bytes
 });
 
-/// `n` bytes from the place `from` on.
+/// `n` bytes of the pattern, starting at position `from`.
 pub(crate) fn pattern(from: usize, n: usize) -> Cow<'static, [u8]> {
     if n <= PIECE {
         return BYTES[from % PERIOD..][..n].into();
@@ -37,7 +37,7 @@ pub(crate) fn pattern(from: usize, n: usize) -> Cow<'static, [u8]> {
     bytes.into()
 }
 
-/// Asserts that these are the bytes from the place `from` on.
+/// Asserts that these bytes are the pattern at position `from`.
 pub(crate) fn assert_pattern(mut bytes: &[u8], mut from: usize, what: &str) {
     while !bytes.is_empty() {
         let expected = &BYTES[from % PERIOD..PERIOD];

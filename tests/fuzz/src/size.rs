@@ -2,7 +2,7 @@
 
 use arbitrary::Arbitrary;
 
-/// A number of bytes: mostly few, and at times more than the crate's own sizes, or several records of TLS.
+/// A number of bytes: usually small, and sometimes more than the crate's own buffers or several TLS records.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 pub(crate) struct Size(u8);
 

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use arbitrary::Arbitrary;
 
-/// The limit of the reader, what happens, and in which order the two ends are dropped.
+/// The limit of the reader, the steps, and the order in which the two ends are dropped.
 #[derive(Debug, Arbitrary)]
 pub struct Input {
     pub(super) limit: Limit,
@@ -31,9 +31,9 @@ impl Limit {
 
 #[derive(Debug, Arbitrary)]
 pub(super) enum Step {
-    /// Something comes, and the read that waits is polled again.
+    /// Something is fed, and then the waiting read is polled again.
     Comes(Coming),
-    /// Something comes, and more comes before the read is polled again.
+    /// Something is fed, and more follows before the waiting read is polled again.
     ComesWithMore(Coming),
     Read(Read),
 }
@@ -41,14 +41,14 @@ pub(super) enum Step {
 #[derive(Debug, Arbitrary)]
 pub(super) enum Coming {
     Letters(Vec<Letter>),
-    /// Mostly not so many, and at times more than any buffer holds.
+    /// Usually a small number of bytes, and sometimes more than any buffer holds.
     Many(u8),
     End,
     Failure(Failure),
     FeederDropped,
 }
 
-/// Few letters, so that separators are met often.
+/// Only a few different letters, so that separators occur often.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 pub(super) enum Letter {
     A,
@@ -84,7 +84,7 @@ impl Failure {
         }
     }
 
-    /// What a reader is told: a broken pipe is an error of who sends.
+    /// The error that the reader returns: a broken pipe concerns only the sender.
     pub(super) fn as_received(self) -> ErrorKind {
         match self {
             Failure::BrokenPipe => ErrorKind::ConnectionReset,

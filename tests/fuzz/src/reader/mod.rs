@@ -1,7 +1,7 @@
-//! A reader that is fed by hand, beside a model of it: a plain list of bytes, and how it ended.
+//! A reader that the test feeds, next to a model of it: a plain list of bytes, and how it ended.
 //!
-//! Every read is polled by hand. While it waits, bytes come in pieces, the stream ends or fails, and the read may be
-//! dropped. What the model can answer must be answered, and the waiting task must have been woken for it.
+//! The test polls every read itself. While a read waits, bytes are fed in pieces, the stream ends or fails, and the
+//! read may be dropped. A read that the model can answer must be ready, and its waker must have been woken for that.
 
 mod input;
 mod model;
@@ -20,10 +20,10 @@ use self::model::{End, Model};
 use self::reads::begin;
 use crate::pattern::pattern;
 
-/// No more comes while so much is unread, which is more than any buffer of the crate holds.
+/// Feeding stops while this many bytes are unread, which is more than any buffer of the crate holds.
 const MOST: usize = 200_000;
 
-/// A waker that counts.
+/// A waker that counts its wakes.
 #[derive(Default)]
 struct Woken(AtomicUsize);
 
@@ -33,7 +33,7 @@ impl Wake for Woken {
     }
 }
 
-/// Feeds the reader and its model.
+/// Feeds both the reader and its model.
 struct Source {
     feeder: Option<StreamFeeder>,
     model: Model,
@@ -61,7 +61,7 @@ impl Source {
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        // After the end that is a fault of who feeds, and panics.
+        // Feeding after the end is misuse, and panics.
         if self.model.end != End::Eof && self.model.unread.len() < MOST {
             self.feeder.iter().for_each(|feeder| feeder.feed_data(bytes));
             self.model.unread.extend_from_slice(bytes);
@@ -75,7 +75,7 @@ impl Source {
     }
 }
 
-/// Does what the input says with a reader and its model.
+/// Runs the steps of the input on a reader and its model.
 pub fn check(input: Input) {
     let limit = input.limit.get().max(1);
     let (mut reader, feeder) = StreamReader::new(limit);
@@ -112,7 +112,7 @@ pub fn check(input: Input) {
                 }
             }
             if !came {
-                // The read is given up.
+                // The read is dropped.
                 break;
             }
         }

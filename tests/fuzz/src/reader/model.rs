@@ -1,4 +1,4 @@
-//! What a reader should be: a plain list of bytes, and how it ended.
+//! The model of a reader: a plain list of bytes, and how it ended.
 
 use std::io::ErrorKind;
 
@@ -8,7 +8,7 @@ use super::input::{Letter, Read};
 use super::outcome::Outcome;
 use super::reads::spelled;
 
-/// What the reader should be.
+/// The expected state of the reader.
 pub(super) struct Model {
     pub(super) limit: usize,
     pub(super) unread: Vec<u8>,
@@ -22,14 +22,14 @@ pub(super) enum End {
     Failed(ErrorKind),
 }
 
-/// What a read should give, and how many bytes it takes with it.
+/// The expected outcome of a read, and how many bytes it takes.
 pub(super) struct Answer<'m> {
     outcome: Outcome<&'m [u8]>,
     takes: usize,
 }
 
 impl Model {
-    /// All kinds of reads that end in the same way if there are too few bytes.
+    /// The outcome of a read when there are too few bytes: the end, the error, or a wait.
     fn at_the_end<'m>(&'m self, at_eof: impl FnOnce(&'m [u8]) -> Outcome<&'m [u8]>) -> Option<Answer<'m>> {
         match self.end {
             End::NotYet => None,
@@ -42,7 +42,7 @@ impl Model {
         Some(Answer { outcome: Outcome::Bytes(&self.unread[..n]), takes: n })
     }
 
-    /// What a read gives now; `None` if it has to wait.
+    /// The outcome of a read now. `None` if it has to wait.
     pub(super) fn answer(&self, read: &Read) -> Option<Answer<'_>> {
         let rest = Outcome::Bytes;
         match *read {
@@ -51,7 +51,7 @@ impl Model {
                 0 => self.at_the_end(rest),
                 len => self.gives(len.min(n.into())),
             },
-            // How much is lent is checked elsewhere, since it may be any part.
+            // A read may lend any part of the bytes; `read` checks which.
             Read::FillAndConsume(_) | Read::PollFillAndConsume(_) => match self.unread.len() {
                 0 => self.at_the_end(rest),
                 len => self.gives(len),
@@ -94,7 +94,7 @@ impl Model {
         if separators.iter().any(Vec::is_empty) {
             return stays(Outcome::Failed(ErrorKind::InvalidInput));
         }
-        // The one that ends first; of several that end there the shortest.
+        // The occurrence that ends first. If several end at the same place, the shortest.
         let first =
             |separator: &Vec<u8>| memmem::find(&self.unread, separator).map(|start| (start + separator.len(), start));
         match separators.iter().filter_map(first).min_by_key(|&(end, start)| (end, end - start)) {
@@ -107,7 +107,7 @@ impl Model {
         }
     }
 
-    /// A read has given this.
+    /// Checks the outcome of a read, and takes its bytes.
     pub(super) fn read(&mut self, read: &Read, outcome: Outcome) {
         let answer = self.answer(read).unwrap_or_else(|| panic!("{read:?} should wait, and gave {outcome:?}"));
         let takes = match (read, &outcome) {

@@ -1,14 +1,14 @@
-//! What a read gives, of whatever kind it is.
+//! The outcome of any kind of read.
 
 use std::io::{self, ErrorKind};
 
 use waterwheel::ReadError;
 
-/// What a read of whatever kind gave, or should give: of the model that is a part of its list, which is not copied.
+/// The outcome of a read, or the expected one, which borrows from the model's list instead of copying it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome<B = Vec<u8>> {
     Bytes(B),
-    /// The end, where it is told apart from no bytes.
+    /// The end of the stream, where it differs from an empty result.
     NoLine,
     Incomplete(B, Option<usize>),
     Overrun(usize),

@@ -1,4 +1,4 @@
-//! The reads themselves, each with an outcome of the one type.
+//! The reads themselves, each with the same type of outcome.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -16,7 +16,7 @@ pub(super) fn spelled(separators: &[Vec<Letter>]) -> Vec<Vec<u8>> {
     separators.iter().map(|separator| separator.iter().map(|letter| letter.byte()).collect()).collect()
 }
 
-/// Begins a read.
+/// Starts a read.
 pub(super) fn begin<'r>(read: &'r Read, reader: &'r mut StreamReader) -> Reading<'r> {
     match *read {
         Read::Some(n) => Box::pin(async move { outcome(reader.read(n.into()).await) }),
@@ -65,8 +65,8 @@ pub(super) fn begin<'r>(read: &'r Read, reader: &'r mut StreamReader) -> Reading
     }
 }
 
-/// What is read into: zeros. It is kept from one read to the next, and only what was read is made zero again, since
-/// most reads have far more room than bytes.
+/// The buffer to read into, filled with zeros. It is kept from one read to the next, and only the part that was read
+/// is zeroed again, since most reads have a far larger buffer than they fill.
 struct Memory(Vec<u8>);
 
 thread_local! {
@@ -113,7 +113,7 @@ fn appended(mut text: Vec<u8>, read: Result<usize, ReadError>) -> Outcome {
     }
 }
 
-/// Consumes `n` bytes at most of what was lent. Returns all that was lent.
+/// Consumes at most `n` bytes of the buffer that was lent. Returns the whole buffer.
 fn consumed(reader: &mut StreamReader, filled: io::Result<Vec<u8>>, n: u16) -> Outcome {
     if let Ok(filled) = &filled {
         reader.consume(filled.len().min(n.into()));

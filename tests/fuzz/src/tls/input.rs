@@ -1,17 +1,17 @@
-//! What the fuzzer chooses for a session of TLS.
+//! What the fuzzer chooses for a TLS session.
 
 use arbitrary::Arbitrary;
 
 use crate::size::Size;
 
-/// Who is who, what happens, and what the protocol does from inside its callbacks.
+/// The roles, the steps, and the calls that the protocol makes from its callbacks.
 #[derive(Debug, Arbitrary)]
 pub struct Input {
     pub(super) we_serve: bool,
     pub(super) is_tls12: bool,
-    /// There is no room for what we send until a step makes some.
+    /// Nothing can be sent until a step makes room.
     pub(super) is_narrow: bool,
-    /// The room of the protocol's own buffer; without one it takes what the loop lends.
+    /// The size of the protocol's own buffer. Without one, it takes the buffer that the loop lends.
     pub(super) own_buffer: Option<u8>,
     pub(super) steps: Vec<Step>,
     pub(super) reactions: Vec<Call>,
@@ -25,16 +25,16 @@ pub(super) enum Step {
     PeerNotifies,
     PeerEnds,
     PeerResets,
-    /// So many bytes of what the peer has sent arrive.
+    /// This many of the bytes on their way from the peer arrive.
     Arrives(u8),
-    /// Everything arrives, both ways, until nobody has anything to say.
+    /// Everything arrives, both ways, until neither side has anything left to send.
     Exchange,
     Room(Size),
     Chop(u8),
     Tamper(Tampering),
 }
 
-/// What somebody on the way does to the bytes that have not arrived.
+/// How an attacker changes the bytes that have not arrived yet.
 #[derive(Debug, Arbitrary)]
 pub(super) enum Tampering {
     Flip { at: u16, bits: u8 },

@@ -1,8 +1,8 @@
-//! TLS over a connection of which the input chooses how the peer's bytes are cut, and what somebody does to them on the
-//! way. The peer is rustls itself.
+//! TLS over a connection for which the input chooses how the peer's bytes are cut up, and how an attacker changes them
+//! on their way. The peer is rustls itself.
 //!
-//! What is checked: whatever arrives is what the peer wrote, from the beginning, and so the other way round; an end that
-//! is told as one has come behind all of it; nobody who leaves the bytes alone sees an error.
+//! The checks: the received bytes are a prefix of what the peer wrote, and the other way round; a clean end comes only
+//! after all of it; without an attacker there is no error.
 
 mod input;
 mod peer;
@@ -23,7 +23,7 @@ use crate::checked::Checked;
 use crate::pattern::pattern;
 use crate::world::{HERE, IncomingEnd, World};
 
-/// Everything arrives, both ways, until nobody has anything to say.
+/// Lets everything arrive, both ways, until neither side has anything left to send.
 fn exchange(world: &mut World, story: &Story) {
     for _ in 0..1000 {
         let mut peer = story.peer.borrow_mut();
@@ -76,7 +76,7 @@ fn step(world: &mut World, story: &Story, step: &Step) {
     }
 }
 
-/// Does what the input says with a connection.
+/// Runs the steps of the input on a connection.
 pub fn check(input: Input) {
     let mut world = World::new();
     let wire = world.wire.clone();
@@ -89,7 +89,7 @@ pub fn check(input: Input) {
         handle.clone().create_task(async move {
             let server = handle.create_server(move || Rc::new(Checked(Rc::clone(&told))), HERE).tls(&SETTINGS.server);
             let server = server.await.expect("this network refuses nobody");
-            // It stays until the end.
+            // The server stays until the end.
             std::future::pending::<()>().await;
             drop(server);
         })
@@ -124,7 +124,7 @@ pub fn check(input: Input) {
     assert_eq!(weak.strong_count(), 0, "what is lost is held by nobody");
 }
 
-/// From here on nothing stands in the way: all that is under way arrives, and the connection ends.
+/// From here on nothing is held back: everything on its way arrives, and the connection ends.
 fn finish(world: &mut World, story: &Story) {
     let wire = world.wire.clone();
     story.reactions.replace(Vec::new().into_iter());
@@ -156,7 +156,7 @@ fn finish(world: &mut World, story: &Story) {
     peer.ends(&wire, IncomingEnd::Ended);
     drop(peer);
     world.settle();
-    // The longest of the timeouts.
+    // More than the longest of the timeouts.
     world.clock.advance(Duration::from_secs(61));
     world.settle();
     assert!(story.course.got_lost() || story.course.transport().is_none(), "the connection does not end");

@@ -1,4 +1,4 @@
-//! The peer, which is rustls itself, and what somebody does on the way to what it sends.
+//! The peer, which is rustls itself, and the attacker on the way.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::settings::SETTINGS;
 use crate::pattern::assert_pattern;
 use crate::world::{IncomingEnd, Wire};
 
-/// The peer, and what is on its way from it.
+/// The peer, and the bytes on their way from it.
 pub(super) struct Peer {
     pub(super) engine: Connection,
     pub(super) on_the_way: Vec<u8>,
@@ -48,7 +48,7 @@ impl Peer {
         !self.has_notified && !self.has_ended && !self.has_failed
     }
 
-    /// Whether what we are told can only be good.
+    /// Whether our side must not see any error.
     pub(super) fn is_blameless(&self) -> bool {
         !self.was_tampered_with && (self.has_notified || !self.has_ended)
     }
@@ -59,7 +59,7 @@ impl Peer {
         }
     }
 
-    /// Reads what we have sent.
+    /// Reads the bytes that we have sent.
     pub(super) fn hear(&mut self, wire: &Wire, written: usize) {
         wire.hear(|sent| self.hear_bytes(sent, written));
         self.pump();
@@ -68,7 +68,7 @@ impl Peer {
     fn hear_bytes(&mut self, mut sent: &[u8], written: usize) {
         while !sent.is_empty() && !self.has_failed {
             if self.engine.read_tls(&mut sent).expect("memory gives all") == 0 {
-                // It has been told of the end, and hears nothing behind it, such as an alert.
+                // The peer has received the end, and ignores what follows, such as an alert.
                 break;
             }
             if let Err(error) = self.engine.process_new_packets() {
@@ -76,7 +76,7 @@ impl Peer {
                 self.has_failed = true;
             }
             let mut plain = Vec::new();
-            // An end without close_notify is no matter here.
+            // An end without close_notify does not matter here.
             let _ = self.engine.reader().read_to_end(&mut plain);
             assert_pattern(&plain, self.read, "sent");
             self.read += plain.len();
@@ -84,7 +84,7 @@ impl Peer {
         }
     }
 
-    /// So many bytes arrive.
+    /// Lets `n` bytes arrive.
     pub(super) fn arrives(&mut self, wire: &Wire, n: usize) {
         if !self.has_ended {
             let n = n.min(self.on_the_way.len());
@@ -95,14 +95,14 @@ impl Peer {
 
     pub(super) fn ends(&mut self, wire: &Wire, end: IncomingEnd) {
         if !self.has_ended {
-            // What did not arrive before its end is lost.
+            // Bytes that did not arrive before the end are lost.
             self.was_tampered_with |= end == IncomingEnd::Reset || !self.on_the_way.is_empty();
             self.has_ended = true;
             wire.ends(end);
         }
     }
 
-    /// Where each record begins, and the end of the last one.
+    /// Where each record begins, and where the last one ends.
     fn records(&self) -> Vec<usize> {
         let mut places = vec![0];
         let mut at = 0;

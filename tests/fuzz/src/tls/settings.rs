@@ -1,4 +1,4 @@
-//! The certificates and settings of both parties.
+//! The certificates and settings of both sides.
 
 use std::sync::{Arc, LazyLock};
 
@@ -8,7 +8,7 @@ use waterwheel::rustls::version::{TLS12, TLS13};
 use waterwheel::rustls::{ClientConfig, ServerConfig};
 use waterwheel::{TlsClient, TlsServer};
 
-/// Both parties' settings: of a TLS 1.2 peer, and of a TLS 1.3 one.
+/// The settings of both sides: for a TLS 1.2 peer and for a TLS 1.3 peer.
 pub(super) struct Settings {
     pub(super) server: TlsServer,
     pub(super) client: TlsClient,
@@ -18,7 +18,7 @@ pub(super) struct Settings {
 pub(super) static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
     let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a name");
     let (chain, key) = (identity.cert.pem(), identity.signing_key.serialize_pem());
-    // Nothing is remembered from one connection for the next, so that each input does the same each time.
+    // No session is resumed, so each input does the same every time.
     let mut server = (*TlsServer::new(&chain, &key).expect("a good identity").rustls_config()).clone();
     server.session_storage = Arc::new(NoServerSessionStorage {});
     let mut client = (*TlsClient::with_roots(&chain).expect("a good root").rustls_config()).clone();

@@ -1,4 +1,4 @@
-//! What has become of a session, as its user knows it, and the calls that a user makes.
+//! The state of a session as its user knows it, and the calls that the user makes.
 
 use std::cell::{Cell, RefCell};
 
@@ -10,10 +10,10 @@ use crate::checked;
 use crate::checked::Course;
 use crate::pattern::pattern;
 
-/// Either side sends no more when it has sent this.
+/// A side that has sent this much writes no more.
 pub(super) const MOST: usize = 1 << 20;
 
-/// The session: what its protocol was told, what was written, and the peer.
+/// The session: its protocol's callbacks, what was written, and the peer.
 pub(super) struct Story {
     pub(super) course: Course,
     pub(super) peer: RefCell<Peer>,

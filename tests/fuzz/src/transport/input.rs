@@ -4,10 +4,10 @@ use arbitrary::Arbitrary;
 
 use crate::size::Size;
 
-/// How bytes are received, what happens, and what the protocol does from inside its callbacks.
+/// How bytes are received, the steps, and the calls that the protocol makes from its callbacks.
 #[derive(Debug, Arbitrary)]
 pub struct Input {
-    /// The room of the protocol's own buffer; without one it takes what the loop lends.
+    /// The size of the protocol's own buffer. Without one, it takes the buffer that the loop lends.
     pub(super) own_buffer: Option<u8>,
     pub(super) keeps_open: bool,
     pub(super) steps: Vec<Step>,
@@ -19,7 +19,7 @@ pub(super) enum Step {
     Turn,
     Turns(u8),
     Call(Call),
-    /// The call comes from a callback of the loop.
+    /// A call from a callback of the loop.
     CallSoon(Call),
     PeerSends(Size),
     PeerEnds,
@@ -28,7 +28,7 @@ pub(super) enum Step {
     SendsFail(SendFailure),
     Interrupts(u8),
     Chop(u8),
-    /// An event for nothing.
+    /// A spurious event.
     Spurious {
         readable: bool,
         writable: bool,
@@ -36,7 +36,7 @@ pub(super) enum Step {
     },
 }
 
-/// What may be called on a transport.
+/// The calls of a transport.
 #[derive(Debug, Clone, Arbitrary)]
 pub(super) enum Call {
     Write(Size),

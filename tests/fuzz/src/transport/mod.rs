@@ -1,7 +1,8 @@
-//! A transport and its protocol, on a network that answers as the input says.
+//! A transport and its protocol, on a network that behaves as the input says.
 //!
-//! What is checked, after each step: the grammar of a protocol's calls; that bytes come out as they went in, in both
-//! directions; that pauses and resumes alternate; that what was written is sent; how a connection ends, and that it does.
+//! The checks after each step: the grammar of the protocol's callbacks; that bytes come out as they went in, in both
+//! directions; that pauses and resumes alternate; that written bytes are sent; how a connection ends, and that it
+//! does.
 
 mod input;
 mod story;
@@ -19,7 +20,7 @@ use crate::checked::Checked;
 use crate::pattern::pattern;
 use crate::world::{HERE, IncomingEnd, Wire, World};
 
-/// What the peer and the system do.
+/// Performs a step of the peer or the system.
 fn peer_does(wire: &Wire, came: &mut usize, step: &Step) {
     let is_open = wire.incoming_end() == IncomingEnd::NotYet;
     match *step {
@@ -30,7 +31,7 @@ fn peer_does(wire: &Wire, came: &mut usize, step: &Step) {
         Step::PeerEnds if is_open => wire.ends(IncomingEnd::Ended),
         Step::PeerResets if is_open => wire.ends(IncomingEnd::Reset),
         Step::Room(size) => wire.make_room(size.get()),
-        // Behind a reset a send fails with that.
+        // After a reset, a send fails with the reset instead.
         Step::SendsFail(_) if !matches!(wire.incoming_end(), IncomingEnd::NotYet | IncomingEnd::Ended) => {}
         Step::SendsFail(SendFailure::BrokenPipe) => wire.fails(ErrorKind::BrokenPipe),
         Step::SendsFail(SendFailure::Other) => wire.fails(ErrorKind::HostUnreachable),
@@ -50,7 +51,7 @@ fn call_soon(event_loop: &LoopHandle, story: &Rc<Story>, call: &Call) {
     event_loop.call_soon(move || story.call(&call));
 }
 
-/// Does what the input says with a connection.
+/// Runs the steps of the input on a connection.
 pub fn check(mut input: Input) {
     let mut world = World::new();
     let wire = world.wire.clone();
@@ -82,7 +83,7 @@ pub fn check(mut input: Input) {
     assert_eq!(weak.strong_count(), 0, "what is lost is held by nobody");
 }
 
-/// From here on nothing stands in the way: all that is under way arrives, and the connection ends.
+/// From here on nothing is held back: everything on its way arrives, and the connection ends.
 fn finish(world: &mut World, story: &Story, came: usize) {
     let (wire, course) = (world.wire.clone(), &story.course);
     story.reactions.take();
@@ -106,7 +107,7 @@ fn finish(world: &mut World, story: &Story, came: usize) {
     }
     assert!(course.got_lost(), "the connection does not end: {:?}", story.transport());
     assert!(course.got_closing(), "who writes was told that it ends");
-    // A connection that lingers is closed when nothing has come for a while.
+    // A lingering connection is closed when nothing has arrived for a while.
     world.clock.advance(Duration::from_secs(60));
     world.settle();
     assert!(wire.is_gone(), "the connection is not closed");

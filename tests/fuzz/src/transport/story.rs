@@ -1,4 +1,4 @@
-//! What has become of a connection, as its user knows it, and the calls that a user makes.
+//! The state of a connection as its user knows it, and the calls that the user makes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -13,10 +13,10 @@ use crate::checked::Course;
 use crate::pattern::{assert_pattern, pattern};
 use crate::world::{IncomingEnd, Wire};
 
-/// Either side sends no more when it has sent this.
+/// A side that has sent this much sends no more.
 pub(super) const MOST: usize = 4 << 20;
 
-/// The connection: what its protocol was told, what was written, and what the wire knows.
+/// The connection: its protocol's callbacks, what was written, and the wire.
 pub(super) struct Story {
     pub(super) course: Course,
     wire: Wire,
@@ -61,7 +61,7 @@ impl Story {
             }
             Call::WriteSome(size) => self.write_some(size.get()),
             Call::WriteEof => course.calling(|transport| {
-                // From inside of this call, too, nothing more may be written.
+                // Not even callbacks from inside this call may write any more.
                 self.eof_written.set(true);
                 transport.write_eof();
             }),
@@ -82,14 +82,14 @@ impl Story {
         self.check();
     }
 
-    /// What was written and has not gone out.
+    /// The number of written bytes that were sent or are still buffered.
     fn accounted(&self) -> usize {
         self.wire.sent() + self.transport().get_write_buffer_size()
     }
 
     fn write(&self, n: usize, write: impl FnOnce(&dyn Transport, &[u8])) {
         if self.eof_written.get() || self.written.get() > MOST {
-            // Behind the end that would be a fault of the user, and panics.
+            // Writing after the end is misuse, and panics.
             return;
         }
         let transport = self.transport();
@@ -100,13 +100,14 @@ impl Story {
         }
         let was_over = transport.is_closing() && transport.get_write_buffer_size() == 0;
         let before = self.written.get();
-        // What it calls from inside, such as `pause_writing`, may write more, behind these bytes. They count from now on.
+        // Callbacks from inside the call, such as `pause_writing`, may write more after these bytes, so these count
+        // from now on.
         let bytes = pattern(before, n);
         self.written.set(before + n);
         let accounted = self.accounted();
         self.course.calling(|transport| write(&**transport, &bytes));
         if self.accounted() == accounted && n > 0 && !self.gave_up() {
-            // It was dropped, as the end had come.
+            // The bytes were dropped because the connection was already closing.
             assert!(was_over, "{n} bytes were dropped");
             self.written.set(before);
         }
@@ -128,12 +129,12 @@ impl Story {
         });
     }
 
-    /// Whether bytes may have been given up, so that they are counted no more.
+    /// Whether bytes may have been given up, so that they no longer add up.
     pub(super) fn gave_up(&self) -> bool {
         self.course.aborted() || self.wire.send_failed() || self.wire.incoming_end() == IncomingEnd::ResetTold
     }
 
-    /// What is true between any two calls.
+    /// Checks what is true between any two calls.
     fn check(&self) {
         self.wire.hear(|bytes| {
             assert_pattern(bytes, self.checked.get(), "sent");
@@ -155,7 +156,8 @@ impl Story {
         }
     }
 
-    /// A turn, or a call from outside of turns, has ended: what was written is handed over, as far as there is room.
+    /// Checks that, after a turn or a call from outside of turns, written bytes have been sent as far as there is
+    /// room.
     pub(super) fn check_between_steps(&self) {
         self.check();
         let Some(transport) = self.course.transport() else { return };

@@ -1,7 +1,9 @@
-//! A network with one connection, whose every answer the target decides: no operating system, no time.
+//! A network with one connection whose every answer the target decides, without an operating system and without real
+//! time.
 //!
-//! It keeps the contract of the seam and no more: an event comes for each change, and others come for nothing; a receive
-//! that brings less than it had room for is followed by an event if there is more.
+//! The network keeps to the contract of its traits and does no more: each change causes an event, and there are
+//! spurious events too; a receive that returns less than it had room for is followed by another event if there is
+//! more.
 
 mod seams;
 mod wire;
@@ -15,10 +17,10 @@ use waterwheel::testing::ManualClock;
 
 pub(crate) use self::wire::{IncomingEnd, Wire};
 
-/// Where a server of a target listens.
+/// The address at which a target's server listens.
 pub(crate) const HERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
-/// A loop on a network of its own, and the one connection there.
+/// A loop on a network of its own, and the network's only connection.
 pub(crate) struct World {
     pub(crate) event_loop: EventLoop,
     pub(crate) wire: Wire,
@@ -26,7 +28,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Any incident is a fault: the targets do nothing that should be reported.
+    /// Any incident is a fault, since the targets do nothing that should be reported.
     pub(crate) fn new() -> World {
         let (wire, clock) = (Wire::default(), Rc::new(ManualClock::new()));
         let builder = EventLoop::builder().network(Rc::new(wire.clone())).selector(Box::new(wire.clone()));
@@ -39,7 +41,7 @@ impl World {
         let _turned = self.event_loop.turn(Some(Duration::ZERO));
     }
 
-    /// Takes turns until nothing is to be done. The bound is far over what any script leaves to be done.
+    /// Takes turns until there is nothing left to do. The limit is far above what any input leaves to do.
     pub(crate) fn settle(&mut self) {
         for _ in 0..10_000_000 {
             self.turn();

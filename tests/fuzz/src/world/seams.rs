@@ -1,4 +1,4 @@
-//! The connection as the loop sees it: behind the crate's seams for a network, a conduit and a selector.
+//! The connection as the loop sees it, through the crate's traits for a network, a conduit and a selector.
 
 use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use super::wire::{IncomingEnd, Wire};
 const CONNECTION: RawFd = 1 << 20;
 const LISTENER: RawFd = CONNECTION + 1;
 
-/// Our end. When it is dropped, the connection is closed.
+/// Our end. Dropping it closes the connection.
 struct End(Wire);
 
 impl End {
@@ -52,11 +52,11 @@ impl Conduit for End {
             chop => into.len().min(chop),
         };
         let n = most.min(incoming.len());
-        // A queue has two parts.
+        // A deque consists of two slices.
         let first = incoming.read(&mut into[..n])?;
         let n = first + incoming.read(&mut into[first..n])?;
         if n < into.len() && !incoming.is_empty() {
-            // As if the rest had come a moment later. An end that stands behind the bytes was told with them.
+            // As if the rest had arrived a moment later. An end behind the bytes was reported with them.
             self.0.event(Readiness::READABLE);
         }
         Ok(n)
@@ -168,7 +168,7 @@ impl Selector for Wire {
     fn register(&mut self, fd: RawFd, token: Token) -> io::Result<()> {
         let place = if fd == CONNECTION { &self.0.connection } else { &self.0.listener };
         place.set(Some(token));
-        // What is ready already is told, as by epoll.
+        // Like epoll, reports at registration what is already ready.
         self.event(Readiness::READABLE.with(Readiness::WRITABLE));
         Ok(())
     }
@@ -200,7 +200,7 @@ impl Selector for Wire {
     }
 }
 
-/// Nobody waits: the target takes the turns.
+/// The bell. The loop never sleeps, since the target takes its turns.
 struct Silent;
 
 impl Bell for Silent {

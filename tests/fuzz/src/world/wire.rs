@@ -1,4 +1,4 @@
-//! The one connection: what has come and gone through it, and what a target says of it.
+//! The only connection: what has passed through it, and how a target controls it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use waterwheel::{Readiness, Token};
 
-/// The connection. Clones are one and the same.
+/// The connection. All clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Wire(pub(super) Rc<State>);
 
@@ -16,25 +16,25 @@ pub(super) struct State {
     pub(super) connection: Cell<Option<Token>>,
     pub(super) listener: Cell<Option<Token>>,
     pub(super) events: Cell<Readiness>,
-    /// A connection waits to be accepted.
+    /// Whether a connection waits to be accepted.
     pub(super) is_calling: Cell<bool>,
-    /// What a look-up was asked for.
+    /// The names that were looked up.
     pub(super) names: RefCell<Vec<String>>,
-    /// On their way to us.
+    /// Bytes on their way to us.
     pub(super) incoming: RefCell<VecDeque<u8>>,
     pub(super) incoming_end: Cell<IncomingEnd>,
-    /// The most that one receive gives.
+    /// The most that one receive returns, or 0 for no limit.
     pub(super) chop: Cell<usize>,
-    /// How many calls are interrupted from now on.
+    /// How many of the next calls are interrupted.
     pub(super) interrupts: Cell<u8>,
-    /// How many bytes can be sent.
+    /// How many more bytes can be sent.
     pub(super) room: Cell<usize>,
-    /// What the next send fails with. A failure is told once; then nothing can be sent.
+    /// The error of the next send. It is returned once; after that nothing can be sent.
     pub(super) failure: Cell<Option<ErrorKind>>,
     pub(super) cannot_send: Cell<bool>,
-    /// A send took less than all, and there was no event since.
+    /// Whether a send took less than everything and no event has come since.
     pub(super) is_blocked: Cell<bool>,
-    /// Sent, and not heard yet.
+    /// Bytes that were sent and that the peer has not read yet.
     pub(super) outgoing: RefCell<Vec<u8>>,
     pub(super) sent: Cell<usize>,
     pub(super) is_shut: Cell<bool>,
@@ -43,14 +43,14 @@ pub(super) struct State {
     pub(super) send_failed: Cell<bool>,
 }
 
-/// What stands behind the incoming bytes.
+/// What follows the incoming bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum IncomingEnd {
     #[default]
     NotYet,
     Ended,
     Reset,
-    /// The reset was told, and is not told again.
+    /// The reset was reported, and will not be reported again.
     ResetTold,
 }
 
@@ -72,13 +72,13 @@ impl Wire {
         self.0.incoming_end.get()
     }
 
-    /// Sends fail from now on.
+    /// Makes sends fail from now on.
     pub(crate) fn fails(&self, kind: ErrorKind) {
         self.0.failure.set(Some(kind));
         self.event(Readiness::WRITABLE);
     }
 
-    /// There is room for so many bytes more.
+    /// Makes room for this many more bytes.
     pub(crate) fn make_room(&self, room: usize) {
         self.0.room.set(self.0.room.get().saturating_add(room));
         if room > 0 && self.0.is_blocked.get() {
@@ -111,7 +111,7 @@ impl Wire {
         self.0.incoming.borrow().len()
     }
 
-    /// Whether a send would be tried and would take something.
+    /// Whether a send would be tried and would take anything.
     pub(crate) fn has_room(&self) -> bool {
         self.0.room.get() > 0 && !self.0.is_blocked.get() && !self.0.send_failed.get()
     }
@@ -121,12 +121,12 @@ impl Wire {
         self.0.sent.get()
     }
 
-    /// Whether something was sent that nobody has heard.
+    /// Whether bytes were sent that the peer has not read.
     pub(crate) fn is_unheard(&self) -> bool {
         !self.0.outgoing.borrow().is_empty()
     }
 
-    /// Shows what was sent, which is kept no longer.
+    /// Shows the bytes that were sent, and then drops them.
     pub(crate) fn hear(&self, hear: impl FnOnce(&[u8])) {
         let mut sent = self.0.outgoing.take();
         hear(&sent);

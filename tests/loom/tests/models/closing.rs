@@ -1,4 +1,4 @@
-//! A loop that is closed while other threads send to it: nothing is lost, and nothing is done twice.
+//! A loop that closes while other threads send to it: nothing is lost, and nothing is done twice.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -13,7 +13,7 @@ use waterwheel::{spawn, yield_now};
 use crate::explore;
 use crate::house::event_loop;
 
-/// Counts what became of calls.
+/// Counts what becomes of calls.
 #[derive(Default)]
 struct Ledger {
     accepted: AtomicUsize,
@@ -21,7 +21,7 @@ struct Ledger {
     dropped: AtomicUsize,
 }
 
-/// What a call holds, so that dropping the call is counted.
+/// Held by a call, so that dropping the call is counted.
 struct Held(Arc<Ledger>);
 
 impl Drop for Held {

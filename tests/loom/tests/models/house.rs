@@ -21,8 +21,8 @@ pub(crate) fn builder() -> Builder {
     EventLoop::builder().selector(Box::new(sleeper)).clock(clock)
 }
 
-/// A selector without descriptors, as strict as the trait allows: a ring ends one wait, and rings that nobody waited for
-/// count as one.
+/// A selector without descriptors, as weak as the trait allows: a ring ends only one wait, and rings that come while
+/// no wait is under way count as one.
 struct Sleeper(Arc<Sleep>);
 
 struct Sleep {

@@ -1,13 +1,13 @@
-//! What other threads do to a loop, in every order in which they may meet, by the model checker loom.
+//! What other threads do to a loop, in every order in which they may interleave, checked by loom.
 //!
-//! The crate that is tested here is built from waterwheel's own sources; only its locks, atomics and threads are loom's,
-//! by `tests/loom/sync.rs`. So a model runs real loops, tasks and handles. Three things are not modelled. The
-//! reference counts are std's, since a `std::task::Waker` is made of std's `Arc`: loom does not try another order around
-//! them, nor does it see the fence in `LentWaker::is_kept`, which goes with such a count. The selector and its bell are a
-//! lock and a condition (`house`). And a wait that may time out never does.
+//! The crate under test is built from waterwheel's own sources; only its locks, atomics and threads are loom's,
+//! through `tests/loom/sync.rs`. So a model runs real loops, tasks and handles. Three things are not modelled. The
+//! reference counts are std's, since a `std::task::Waker` is made from std's `Arc`: loom does not try other orders
+//! around them, and does not see the fence in `LentWaker::is_kept`, which belongs to such a count. The selector and
+//! its bell are a lock and a condition variable (`house`). And a wait with a timeout never times out.
 //!
-//! A wake-up that is lost is a loop that sleeps for ever, which loom reports as a deadlock. What it reports may end the
-//! whole process, since a model is given up while its threads hold locks; the first panic is the one to read.
+//! After a lost wake-up a loop sleeps for ever, which loom reports as a deadlock. The report may abort the whole
+//! process, since the model is dropped while its threads hold locks; the first panic is the one to read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,12 +18,12 @@ mod remote;
 mod threads;
 mod wakes;
 
-/// How many times in a run a thread is interrupted where it could go on. One more makes the models take about four times
+/// How many times in a run a thread is preempted where it could go on. One more makes the models take about four times
 /// as long.
 const INTERRUPTIONS: usize = 4;
 
-/// Runs `model` in every order in which its threads can meet with so many interruptions, and with every value that each
-/// read of an atomic may give.
+/// Runs `model` in every order in which its threads can interleave with that many preemptions, and with every value
+/// that each atomic read may return.
 #[track_caller]
 fn explore(model: impl Fn() + Sync + Send + 'static) {
     let orders = Arc::new(AtomicUsize::new(0));

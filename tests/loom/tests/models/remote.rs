@@ -1,4 +1,4 @@
-//! Tasks that another thread starts: each tells that thread how it has ended, whatever happens at the same time.
+//! Tasks that another thread starts: that thread learns how each has ended, whatever happens at the same time.
 
 use std::future::pending;
 
@@ -32,7 +32,7 @@ fn a_thread_that_waits_hears_that_the_loop_was_closed() {
         let mut event_loop = event_loop();
         let remote = event_loop.handle().remote();
         let other = thread::spawn(move || remote.spawn(pending::<()>).wait());
-        // By then the task may have been started or not.
+        // By then the task may or may not have been started.
         event_loop.run(yield_now());
         drop(event_loop);
         assert!(matches!(other.join().unwrap(), Err(JoinError::Cancelled)));

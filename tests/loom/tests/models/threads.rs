@@ -1,4 +1,5 @@
-//! Work on the loop's own threads: its result comes back, or is dropped with whoever waited for it.
+//! Work on the loop's worker threads: its result comes back, or is dropped together with the future that waited for
+//! it.
 
 use std::sync::Arc;
 use std::time::Duration;

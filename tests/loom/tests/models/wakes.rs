@@ -1,4 +1,4 @@
-//! Letters that come while the loop works, goes to sleep, or sleeps.
+//! Letters that arrive while the loop works, falls asleep, or sleeps.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -13,8 +13,8 @@ use waterwheel::{get_running_loop, spawn, yield_now};
 use crate::explore;
 use crate::house::event_loop;
 
-/// Waits until `count`, which is written without any order, has come to `goal`. Nothing but the wakes makes the writes
-/// visible. It gives its waker to `to` at the first poll.
+/// Waits until `count`, which is written with relaxed ordering, has reached `goal`. Only the wakes make the writes
+/// visible. Passes its waker to `to` at the first poll.
 fn reaches<T: FnOnce(Waker)>(count: &Arc<AtomicUsize>, goal: usize, to: T) -> impl Future<Output = ()> + use<T> {
     let count = Arc::clone(count);
     let mut to = Some(to);
@@ -26,7 +26,7 @@ fn reaches<T: FnOnce(Waker)>(count: &Arc<AtomicUsize>, goal: usize, to: T) -> im
     })
 }
 
-/// A thread that counts on and then wakes.
+/// A thread that increments the count and then wakes.
 fn counts_on(count: &Arc<AtomicUsize>, waker: Waker) -> thread::JoinHandle<()> {
     let count = Arc::clone(count);
     thread::spawn(move || {
@@ -123,11 +123,11 @@ fn a_waker_that_is_used_or_dropped_late_harms_no_later_task_with_the_same_seat()
         };
         let mut threads = Vec::new();
         event_loop.run(async {
-            // The waker of a task that is over comes to a thread.
+            // The waker of a task that has ended goes to another thread.
             let first = spawn(reaches(&other, 0, keeper()));
             first.await.unwrap();
             threads.push(counts_on(&other, kept.take().expect("it has been polled")));
-            // The next task has the same seat. Only the other thread may end its wait.
+            // The next task has the same seat. Only the second thread may end its wait.
             let next = spawn(reaches(&count, 1, keeper()));
             yield_now().await;
             threads.push(counts_on(&count, kept.take().expect("it has been polled")));
