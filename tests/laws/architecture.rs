@@ -1,6 +1,6 @@
-//! The shape of `src/`: files are short and say what they are for, and ARCHITECTURE.md names every module. That imports
-//! point down is law 12; that they form no circles stands in `circles`. Each check is also shown an example that it has
-//! to refuse.
+//! The shape of `src/`: files are short and say what they are for, and ARCHITECTURE.md names every module. Law 12
+//! checks that imports point down, and `circles` that they form no circles. Each check is also shown an example that
+//! it must reject.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::source_tree::{SourceFile, crate_root, sources};
 
 const MOST_LINES: usize = 300;
 
-/// How many lines of code a file has, its unit tests, comments and blank lines aside.
+/// How many lines of code a file has, without its unit tests, comments and blank lines.
 fn lines_of_code(file: &SourceFile) -> usize {
     file.code().lines().filter(|line| !line.trim().is_empty()).count()
 }
@@ -19,7 +19,7 @@ fn too_long(file: &SourceFile) -> Option<String> {
     (lines > MOST_LINES).then(|| format!("{}: {lines} lines of code", file.path))
 }
 
-/// Unit tests that are followed by code would hide that code from the count.
+/// Code after the unit tests would not be counted.
 fn code_after_tests(file: &SourceFile) -> Option<String> {
     let (_, tests) = file.text.split_once("\n#[cfg(test)]\nmod ")?;
     let (_, after) = tests.split_once("\n}\n")?;
@@ -31,7 +31,7 @@ fn without_opening(file: &SourceFile) -> Option<String> {
     (!opens).then(|| format!("{}: does not open with a `//!` line", file.path))
 }
 
-/// What a module is called: a file's stem, or a folder's name.
+/// The name of a module: a file's stem, or a folder's name.
 fn module_name(path: &str) -> &str {
     let module = path.trim_end_matches(".rs").trim_end_matches("/mod");
     module.rsplit('/').next().expect("a path has a last part")

@@ -1,14 +1,14 @@
-//! No circle of files: within a folder of `src/`, too, each file imports only from files that do not need it.
+//! No circles of files: within a folder of `src/`, too, each file imports only from files that do not need it.
 //!
-//! A file that gives on what its children have is not what is imported: the child is. And files of one folder that
-//! implement one type are one room, however many files it has.
+//! An import from a file that re-exports its children counts as an import from the child. Files of one folder that
+//! implement the same type count as one file, called a room here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::paths::{Named, module_of, paths_of};
 use crate::source_tree::{SourceFile, leading_name, sources, subject_of};
 
-/// The circles that there are, each with why. Files may leave them, and none may join.
+/// The circles that exist, each with its reason. Files may leave them, and none may join.
 const KNOWN: [(&[&str], &str); 4] = [
     (
         &["event_loop/builder.rs", "event_loop/close.rs", "event_loop/descriptor.rs", "event_loop/running.rs"],
@@ -40,7 +40,7 @@ struct File {
     path: String,
     module: Vec<String>,
     named: Vec<Named>,
-    /// The types that it defines, and those that it implements something for.
+    /// The types that the file defines, and those for which it has an `impl`.
     defines: BTreeSet<String>,
     implements: BTreeSet<String>,
 }
@@ -68,7 +68,7 @@ impl File {
         File { path: source.path.clone(), module, named: paths_of(source), defines, implements }
     }
 
-    /// The folder that it is in: that of `net/server/mod.rs` is `net/server`.
+    /// The folder of the file: that of `net/server/mod.rs` is `net/server`.
     fn folder(&self) -> &str {
         self.path.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
@@ -85,7 +85,7 @@ impl Tree {
         Tree { files, by_module }
     }
 
-    /// The file in which what a path leads to is defined, as far as it can be followed.
+    /// The file that defines what a path leads to, as far as the path can be followed.
     fn file_of(&self, path: &[String], steps: usize) -> Option<usize> {
         let mut known = *self.by_module.get(path.get(..1)?)?;
         for len in 2..=path.len() {
@@ -97,7 +97,7 @@ impl Tree {
             let file = &self.files[known];
             let given_on = file.named.iter().find(|named| named.is_reexport && named.known_as.as_ref() == Some(name));
             return match given_on {
-                // What a file gives on may have come from one that gives it on, too.
+                // A re-exported name may come from a file that re-exports it in turn.
                 Some(named) if steps > 0 => {
                     let whole: Vec<String> = named.segments.iter().chain(&path[len..]).cloned().collect();
                     self.file_of(&whole, steps - 1)
@@ -108,14 +108,14 @@ impl Tree {
         Some(known)
     }
 
-    /// The files that a file needs, of those in its top-level folder.
+    /// The files that a file needs, among those in its top-level folder.
     fn needs(&self, at: usize) -> BTreeSet<usize> {
         let file = &self.files[at];
         let known: HashMap<&String, &Named> =
             file.named.iter().filter_map(|named| Some((named.known_as.as_ref()?, named))).collect();
         let mut needs = BTreeSet::new();
         for named in file.named.iter().filter(|named| !named.is_reexport) {
-            // A path may begin with the name of something imported.
+            // A path may begin with an imported name.
             let own = file.module.len();
             let imported = match named.segments.get(own) {
                 Some(first) if named.known_as.is_none() && named.segments.starts_with(&file.module) => known.get(first),
@@ -131,7 +131,8 @@ impl Tree {
         needs
     }
 
-    /// For each file the first of its room: the files of a folder that define or implement one type of that folder.
+    /// For each file, the first file of its room: the files of a folder that define or implement one type of that
+    /// folder.
     fn rooms(&self) -> Vec<usize> {
         let mut rooms: Vec<usize> = (0..self.files.len()).collect();
         for definer in self.files.iter().filter(|file| !file.folder().is_empty()) {
@@ -147,7 +148,7 @@ impl Tree {
         rooms
     }
 
-    /// Every circle of rooms, each as the first files of its rooms.
+    /// Every circle of rooms. Each room is represented by its first file.
     fn circles(&self) -> Vec<Vec<String>> {
         let rooms = self.rooms();
         let mut needs: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
@@ -196,7 +197,7 @@ fn no_files_need_each_other_but_for_those_that_are_known() {
     }
 }
 
-/// What is found among files of these paths and texts.
+/// The circles among files with these paths and texts.
 fn found(files: &[(&str, &str)]) -> Vec<Vec<String>> {
     circles_of(&files.iter().map(|(path, text)| SourceFile::new(path, text)).collect::<Vec<_>>())
 }
@@ -210,32 +211,32 @@ fn a_circle_is_found_in_every_form() {
             ("net/b.rs", "use crate::{errors, net::{a}};"),
             ("net/mod.rs", ""),
         ],
-        // Of three, and through the name of a module that was imported.
+        // A circle of three, through the name of an imported module.
         &[
             ("net/a.rs", "use super::b;\nfn f() { b::g(); }"),
             ("net/b.rs", "use super::c::C as D;"),
             ("net/c.rs", "use super::a::f;"),
             ("net/mod.rs", "mod a; mod b; mod c;"),
         ],
-        // Through what a folder gives on.
+        // Through a folder's re-exports.
         &[
             ("net/client/mod.rs", "mod dial;\npub(crate) use dial::Dial;"),
             ("net/client/dial.rs", "use crate::net::server::Server;"),
             ("net/server.rs", "use super::client::Dial;"),
             ("net/mod.rs", "mod client; mod server;"),
         ],
-        // A folder's own file that has something to give beside its children.
+        // A folder's own file that defines something besides its children.
         &[
             ("net/mod.rs", "mod a;\nuse a::A;\npub(crate) struct B(A);"),
             ("net/a.rs", "use super::B;\npub(crate) struct A;"),
         ],
-        // Different types of one folder are no room.
+        // Different types of one folder do not make a room.
         &[
             ("net/a.rs", "pub(crate) struct A;\nimpl A { fn b() -> super::b::B {} }"),
             ("net/b.rs", "use super::a::A;\npub(crate) struct B;\nimpl B {}"),
             ("net/mod.rs", ""),
         ],
-        // Nor are files that implement something for a type of another place.
+        // Neither do files that implement a type of another folder.
         &[
             ("net/a.rs", "use super::b::f;\nimpl LoopHandle {}"),
             ("net/b.rs", "use super::a::g;\nimpl LoopHandle {}"),
@@ -247,13 +248,13 @@ fn a_circle_is_found_in_every_form() {
     }
     let good: [&[(&str, &str)]; 4] = [
         &[("net/a.rs", "use super::b::B;"), ("net/b.rs", "use crate::errors::E;"), ("net/mod.rs", "mod a; mod b;")],
-        // A folder's file that only gives on what its children have.
+        // A folder's file that only re-exports from its children.
         &[
             ("net/mod.rs", "mod a;\nmod b;\npub(crate) use a::A;\npub(crate) use b::B;"),
             ("net/a.rs", "use super::B;\npub(crate) struct A;"),
             ("net/b.rs", "pub(crate) struct B;"),
         ],
-        // One type, whose methods stand in several files.
+        // One type with methods in several files.
         &[
             (
                 "net/t/mod.rs",

@@ -1,12 +1,13 @@
-//! COVERAGE.md, which says what covers each of CPython's test cases, names scenarios and tests that exist, and counts right.
+//! COVERAGE.md lists what covers each of CPython's test cases: its scenarios and tests exist, and its counts are
+//! right.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use crate::source_tree::crate_root;
 
-/// How the places of those cases begin that have columns of their own in the table of suites, in the order of these
-/// columns. Before them stands the column of all other cases, which are covered.
+/// The beginnings of the places that have columns of their own in the table of suites, in the order of the columns.
+/// The column before them counts all other cases, which are covered.
 const OWN_COLUMNS: [&str; 3] = ["datagrams: ", "later: ", "no: "];
 
 /// A row of a suite's table: some cases, and what covers them.
@@ -16,20 +17,20 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The cells of a row of a table, which is no heading.
+    /// The cells of a table row, unless it is a heading.
     fn of(line: &'a str) -> Option<Row<'a>> {
         let (cases, place) = line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | ")?;
         let is_heading = cases == "case" || cases.starts_with("---");
         (!is_heading).then(|| Row { cases: cases.split(", ").count(), place })
     }
 
-    /// Which column of the table of suites counts it.
+    /// The column in the table of suites that counts this row.
     fn column(&self) -> usize {
         OWN_COLUMNS.iter().position(|beginning| self.place.starts_with(beginning)).map_or(0, |place| place + 1)
     }
 }
 
-/// What a row names that does not exist. A file may be followed by a colon and the names of tests in it.
+/// The names in a row that do not exist. A file may be followed by a colon and the names of tests in it.
 pub(crate) fn unknown(place: &str, scenarios: &BTreeSet<String>) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut file: Option<String> = None;

@@ -1,9 +1,9 @@
-//! The order of the top-level modules, and who breaks it.
+//! The order of the top-level modules, and the imports that violate it.
 use crate::paths::paths_of;
 use crate::source_tree::SourceFile;
 
-/// From low to high. A module may import from itself and from those before it. A new top-level module gets its place
-/// here, as low as what it needs allows.
+/// From low to high. A module may import from itself and from those before it. A new top-level module goes here as low
+/// as its own imports allow.
 pub(crate) const ORDER: [&str; 32] = [
     "errors",
     "constants",
@@ -43,7 +43,7 @@ fn rank(module: &str) -> Option<usize> {
     ORDER.iter().position(|name| *name == module)
 }
 
-/// Every import of a file that points up, or to no known module, with its line.
+/// Every import of a file that points up, or to an unknown module, with its line.
 pub(crate) fn upward_imports(file: &SourceFile) -> Vec<String> {
     if file.path == "lib.rs" {
         return Vec::new();

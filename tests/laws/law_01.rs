@@ -1,4 +1,4 @@
-//! Law 1: callbacks are called in a turn only, never from inside a call of one's own.
+//! Law 1: callbacks are called only in a turn, never from inside the user's own call.
 
 use std::cell::{Cell, RefCell};
 use std::io::{IoSlice, Write};
@@ -15,7 +15,7 @@ use crate::source_tree::sources;
 use crate::tools::{guarded, run_clean};
 
 thread_local! {
-    /// The call of our own that is on the stack.
+    /// The user's call that is on the stack.
     static INSIDE: Cell<Option<&'static str>> = const { Cell::new(None) };
     static WRONG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static CALLBACKS: Cell<usize> = const { Cell::new(0) };
@@ -28,7 +28,7 @@ fn calling<R>(name: &'static str, call: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Every callback begins with this. It leaves the mark as it is: a callback is no call of ours.
+/// Every callback begins with this. It leaves `INSIDE` as it is, since a callback is not a call of the user's.
 fn called_back(name: &str) {
     CALLBACKS.set(CALLBACKS.get() + 1);
     if let Some(call) = INSIDE.get() {
@@ -54,7 +54,7 @@ impl Protocol for Watchful {
     }
 }
 
-/// A connection whose protocol has something to be told: the peer wrote and ended its side.
+/// A connection with events for its protocol: the peer has written and ended its side.
 async fn connection(event_loop: &LoopHandle) -> (Rc<dyn Transport>, UnixStream) {
     let (near, mut far) = UnixStream::pair().unwrap();
     far.write_all(b"hello").unwrap();
@@ -88,7 +88,7 @@ async fn every_transport_call(event_loop: &LoopHandle) {
     for (name, call) in TRANSPORT_CALLS {
         let (transport, far) = connection(event_loop).await;
         calling(name, || call(&*transport));
-        // A peer that is gone makes the next write fail, which must not tell the protocol at once either.
+        // After the peer is gone the next write fails. The protocol must not be called from inside it either.
         drop(far);
         calling("write to a peer that is gone", || {
             if name != "write_eof" {
@@ -181,15 +181,16 @@ fn law_01_one_caller() {
     guarded(only_a_turn_names_what_calls);
 }
 
-/// Each kind of transport tells its protocol itself.
+/// Each kind of transport calls its own protocol.
 const TRANSPORTS: &str = "net/connection/transport/mod.rs net/connection/transport/ending.rs net/datagram/mod.rs";
 
-/// TLS is called by a turn, and calls on; so does a protocol whose calls are traced. What `testing` has is driven by a test, in place of a loop.
+/// A turn calls the TLS layer, which then calls its own protocol. The same goes for a protocol whose calls are traced.
+/// Everything in `testing` is driven by a test instead of a loop.
 fn calls_for_itself(place: &str) -> bool {
     place.starts_with("tls/") || place.starts_with("net/connection/traced.rs") || place.starts_with("testing/")
 }
 
-/// What calls back, and the only files that may say so.
+/// The methods that call back, and the only files that may use them.
 fn only_a_turn_names_what_calls() {
     for (call, allowed) in [
         (".run_entry(", "event_loop/turn.rs"),

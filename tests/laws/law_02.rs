@@ -11,7 +11,7 @@ use waterwheel::{ConnectionError, Protocol, Transport, get_running_loop, yield_n
 use crate::scripted::{all_become_readable, note, noted, scripted_loop, turn};
 use crate::tools::{Incidents, guarded, on_another_thread};
 
-/// Notes its data, and may abort another connection when it has some.
+/// Notes its data, and aborts another connection if it has one.
 struct Noting {
     name: &'static str,
     victim: OnceCell<Rc<dyn Transport>>,
@@ -59,8 +59,8 @@ fn law_02_collect_then_run() {
             let _a = handle.create_connection(|| Noting::new("a"), near_a).await.unwrap();
             let _b = handle.create_connection(|| Noting::new("b"), near_b).await.unwrap();
             pass_turns(3).await;
-            // All three sources of a turn have something in the same one. What is collected runs in the order of
-            // collection, and only after all of it has been collected.
+            // All three sources of a turn have an event in the same turn. Collected events run in the order of their
+            // collection, and only after all of them have been collected.
             let remote = handle.remote();
             on_another_thread(|| remote.call_soon(|| note("letter")));
             handle.call_later(Duration::from_millis(1), || note("timer"));

@@ -1,4 +1,4 @@
-//! Law 4: no borrow across a call. Whatever calls or drops what is the user's may be re-entered from there, in any way.
+//! Law 4: no borrow across a call. Code that calls or drops a user's value may be re-entered from there in any way.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
@@ -16,7 +16,7 @@ use waterwheel::{
 
 use crate::tools::{Incidents, guarded, on_another_thread};
 
-/// One of everything, for whoever re-enters.
+/// One of everything, for code that re-enters the loop.
 struct World {
     handle: LoopHandle,
     promise: Promise<u32>,
@@ -34,7 +34,7 @@ thread_local! {
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Calls everything there is to call. Deeper than twice it does nothing, so that it ends.
+/// Calls everything that can be called. Beyond a depth of two it does nothing, so that the recursion ends.
 pub(crate) fn reenter(from: &'static str) {
     ENTERED.with_borrow_mut(|entered| entered.push(from));
     let Some(world) = WORLD.with_borrow(Clone::clone) else { return };
@@ -131,7 +131,7 @@ pub(crate) async fn make_world() {
     WORLD.set(Some(Rc::new(world)));
 }
 
-/// Gives the world up, so that it is not what keeps the loop's parts alive.
+/// Drops the world, so that it does not keep the loop's parts alive.
 pub(crate) fn end_world() {
     drop(WORLD.take());
 }
@@ -142,7 +142,7 @@ pub(crate) fn entered() -> Vec<&'static str> {
 
 async fn drops_in_a_running_loop() {
     let handle = get_running_loop();
-    // The one that is dropped by this comes back to the very transport that let it go.
+    // The protocol that is dropped by this call calls back into the transport that dropped it.
     let world = WORLD.with_borrow(Clone::clone).expect("it was made");
     world.transport.set_protocol(bomb_protocol("the world's second protocol"));
     drop(world);
@@ -208,7 +208,7 @@ fn law_04_no_borrow_across_a_call() {
         let incidents = Incidents::of(&event_loop.handle());
         event_loop.run(async {
             let handle = get_running_loop();
-            // These are dropped by the loop when it closes.
+            // The loop drops these when it closes.
             let bomb = Bomb("a callback of a closing loop");
             handle.call_soon(move || {
                 let bomb = bomb;

@@ -1,4 +1,5 @@
-//! Law 4 for foreign wakers: cloning, waking and dropping one is user code, and may come back into what holds it.
+//! Law 4 for foreign wakers: cloning, waking and dropping one runs user code, which may call back into the waker's
+//! holder.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -14,12 +15,12 @@ use crate::law_04::{end_world, entered, make_world, reenter};
 use crate::tools::{Incidents, guarded};
 
 thread_local! {
-    /// What a foreign waker does when it is used, in the test that set it.
+    /// What a foreign waker does when it is used, set by the test.
     static ON_USE: RefCell<Option<Rc<dyn Fn()>>> = const { RefCell::new(None) };
     static USES: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A waker that is none of ours and does as it likes.
+/// A waker that does not belong to the loop and runs arbitrary code.
 struct Foreign;
 
 fn used(name: &'static str) {
@@ -43,7 +44,7 @@ impl Drop for Foreign {
     }
 }
 
-/// Polls with a waker that nobody else has.
+/// Polls with a new waker.
 fn poll_foreign<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     let waker = Waker::from(Arc::new(Foreign));
     future.poll(&mut Context::from_waker(&waker))
@@ -51,7 +52,7 @@ fn poll_foreign<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
 
 type Waiting = (&'static str, fn() -> (Pin<Box<dyn Future<Output = ()>>>, Rc<dyn Fn()>));
 
-/// Things that can be waited for: a future, and what else may be done with what it waits for.
+/// Things that can be waited for: a future, and an action on what it waits for.
 const WAITS: [Waiting; 4] = [
     ("a promise", || {
         let promise = Promise::new();
@@ -94,7 +95,7 @@ fn a_foreign_waker_may_come_back_into_what_holds_it() {
             USES.set(0);
             event_loop.run(async {
                 make_world().await;
-                // Polled with a second waker, it drops the first while it takes the other.
+                // Polled with a second waker, the future drops the first one while it stores the other.
                 let (mut future, touch) = make();
                 ON_USE.set(Some(touch));
                 let _ = poll_foreign(future.as_mut());
@@ -113,7 +114,7 @@ fn a_foreign_waker_may_come_back_into_what_holds_it() {
                 yield_now().await;
                 end_world();
             });
-            // Left to a loop that closes.
+            // Left waiting when the loop closes.
             let kept = event_loop.run(async {
                 let (mut future, _) = make();
                 let _ = poll_foreign(future.as_mut());

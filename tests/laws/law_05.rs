@@ -1,4 +1,4 @@
-//! Law 5: made, data, eof?, lost. In this order, lost exactly once, also after a panic in any method.
+//! Law 5: made, data, eof?, lost. In this order, lost exactly once, even after a panic in any callback.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -11,10 +11,9 @@ use waterwheel::{AfterEof, EventLoop, Transport, get_running_loop, sleep, yield_
 use crate::common::story::{PanicIn, Story, Teller};
 use crate::tools::{Incidents, guarded};
 
-/// What happens on a connection, one letter each:
-/// `s` the peer sends "ab", `e` the peer ends its side, `r` the peer reads all it can, `x` the peer is gone, `w` we
-/// write more than the kernel takes, `c` we close, `a` we abort, `f` we end our side, `p` we pause reading, `m` we
-/// resume, `.` ten turns pass.
+/// Performs the events of a script on a connection, one letter each: `s` the peer sends "ab", `e` the peer ends its
+/// side, `r` the peer reads everything it can, `x` the peer is gone, `w` we write more than the kernel takes, `c` we
+/// close, `a` we abort, `f` we end our side, `p` we pause reading, `m` we resume, `.` ten turns pass.
 async fn act(script: &str, story: &Story, panic_in: PanicIn, buffered: bool, keep_open: bool) {
     let (near, mut far) = UnixStream::pair().unwrap();
     far.set_nonblocking(true).unwrap();
@@ -26,7 +25,7 @@ async fn act(script: &str, story: &Story, panic_in: PanicIn, buffered: bool, kee
             Rc::new(teller)
         }
     };
-    // The connection is refused if `connection_made` panics: then there is no transport, and nothing to do but wait.
+    // If `connection_made` panics, the connection is refused: then there is no transport, and the script only waits.
     let connected = get_running_loop().create_connection(protocol, near).await;
     let transport: Option<Rc<dyn Transport>> = connected.ok().map(|(transport, _)| transport);
     for letter in script.chars() {
@@ -34,7 +33,7 @@ async fn act(script: &str, story: &Story, panic_in: PanicIn, buffered: bool, kee
             's' => drop(far.write(b"ab")),
             'e' => drop(far.shutdown(Shutdown::Write)),
             'r' => {
-                // Several times: what we wrote is more than the kernel holds at once.
+                // Several times, because we wrote more than the kernel holds at once.
                 for _ in 0..10 {
                     while far.read(&mut [0; 65536]).is_ok_and(|n| n > 0) {}
                     pass_turns().await;
@@ -49,7 +48,7 @@ async fn act(script: &str, story: &Story, panic_in: PanicIn, buffered: bool, kee
         if story.is_lost() {
             break;
         }
-        // A connection that nobody ended is ended here.
+        // Reads on, so that a connection that the script has not ended can end.
         while far.read(&mut [0; 65536]).is_ok_and(|n| n > 0) {}
         sleep(Duration::from_millis(1)).await;
     }
@@ -114,7 +113,8 @@ fn law_05_made_data_eof_lost() {
             ("fe.", false, "made eof lost"),
         ] {
             for buffered in [false, true] {
-                // Where the peer is gone at once, whether its end or the failed send is met first is not ours to say.
+                // If the peer goes away at once, it is not determined whether its end or the failed send is noticed
+                // first.
                 let closing =
                     if keep_open && !expected.contains("lost") { format!("{script}c") } else { script.into() };
                 let (told, incidents) = tell(&closing, PanicIn::Nothing, buffered, keep_open);
@@ -161,7 +161,7 @@ fn a_panic_in_pause_writing_loses_the_connection_and_does_not_reach_who_wrote() 
             let factory = move || Rc::new(Teller::with(&told, PanicIn::Pause, false));
             let (transport, _) = get_running_loop().create_connection(factory, near).await.unwrap();
             step('w', Some(&*transport));
-            // It was told inside the write, which has returned all the same.
+            // The panic happened inside the write, which has returned all the same.
             assert!(transport.is_closing());
             pass_turns().await;
         });

@@ -1,4 +1,4 @@
-//! Law 5 when the protocol changes: all calls after `set_protocol` go to the new one.
+//! Law 5 when the protocol changes: all callbacks after `set_protocol` go to the new one.
 
 use std::cell::OnceCell;
 use std::os::unix::net::UnixStream;
@@ -9,7 +9,7 @@ use waterwheel::{AfterEof, BufferedProtocol, Protocol, ReceiveBuffer, Transport,
 use crate::common::story::{Story, Teller};
 use crate::tools::{guarded, run_clean};
 
-/// A protocol with a buffer of its own that hands the connection over at the first receive that brings nothing.
+/// A protocol with its own buffer that hands the connection over at the first receive without bytes.
 struct HandingOver {
     story: Story,
     successor: Story,

@@ -1,5 +1,5 @@
-//! Law 6: when the loop is gone nothing is held. It is dropped with connections open, tasks pending, timers armed and
-//! wakers alive on other threads, and everything is freed, on its own thread, before the drop returns.
+//! Law 6: when the loop is gone, nothing is held. It is dropped with connections open, tasks pending, timers armed and
+//! wakers alive on other threads, and everything is freed, on the loop's own thread, before the drop returns.
 
 use std::future::poll_fn;
 use std::io::Write;
@@ -20,7 +20,7 @@ use crate::common::alone::alone;
 use crate::common::descriptors::open_descriptors;
 use crate::tools::on_another_thread;
 
-/// Counts what is made and what is dropped, and that both happen on one thread.
+/// Counts what is created and dropped, and checks that both happen on one thread.
 #[derive(Clone)]
 struct Ledger {
     made: Arc<AtomicUsize>,
@@ -57,7 +57,7 @@ impl Drop for Tracked {
     }
 }
 
-/// A protocol that holds its transport, which holds the protocol: the cycle that the loop has to cut.
+/// A protocol that holds its transport, which holds the protocol: the cycle that the loop must break.
 struct Holding {
     _tracked: Tracked,
     transport: std::cell::OnceCell<Rc<dyn Transport>>,
@@ -70,7 +70,7 @@ impl Protocol for Holding {
     }
 }
 
-/// Threads that go on waking what they were given until they are told to stop.
+/// A thread that keeps using a waker until it is told to stop.
 struct Wakers {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
@@ -86,7 +86,7 @@ fn keep_waking(waker: Waker) -> Wakers {
             another.wake();
             thread::yield_now();
         }
-        // The last reference may well be this one.
+        // This may well be the last reference.
         drop(waker);
     });
     Wakers { stop, thread }
@@ -175,7 +175,7 @@ async fn build(ledger: &Ledger, sender: &std::sync::mpsc::Sender<Waker>) -> Held
     }
 }
 
-/// One loop, dropped in the midst of everything. `held` says whether the program keeps its handles.
+/// Drops one loop while everything is under way. `held` says whether the program still holds its handles then.
 fn drop_a_busy_loop(held: bool) -> usize {
     let ledger = Ledger::new();
     let mut event_loop = EventLoop::new().unwrap();

@@ -1,5 +1,5 @@
-//! Law 6, its corners: what outlives a loop holds no descriptor, a panic while closing keeps nothing alive, and what
-//! a server was given is dropped when it is closed.
+//! Law 6, corner cases: objects that outlive a loop hold no descriptor, a panic during the close keeps nothing alive,
+//! and what a server was given is dropped when the server closes.
 
 use std::cell::{Cell, RefCell};
 use std::io::Read;
@@ -18,7 +18,7 @@ struct Plain;
 
 impl Protocol for Plain {}
 
-/// Says when it is dropped, and may panic over it.
+/// Counts its drop, and may panic in it.
 struct Witness(Rc<Cell<usize>>, bool);
 
 impl Drop for Witness {
@@ -50,7 +50,7 @@ fn handles_that_outlive_their_loop_hold_no_descriptor() {
     });
 }
 
-/// The loop itself is seen by its clock, which it holds for as long as anything holds it.
+/// Whether the loop is alive shows in its clock, which the loop holds for as long as anything holds the loop.
 #[test]
 fn halves_of_a_stream_that_outlive_their_loop_hold_nothing_once_they_are_dropped() {
     guarded(|| {

@@ -1,4 +1,5 @@
-//! Law 7: one door for threads. Only the mailbox and what wraps it is `Send`, and what comes through it runs at home.
+//! Law 7: one door for threads. Only the mailbox and its wrappers are `Send`, and what is sent through it runs on the
+//! loop's thread.
 
 use std::future::poll_fn;
 use std::marker::PhantomData;
@@ -17,13 +18,13 @@ use crate::paths::{Named, paths_of};
 use crate::source_tree::{SourceFile, sources};
 use crate::tools::{guarded, run_clean};
 
-/// What threads share things by.
+/// The names of primitives by which threads share data.
 const SHARED: [&str; 8] = ["Mutex", "RwLock", "AtomicBool", "AtomicPtr", "AtomicUsize", "AtomicU64", "mpsc", "Condvar"];
 
-/// The files, beside those of the executor, that the models are about.
+/// The files that the models cover, in addition to those of the executor.
 const MODELLED: [&str; 3] = ["event_loop/running.rs", "task/remote_task.rs", "threads.rs"];
 
-/// Says of a type whether it is `Send`: the inherent method is there only if it is, and is preferred then.
+/// Tells whether a type is `Send`: the inherent method exists only if it is, and then takes precedence.
 struct Probe<T: ?Sized>(PhantomData<T>);
 
 impl<T: ?Sized + Send> Probe<T> {
@@ -56,7 +57,7 @@ fn the_door_is_open() {
     is_send_and_sync::<Waker>();
 }
 
-/// All that belongs to a loop. What only says how to make such a thing may go where it likes.
+/// Everything that belongs to a loop must not be `Send`. Plain settings for making such things may be.
 fn everything_else_stays_at_home() {
     let types = sendable![
         EventLoop,
@@ -84,11 +85,11 @@ fn everything_else_stays_at_home() {
     ];
     let at_large: Vec<&str> = types.iter().filter(|(_, is_send)| *is_send).map(|(name, _)| *name).collect();
     assert_eq!(at_large, Vec::<&str>::new());
-    // The probe can tell: these are what they are said to be.
+    // The probe tells the difference: one type is `Send`, and the other is not.
     assert_eq!(sendable![Waker, Rc<()>], [("Waker", true), ("Rc<()>", false)]);
 }
 
-/// A sleep that waits holds a timer of its loop.
+/// A sleep that has been polled holds a timer of its loop.
 fn an_armed_sleep_stays_at_home() {
     assert_eq!(sendable![Sleep], [("Sleep", false)]);
 }
@@ -129,13 +130,12 @@ fn what_comes_through_the_door_runs_at_home() {
     });
 }
 
-/// What is shared between threads, and the only files that may say so.
+/// Primitives that threads share, and the only files that may use them.
 fn only_the_mailbox_shares() {
-    // An error goes wherever its program takes it, also one that holds the payload of a panic.
-    // A remote task goes through the mailbox, and its output comes back past it. So does a dump for another thread, and
-    // which step keeps it from coming, whose line is told by its number. A simulated loop is woken by the threads that work for it, as a real
-    // one.
-    // hyper wants sleeps that are `Send`. Children that outlive their loop go to a thread.
+    // An error goes wherever its program takes it, even with the payload of a panic in it. A remote task goes through
+    // the mailbox, and its output comes back past it. So do a dump for another thread, and the step that holds up such
+    // a dump, whose line in the source is passed as a number. A simulated loop is woken by its worker threads, like a
+    // real one. hyper wants sleeps that are `Send`. Children that outlive their loop go to a thread.
     let may_share = [
         "adapters/hyper_timer.rs",
         "errors.rs",
@@ -165,7 +165,8 @@ fn only_the_mailbox_shares() {
     assert!(!SourceFile::new("x.rs", "use std::sync::Mutex;").places("Mutex").is_empty());
 }
 
-/// What the model checker of `tests/loom` replaces, it has to find: none of it comes from std past `sync`.
+/// The model checker of `tests/loom` replaces the primitives in `sync`, so modelled files must not import them from
+/// std.
 fn what_is_modelled_takes_its_primitives_from_one_place() {
     let is_modelled = |file: &&SourceFile| file.path.starts_with("executor/") || MODELLED.contains(&file.path.as_str());
     let past_it: Vec<String> = sources().iter().filter(is_modelled).flat_map(primitives_of_std).collect();
@@ -183,7 +184,7 @@ fn what_is_modelled_takes_its_primitives_from_one_place() {
     assert_eq!(primitives_of_std(&SourceFile::new("threads.rs", good)), Vec::<String>::new());
 }
 
-/// Each import of a file that takes one of them from std.
+/// Each import of such a primitive from std in a file.
 fn primitives_of_std(file: &SourceFile) -> Vec<String> {
     let is_past = |named: &&Named| {
         let replaced = |part: &String| [&SHARED[..], &["atomic", "thread"]].concat().contains(&part.as_str());

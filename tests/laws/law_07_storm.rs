@@ -1,7 +1,7 @@
-//! Law 7, under load: four threads that wake tasks and send calls without pause, while loops come and go under them: nothing is lost,
-//! nothing happens twice, and nothing is left.
+//! Law 7 under load: four threads wake tasks and send calls without pause, while loops come and go: nothing is lost,
+//! nothing happens twice, and nothing is left behind.
 //!
-//! In a build for release it is a storm of ten million, which takes some seconds.
+//! In a release build these are ten million deeds, which take some seconds.
 
 use std::fs;
 use std::future::poll_fn;
@@ -17,7 +17,7 @@ use waterwheel::{EventLoop, JoinError, RemoteHandle, get_running_loop, spawn, yi
 
 const THREADS: u64 = 4;
 
-/// How many wakes and calls there are in all.
+/// How many deeds there are in all: wakes, calls, and tasks that are started.
 const DEEDS: u64 = if cfg!(debug_assertions) { 200_000 } else { 10_000_000 };
 
 const SHARE: u64 = DEEDS / THREADS;
@@ -27,18 +27,18 @@ const LOOPS: u64 = if cfg!(debug_assertions) { 50 } else { 500 };
 
 const TASKS: usize = 8;
 
-/// One deed of so many is a task that the thread starts on the loop, one of so many is a call, and the rest are wakes.
+/// One deed in `SPAWNS` starts a task on the loop, one in `CALLS` is a call, and the rest are wakes.
 const SPAWNS: u64 = 256;
 const CALLS: u64 = 2;
 
-/// A thread looks for a new loop after so many deeds, and when it is refused.
+/// A thread looks for a new loop after this many deeds, or when a call is refused.
 const STAY: u64 = 64;
 
-/// A thread waits while so many of its calls have not run, so that what is measured in the end is what is left, and not
-/// what the mailbox once had to hold.
+/// Threads wait while this many calls have not run, so that the memory at the end shows leaks and not the former size
+/// of the mailbox.
 const AHEAD: u64 = 2_000;
 
-/// More than the process may have grown by in the end.
+/// The process must have grown by less than this at the end.
 const TOO_MUCH: usize = 16 << 20;
 
 /// What became of the calls and tasks of all threads.
@@ -50,7 +50,7 @@ struct Ledger {
     /// Dropped without having run.
     dropped: AtomicU64,
     tasks_dropped: AtomicU64,
-    /// Wakes, calls and tasks started, by all threads.
+    /// Wakes, calls and started tasks, of all threads.
     deeds: AtomicU64,
 }
 
@@ -63,8 +63,8 @@ struct House {
 }
 
 impl House {
-    /// Runs until something is so, at which it looks whenever a thread has been here. Meanwhile the loop sleeps, so a
-    /// wake-up that is lost is seen by this hanging.
+    /// Runs until a condition is true, which is checked whenever a thread has left. Meanwhile the loop sleeps, so a
+    /// lost wake-up shows as a hang.
     fn run_until(&self, event_loop: &mut EventLoop, is_so: impl Fn() -> bool) {
         event_loop.run(poll_fn(|cx| {
             *self.main.lock().unwrap() = Some(cx.waker().clone());
@@ -72,7 +72,7 @@ impl House {
         }));
     }
 
-    /// A thread has been here.
+    /// Called by a thread that leaves this loop.
     fn leave(self: Arc<Self>) {
         let main = self.main.lock().unwrap().clone();
         drop(self);
@@ -80,17 +80,17 @@ impl House {
     }
 }
 
-/// A task that is woken.
+/// A task that the threads wake.
 #[derive(Default)]
 struct Sleeper {
     waker: OnceLock<Waker>,
-    /// How often it was to be woken. It is written without any order, so that only the wake makes it visible.
+    /// How many wakes were requested. The write is relaxed, so only the wake makes it visible.
     asked: AtomicU64,
-    /// What it saw of that at its last poll.
+    /// The value of `asked` at the last poll.
     seen: AtomicU64,
 }
 
-/// A call: counts what became of it.
+/// A call, which counts what becomes of it.
 struct Call {
     ledger: Arc<Ledger>,
     has_run: bool,
@@ -120,7 +120,7 @@ impl Drop for CountedTask {
 }
 
 impl Ledger {
-    /// Whether so many calls wait to be run that the threads should, too.
+    /// Whether so many calls wait to run that the threads should wait too.
     fn is_ahead(&self) -> bool {
         count(&self.accepted) + count(&self.refused) > count(&self.ran) + count(&self.dropped) + AHEAD
     }
@@ -130,10 +130,11 @@ fn count(of: &AtomicU64) -> u64 {
     of.load(Ordering::Relaxed)
 }
 
-/// Where the threads find the loop of the moment, if there is one.
+/// Where the threads find the current loop, if there is one.
 type Door = Arc<Mutex<Option<Arc<House>>>>;
 
-/// One of the four threads. Gives how many of the tasks that it started gave their output, and how many were cancelled.
+/// One of the four threads. Returns how many of the tasks that it started returned their output, and how many were
+/// cancelled.
 fn sender(door: &Door, ledger: &Arc<Ledger>, seed: u64) -> (u64, u64) {
     let mut tasks = Vec::new();
     let mut deed = 0;
@@ -177,7 +178,7 @@ fn sender(door: &Door, ledger: &Arc<Ledger>, seed: u64) -> (u64, u64) {
     (outputs, cancelled)
 }
 
-/// Makes a loop with its tasks, polled once.
+/// Creates a loop with its tasks, each polled once.
 fn open(ledger: &Arc<Ledger>) -> (EventLoop, Arc<House>) {
     let mut event_loop = EventLoop::new().unwrap();
     let house = House { remote: event_loop.handle().remote(), tasks: Default::default(), main: Mutex::default() };
@@ -197,17 +198,17 @@ fn open(ledger: &Arc<Ledger>) -> (EventLoop, Arc<House>) {
     (event_loop, Arc::new(house))
 }
 
-/// Waits until no thread knows the loop any more, and lets it do all that was sent to it.
+/// Waits until no thread knows the loop any more, and lets the loop do everything that was sent to it.
 fn settle(event_loop: &mut EventLoop, house: &Arc<House>) {
     house.run_until(event_loop, || Arc::strong_count(house) == 1);
-    // The mailbox keeps its order, so nothing comes after this.
+    // The mailbox keeps its order, so this call is the last.
     let remote = house.remote.clone();
     thread::spawn(move || remote.call_soon(|| get_running_loop().stop())).join().unwrap();
     event_loop.run_forever();
     event_loop.run(yield_now());
 }
 
-/// How much of the process is in memory.
+/// The resident memory of the process.
 fn resident() -> usize {
     let statm = fs::read_to_string("/proc/self/statm").expect("Linux says how large a process is");
     let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("the second number");
@@ -220,9 +221,9 @@ fn threads() -> usize {
 
 #[test]
 fn law_07_four_threads_lose_nothing_while_loops_come_and_go_under_them() {
-    // Descriptors, threads and memory of the process are counted.
+    // The test counts the descriptors, threads and memory of the process.
     alone(|| {
-        // Those of a loop are counted in, before and after.
+        // Both counts include the descriptors of one loop.
         let (descriptors_before, threads_before) = (waterwheel::run(async { open_descriptors() }), threads());
         let (ledger, door) = (Arc::new(Ledger::default()), Door::default());
         let senders: Vec<JoinHandle<_>> = (0..THREADS)
@@ -237,7 +238,7 @@ fn law_07_four_threads_lose_nothing_while_loops_come_and_go_under_them() {
             *door.lock().unwrap() = Some(Arc::clone(&house));
             house.run_until(&mut event_loop, || count(&ledger.deeds) >= DEEDS / LOOPS * number);
             if number % 2 == 0 {
-                // This one is left by all before it closes.
+                // All threads leave this loop before it closes.
                 *door.lock().unwrap() = None;
                 settle(&mut event_loop, &house);
                 for task in &house.tasks {
@@ -245,7 +246,8 @@ fn law_07_four_threads_lose_nothing_while_loops_come_and_go_under_them() {
                     settled += count(&task.asked);
                 }
             }
-            // The others close while they are sent to. A thread that is refused tells the rest.
+            // The other loops close while calls are being sent to them. A thread whose call is refused removes the
+            // loop for all.
             drop(event_loop);
             while door.lock().unwrap().is_some() && count(&ledger.deeds) < DEEDS {
                 thread::yield_now();

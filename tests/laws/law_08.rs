@@ -1,4 +1,4 @@
-//! Law 8: time is an argument. Only the clock reads the clock, and the loop goes by the one it was given.
+//! Law 8: time is an argument. Only the clock reads the time, and the loop uses the clock that it was given.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::tools::guarded;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn only_the_clock_reads_the_clock() {
-    // `elapsed` of an `Instant` reads it too; a manual clock's method of this name is defined, and not called.
+    // `Instant::elapsed` reads the time too. A manual clock's method with this name is only defined, never called.
     for reading in ["Instant::now", "SystemTime", ".elapsed()", "UNIX_EPOCH", "thread::sleep"] {
         let places: Vec<String> = sources().iter().flat_map(|file| file.places(reading)).collect();
         let elsewhere: Vec<&String> =
@@ -27,7 +27,7 @@ fn only_the_clock_reads_the_clock() {
     assert_eq!(hidden.places("Instant::now"), ["x.rs:2"]);
 }
 
-/// Years pass, in an order that can be told, and nobody waits for them.
+/// Years pass in a predictable order, without a real wait.
 fn the_loop_goes_by_the_clock_that_it_was_given() {
     let clock = Rc::new(ManualClock::new());
     let start = clock.now();
@@ -55,7 +55,7 @@ fn the_loop_goes_by_the_clock_that_it_was_given() {
     assert_eq!(clock.elapsed(), 500 * DAY);
 }
 
-/// A clock that stands: nothing that waits for time may go on.
+/// A clock that stands still: nothing that waits for time may go on.
 struct Standing(Instant);
 
 impl Clock for Standing {
@@ -76,7 +76,7 @@ fn while_the_clock_stands_no_timer_fires() {
         handle.call_later(Duration::from_nanos(1), || panic!("time has passed"));
         let panicked = Rc::new(std::cell::Cell::new(false));
         let told = Rc::clone(&panicked);
-        handle.set_debug(false); // How quick the machine is does not count here.
+        handle.set_debug(false); // The speed of the machine does not matter here.
         handle.set_exception_handler(move |_| told.set(true));
         for _ in 0..1000 {
             waterwheel::yield_now().await;

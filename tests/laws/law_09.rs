@@ -1,5 +1,5 @@
-//! Law 9: readiness is sticky. Whoever stops early (paused, out of budget, buffer full) comes back without a new event:
-//! after what is sent here there is silence, or nothing but the end.
+//! Law 9: readiness is sticky. An operation that stops early (paused, out of budget, buffer full) continues without a
+//! new event: after the bytes that are sent here there is silence, or only the end.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io::{Read, Write};
@@ -89,7 +89,7 @@ impl BufferedProtocol for Collector {
     }
 }
 
-/// A peer that sends a burst and then keeps silent, with the connection open, until this is dropped.
+/// A peer that sends a burst and then nothing, and keeps the connection open until this is dropped.
 struct Silence(Option<(Sender<()>, JoinHandle<()>)>);
 
 impl Drop for Silence {
@@ -132,7 +132,7 @@ async fn a_burst_then_silence_read_by_1_kib_a_turn() {
     assert!(bytes == pattern(BURST), "the bytes differ");
 }
 
-/// All that the peer sends, and its end, arrive together: no event follows.
+/// The peer's bytes and its end arrive together, so no further event follows.
 async fn bytes_and_the_end_at_once(k: usize) {
     for style in [Style::Plain, Style::Pausing, Style::Buffered(18 * 1024), Style::Buffered(1000)] {
         let (near, mut far) = UnixStream::pair().unwrap();
@@ -169,14 +169,14 @@ async fn what_came_while_paused_is_there_after_the_resume() {
     yield_now().await;
     transport.pause_reading();
     far.write_all(b"hello").unwrap();
-    // The event is looked at while nobody wants it.
+    // The event arrives while reading is paused.
     sleep(Duration::from_millis(2)).await;
     assert!(collector.bytes.borrow().is_empty());
     transport.resume_reading();
     collector.complete.wait().await;
 }
 
-/// The kernel takes what it can, again and again; the peer reads all, and says nothing.
+/// The kernel takes what it can, again and again. The peer reads everything and sends nothing.
 async fn a_backlog_goes_out_to_a_slow_reader() {
     let (near, mut far) = UnixStream::pair().unwrap();
     let (tell, read) = channel();
@@ -206,7 +206,7 @@ async fn a_backlog_goes_out_to_a_slow_reader() {
     assert!(same, "the bytes differ");
 }
 
-/// More connections wait than are accepted in one turn, and no further one comes.
+/// More connections wait than one turn accepts, and no further connection arrives.
 async fn all_who_wait_are_accepted() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,6 +1,6 @@
-//! Law 10: written is sent. What one step wrote is in the peer's hands before the next step runs.
+//! Law 10: written is sent. The bytes that one step wrote can be read by the peer before the next step runs.
 //!
-//! The peer is the other end of a Unix socket pair: what the kernel took there can be read at once.
+//! The peer is the other end of a Unix socket pair: bytes that the kernel took can be read there at once.
 
 use std::cell::RefCell;
 use std::io::{IoSlice, Read, Write};
@@ -34,7 +34,7 @@ impl Protocol for Answering {
 struct Peer(RefCell<UnixStream>);
 
 impl Peer {
-    /// What can be read without waiting.
+    /// The bytes that can be read without waiting.
     fn readable(&self) -> String {
         let mut buffer = [0; 1 << 17];
         let read = self.0.borrow_mut().read(&mut buffer);
@@ -106,7 +106,7 @@ fn writes() -> Vec<Writes> {
     ]
 }
 
-/// Step A writes, step B is queued right behind it and looks.
+/// Step A writes; step B, queued directly behind it, reads at the peer's end.
 async fn in_callbacks(log: &Rc<RefCell<Vec<(String, String)>>>) {
     let handle = get_running_loop();
     for (name, write, _) in writes() {
@@ -136,7 +136,7 @@ async fn in_tasks(log: &Rc<RefCell<Vec<(String, String)>>>) {
     }
 }
 
-/// What is written while a future is dropped, in a step that is a cancel, and to several transports in one step.
+/// Bytes written in the drop of a future, in a step that is a cancellation, and to several transports in one step.
 async fn in_other_steps() {
     let handle = get_running_loop();
     let ((one, peer_one), (two, peer_two)) = (connect(Quiet).await, connect(Quiet).await);
@@ -165,7 +165,7 @@ async fn in_other_steps() {
     assert_eq!(looked.await.unwrap(), ("11".to_owned(), "2".to_owned()));
 }
 
-/// A protocol's callbacks are steps too: the answer is there when the task that the peer's bytes woke looks.
+/// A protocol's callbacks are steps too: a step never sees only a part of an answer.
 async fn in_protocols() {
     let (_transport, peer) = connect(Answering::default()).await;
     assert_eq!(peer.readable(), "hello", "connection_made ran in a step before");

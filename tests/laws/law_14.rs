@@ -1,7 +1,7 @@
-//! Law 14: a step has an end. Whoever never has to wait lets the others run all the same.
+//! Law 14: a step has an end. An operation that never has to wait still lets other work run.
 //!
-//! Turns are counted by a callback that schedules itself again. Everything here is ready each time it is asked, so where
-//! the law is broken not one turn passes.
+//! Turns are counted by a callback that schedules itself again. Everything here is ready every time it is polled, so
+//! if the law is broken not one turn passes.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -23,17 +23,17 @@ use waterwheel::{
 use crate::common::give_up::give_up_after;
 use crate::tools::{guarded, run_clean};
 
-/// How often each is done.
+/// How often each operation is repeated.
 const TIMES: usize = 20_000;
 
-/// How many are done in one step: sixteen requests that came together and their answers at least, and not so many that
-/// the others wait for long.
+/// How many operations one step may do: at least sixteen requests that came together and their answers, and not so
+/// many that other work waits for long.
 const QUICK: RangeInclusive<usize> = 2 * 16..=2_000;
 
-/// The same for what makes system calls.
+/// The same for operations that make system calls.
 const SLOW: RangeInclusive<usize> = 1..=50;
 
-/// Counts turns for as long as it is there.
+/// Counts turns for as long as it is alive.
 struct Turns {
     count: Cell<usize>,
     is_over: Cell<bool>,
@@ -54,7 +54,7 @@ impl Turns {
     }
 }
 
-/// Does something `TIMES` times, and sees how often the others ran meanwhile.
+/// Repeats an operation, and checks how many turns passed meanwhile.
 async fn lets_others_run(what: &str, times: usize, in_a_step: RangeInclusive<usize>, mut act: impl AsyncFnMut()) {
     let turns = Turns::counted();
     let before = turns.count.get();
@@ -67,7 +67,7 @@ async fn lets_others_run(what: &str, times: usize, in_a_step: RangeInclusive<usi
     assert!(expected.contains(&passed), "{what}: {passed} turns while it was done {times} times");
 }
 
-/// A connection to a plain socket, whose buffer takes what is written here.
+/// A connection to a plain socket, whose buffer holds everything that is written here.
 async fn connection() -> (StreamReader, StreamWriter, UnixStream) {
     let (near, far) = UnixStream::pair().unwrap();
     let (reader, writer) = open_connection(near).await.unwrap();
@@ -88,11 +88,11 @@ async fn writing() {
     lets_others_run("wait_closed", TIMES, QUICK, async || writer.wait_closed().await.unwrap()).await;
 }
 
-/// A reader with very much at hand.
+/// A reader with very many bytes buffered.
 fn much() -> StreamReader {
     let (mut reader, feeder) = StreamReader::new(1 << 30);
     feeder.feed_data(&b"l\n".repeat(10 * TIMES));
-    // Until then it is not in the reader's hands.
+    // The first read moves the bytes into the reader's own buffer.
     assert_eq!(give_up_after_one(reader.read(2)).unwrap().unwrap(), b"l\n");
     reader
 }
@@ -132,7 +132,7 @@ async fn reading() {
     .await;
 }
 
-/// What is fed by the reader's own task is always there.
+/// Bytes that the reading task feeds itself are always there.
 async fn feeding_oneself() {
     let (mut reader, feeder) = StreamReader::new(100);
     lets_others_run("feed and read", TIMES, QUICK, async || {
@@ -171,7 +171,7 @@ async fn waiting_for_what_has_come() {
     lets_others_run("wait for a promise", TIMES, QUICK, async || assert_eq!(promise.wait().await, 7)).await;
     let server = start_server(|_, _| {}, "127.0.0.1:0").await.unwrap();
     let taken = server.local_addrs()[0];
-    // These make system calls, of which few are enough for a step.
+    // These make system calls, so one step may do only a few.
     lets_others_run("listen where somebody does", 500, SLOW, async || {
         assert_eq!(start_server(|_, _| {}, taken).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
     })
@@ -180,7 +180,7 @@ async fn waiting_for_what_has_come() {
         open_unix_connection("/nowhere/nobody").await.unwrap_err();
     })
     .await;
-    // No selector takes a file.
+    // No selector accepts a regular file.
     let file = File::open(std::env::current_exe().unwrap()).unwrap();
     lets_others_run("wait for a file", TIMES, QUICK, async || {
         let refused = get_running_loop().readable(&file).await.unwrap_err();
@@ -196,8 +196,8 @@ async fn waiting_for_what_has_come() {
     lets_others_run("a server's wait_closed", TIMES, QUICK, async || server.wait_closed().await).await;
 }
 
-/// The budget is the step's, not that of one future: two that take turns share it, also if only their own combinator's
-/// waker is seen.
+/// The budget belongs to the step, not to one future: two futures that are polled in turn share it, even behind the
+/// waker of a combinator.
 async fn several_futures_in_one_step() {
     let ((mut one, feeder), (_reader, writer, _peer)) = (StreamReader::new(100), connection().await);
     feeder.feed_eof();
@@ -217,7 +217,7 @@ async fn several_futures_in_one_step() {
     .await;
 }
 
-/// Blocks that the kernel takes at once are few in a step, since each of them is a system call.
+/// One step sends only a few of the blocks that the kernel takes at once, since each of them is a system call.
 async fn large_blocks() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -239,7 +239,7 @@ async fn large_blocks() {
     assert_eq!(peer.join().unwrap(), 1_000 * block.len() as u64);
 }
 
-/// Who gives up when the step is at its end has lost nothing.
+/// Dropping a future that waits because the step is at its end loses nothing.
 async fn giving_up_at_the_end_of_a_step() {
     let (mut reader, feeder) = StreamReader::new(1 << 30);
     let lines: Vec<String> = (0..TIMES).map(|n| format!("{n}\n")).collect();
@@ -274,7 +274,8 @@ async fn giving_up_at_the_end_of_a_step() {
     assert!(reader.read(1).await.unwrap().is_empty() && reader.at_eof());
 }
 
-/// Polls all until one is ready, and says which that was. However many wait, one poll of all of them has to do.
+/// Polls all futures until one is ready, and returns its number. However many wait, one poll of all of them must be
+/// enough.
 async fn first_of<T>(waits: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> (usize, T) {
     let (mut waits, mut polls) = (waits, 0);
     poll_fn(|cx| {
@@ -289,8 +290,8 @@ async fn first_of<T>(waits: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> (usiz
     .await
 }
 
-/// Only what is ready takes from the budget. Or else a task that waits for very many at once would use it up by asking
-/// the first of them, again and again, and would never hear of the last.
+/// Only ready futures take from the budget. Otherwise a task that waits for very many would use it up by polling the
+/// first ones again and again, and would never reach the last.
 async fn waiting_for_many_at_once() {
     const MANY: usize = 1_000;
     let promises: Vec<Promise<&str>> = (0..MANY).map(|_| Promise::new()).collect();
@@ -328,7 +329,7 @@ fn law_14_a_step_has_an_end() {
             waiting_for_many_at_once().await;
         });
     });
-    // A task is no other than the main future.
+    // A task behaves like the main future.
     guarded(|| run_clean(async { spawn(writing()).await.unwrap() }));
 }
 

@@ -1,5 +1,6 @@
-//! Law 15: each direction ends alone. Every way in which a peer may end its side meets every way in which ours may fail,
-//! and each time all that came is delivered before the loss, a clean end stays one, and the loss is told last.
+//! Law 15: each direction ends alone. Every way in which a peer may end its side is combined with every way in which
+//! our sends may fail. Each time everything that arrived is delivered before the loss, a clean end stays one, and the
+//! loss comes last.
 
 use std::io::{Read, Write};
 use std::rc::Rc;
@@ -13,22 +14,22 @@ use crate::common::links::Link;
 use crate::common::story::{PanicIn, Story, Teller};
 use crate::tools::{guarded, run_clean};
 
-/// How the peer ends its side, when all that it sent has arrived.
+/// How the peer ends its side, after everything that it sent has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PeerEnds {
-    /// It closes, with all read: the end of the stream.
+    /// It closes with nothing unread: the end of the stream.
     Well,
     /// It closes with our question unread: a reset.
     ByReset,
 }
 
-/// When our side meets that nobody takes its bytes any more.
+/// When our side notices that its bytes are no longer taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SendFails {
     Never,
-    /// Before anything of what came was received.
+    /// Before any of the answer was received.
     First,
-    /// When some of it was.
+    /// After some of it was received.
     InBetween,
 }
 
@@ -37,7 +38,7 @@ struct Case {
     link: Link,
     peer: PeerEnds,
     send: SendFails,
-    /// The protocol pauses until the peer is gone and our send, if it does, has failed.
+    /// The protocol pauses until the peer is gone and our send, if there is one, has failed.
     paused: bool,
     buffered: bool,
 }
@@ -56,8 +57,8 @@ fn all_cases() -> Vec<Case> {
     cases
 }
 
-/// Writes, while the loop is held up, until the kernel refuses it: over TCP the first write draws a reset, and the next
-/// meets it.
+/// Writes, while the loop is held up, until the kernel refuses: over TCP the first write is answered by a reset, which
+/// makes the next one fail.
 fn write_in_vain(transport: &dyn Transport, case: Case) {
     for _ in 0..1_000 {
         transport.write(&[b'w'; 20_000]);
@@ -137,7 +138,8 @@ async fn check(case: Case) {
     match (case.peer, case.send) {
         (PeerEnds::Well, SendFails::Never) => assert_eq!((has_end, lost), (true, Some("lost")), "{case:?}"),
         (PeerEnds::Well, _) => assert_eq!((has_end, lost), (true, Some("lost:error")), "{case:?}"),
-        // Whether the end is told after a reset is the kernel's: it tells of the reset once, the send or the receive.
+        // The kernel decides whether the end is seen after a reset: it reports the reset once, to the send or to the
+        // receive.
         (PeerEnds::ByReset, _) => assert_eq!(lost, Some("lost:error"), "{case:?}"),
     }
 }
@@ -153,7 +155,7 @@ fn law_15_each_direction_ends_alone() {
     });
 }
 
-/// A protocol that has more to say than the kernel takes.
+/// A protocol that writes more than the kernel takes.
 struct Talker;
 
 impl Protocol for Talker {

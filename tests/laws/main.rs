@@ -1,4 +1,4 @@
-//! The laws of ARCHITECTURE.md, each with a test that fails where the law is broken, and the shape of `src/`.
+//! The laws of ARCHITECTURE.md, each with a test that fails if the law is broken, and the shape of `src/`.
 
 #[path = "../common"]
 mod common {

@@ -1,4 +1,4 @@
-//! ARCHITECTURE.md names functions and files that exist, where it says that they are.
+//! The functions and files that ARCHITECTURE.md names exist in the places that it gives for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,12 +6,12 @@ use std::fs;
 use crate::paths::module_of;
 use crate::source_tree::{SourceFile, crate_root, leading_name, sources, subject_of};
 
-/// What is defined where.
+/// Which names are defined where.
 #[derive(Default)]
 struct Index {
-    /// The paths of all files, and of the folders that they are in.
+    /// The paths of all files, and of their folders.
     places: BTreeSet<String>,
-    /// Of each type, trait and module, by its last name, the functions and variants that it has.
+    /// For each type, trait and module, by its last name: its functions and variants.
     members: BTreeMap<String, BTreeSet<String>>,
     /// The files in which a function, type, constant or trait is defined.
     definitions: BTreeMap<String, BTreeSet<String>>,
@@ -34,7 +34,7 @@ impl Index {
             folder = above;
         }
         let module = module_of(&source.path).pop().unwrap_or_default();
-        // The blocks that are open, each with how deep it is and whose members stand in it.
+        // The open blocks: the depth of each, and the owner of its members.
         let mut open: Vec<(usize, String)> = vec![(0, module)];
         let mut depth = 0;
         let mut header = String::new();
@@ -52,7 +52,7 @@ impl Index {
                 header.push_str(bare);
                 header.push(' ');
             }
-            // A variant: the first word of a line inside of an enum.
+            // A variant: the first word of a line inside an enum.
             if open.len() > 1 && indent > 0 && bare.starts_with(|c: char| c.is_uppercase()) {
                 let owner = open.last().expect("it was looked at").1.clone();
                 self.members.entry(owner).or_default().insert(leading_name(bare));
@@ -79,25 +79,26 @@ impl Index {
         }
     }
 
-    /// Whether a path below `src/`, with or without its `.rs`, is there.
+    /// Whether a path below `src/` exists, with or without `.rs`.
     fn has_place(&self, path: &str) -> bool {
         let path = path.trim_end_matches('/');
         self.places.contains(path) || self.places.contains(&format!("{path}.rs"))
     }
 
-    /// As [`has_place`](Index::has_place), also of a path that begins in a folder of `src/`, or beside it.
+    /// Like [`has_place`](Index::has_place), and also for a path that begins in a folder of `src/`, or at the crate's
+    /// root.
     fn has_place_below_any(&self, path: &str) -> bool {
         let end = format!("/{}", path.trim_end_matches('/'));
         let is_there = |place: &String| place.ends_with(&end) || place.ends_with(&format!("{end}.rs"));
         self.has_place(path) || self.places.iter().any(is_there) || crate_root().join(path).exists()
     }
 
-    /// Whether anything is called so: a function, a type, a file, a folder, or a test of a law.
+    /// Whether anything has this name: a function, a type, a file, a folder, or a test of a law.
     fn knows(&self, name: &str) -> bool {
         self.definitions.contains_key(name) || self.has_place_below_any(name) || name.starts_with("law_")
     }
 
-    /// What is wrong with a path of names, as `Type::function`.
+    /// What is wrong with a path of names such as `Type::function`.
     fn fault_of(&self, path: &str) -> Option<String> {
         let (owner, member) = path.rsplit_once("::")?;
         let owner = owner.rsplit("::").next().unwrap_or(owner);
@@ -108,7 +109,7 @@ impl Index {
         }
     }
 
-    /// Whether something of this name is defined in this file or folder.
+    /// Whether this file or folder defines the name.
     fn defines(&self, place: &str, name: &str) -> bool {
         let place = place.trim_end_matches('/').trim_end_matches(".rs");
         let is_below = |path: &String| path.strip_prefix(place).is_some_and(|rest| rest.starts_with(['/', '.']));
@@ -116,7 +117,7 @@ impl Index {
     }
 }
 
-/// A line without what may stand before the keyword of a definition.
+/// A line without the qualifiers that may come before the keyword of a definition.
 fn without_qualifiers(mut line: &str) -> &str {
     loop {
         let before = line;
@@ -136,13 +137,13 @@ fn without_qualifiers(mut line: &str) -> &str {
     }
 }
 
-/// The spans in backquotes of a text, each with the text up to the next one.
+/// The spans in backquotes of a text, each with the text up to the next span.
 fn spans(text: &str) -> Vec<(&str, &str)> {
     let parts: Vec<&str> = text.split('`').collect();
     parts[1..].chunks(2).map(|pair| (pair[0], pair.get(1).copied().unwrap_or_default())).collect()
 }
 
-/// The paths that a span means: `a/{b,c}` is two.
+/// The paths that a span stands for: `a/{b,c}` stands for two.
 fn expanded(span: &str) -> Vec<String> {
     let Some((before, rest)) = span.split_once('{') else { return vec![span.to_owned()] };
     let (inside, after) = rest.split_once('}').unwrap_or((rest, ""));
@@ -153,12 +154,12 @@ fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic()) && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
-/// What belongs to others: to the standard library and to asyncio.
+/// Names from elsewhere: the standard library and asyncio.
 const OF_OTHERS: [&str; 2] = ["std", "io"];
 
-/// All that a text names and that is not there, or not where the text says.
+/// Everything that a text names and that does not exist, or not in the place that the text gives.
 fn faults(architecture: &str, index: &Index) -> Vec<String> {
-    // Pictures are no names.
+    // Diagrams contain no names to check.
     let text: String = architecture.split("```").step_by(2).collect::<Vec<_>>().join("\n");
     let mut faults = Vec::new();
     for (span, _) in spans(&text) {
@@ -186,7 +187,7 @@ fn faults(architecture: &str, index: &Index) -> Vec<String> {
     faults
 }
 
-/// A row of the code map: what its second cell names is below the place in its first.
+/// The faults of a row of the code map: the names in its second cell must exist below the place in its first.
 fn row_faults(row: &str, index: &Index) -> Vec<String> {
     let mut cells = row.split(" | ");
     let place = cells.next().and_then(|cell| cell.split('`').next()).unwrap_or_default();
@@ -194,7 +195,7 @@ fn row_faults(row: &str, index: &Index) -> Vec<String> {
     if !index.has_place(place) {
         return Vec::new();
     }
-    // Beside a file there may stand what belongs to it.
+    // A file may be listed with files that belong to it in the same folder.
     let folder = match place.strip_suffix('/') {
         None => place.rsplit_once('/').map_or(place, |(folder, _)| folder),
         Some(folder) => folder,
@@ -207,7 +208,7 @@ fn row_faults(row: &str, index: &Index) -> Vec<String> {
             let is_there = [&inner, &folder.to_owned()]
                 .iter()
                 .any(|below| index.has_place(&format!("{below}/{bare}")) || index.defines(below, bare));
-            // A span that is no name, as `.tls(..)`, and a crate or function of others, is none of ours.
+            // Spans that are not names, such as `.tls(..)`, and crates and functions of others are not checked.
             if is_name(bare.rsplit('/').next().unwrap_or(bare)) && !is_there && !NO_MODULE.contains(&bare) {
                 faults.push(format!("`{name}` is not below `{place}`"));
             }
@@ -222,7 +223,7 @@ fn row_faults(row: &str, index: &Index) -> Vec<String> {
     faults
 }
 
-/// What the code map speaks of beside what is there.
+/// Names in the code map that are not modules.
 const NO_MODULE: [&str; 3] = ["getaddrinfo", "StreamProtocol", "unsafe"];
 
 #[test]

@@ -1,24 +1,23 @@
-//! Every public name of asyncio has its row in the chapter for those who come from there, and a search for it finds
-//! something.
+//! Every public name of asyncio has a row in the chapter for asyncio users, and a search for it finds something.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use crate::source_tree::{SourceFile, crate_root, leading_name, sources};
 
-/// What CPython 3.13's `asyncio` exports, and the public members of its loop, streams, servers, tasks, transports,
+/// The exports of CPython 3.13's `asyncio`, and the public members of its loop, streams, servers, tasks, transports,
 /// protocols, processes and primitives.
 fn names_of_asyncio() -> BTreeSet<String> {
     include_str!("asyncio_names.txt").lines().map(str::to_owned).collect()
 }
 
-/// The names in the left column of each table of a chapter.
+/// The names in the left column of the tables of a chapter.
 fn left_column(chapter: &str) -> BTreeSet<String> {
     let cells = chapter.lines().filter_map(|line| line.strip_prefix("//! | ")?.split(" | ").next());
     cells.flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned)).collect()
 }
 
-/// What a search of the documentation finds: names of public items, methods of the traits, and aliases.
+/// The names that a search of the documentation finds: public items, methods of traits, and aliases.
 fn found_by_search(file: &SourceFile) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for attribute in file.text.split("[doc(alias").skip(1) {

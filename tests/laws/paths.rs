@@ -1,18 +1,18 @@
-//! Reads which paths a source file names, in imports and elsewhere, each from the root of the crate.
+//! Finds the paths that a source file names, in imports and elsewhere, each from the root of the crate.
 
 use crate::source_tree::SourceFile;
 
 /// A path that a file names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Named {
-    /// From the root of the crate. A path that begins with any other name is taken to begin in the file's own module,
-    /// and need not lead anywhere.
+    /// From the root of the crate. A path that begins with any other name is assumed to begin in the file's own
+    /// module, and need not lead anywhere.
     pub(crate) segments: Vec<String>,
-    /// Whether it began with `crate` or with enough `super` to be sure of it.
+    /// Whether the path began with `crate`, or with enough `super` to be sure where it begins.
     pub(crate) is_absolute: bool,
-    /// By which name an import makes it known in the file; `None` of a path that stands elsewhere.
+    /// The name that an import gives it in the file. `None` for a path that is not an import.
     pub(crate) known_as: Option<String>,
-    /// Whether the import gives it to others.
+    /// Whether the import is public.
     pub(crate) is_reexport: bool,
     pub(crate) line: usize,
 }
@@ -116,7 +116,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether `pub`, or `pub(…)`, stands before a token.
+    /// Whether `pub` or `pub(…)` precedes a token.
     fn is_public(&self, at: usize) -> bool {
         let Some(mut before) = at.checked_sub(1) else { return false };
         if self.is_sign(before, ')') {
@@ -128,7 +128,7 @@ impl Reader<'_> {
         self.word(before) == Some("pub")
     }
 
-    /// Reads what may stand in an import: a path, or several in braces.
+    /// Reads the contents of an import: a path, or several in braces.
     fn tree(&mut self, mut segments: Vec<String>, is_public: bool) {
         let from = self.at;
         loop {

@@ -1,4 +1,4 @@
-//! The chapter on resources names tests that exist, constants that exist, and every kind of peer of its table.
+//! The chapter on resources names existing tests and constants, and every kind of peer in its table.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 use crate::coverage::unknown;
 use crate::source_tree::{crate_root, sources};
 
-/// The chapter, as its readers see it.
+/// The chapter as its readers see it.
 fn chapter() -> String {
     let text = fs::read_to_string(crate_root().join("src/resources.rs")).expect("it can be read");
     let lines = text.lines().map(|line| line.strip_prefix("//!").expect("it has no items").trim_start());
@@ -19,7 +19,7 @@ fn sections(chapter: &str) -> Vec<(&str, &str)> {
     sections.filter(|(title, _)| *title != "What nothing bounds").collect()
 }
 
-/// The tests that a section names, in one line.
+/// The tests that a section names on one line.
 fn tests_of(section: &str) -> Option<String> {
     let (_, tests) = section.split_once("\nTests: ")?;
     Some(tests.replace('\n', " "))
@@ -30,7 +30,7 @@ fn faults(title: &str, section: &str) -> Vec<String> {
     let Some(tests) = tests_of(section).filter(|tests| tests.contains(".rs`: `")) else {
         return vec![format!("{title}: no test holds it")];
     };
-    // Every name is of a test: what would be taken for a scenario elsewhere is none here.
+    // Every name is that of a test, so a name that would be a scenario elsewhere is a fault here.
     let nothing = BTreeSet::new();
     let wrong = unknown(&tests, &nothing).into_iter();
     let not_tests = tests.split('`').skip(1).step_by(2).filter(|name| !name.ends_with(".rs") && name.contains('/'));

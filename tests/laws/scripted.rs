@@ -1,6 +1,6 @@
-//! A selector whose events a test writes, and a log that says in which turn something ran.
+//! A selector whose events a test decides, and a log that records in which turn something ran.
 //!
-//! The state is the thread's, since what is logged may come from closures that must be `Send`. Every test runs on a
+//! The state is thread-local, since the log may be written by closures that must be `Send`. Every test runs on a
 //! thread of its own.
 
 use std::cell::{Cell, RefCell};
@@ -32,30 +32,30 @@ fn poll(timeout: Option<Duration>, tokens: &[Token], events: &mut Events) -> boo
     true
 }
 
-/// A loop on the scripted selector and a clock that jumps. It asks the selector once in every turn.
+/// A loop with the scripted selector and a clock that jumps. It polls the selector once in every turn.
 pub(crate) fn scripted_loop() -> (EventLoop, Rc<ManualClock>) {
     let clock = Rc::new(ManualClock::new());
     let builder = EventLoop::builder().selector(Polled::by(poll)).clock(clock.clone()).handles_per_poll(1);
     (builder.build().expect("nothing of the system is asked"), clock)
 }
 
-/// The next poll says of every descriptor registered so far that it is readable.
+/// Makes the next poll report every descriptor registered so far as readable.
 pub(crate) fn all_become_readable() {
     ARMED.set(true);
 }
 
-/// Notes that user code runs now.
+/// Records that user code runs now.
 pub(crate) fn note(what: &'static str) {
     assert!(!POLLING.get(), "{what} ran while the selector was polled");
     LOG.with_borrow_mut(|log| log.push((what, POLLS.get())));
 }
 
-/// Which turn this is.
+/// The number of the current turn.
 pub(crate) fn turn() -> usize {
     POLLS.get()
 }
 
-/// What was noted, and in which turn.
+/// What was recorded, and in which turn.
 pub(crate) fn noted() -> Vec<(&'static str, usize)> {
     LOG.take()
 }

@@ -1,8 +1,8 @@
-//! The seams of `src/`: what knows the operating system's sockets and its selector stands behind them.
+//! The seams of `src/`: only code behind them may use the operating system's sockets and its selector.
 
 use crate::source_tree::{SourceFile, sources};
 
-/// The crates that are the operating system's face.
+/// The crates that give access to the operating system.
 const CRATES: [&str; 3] = ["socket2", "mio", "dns_lookup"];
 
 /// Where they may be named, and why.
@@ -17,7 +17,7 @@ fn is_behind_a_seam(file: &SourceFile) -> bool {
     BEHIND_THE_SEAMS.iter().any(|(prefix, _)| file.path.starts_with(prefix))
 }
 
-/// Where a file names one of the crates.
+/// The places where a file names one of these crates.
 fn named(file: &SourceFile) -> Vec<String> {
     CRATES.iter().flat_map(|name| file.places(name).into_iter().map(move |place| format!("{place}: {name}"))).collect()
 }

@@ -1,13 +1,13 @@
-//! Every public function is shown in an example of the documentation.
+//! Every public function appears in an example of the documentation.
 
 use std::collections::BTreeSet;
 
 use crate::source_tree::{SourceFile, leading_name, sources};
 
-/// The words of all examples in the documentation of a file.
+/// The words of all examples in a file's documentation.
 fn words_of_examples(file: &SourceFile) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
-    // Whether the lines between two fences are code; `None` outside of fences.
+    // Whether the lines between two fences are code. `None` outside of fences.
     let mut fence = None;
     for line in file.text.lines().map(str::trim_start) {
         let Some(said) = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")) else {
@@ -17,7 +17,7 @@ fn words_of_examples(file: &SourceFile) -> BTreeSet<String> {
         if said.trim_start().starts_with("```") {
             fence = if fence.is_none() { Some(!said.contains("text")) } else { None };
         } else if fence == Some(true) {
-            // What a comment in an example says is not used by it.
+            // A comment in an example does not count as a use.
             let code = said.split("// ").next().unwrap_or(said);
             words.extend(code.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned));
         }

@@ -1,4 +1,4 @@
-//! Reads the crate's sources, for tests that look for what must not be there.
+//! Reads the crate's sources, for tests that check them.
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ impl SourceFile {
         code[..offset].matches('\n').count() + 1
     }
 
-    /// Every place where `needle` stands in the code, as `path:line`, but not as a part of a longer word.
+    /// Every place where `needle` occurs in the code, as `path:line`, but not as part of a longer word.
     pub(crate) fn places(&self, needle: &str) -> Vec<String> {
         let code = self.code();
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
@@ -75,10 +75,10 @@ pub(crate) fn leading_name(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
-/// The type or trait that a header is about: of `impl<T> Trait for Type<T>` it is `Type`.
+/// The type or trait that a header is about: for `impl<T> Trait for Type<T>` it is `Type`.
 pub(crate) fn subject_of(header: &str) -> String {
     let mut depth = 0;
-    // The arrow of a function's type closes nothing.
+    // The arrow in a function's type is not a closing bracket.
     let header = header.replace("->", "");
     let rest = header.trim_start_matches("impl").trim_start_matches("trait").trim_start_matches("enum").trim_start();
     let mut plain = String::new();
@@ -96,7 +96,7 @@ pub(crate) fn subject_of(header: &str) -> String {
     path.trim_end_matches(':').rsplit("::").next().unwrap_or_default().to_owned()
 }
 
-/// Replaces comments and the contents of literals by spaces. Line ends stay where they are.
+/// Replaces comments and the contents of literals by spaces. Line ends are kept.
 pub(crate) fn blank(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! What the tests of the laws share: a guard against hanging, and incidents kept.
+//! What the tests of the laws share: a guard against hangs, and a record of incidents.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,18 +8,18 @@ use waterwheel::{EventLoop, LoopHandle};
 
 use crate::common::watchdog::watchdog;
 
-/// Runs a test on a thread of its own, whose thread-locals nobody has used.
+/// Runs a test on a thread of its own, with fresh thread-locals.
 pub(crate) fn guarded(test: impl FnOnce() + Send + 'static) {
     let _watchdog = watchdog();
     thread::spawn(test).join().unwrap_or_else(|payload| std::panic::resume_unwind(payload));
 }
 
-/// Does something on a thread of its own, and waits until it is done.
+/// Runs `work` on a thread of its own, and waits until it is done.
 pub(crate) fn on_another_thread<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     thread::scope(|scope| scope.spawn(work).join().unwrap())
 }
 
-/// What was reported to a loop's exception handler.
+/// The reports to a loop's exception handler.
 #[derive(Clone, Default)]
 pub(crate) struct Incidents(Rc<RefCell<Vec<String>>>);
 
@@ -27,7 +27,7 @@ impl Incidents {
     pub(crate) fn of(event_loop: &LoopHandle) -> Incidents {
         let incidents = Incidents::default();
         let kept = Rc::clone(&incidents.0);
-        // Neither how quick the machine is nor what a test gives up on purpose counts here.
+        // Neither the speed of the machine nor what a test drops on purpose matters here.
         event_loop.set_debug(false);
         event_loop.set_exception_handler(move |incident| {
             let text = format!("{}: {}", incident.message(), incident.panic().unwrap_or("no panic"));

@@ -27,7 +27,7 @@ pub(super) const ROWS: &[Row] = rows![
         let opened = timeout(Duration::from_secs(60), open_connection(listener.local_addr().unwrap()));
         drop_at(moment, opened).await.map(|streams| drop(streams.unwrap().unwrap())).is_some()
     },
-    // A name is looked up by a thread, and may have several addresses.
+    // A thread looks up the name, which may have several addresses.
     "OpenConnection" => async |moment| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -45,7 +45,7 @@ pub(super) const ROWS: &[Row] = rows![
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let made = drop_at(moment, get_running_loop().create_connection(|| Rc::new(Quiet), address)).await;
-        // A transport that is dropped stays open, as the protocol may be all that is wanted of it.
+        // The connection of a dropped transport stays open, since the protocol may be all that the program wants.
         made.map(|made| made.unwrap().0.abort()).is_some()
     },
     "CreateDatagramEndpoint" => async |moment| {
@@ -76,7 +76,7 @@ pub(super) const ROWS: &[Row] = rows![
     },
 ];
 
-/// Hears everything, and does nothing.
+/// Ignores all callbacks.
 pub(super) struct Quiet;
 
 impl Protocol for Quiet {}

@@ -1,5 +1,5 @@
-//! Law 11 for what is waited for again and again: one server, one sleep, one promise. Each wait that is given up leaves the
-//! next what it would have had.
+//! Law 11 for objects that are waited for again and again: one server, one sleep, one promise. A wait that is dropped
+//! takes nothing from the next one.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -31,7 +31,7 @@ async fn a_server_that_is_waited_for() {
         assert!(give_up_after(polls, server.wait_closed()).await.is_none());
         assert!(server.is_serving());
     }
-    // Giving this up closes, as it says, and leaves a server that can be waited for.
+    // Dropping `serve_forever` closes the server, as documented, and leaves a server that can be waited for.
     assert!(give_up_after(0, server.serve_forever()).await.is_none());
     assert!(server.is_serving(), "it was never polled");
     assert!(give_up_after(2, server.serve_forever()).await.is_none());
@@ -46,8 +46,8 @@ async fn a_server_that_is_waited_for() {
     }
 }
 
-/// Time is the loop's: a sleep that is given up takes its timer with it, and one that is polled by turns by different
-/// tasks ends when it should.
+/// By the loop's clock: a dropped sleep takes its timer with it, and one that is polled in turn by different futures
+/// ends on time.
 fn sleeps_keep_their_deadline() {
     let clock = Rc::new(ManualClock::new());
     let mut event_loop = EventLoop::builder().clock(clock.clone()).build().unwrap();
@@ -92,7 +92,7 @@ async fn promises_and_tasks() {
     assert_eq!(promise.wait().await, 41);
     assert_eq!(task.await.unwrap(), 42, "the task went on though its awaiter gave up");
     assert_eq!(other.await.unwrap(), 41);
-    // A task that is cancelled while it waits leaves nothing of its wait.
+    // A task that is cancelled while it waits leaves nothing of its wait behind.
     let promise = Promise::<u8>::new();
     let waiting = spawn({
         let promise = promise.clone();

@@ -1,9 +1,9 @@
-//! Law 11: every wait is cancel-safe. Every future of the public interface is dropped at each moment at which it can be, and
-//! afterwards the object works and nothing is left.
+//! Law 11: every wait is cancel-safe. Every future of the public interface is dropped at each moment at which it can
+//! be dropped, and afterwards its object works and nothing is left behind.
 //!
-//! A future has a row in a table, in `connections`, `processes`, `servers`, `streams`, `system`, `tasks`, `time` or `tls`.
-//! `public_futures` compares the tables with the sources, so that a new future without a row is found. In `schedules` many
-//! waits are dropped one after the other while bytes go both ways.
+//! Each future has a row in a table, in `connections`, `processes`, `servers`, `streams`, `system`, `tasks`, `time` or
+//! `tls`. `public_futures` compares the tables with the sources and so finds a new future without a row. In
+//! `schedules`, many waits are dropped one after another while bytes go both ways.
 
 mod connections;
 mod lasting_waits;
@@ -30,10 +30,11 @@ use crate::tools::run_clean;
 use moments::Moment;
 use remains::{live_bytes, remains, until_nothing_is_left};
 
-/// A public future, and a trial of it: the world is made for it, it is dropped at a moment, and what it was about is
-/// looked at. The trial says whether it was done before that moment.
+/// A public future and its trial: the trial sets up what the future needs, drops it at a moment, and checks the object
+/// that it was about. The trial returns whether the future was done before that moment.
 struct Row {
-    /// As `public_futures` finds it: a type that is a future, or a function that gives one, after the type that has it.
+    /// The name that `public_futures` finds: a type that is a future, or a function that returns one, prefixed by its
+    /// type.
     of: &'static str,
     trial: fn(Moment) -> Pin<Box<dyn Future<Output = bool>>>,
 }
@@ -46,7 +47,7 @@ macro_rules! rows {
 }
 use rows;
 
-/// All rows. What stands behind a feature is there with that feature.
+/// All rows, including those of the enabled features.
 fn table() -> Vec<&'static Row> {
     let tables: &[&[Row]] = &[
         connections::ROWS,
@@ -65,14 +66,14 @@ fn table() -> Vec<&'static Row> {
     tables.iter().flat_map(|rows| rows.iter()).collect()
 }
 
-/// More polls than any of them needs.
+/// More polls than any future needs.
 const MOST_POLLS: usize = 200;
 
-/// How often a trial is repeated until it keeps no memory. A leak keeps some each time; what merely grew to its size,
-/// such as a list that has got more room, does not.
+/// How often a trial is repeated until it keeps no memory. A leak keeps some every time; a list that only grew to its
+/// final size does not.
 const ROUNDS: usize = 12;
 
-/// Tries a row at a moment until memory is as it was before.
+/// Repeats a row's trial at a moment until it keeps no memory.
 async fn try_at(row: &Row, number: usize, moment: Moment) -> bool {
     let mut grown = Vec::new();
     for _ in 0..ROUNDS {

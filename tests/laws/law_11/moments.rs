@@ -8,16 +8,16 @@ use waterwheel::spawn;
 
 use super::remains::live_bytes;
 
-/// A moment at which a future may be dropped. It is polled when it is woken, and not otherwise.
+/// A moment at which a future may be dropped. The future is polled only when it is woken.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Moment {
-    /// After so many polls, as soon as the last of them has said that it waits. With 0 it is never polled.
+    /// After this many polls, as soon as the last of them was pending. With 0, the future is never polled.
     Waiting(usize),
-    /// After so many polls, when it was woken again: what it waited for is there, and it has not heard of it.
+    /// After this many polls, when it was woken again: what it waits for is ready, but the future does not know yet.
     Woken(usize),
 }
 
-/// Awaits a future until that moment, and drops it there. `None` if it was not done.
+/// Awaits a future until a moment, and drops it then. `None` if it was not done.
 pub(super) async fn drop_at<F: IntoFuture>(moment: Moment, future: F) -> Option<F::Output> {
     let mut future: Option<Pin<Box<F::IntoFuture>>> = Some(Box::pin(future.into_future()));
     let mut polled = 0;
@@ -37,7 +37,8 @@ pub(super) async fn drop_at<F: IntoFuture>(moment: Moment, future: F) -> Option<
     .await
 }
 
-/// As [`drop_at`], while a task does `cause`, which the future waits for. Once the future is dropped that goes no further.
+/// Like [`drop_at`], while a task runs `cause`, which the future waits for. The task is cancelled once the future is
+/// dropped.
 pub(super) async fn drop_while<F: IntoFuture>(
     moment: Moment,
     future: F,
@@ -47,8 +48,8 @@ pub(super) async fn drop_while<F: IntoFuture>(
     drop_at(moment, future).await
 }
 
-/// Does `operation`, dropped at a moment; if it was not done, does it again, to its end. Says whether it was done at
-/// first, and gives what it gave in the end.
+/// Runs `operation`, dropped at a moment; if it was not done, runs it again to its end. Returns whether the first run
+/// was done, and the final output.
 pub(super) async fn drop_and_do_again<T>(moment: Moment, mut operation: impl AsyncFnMut() -> T) -> (bool, T) {
     match drop_at(moment, operation()).await {
         Some(output) => (true, output),
@@ -56,7 +57,7 @@ pub(super) async fn drop_and_do_again<T>(moment: Moment, mut operation: impl Asy
     }
 }
 
-/// Drops many waits for one thing, which keeps none of them, though nothing comes that would wake them.
+/// Drops many waits for one object, and checks that it keeps none of them, although nothing wakes them.
 pub(super) async fn drop_many<F: IntoFuture>(wait: impl Fn() -> F) {
     let mut bytes = [0; 2];
     for kept in &mut bytes {

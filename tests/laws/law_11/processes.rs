@@ -28,14 +28,14 @@ pub(super) const ROWS: &[Row] = rows![
     },
 ];
 
-/// Says what it hears, and ends when nothing more comes.
+/// Prints its input, and ends with it.
 fn cat() -> Command {
     let mut command = Command::new("cat");
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command
 }
 
-/// Hears everything, and does nothing.
+/// Ignores all callbacks.
 struct Quiet;
 
 impl SubprocessProtocol for Quiet {}

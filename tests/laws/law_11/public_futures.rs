@@ -1,5 +1,5 @@
-//! Which futures the public interface has, by the sources: a type that implements `Future` or `IntoFuture`, and a function
-//! that is `async` or gives an `impl Future`.
+//! The futures of the public interface, found in the sources: types that implement `Future` or `IntoFuture`, and
+//! functions that are `async` or return an `impl Future`.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use super::table;
 use crate::paths::paths_of;
 use crate::source_tree::{SourceFile, leading_name, sources, subject_of};
 
-/// The names that the crate gives to its users.
+/// The names that the crate exports.
 fn exported(sources: &[SourceFile]) -> BTreeSet<String> {
     let root = sources.iter().find(|file| file.path == "lib.rs").expect("every crate has one");
     paths_of(root).into_iter().filter(|path| path.is_reexport).filter_map(|path| path.known_as).collect()
 }
 
-/// The futures of one file, of what is exported.
+/// The exported futures of one file.
 fn futures_of(file: &SourceFile, exported: &BTreeSet<String>) -> BTreeSet<String> {
     let code = file.code();
     let mut found = BTreeSet::new();
@@ -32,7 +32,7 @@ fn futures_of(file: &SourceFile, exported: &BTreeSet<String>) -> BTreeSet<String
         let Some(rest) = line.trim_start().strip_prefix("pub ") else { continue };
         let is_async = rest.starts_with("async fn ");
         let Some(after) = rest.strip_prefix("async ").unwrap_or(rest).strip_prefix("fn ") else { continue };
-        // The head of a function may take several lines.
+        // The signature of a function may span several lines.
         let head: String = lines[at..].iter().take(12).map(|line| format!("{line} ")).collect();
         let head = head.split(" { ").next().unwrap_or_default();
         let is_future = is_async || head.contains("-> impl Future") || head.contains("-> Pin<Box<dyn Future");
@@ -47,7 +47,7 @@ fn futures_of(file: &SourceFile, exported: &BTreeSet<String>) -> BTreeSet<String
     found
 }
 
-/// Whether a file is built with the features of this test. A feature has files and folders to itself.
+/// Whether a file is built with the features of this test. Each feature has its own files and folders.
 fn is_built(file: &SourceFile) -> bool {
     let is_in = |places: &[&str]| places.iter().any(|place| file.path.starts_with(place));
     (cfg!(feature = "tls") || !is_in(&["tls/"]))

@@ -1,4 +1,4 @@
-//! What there is while nothing goes on: descriptors, timers, tasks, and memory.
+//! What exists while nothing goes on: descriptors, timers, tasks, and memory.
 
 use std::alloc::System;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use crate::common::descriptors::open_descriptors;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// The bytes that the process has allocated and not freed.
+/// How many bytes the process has allocated and not freed.
 pub(super) fn live_bytes() -> usize {
     let stats = ALLOCATOR.stats();
     stats.bytes_allocated - stats.bytes_deallocated
 }
 
-/// What is left behind shows here.
+/// Counts in which leftovers show.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Remains {
     pub(super) descriptors: usize,
@@ -34,7 +34,7 @@ pub(super) fn timers() -> usize {
     count("timers")
 }
 
-/// A count in what the running loop says of itself.
+/// A count in the `Debug` output of the running loop.
 fn count(field: &str) -> usize {
     let text = format!("{:?}", get_running_loop());
     let (_, rest) = text.split_once(&format!("{field}: ")).expect("a loop says how many of them it has");
@@ -42,7 +42,7 @@ fn count(field: &str) -> usize {
     digits.parse().expect("it is a number")
 }
 
-/// Lets the loop run until there is no more than before, for a few seconds at the most.
+/// Lets the loop run until there is no more than before, for a few seconds at most.
 pub(super) async fn until_nothing_is_left(after: &str, before: Remains) {
     for _ in 0..5000 {
         if remains() == before {

@@ -1,5 +1,5 @@
-//! Streams in both directions at once, over every wire, while their peer sends and takes random pieces on a thread of its
-//! own: any read, drain or wait is dropped at a random moment, and every byte arrives, once and in order.
+//! Streams in both directions at once, over every wire, while their peer sends and receives random pieces on its own
+//! thread: any read, drain or wait is dropped at a random moment, and every byte arrives, once and in order.
 
 use std::cell::Cell;
 use std::io;
@@ -21,7 +21,8 @@ use crate::common::bytes::pattern;
 use crate::common::descriptors::until_descriptors;
 use crate::tools::run_clean;
 
-/// How many schedules there are without `PROPTEST_CASES`. They are the same in every run, and more of them begin with these.
+/// How many schedules are run without `PROPTEST_CASES`. They are the same in every run, and a longer run begins with
+/// them.
 const SCHEDULES: u32 = 100;
 
 /// How often a schedule is repeated until it keeps no memory.
@@ -33,21 +34,21 @@ const WRITES: usize = 3;
 #[derive(Debug, Clone)]
 struct Schedule {
     wire: Wire,
-    /// How much the peer sends.
+    /// How many bytes the peer sends.
     incoming: usize,
-    /// In which pieces it does, and in which it takes what it is sent. They are used in turn.
+    /// The sizes of the pieces that the peer sends and receives, used in rotation.
     pieces: Vec<usize>,
     reads: Vec<Step>,
     writes: Vec<Step>,
 }
 
-/// An operation of a kind, about so many bytes, that is dropped at a moment.
+/// An operation of some kind, on about `n` bytes, that is dropped at a moment.
 #[derive(Debug, Clone)]
 struct Step {
     kind: usize,
     n: usize,
     moment: Moment,
-    /// How many turns pass before the next one.
+    /// How many turns pass before the next operation.
     rest: usize,
 }
 
@@ -64,13 +65,13 @@ fn steps(kinds: usize, bytes: usize) -> impl Strategy<Value = Vec<Step>> {
 fn schedule() -> impl Strategy<Value = Schedule> {
     let wire = prop::sample::select(Wire::ALL);
     let pieces = prop::collection::vec(prop_oneof![1..100_usize, 1..20_000_usize], 1..20);
-    // Less than the limit of a reader, so that no line is too long for it.
+    // Less than a reader's limit, so that no line is too long.
     let incoming = 0..60_000_usize;
     (wire, incoming, pieces, steps(READS, 3_000), steps(WRITES, 30_000))
         .prop_map(|(wire, incoming, pieces, reads, writes)| Schedule { wire, incoming, pieces, reads, writes })
 }
 
-/// How often each kind of operation was dropped, and how often it was done.
+/// How often each kind of operation was dropped, and how often it was completed.
 #[derive(Default)]
 struct Tally {
     reads: [Count; READS],
@@ -90,7 +91,7 @@ impl Count {
     }
 }
 
-/// A read of a kind, which adds what it reads to `to`.
+/// A read of some kind, which appends what it reads to `to`.
 async fn read(reader: &mut StreamReader, kind: usize, n: usize, to: &mut Vec<u8>) -> Result<(), ReadError> {
     match kind {
         0 => to.extend(reader.read(n).await?),
@@ -117,7 +118,7 @@ async fn read(reader: &mut StreamReader, kind: usize, n: usize, to: &mut Vec<u8>
     Ok(())
 }
 
-/// Reads by the schedule, and then to the end.
+/// Reads as the schedule says, and then to the end.
 async fn read_all(mut reader: StreamReader, steps: Vec<Step>, tally: Rc<Tally>) -> Vec<u8> {
     let mut all = Vec::new();
     for Step { kind, n, moment, rest } in steps {
@@ -139,7 +140,7 @@ async fn read_all(mut reader: StreamReader, steps: Vec<Step>, tally: Rc<Tally>) 
     all
 }
 
-/// What the steps write, one after the other. A `write_all` that is never polled writes nothing.
+/// How many bytes the steps write in all. A `write_all` that is never polled writes nothing.
 fn written(steps: &[Step]) -> usize {
     let is_polled = |step: &&Step| step.kind != 2 || !matches!(step.moment, Moment::Waiting(0));
     steps.iter().filter(is_polled).map(|step| step.n).sum()
@@ -174,8 +175,8 @@ async fn write_all(writer: &StreamWriter, steps: Vec<Step>, tally: &Tally) -> io
     writer.drain().await
 }
 
-/// Has a peer send so much and take so much, in such pieces, and end when it has and `may_end` is set: with TLS, no wait
-/// of ours for it is in order once it has ended. Gives all that came to it.
+/// Runs a peer that sends and receives this much in such pieces, and ends its side once both are done and `may_end` is
+/// set: with TLS, waits of ours may fail after the peer has ended. Returns everything that the peer received.
 fn peer(
     mut peer: Box<dyn Peer>,
     sends: usize,
@@ -243,7 +244,7 @@ fn run(schedule: &Schedule, tally: &Rc<Tally>) {
     });
 }
 
-/// Streams with their peers, of which there is one for each way where the wire has one way only.
+/// Streams with their peers: one peer for each direction if the wire has only one direction.
 async fn open(
     wire: Wire,
     incoming: usize,

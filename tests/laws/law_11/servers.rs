@@ -25,7 +25,7 @@ pub(super) const ROWS: &[Row] = rows![
         let at = directory.file("s");
         let started = drop_at(moment, start_unix_server(|_: StreamReader, _: StreamWriter| {}, &at)).await;
         let is_done = started.map(|server| drop(server.unwrap())).is_some();
-        // The name is free for whoever comes next.
+        // The path is free for another server.
         drop(start_unix_server(|_: StreamReader, _: StreamWriter| {}, &at).await.unwrap());
         is_done
     },
@@ -96,7 +96,7 @@ async fn serving() -> Server {
     get_running_loop().create_server(|| Rc::new(Quiet), "127.0.0.1:0").await.unwrap()
 }
 
-/// A client, once the server knows of it.
+/// A client that the server has accepted.
 async fn connected_to(server: &Server) -> TcpStream {
     let mut client = TcpStream::connect(server.local_addrs()[0]).unwrap();
     client.write_all(b"x").unwrap();

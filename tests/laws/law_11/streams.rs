@@ -1,4 +1,4 @@
-//! Futures of streams: each over every wire. What was there before a wait was dropped is there after it.
+//! Futures of streams, each over every wire. Bytes that were there before a wait was dropped are there afterwards.
 
 use std::cell::RefCell;
 use std::io::{self, Read};
@@ -53,7 +53,7 @@ pub(super) const ROWS: &[Row] = rows![
     "Connection::into_std" => leaving,
 ];
 
-/// Drops a copy while more comes in turn after turn, and copies the rest.
+/// Drops a copy while more bytes arrive from turn to turn, and then copies the rest.
 async fn copying(moment: Moment, pass_on: impl AsyncFn(&mut Connection, &mut Connection) -> io::Result<()>) -> bool {
     let ((sender, mut from), (mut to, mut receiver)) = (socket_pair().unwrap(), socket_pair().unwrap());
     receiver.writer.write_eof();
@@ -78,7 +78,7 @@ async fn copying(moment: Moment, pass_on: impl AsyncFn(&mut Connection, &mut Con
     is_done
 }
 
-/// Drops a connection that is about to leave the loop: what was written goes out, and then it is closed.
+/// Drops a connection that is about to leave the loop: the written bytes are sent, and then it is closed.
 async fn leaving(moment: Moment) -> bool {
     let (ours, peer) = UnixStream::pair().unwrap();
     peer.set_nonblocking(true).unwrap();
@@ -102,7 +102,7 @@ async fn leaving(moment: Moment) -> bool {
     is_done
 }
 
-/// Does a trial over each wire. The future was done if it was done over all.
+/// Runs a trial over each wire. The future was done if it was done over all of them.
 async fn over_every_wire(trial: impl AsyncFn(Wire) -> bool) -> bool {
     let mut is_done = true;
     for &wire in Wire::ALL {
@@ -111,17 +111,17 @@ async fn over_every_wire(trial: impl AsyncFn(Wire) -> bool) -> bool {
     is_done
 }
 
-/// What a peer sends, in pieces that fit to nothing.
+/// The pieces that a peer sends, which do not match the lines.
 const PIECES: [&str; 4] = ["on", "e\ntw", "o\nth", "ree\nfour\n"];
 
-/// A peer that sends its pieces one by one, and then ends.
+/// A peer that sends its pieces one by one, and then ends its side.
 struct Sender {
     peer: Box<dyn Peer>,
     pieces: std::slice::Iter<'static, &'static str>,
 }
 
 impl Sender {
-    /// Sends one more piece, or the end; false if that has been sent.
+    /// Sends the next piece, or the end. Returns false if it sent the end.
     fn send_next(&mut self) -> bool {
         let piece = self.pieces.next();
         match piece {
@@ -132,7 +132,7 @@ impl Sender {
     }
 }
 
-/// Drops a read while the pieces come, in turn after turn, and reads the rest.
+/// Drops a read while the pieces arrive from turn to turn, and then reads the rest.
 async fn reading(moment: Moment, read: impl AsyncFn(&mut StreamReader) -> io::Result<Vec<u8>>) -> bool {
     over_every_wire(async |wire| {
         let Opened { reader, writer: _writer, peer } = wire.to_read().await;
@@ -151,17 +151,17 @@ async fn reading(moment: Moment, read: impl AsyncFn(&mut StreamReader) -> io::Re
         while sender.borrow_mut().send_next() {}
         got.extend(reader.read_to_end().await.unwrap());
         let sent = PIECES.concat();
-        // A line is given without its end by nobody, and an end of the stream twice is still one.
+        // The dropped read took nothing, so the bytes of both reads are what was sent.
         assert_eq!(String::from_utf8_lossy(&got), sent, "{wire:?}, {moment:?}");
         is_done
     })
     .await
 }
 
-/// More than the kernel and the buffer of a writer take while nobody reads.
+/// More than the kernel and a writer's buffer take while the peer reads nothing.
 pub(super) const MUCH: usize = 300_000;
 
-/// Takes what has come to a peer, and says whether the end was among it.
+/// Reads everything that has arrived at a peer, and returns whether the end was among it.
 pub(super) fn take(peer: &mut (impl Read + ?Sized), to: &mut Vec<u8>) -> bool {
     let mut piece = [0; 64 * 1024];
     while let Some(n) = unless_blocked(peer.read(&mut piece)) {
@@ -173,7 +173,7 @@ pub(super) fn take(peer: &mut (impl Read + ?Sized), to: &mut Vec<u8>) -> bool {
     false
 }
 
-/// A peer, and what has come to it.
+/// A peer, and what it has received.
 struct Receiver {
     peer: Box<dyn Peer>,
     got: Vec<u8>,
@@ -185,17 +185,17 @@ impl Receiver {
         Rc::new(RefCell::new(Receiver { peer, got: Vec::new(), is_ended: false }))
     }
 
-    /// Takes what has come. An end is answered.
+    /// Receives what has arrived, and answers the end with an end.
     fn take_some(&mut self) {
         if !self.is_ended && take(&mut *self.peer, &mut self.got) {
             self.is_ended = true;
-            // A connection may be gone by now.
+            // The connection may be gone by now.
             let _ = self.peer.end();
         }
     }
 }
 
-/// Takes what comes, to the end of it.
+/// Receives everything up to the end.
 async fn take_all(receiver: Rc<RefCell<Receiver>>) {
     while !receiver.borrow().is_ended {
         receiver.borrow_mut().take_some();
@@ -203,7 +203,7 @@ async fn take_all(receiver: Rc<RefCell<Receiver>>) {
     }
 }
 
-/// Drops a wait for the peer while that takes much, then writes more.
+/// Drops a wait for the peer while the peer receives a lot, and then writes more.
 async fn writing(moment: Moment, wait: impl AsyncFn(&StreamWriter) -> io::Result<()>) -> bool {
     over_every_wire(async |wire| {
         let Opened { reader: _reader, writer, peer } = wire.to_write().await;
@@ -225,7 +225,7 @@ async fn writing(moment: Moment, wait: impl AsyncFn(&StreamWriter) -> io::Result
     .await
 }
 
-/// Drops the wait for the end of a connection that still sends.
+/// Drops the wait for the end of a connection that is still sending.
 async fn closing(moment: Moment) -> bool {
     over_every_wire(async |wire| {
         let Opened { reader: _reader, writer, peer } = wire.to_write().await;

@@ -80,13 +80,13 @@ mod of_signals {
         "Signals::next" => async |moment| {
             let mut stream = signals(&[SIGUSR1]).unwrap();
             let is_done = drop_while(moment, stream.next(), raise_later(SIGUSR1)).await.is_some();
-            // One that came while nobody waited is kept, and two of them are one.
+            // A signal that arrives while no wait is under way is kept, and two of them are merged.
             raise(SIGUSR1).unwrap();
             assert_eq!(stream.next().await, SIGUSR1);
             is_done
         },
         "CtrlC" => async |moment| {
-            // As long as somebody hears of it, it does not end the process.
+            // While any stream listens to the signal, it does not end the process.
             let _heard = signals(&[SIGINT]).unwrap();
             let is_done = drop_while(moment, ctrl_c(), raise_later(SIGINT)).await.map(Result::unwrap).is_some();
             let again = ctrl_c();

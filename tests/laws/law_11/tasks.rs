@@ -30,7 +30,7 @@ pub(super) const ROWS: &[Row] = rows![
     "ToThread" => |moment| thread(moment, true),
 ];
 
-/// A promise, and what sets it a few turns later.
+/// A promise, and a future that sets it a few turns later.
 fn later() -> (Promise<u32>, impl Future<Output = ()> + 'static) {
     let promise = Promise::new();
     let set = promise.clone();
@@ -42,13 +42,13 @@ fn later() -> (Promise<u32>, impl Future<Output = ()> + 'static) {
     (promise, cause)
 }
 
-/// A future of its own that waits for a promise.
+/// A separate future that waits for a promise.
 fn waiting(promise: &Promise<u32>) -> impl Future<Output = u32> + 'static {
     let promise = promise.clone();
     async move { promise.wait().await }
 }
 
-/// The promise is set, if nobody has.
+/// Sets the promise, if it is not set yet.
 fn set(promise: &Promise<u32>) {
     let _ = promise.set(7);
 }
@@ -68,7 +68,7 @@ async fn task(moment: Moment) -> bool {
     let dropped = drop_while(moment, &mut task, cause).await;
     let is_done = dropped.is_some();
     set(&promise);
-    // The task goes on without whoever awaited it.
+    // The task continues without the future that awaited it.
     let output = match dropped {
         Some(output) => output,
         None => task.await,
@@ -77,7 +77,7 @@ async fn task(moment: Moment) -> bool {
     is_done
 }
 
-/// The tasks of those that follow end with what is dropped: the promise that they wait for is set by nobody then.
+/// The tasks of this trial and the next ones end with the dropped future, so nothing sets their promise then.
 async fn cancel_on_drop(moment: Moment) -> bool {
     let (promise, cause) = later();
     let output = drop_while(moment, spawn(waiting(&promise)).cancel_on_drop(), cause).await;
@@ -152,7 +152,7 @@ async fn raced(moment: Moment) -> bool {
     dropped.is_some()
 }
 
-/// A remote task goes on when it is not awaited any more.
+/// A remote task continues when it is no longer awaited.
 async fn remote(moment: Moment) -> bool {
     let done = Arc::new(AtomicBool::new(false));
     let tell = Arc::clone(&done);
@@ -171,7 +171,7 @@ async fn thread(moment: Moment, by_handle: bool) -> bool {
         true => drop_at(moment, get_running_loop().run_in_executor(|| 7)).await,
         false => drop_at(moment, to_thread(|| 7)).await,
     };
-    // The pool works, and has done with what was dropped.
+    // The pool still works, and is done with the dropped call.
     assert_eq!(to_thread(|| 8).await.unwrap(), 8);
     output.map(|output| assert_eq!(output.unwrap(), 7)).is_some()
 }

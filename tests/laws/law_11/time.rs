@@ -1,4 +1,4 @@
-//! Futures that wait for the time.
+//! Futures that wait for time to pass.
 
 use std::future::{pending, ready};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = rows![
 const SHORT: Duration = Duration::from_millis(1);
 const LONG: Duration = Duration::from_secs(3600);
 
-/// A timer does not outlive the wait for it, not even for as long as it was to run.
+/// A timer does not outlive the wait for it, even if it had longer to run.
 async fn waits_for_time(moment: Moment, future: impl Future) -> bool {
     let before = timers();
     let is_done = drop_at(moment, future).await.is_some();
@@ -35,7 +35,7 @@ async fn tick(moment: Moment) -> bool {
     let mut interval = interval(SHORT);
     let first = interval.tick().await;
     let dropped = drop_at(moment, interval.tick()).await;
-    // A tick that was missed by dropping the wait for it is still given, and given once.
+    // A tick whose wait was dropped is still returned by the next wait, and only once.
     let second = match dropped {
         Some(tick) => tick,
         None => interval.tick().await,

@@ -1,4 +1,4 @@
-//! Futures of TLS, and streams over it with rustls at the other end.
+//! Futures of TLS, and streams over TLS with rustls at the other end.
 
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
@@ -55,7 +55,7 @@ pub(super) const ROWS: &[Row] = rows![
         let above = drop_while(moment, upgrade, shake(peer)).await;
         let is_done = above.map(|above| above.unwrap().abort()).is_some();
         if let Moment::Waiting(0) = moment {
-            // It was never touched.
+            // The upgrade was never polled, so it has not touched the transport.
             transport.abort();
         }
         if !is_done {
@@ -67,14 +67,14 @@ pub(super) const ROWS: &[Row] = rows![
 
 const NAME: &str = "here.test";
 
-/// Whom everybody trusts here, and the settings of the peers. Keys take long to make.
+/// The authority that all clients trust, and the settings of the peers, made only once because keys take long to make.
 fn settings() -> &'static (String, Arc<ServerConfig>) {
     static SETTINGS: OnceLock<(String, Arc<ServerConfig>)> = OnceLock::new();
     SETTINGS.get_or_init(|| {
         let authority = Authority::new();
         let identity = authority.sign(&[NAME]);
         let server = TlsServer::new(&identity.chain, &identity.key).unwrap();
-        // Sessions that are kept to be resumed are no memory of ours.
+        // Sessions kept for resumption would count as leaked memory.
         let mut config = Arc::unwrap_or_clone(server.rustls_config());
         config.session_storage = Arc::new(NoServerSessionStorage {});
         (authority.pem, Arc::new(config))
@@ -106,7 +106,7 @@ impl Peer for Session {
     }
 }
 
-/// The peer's part of a handshake, a step in each turn.
+/// The peer's side of a handshake, one step per turn.
 async fn shake(peer: TcpStream) {
     let mut session = session(peer);
     while session.conn.is_handshaking() {
@@ -114,11 +114,11 @@ async fn shake(peer: TcpStream) {
         unless_blocked(conn.complete_io(sock));
         yield_now().await;
     }
-    // It is there until it is not wanted any more.
+    // Keeps the peer alive until this future is dropped.
     std::future::pending().await
 }
 
-/// Waits until our end is gone, while the peer's is not.
+/// Waits until our end is closed, while the peer's is not.
 async fn until_ended(mut peer: TcpStream) {
     peer.set_nonblocking(true).unwrap();
     let mut memory = [0; 4096];
@@ -129,7 +129,7 @@ async fn until_ended(mut peer: TcpStream) {
     .await;
 }
 
-/// Streams over TLS, with a peer that has done its handshake.
+/// Streams over TLS, with a peer that has completed its handshake.
 pub(super) async fn both_ways() -> Opened {
     let (ours, peer) = tcp();
     let mut peer = session(peer);

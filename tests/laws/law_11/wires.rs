@@ -1,4 +1,4 @@
-//! What streams run over, with a peer at the other end that is none of ours: a plain socket or pipe, or rustls on one.
+//! What streams run over, with a peer that is not a waterwheel stream: a plain socket or pipe, or rustls on a socket.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -28,9 +28,9 @@ impl Wire {
     ];
 }
 
-/// The other end, which blocks nobody.
+/// The other end, which never blocks.
 pub(super) trait Peer: Read + Write + Send {
-    /// Ends what it sends; true once that is on its way.
+    /// Ends its side. Returns `Ok` once the end has been sent.
     fn end(&mut self) -> io::Result<()>;
 }
 
@@ -46,7 +46,7 @@ impl Peer for UnixStream {
     }
 }
 
-/// The write end of a pipe, until it is closed. Nothing comes to it.
+/// The write end of a pipe, until it is closed. It receives nothing.
 struct PipeSender(Option<File>);
 
 impl Read for PipeSender {
@@ -72,7 +72,7 @@ impl Peer for PipeSender {
     }
 }
 
-/// The read end of a pipe, which has nothing to end.
+/// The read end of a pipe, which cannot end a side of its own.
 struct PipeReceiver(File);
 
 impl Read for PipeReceiver {
@@ -97,7 +97,7 @@ impl Peer for PipeReceiver {
     }
 }
 
-/// Streams at our end. A pipe has one way only.
+/// Streams at our end. A pipe has only one direction.
 pub(super) struct Opened {
     pub(super) reader: Option<StreamReader>,
     pub(super) writer: Option<StreamWriter>,
@@ -105,7 +105,7 @@ pub(super) struct Opened {
 }
 
 impl Wire {
-    /// A reader of this, and its writer if it has one.
+    /// A reader on this wire, and its writer if the wire has one.
     pub(super) async fn to_read(self) -> Opened {
         match self {
             Wire::Pipe => {
@@ -117,8 +117,8 @@ impl Wire {
         }
     }
 
-    /// A writer of this, and its reader if it has one. The kernel takes little of what it writes, and so does the buffer
-    /// before it has to wait.
+    /// A writer on this wire, and its reader if the wire has one. The kernel takes only a little at a time, and so
+    /// does the writer before it has to wait.
     pub(super) async fn to_write(self) -> Opened {
         let opened = match self {
             Wire::Pipe => {
@@ -155,7 +155,7 @@ impl Wire {
     }
 }
 
-/// Two connected sockets, of which the first is sent from little by little.
+/// Two connected sockets. The first one can send only a little at a time.
 pub(super) fn tcp() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     SockRef::from(&listener).set_recv_buffer_size(4096).unwrap();
@@ -166,13 +166,13 @@ pub(super) fn tcp() -> (TcpStream, TcpStream) {
     (ours, peer)
 }
 
-/// The write end and the read end of a pipe, neither of which blocks.
+/// The write end and the read end of a non-blocking pipe.
 pub(super) fn pipe() -> (File, File) {
     let (write_end, read_end) = mio::unix::pipe::new().unwrap();
     (File::from(OwnedFd::from(write_end)), File::from(OwnedFd::from(read_end)))
 }
 
-/// What an attempt that does not block came to: `None` if it would have.
+/// The outcome of a non-blocking operation: `None` if it would have blocked.
 pub(super) fn unless_blocked<T>(attempt: io::Result<T>) -> Option<T> {
     match attempt {
         Ok(value) => Some(value),
