@@ -1,4 +1,4 @@
-//! Who waits for a child: nobody is left a zombie, and nobody is killed unless that was asked for.
+//! Waiting for children: no child is left a zombie, and none is killed unless that was asked for.
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
@@ -22,7 +22,7 @@ use crate::common::until::until;
 #[test]
 fn a_child_whose_handle_is_dropped_goes_on_and_leaves_no_zombie() {
     run(async {
-        // It ends when its input does, which is held here.
+        // The child ends when its input does, and `held` keeps the input open.
         let (input, held) = UnixStream::pair().unwrap();
         let mut command = Command::new("cat");
         command.stdin(OwnedFd::from(input)).stdout(Stdio::null());
@@ -43,7 +43,7 @@ fn a_child_is_killed_with_its_handle_if_that_was_asked_for() {
         let pid = process.pid();
         drop(process);
         until_gone(pid).await;
-        // One that has ended before is left alone.
+        // A child that has already ended is left alone.
         let mut process = create_subprocess_exec(cat()).unwrap().kill_on_drop();
         assert!(process.wait().await.unwrap().success());
         drop(process);
@@ -93,7 +93,7 @@ fn waiting_for_a_child_whose_loop_is_closed_is_an_error() {
     assert_eq!(process.returncode(), None);
     let error = run(async { process.wait().await }).unwrap_err();
     assert_eq!(error.to_string(), "the event loop is closed");
-    // Signals still reach it.
+    // Signals still reach the child.
     process.kill().unwrap();
     run(until_gone(pid));
     assert_eq!(process.kill().unwrap_err().kind(), std::io::ErrorKind::NotFound);
@@ -139,7 +139,7 @@ fn nothing_is_left_of_a_child() {
 fn others_hear_of_children_too_and_their_children_are_left_to_them() {
     run_alone(|| async {
         let mut heard = signals(&[SIGCHLD]).unwrap();
-        // A child of somebody else, whose end makes the loop look.
+        // A child that the loop did not start. Its end makes the loop check its own children.
         let mut theirs = sleeper().spawn().unwrap();
         let mut ours = create_subprocess_exec(sleeper()).unwrap();
         theirs.kill().unwrap();

@@ -1,4 +1,4 @@
-//! Child processes: as streams, as callbacks, and their end.
+//! Child processes: as streams, as callbacks, and how they end.
 
 #[path = "../common"]
 mod common {

@@ -11,10 +11,10 @@ use crate::common::descriptors::{open_descriptors, until_descriptors};
 
 const CHILDREN: usize = 1_000;
 
-/// How many live at once: each holds two descriptors here.
+/// How many live at once. Each holds two descriptors here.
 const WAVE: usize = 25;
 
-/// What is left to the process beside what it has open at first.
+/// How many descriptors the process may have in addition to those that are open at first.
 const DESCRIPTORS: usize = 64;
 
 #[test]
@@ -52,7 +52,7 @@ fn a_thousand_children_come_in_waves_and_sixty_four_descriptors_do() {
 fn a_child_for_which_no_descriptors_are_left_is_an_error_and_nothing_is_left_of_it() {
     run_alone(|| async {
         let before = open_descriptors();
-        // Room for the pair of sockets that the loop hears signals by, and for one descriptor more.
+        // Room for the socket pair by which the loop receives signals, and for one more descriptor.
         let limit = Rlimit { current: Some((before + 3) as u64), maximum: None };
         let all = rustix::process::getrlimit(Resource::Nofile);
         setrlimit(Resource::Nofile, Rlimit { maximum: all.maximum, ..limit }).unwrap();

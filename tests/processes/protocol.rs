@@ -1,4 +1,4 @@
-//! Children whose events go to a protocol. The expected texts were seen with CPython.
+//! Children whose events go to a protocol. The expected texts are those of CPython.
 
 use std::cell::{OnceCell, RefCell};
 use std::future::{Future, poll_fn};
@@ -19,7 +19,7 @@ use crate::command::{cat, shell, sleeper, until_gone};
 use crate::common::running::{run, turns};
 use crate::common::until::until;
 
-/// Writes down what it is told.
+/// Records its callbacks.
 #[derive(Debug, Default)]
 struct Recorder {
     transport: OnceCell<Rc<dyn SubprocessTransport>>,
@@ -76,8 +76,7 @@ async fn start(command: Command) -> (Rc<dyn SubprocessTransport>, Rc<Recorder>) 
     get_running_loop().subprocess_exec(Rc::<Recorder>::default, command).await.unwrap()
 }
 
-/// The events, and whether they are in an order that is allowed: made first, lost last, the end of each pipe behind its
-/// data.
+/// The events. Checks that their order is allowed: made first, lost last, and the end of each pipe after its data.
 fn events_of(recorder: &Recorder) -> Vec<String> {
     let events = recorder.events.borrow().clone();
     assert_eq!(events.first().map(String::as_str), Some("made"), "{events:?}");
@@ -115,7 +114,7 @@ fn the_protocol_is_told_of_data_and_of_each_end() {
     });
 }
 
-/// Blocks the loop until a child has ended, which nobody has waited for.
+/// Blocks the loop until a child has ended. The child is not reaped.
 fn block_until_ended(pid: u32) {
     let has_ended = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") Z ");
     for _ in 0..10_000 {
@@ -132,7 +131,7 @@ fn what_came_while_the_loop_was_busy_is_told_in_order_and_the_end_once() {
     run(async {
         for line in ["true", "echo x", "echo y >&2", "echo x; echo y >&2", "exec <&-; echo x", "exec 2>&-; echo x"] {
             let (transport, protocol) = start(shell(line)).await;
-            // What it wrote, the ends of its pipes and its own end are all there when the loop looks next.
+            // The child's output, the ends of its pipes and its exit are all there at the loop's next poll.
             block_until_ended(transport.get_pid());
             protocol.lost.wait().await;
             turns(3).await;
@@ -159,7 +158,7 @@ fn a_child_without_pipes_is_told_of_its_exit_only() {
 #[test]
 fn the_end_waits_for_pipes_that_outlive_the_child() {
     run(async {
-        // The shell gives its input to a child of its own, and exits.
+        // The shell passes its input to a child of its own, and exits.
         let (input, held) = UnixStream::pair().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "exec 3<&0; cat <&3 & exit 0"]).stdin(OwnedFd::from(input)).stdout(Stdio::piped());
@@ -237,7 +236,7 @@ fn a_panic_costs_no_more_than_its_pipe() {
         let event_loop = get_running_loop();
         let incidents = Rc::new(RefCell::new(0));
         let counted = Rc::clone(&incidents);
-        event_loop.set_debug(false); // How quick the machine is does not count here.
+        event_loop.set_debug(false); // The speed of the machine does not matter here.
         event_loop.set_exception_handler(move |_: &waterwheel::Incident| *counted.borrow_mut() += 1);
         let run_with = async |panics_in: &'static str| {
             let factory = || Recorder::that_panics_in(panics_in);

@@ -11,7 +11,7 @@ use waterwheel::{ReadError, create_subprocess_exec, signal_hook, timeout, yield_
 use crate::command::{cat, shell, sleeper};
 use crate::common::running::run;
 
-/// More than a pipe holds, and than the marks of a writer.
+/// More than a pipe holds, and more than a writer's high-water mark.
 const MUCH: usize = 1 << 20;
 
 #[test]
@@ -49,7 +49,7 @@ fn communicate_gives_all_output_and_the_status() {
 fn communicate_does_not_deadlock_however_much_goes_both_ways() {
     run(async {
         let input: Vec<u8> = (0..8 * MUCH).map(|i| (i % 251) as u8).collect();
-        // It fills its standard error before it reads, which a pipe does not hold.
+        // The child writes more to its standard error than a pipe holds before it reads.
         let text = format!("head -c {MUCH} /dev/zero >&2; cat");
         let output = create_subprocess_exec(shell(&text)).unwrap().communicate(&input).await.unwrap();
         assert_eq!(output.stderr.len(), MUCH);
@@ -99,7 +99,7 @@ fn input_without_a_pipe_for_it_is_an_error() {
 #[test]
 fn communicate_that_is_dropped_goes_on_where_it_was() {
     run(async {
-        // Its standard output ends while its standard error is still open.
+        // The child's standard output ends while its standard error is still open.
         let mut process = create_subprocess_exec(shell("cat; exec 1>&-; sleep 0.01; echo error >&2; exit 3")).unwrap();
         let input = vec![b'x'; MUCH];
         assert!(timeout(Duration::from_millis(1), process.communicate(&input)).await.is_err(), "it cannot be over");
@@ -156,7 +156,7 @@ fn signals_end_a_child_and_the_status_says_which() {
         };
         assert_eq!(ended_by(|process| process.kill()).await, Some(SIGKILL));
         assert_eq!(ended_by(|process| process.terminate()).await, Some(SIGTERM));
-        // Not SIGINT: who starts the tests in the background has their children ignore it.
+        // Not SIGINT: if a shell started the tests in the background, their children ignore it.
         assert_eq!(ended_by(|process| process.send_signal(SIGUSR1)).await, Some(SIGUSR1));
     });
 }
@@ -225,7 +225,7 @@ fn streams_that_are_dropped_before_their_first_turn_are_closed() {
         drop(stdin);
         assert_eq!(process.stdout.as_mut().unwrap().read_to_end().await.unwrap(), b"to be repeated");
         assert!(process.wait().await.unwrap().success());
-        // One whose output nobody wants is told so when it writes.
+        // A child whose output is dropped gets an error when it writes.
         let mut process = create_subprocess_exec(shell("while echo x; do :; done 2>&-")).unwrap();
         drop(process.stdout.take());
         yield_now().await;
@@ -251,7 +251,7 @@ fn a_process_says_what_it_is() {
 fn a_child_does_not_inherit_the_pipes_of_another() {
     run(async {
         let mut first = create_subprocess_exec(cat()).unwrap();
-        // It would keep the first one's input open.
+        // An inherited pipe would keep the first child's input open.
         let _second = create_subprocess_exec(sleeper()).unwrap().kill_on_drop();
         let output = first.communicate(b"hello").await.unwrap();
         assert_eq!(output.stdout, b"hello");

@@ -1,4 +1,4 @@
-//! The example `chat`: each of the things that it takes care of.
+//! The example `chat`: each of the cases that it handles.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -10,14 +10,14 @@ use crate::servers::{Server, example};
 /// Long enough for any test, in milliseconds.
 const NEVER: &str = "3600000";
 
-/// One that is soon over, in milliseconds.
+/// A time that is soon over, in milliseconds.
 const SOON: &str = "5";
 
 fn chat(clients: &str, idle: &str, patience: &str) -> Server {
     Server::start(Command::new(example("chat")).args(["127.0.0.1:0", clients, idle, patience]))
 }
 
-/// Ends it by Ctrl-C. Gives all of its errors.
+/// Ends the chat by Ctrl-C. Returns its standard error.
 #[track_caller]
 fn errors_at_the_end(chat: Server) -> String {
     assert!(signal(chat.pid(), "INT"));
@@ -26,7 +26,7 @@ fn errors_at_the_end(chat: Server) -> String {
     errors
 }
 
-/// A client, as somebody with `nc` is one.
+/// A client, such as a user of `nc`.
 #[derive(Debug)]
 struct Client(BufReader<TcpStream>);
 
@@ -37,7 +37,7 @@ impl Client {
         Client(BufReader::new(stream))
     }
 
-    /// Connects, gives a name, and is in the lobby.
+    /// Connects, gives a name, and enters the lobby.
     fn enter(chat: &Server, name: &str) -> Client {
         let mut client = Client::connect(chat);
         client.say(name);
@@ -49,7 +49,7 @@ impl Client {
         self.0.get_mut().write_all(format!("{line}\n").as_bytes()).expect("the chat reads");
     }
 
-    /// The next lines are these.
+    /// Checks that these are the next lines.
     #[track_caller]
     fn hears(&mut self, lines: &[&str]) {
         for expected in lines {
@@ -59,7 +59,7 @@ impl Client {
         }
     }
 
-    /// All that is still to come, up to an orderly end.
+    /// Everything up to an orderly end.
     #[track_caller]
     fn rest(mut self) -> String {
         let mut rest = String::new();
@@ -77,7 +77,7 @@ fn a_line_is_heard_by_all_others_in_the_room_and_by_nobody_else() {
     let mut carol = Client::enter(&chat, "carol");
     alice.hears(&["* carol enters"]);
     bob.hears(&["* carol enters"]);
-    // Who has no name yet is in no room.
+    // A client without a name is in no room.
     let nameless = Client::connect(&chat);
 
     alice.say("Grüß Gott");
@@ -89,7 +89,7 @@ fn a_line_is_heard_by_all_others_in_the_room_and_by_nobody_else() {
     bob.say("carol is gone");
     alice.hears(&["bob: carol is gone"]);
     alice.say("/join tea");
-    // Nothing of what was said in the lobby meanwhile comes first, and nobody hears herself.
+    // This is Carol's next line: she heard nothing of the lobby meanwhile, and Alice does not hear herself.
     carol.hears(&["* alice enters"]);
     alice.hears(&["* This is tea"]);
     bob.hears(&["* carol leaves", "* alice leaves"]);
@@ -129,8 +129,8 @@ fn who_says_nothing_for_too_long_is_sent_away() {
     assert!(errors.contains("the time ran out"), "{errors}");
 }
 
-/// A member who reads nothing, in a lobby where lines are said until it is cut off. After each line comes a `pause`. Gives
-/// what the chat said of it.
+/// Returns what the chat reports about a member who reads nothing, in a lobby where lines are sent until that member
+/// is cut off. A `pause` follows each line.
 #[track_caller]
 fn cut_off(patience: &str, mut pause: impl FnMut()) -> String {
     const MOST_LINES: usize = 4096;
@@ -145,7 +145,7 @@ fn cut_off(patience: &str, mut pause: impl FnMut()) -> String {
     let line = "x".repeat(32 * 1024);
     let heard = format!("speaker: {line}\n");
     let mut said = 0;
-    // Others are not held up: a line is said when the listener has heard the one before.
+    // The slow member does not hold up the others: each line is sent after the listener has heard the last one.
     let left = loop {
         let mut next = String::new();
         speaker.say(&line);

@@ -1,7 +1,7 @@
-//! What the end of a connection costs in system calls, where our side closes first: nothing was sent, and nothing more is
-//! done than close; or something was, and the connection lingers.
+//! What the end of a connection costs in system calls when our side closes first: if nothing was sent, only a close;
+//! otherwise the connection lingers.
 //!
-//! The servers are tests of this file that are run in processes of their own, under strace.
+//! The servers are tests of this file that run in processes of their own, under strace.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,14 +14,15 @@ use waterwheel::{ClientConnected, StreamReader, StreamWriter, start_server, time
 /// How many clients there are between the first and the last.
 const ORDINARY: usize = 100;
 
-/// A window of the log has these, and the end of the first and the beginning of the last, which make up one more.
+/// How many connections the window of the log covers: the ordinary ones, and the end of the first and the beginning of
+/// the last, which add up to one more.
 const LIVES: usize = ORDINARY + 1;
 
 fn serve<M>(handler: impl ClientConnected<M>) {
     waterwheel::run(async {
         let server = start_server(handler, "127.0.0.1:0").await.unwrap();
         println!("\nServing on {}", server.local_addrs()[0]);
-        // It is killed long before.
+        // The server is killed long before.
         let _ = timeout(Duration::from_secs(120), server.serve_forever()).await;
     });
 }
@@ -31,7 +32,7 @@ fn serve<M>(handler: impl ClientConnected<M>) {
 fn server_that_drops_the_writer_and_then_the_reader() {
     serve(async |mut reader: StreamReader, writer: StreamWriter| {
         let _ = reader.read(64).await;
-        // As they go at the end of every handler.
+        // The order in which they are dropped at the end of every handler.
         drop(writer);
         drop(reader);
     });
@@ -56,7 +57,7 @@ fn server_that_replies_and_closes_first() {
     });
 }
 
-/// The server's system calls, while one client after the other sends a request, reads to the end and closes.
+/// The system calls of a server to which one client after another sends a request, reads to the end and closes.
 fn calls_of(server: &str, expected: impl Fn(&str) -> String) -> Vec<String> {
     let program = std::env::current_exe().unwrap();
     let test = format!("closing_calls::{server}");
@@ -78,7 +79,7 @@ fn calls_of(server: &str, expected: impl Fn(&str) -> String) -> Vec<String> {
     traced.finish()
 }
 
-/// One life after the other, from one accept to the next.
+/// The calls for one connection after another, from one accept to the next.
 fn lives(calls: &[String]) -> Counts {
     Counts::between(calls, "\"warm-up", "\"last")
 }
@@ -96,7 +97,8 @@ fn both_halves_dropped_in_one_step_with_nothing_sent_are_one_close_and_no_more()
             "{server}: {counts:?}"
         );
         assert_eq!((counts.of("shutdown"), counts.of("sendto")), (0, 0), "{server}: {counts:?}");
-        // An accept and one in vain, the two settings, two waits, the request, the close, and a look for unread input.
+        // An accept and one without a result, two socket options, two waits, the request, the close, and a check for
+        // unread input.
         assert!(each <= 9.05, "{server}: {each} for a connection: {counts:?}");
     }
 }
@@ -107,12 +109,13 @@ fn a_reply_before_a_close_costs_the_end_of_our_side_and_one_receive_of_the_peers
     let counts = lives(&calls);
     let each = counts.per("connection that is closed after a reply", LIVES);
     assert_eq!(counts.of("sendto"), LIVES, "{counts:?}");
-    // When a client has ended is seen at the next look: the ends of the first and of the last ordinary one may lie on
-    // either side of the window's ends.
+    // A client's end is seen at the next poll, so the ends of the first and of the last ordinary client may be on
+    // either side of the window's limits.
     for name in ["shutdown", "close"] {
         assert!((LIVES - 1..=LIVES + 1).contains(&counts.of(name)), "each lingers and is closed: {name}, {counts:?}");
     }
-    // As with nothing sent, and the reply, the end of our side, the wait for the peer's, and its receive.
+    // As with nothing sent, and in addition: the reply, the end of our side, the wait for the peer's end, and its
+    // receive.
     assert!(each <= 13.05, "{each} for a connection: {counts:?}");
     let refused = calls.iter().find(|call| name_of(call) == "shutdown" && call.contains(" = -1 "));
     assert_eq!(refused, None);

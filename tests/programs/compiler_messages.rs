@@ -1,13 +1,13 @@
-//! What the compiler tells a newcomer: of a handler of the wrong shape, and of a server that is dropped at once.
+//! What the compiler tells newcomers about a handler of the wrong shape, and about a server that is dropped at once.
 //!
-//! The attributes that make these texts are hints. The compiler is silent about one that has become ineffective, so a
-//! package is checked that does wrong what newcomers do wrong, and the texts are looked for.
+//! The attributes that produce these texts are only hints, and the compiler does not report one that has lost its
+//! effect. So these tests compile packages with typical mistakes, and look for the texts.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Checks a package of one program that depends on this crate, and gives what the compiler said.
+/// Checks a package with one program that depends on this crate, and returns the compiler's output.
 fn compiler_on(name: &str, program: &str) -> String {
     let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiler_messages").join(name);
     let crate_root = env!("CARGO_MANIFEST_DIR");
@@ -17,7 +17,7 @@ fn compiler_on(name: &str, program: &str) -> String {
     fs::create_dir_all(package.join("src")).expect("the target directory can be written");
     fs::write(package.join("Cargo.toml"), manifest).expect("the target directory can be written");
     fs::write(package.join("src/main.rs"), program).expect("the target directory can be written");
-    // The versions that this test was built with: they are here, and nothing is fetched.
+    // The versions that this test was built with are already on the machine, so nothing is downloaded.
     fs::copy(Path::new(crate_root).join("Cargo.lock"), package.join("Cargo.lock")).expect("the versions are locked");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut check = Command::new(cargo);
@@ -28,7 +28,7 @@ fn compiler_on(name: &str, program: &str) -> String {
     String::from_utf8_lossy(&checked.stderr).into_owned()
 }
 
-/// The diagnostics in what the compiler said: each begins with its headline.
+/// The diagnostics in the compiler's output, each with its headline first.
 fn diagnostics(said: &str) -> Vec<&str> {
     let one = |text: &&str| text.starts_with("error[") || text.starts_with("warning: ");
     said.split("\n\n").filter(one).collect()

@@ -1,4 +1,4 @@
-//! The example servers at Ctrl-C: whoever is there finishes, and how they ended is said.
+//! The example servers at Ctrl-C: connected clients can finish, and the server prints how their connections ended.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -20,7 +20,7 @@ fn is_listened_at(address: SocketAddr) -> bool {
     })
 }
 
-/// Sends a line, which comes back. So the server serves, and listens to signals.
+/// Sends a line and reads its echo. After that the server is known to serve, and to listen for signals.
 fn exchange(client: &mut TcpStream, line: &str) {
     client.write_all(line.as_bytes()).expect("the server reads");
     let mut answer = vec![0; line.len()];
@@ -34,8 +34,8 @@ fn connect(server: &Server) -> TcpStream {
     stream
 }
 
-/// Sends a signal, and waits until nobody can connect any more. A connection made as a probe might be accepted just before
-/// the signal is heard, and be counted.
+/// Sends a signal, and waits until the server no longer listens. A connection made as a probe might be accepted just
+/// before the server receives the signal, and be counted.
 fn interrupt(server: &Server) {
     assert!(is_listened_at(server.address));
     assert!(signal(server.pid(), "INT"));

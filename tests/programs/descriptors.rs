@@ -1,4 +1,5 @@
-//! A server that has no descriptors left: it says so once, serves whom it has, and takes the others when it can.
+//! A server that has no descriptors left: it reports that once, serves the clients that it has, and accepts the others
+//! when it can.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,14 +10,14 @@ use crate::common::processes::{MOMENT, PATIENCE, until};
 use crate::figures::figure;
 use crate::servers::{Server, example};
 
-/// The most descriptors that the server may have, and how many clients come.
+/// How many descriptors the server may have, and how many clients connect.
 const LIMIT: usize = 32;
 const CLIENTS: usize = 3 * LIMIT;
 
-/// What the server is to say when it cannot accept.
+/// The server's message when it cannot accept.
 const COMPLAINT: &str = "A server cannot accept connections";
 
-/// Those that have their answer and those that have none yet.
+/// The clients that have an answer, and those that have none yet.
 struct Clients {
     served: Vec<Client>,
     waiting: Vec<Client>,
@@ -34,7 +35,7 @@ impl Clients {
         self.served.extend::<Vec<Client>>(answered);
     }
 
-    /// Nobody connects meanwhile: whoever is served has waited.
+    /// No client connects meanwhile, so each that is served had been waiting.
     #[track_caller]
     fn until_served(&mut self, count: usize) {
         until("as many are served as there are descriptors", || {
@@ -51,7 +52,7 @@ struct Client {
 }
 
 impl Client {
-    /// Connects and asks at once; the kernel sees to both, whether the server accepts or not.
+    /// Connects and sends a question at once. The kernel takes both, whether or not the server accepts.
     fn ask(address: SocketAddr, number: usize) -> Client {
         let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("there is room to wait in the kernel");
         stream.set_read_timeout(Some(PATIENCE)).expect("it can be set");
@@ -74,7 +75,7 @@ impl Client {
         assert_eq!(answer, self.question(), "each gets its own answer");
     }
 
-    /// Whether the answer has come; it is read then.
+    /// Reads the answer and returns true, if it has arrived.
     fn is_answered(&self) -> bool {
         self.stream.set_nonblocking(true).expect("it can be set");
         let peeked = self.stream.peek(&mut [0]);
@@ -91,7 +92,7 @@ fn complaints(server: &Server) -> usize {
     server.process.errors().matches(COMPLAINT).count()
 }
 
-/// Does something again and again for a while.
+/// Repeats an action for a while.
 fn during(time: Duration, mut act: impl FnMut()) {
     let began = Instant::now();
     while began.elapsed() < time {
@@ -112,13 +113,13 @@ fn a_server_without_descriptors_complains_once_and_serves_on() {
     clients.until_served(places);
     until("the server complains", || complaints(&server) > 0);
 
-    // A little over one of its rests, and nothing to do: it must not spin. Ticks are hundredths of a second.
+    // A little longer than one of the server's pauses, without any work: it must not spin. A tick is 10 ms.
     let ticks = server.ticks();
     during(Duration::from_millis(1200), || {});
     let ticks = server.ticks() - ticks;
     assert!(ticks < 60, "it used {ticks} of 120 ticks for nothing");
 
-    // Whoever has a place is served through further rests, and nobody else is.
+    // The connected clients are served through further pauses, and no other client is.
     during(Duration::from_millis(1200), || {
         clients.served.iter().for_each(Client::send);
         clients.served.iter().for_each(Client::expect_answer);
@@ -126,7 +127,7 @@ fn a_server_without_descriptors_complains_once_and_serves_on() {
     clients.until_served(places);
     assert_eq!(complaints(&server), 1, "{}", server.process.errors());
 
-    // Each place that gets free is taken by one that waits.
+    // Each descriptor that becomes free serves a waiting client.
     drop(clients.served.drain(..places / 2));
     clients.until_served(places);
     while !clients.waiting.is_empty() {
@@ -135,7 +136,7 @@ fn a_server_without_descriptors_complains_once_and_serves_on() {
     }
     assert_eq!(complaints(&server), 1, "it was one shortage: {}", server.process.errors());
 
-    // The shortage is over, so the next one is news.
+    // The shortage is over, so the next one is reported again.
     drop(clients);
     until("all is closed", || server.descriptors() == before);
     let mut clients = Clients::ask(&server, places + 1);
@@ -143,7 +144,7 @@ fn a_server_without_descriptors_complains_once_and_serves_on() {
     until("the server complains again", || complaints(&server) == 2);
 }
 
-/// Servers side by side, since a server that is short of descriptors rests for a second before it looks again.
+/// How many servers run in parallel, since a server without descriptors pauses for a second before it tries again.
 const SIDE_BY_SIDE: usize = 8;
 
 #[test]
@@ -165,7 +166,7 @@ fn descriptors_run_out_again_and_again_and_each_time_all_are_served() {
     assert!(share < 0.05, "{ticks} ticks in {time:?}");
 }
 
-/// Lets a server run out of descriptors so many times. Gives the ticks it used, and the time that it took.
+/// Lets a server run out of descriptors again and again. Returns the ticks that it used, and the time that passed.
 fn run_out(cycles: usize) -> (u64, Duration) {
     let mut limited = Command::new("prlimit");
     limited.arg(format!("--nofile={LIMIT}")).arg(example("echo_streams")).arg("127.0.0.1:0");
@@ -177,7 +178,7 @@ fn run_out(cycles: usize) -> (u64, Duration) {
         let mut clients = Clients::ask(&server, places + 3);
         clients.until_served(places);
         until("the server complains", || complaints(&server) == cycle);
-        // Whoever waits is served when there is room again, and that is the end of this shortage.
+        // The waiting clients are served when there are descriptors again, which ends this shortage.
         clients.served.clear();
         clients.until_served(3);
         drop(clients);

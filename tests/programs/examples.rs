@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::common::processes::{PATIENCE, Process};
 use crate::servers::{Server, example};
 
-/// What a program did from its start to its end.
+/// What a program printed, and whether it succeeded.
 #[derive(Debug)]
 struct Run {
     success: bool,
@@ -27,7 +27,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Sends `data`, ends the stream, and gives everything that comes back.
+/// Sends `data`, ends the stream, and returns everything that comes back.
 fn answer_to(address: SocketAddr, data: &[u8]) -> Vec<u8> {
     let mut stream = connect(address);
     stream.write_all(data).expect("the server reads");
@@ -120,7 +120,7 @@ fn per_core_spreads_its_connections_over_loops_and_tells_how() {
     };
     let counts: Vec<usize> = lines.iter().enumerate().map(|(number, line)| took(number, line)).collect();
     assert_eq!((counts.len(), counts.iter().sum()), (2, CLIENTS), "{lines:?}");
-    // That one loop has none would happen once in 2^63 runs.
+    // The chance that one of the loops has no connection is 1 in 2^63.
     assert!(counts.iter().all(|&count| count > 0), "{lines:?}");
     assert_eq!((status.success(), errors.as_str()), (true, ""));
 }
@@ -234,7 +234,7 @@ fn an_address_that_is_none_is_one_readable_line_and_a_failure() {
 
 #[test]
 fn a_refused_connection_is_one_readable_line_and_a_failure() {
-    // Bound, so that nobody else gets the port, but not listening.
+    // Bound, so that no other program gets the port, but not listening.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("any port");
     let address = socket.local_addr().expect("it is bound").as_socket().expect("an internet address");
@@ -245,7 +245,7 @@ fn a_refused_connection_is_one_readable_line_and_a_failure() {
 
 #[test]
 fn a_look_up_for_which_no_thread_can_be_had_names_the_host() {
-    // No memory is enough for a stack of this size.
+    // No machine has the memory for a stack of this size.
     let mut command = Command::new(example("http_headers"));
     command.arg("http://no-such-host.invalid/").env_remove("RUST_LOG").env("RUST_MIN_STACK", (1_u64 << 46).to_string());
     let (status, lines, errors) = Process::start(&mut command).finish();

@@ -13,7 +13,7 @@ use crate::common::processes::{PATIENCE, Process, output_of};
 use crate::servers::{Server, example};
 use waterwheel::{StreamReader, StreamWriter, TlsServer, start_server};
 
-/// Certificates in files, as the examples want them.
+/// Certificates in files, as the examples expect them.
 pub(crate) struct Setting {
     files: Files,
     authority: Authority,
@@ -78,7 +78,7 @@ fn the_echo_over_tls_says_in_one_line_what_is_wrong_with_its_files() {
     }
 }
 
-/// As the example says how to make one, and as `openssl req -x509` makes one by itself.
+/// Made as the example's documentation says, and as `openssl req -x509` does by default.
 #[test]
 fn a_certificate_made_with_openssl_serves_if_it_is_none_of_an_authority() {
     let files = Files::new("tls-openssl-req");
@@ -99,7 +99,7 @@ fn the_starttls_server_knows_its_commands_before_and_after() {
     let setting = setting("tls-starttls");
     let server = server("starttls_server", &setting);
     let address = server.address.to_string();
-    // OpenSSL says EHLO and STARTTLS by itself.
+    // OpenSSL sends EHLO and STARTTLS by itself.
     let mut command = Command::new("openssl");
     command.args(["s_client", "-starttls", "smtp", "-quiet", "-no_ign_eof", "-verify_return_error"]);
     command.args(["-verify_hostname", "localhost", "-crlf", "-CAfile", &setting.ca, "-connect", &address]);
@@ -109,12 +109,12 @@ fn the_starttls_server_knows_its_commands_before_and_after() {
         ("EHLO me", "250 waterwheel, and nobody listens"),
         ("STARTTLS", "503 TLS is there already"),
         ("NONSENSE", "502 Not known here"),
-        // In capitals it would be a command to OpenSSL.
+        // A line that begins with a capital Q would be a command to OpenSSL.
         ("quit", "221 Goodbye"),
     ] {
         writeln!(stdin, "{command}").unwrap();
         let said = loop {
-            // With -quiet it still shows the last line of the conversation that it had by itself.
+            // Even with -quiet, OpenSSL prints the last line of the conversation that it held by itself.
             match program.line() {
                 Some(line) if line.trim() == "250 STARTTLS" => {}
                 line => break line,
@@ -155,7 +155,7 @@ fn http_headers_are_printed_over_http() {
     assert_eq!(asked.join().unwrap(), ["HEAD /a?b=c HTTP/1.0", &format!("Host: {address}")]);
 }
 
-/// A server of one page, over TLS, in a thread.
+/// A server with one page, over TLS, in a thread.
 fn secure_page(setting: &Setting) -> SocketAddr {
     let (cert, key) = (std::fs::read(&setting.cert).unwrap(), std::fs::read(&setting.key).unwrap());
     let tls = TlsServer::new(cert, key).unwrap().alpn(["http/1.1"]);
@@ -195,7 +195,7 @@ fn without_other_roots_those_of_the_platform_count() {
     let setting = setting("tls-platform");
     let url = format!("https://localhost:{}/", secure_page(&setting).port());
     let stranger = setting.files.put("stranger.pem", &Authority::new().pem);
-    // Where the platform's certificates are can be said in the environment.
+    // The environment can say where the platform's certificates are.
     for (roots, trusted) in [(&setting.ca, true), (&stranger, false)] {
         let mut command = Command::new(example("http_headers"));
         command.arg(&url).env("SSL_CERT_FILE", roots).env_remove("SSL_CERT_DIR").env_remove("RUST_LOG");

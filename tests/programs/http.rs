@@ -1,4 +1,4 @@
-//! The examples of HTTP by hyper and axum, against programs of others: curl, Python's server, a plain socket.
+//! The HTTP examples with hyper and axum, against curl, Python's server, and plain sockets.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -8,16 +8,16 @@ use crate::common::processes::{PATIENCE, Process, output_of, signal};
 use crate::examples_over_tls::{run, server, setting};
 use crate::servers::Server;
 
-/// What curl prints: each body, and after it the version of HTTP and the status.
+/// The output of curl: each body, followed by the HTTP version and the status.
 fn curl(arguments: &[&str]) -> String {
     let mut command = Command::new("curl");
-    // Nothing of this machine's own settings, and no proxy.
+    // Without this machine's own settings and proxies.
     command.args(["--disable", "--silent", "--show-error", "--noproxy", "*"]);
     command.args(["--write-out", "HTTP/%{http_version} %{http_code}, connections: %{num_connects}\n"]);
     String::from_utf8(output_of(command.args(arguments), None)).expect("it is text")
 }
 
-/// Ends a server that has no connection any more, as Ctrl-C does.
+/// Ends a server that has no connections left, as Ctrl-C does.
 pub(crate) fn ended(server: Server) {
     assert!(signal(server.pid(), "INT"), "the server runs");
     let (status, lines, errors) = server.process.finish();
@@ -34,7 +34,7 @@ fn one_port_answers_http1_and_http2_of_curl() {
     let expected = "/page is visited, the 1th of all\nHTTP/1.1 200, connections: 1\n\
                     /page is visited, the 2th of all\nHTTP/1.1 200, connections: 0\n";
     assert_eq!(answers, expected);
-    // One request, since curl 7.88 ends such a connection with an error of its own when it uses it again.
+    // Only one request, since curl 7.88 ends such a connection with an error of its own if it reuses it.
     let answer = curl(&["--http2-prior-knowledge", &url]);
     assert_eq!(answer, "/page is visited, the 3th of all\nHTTP/2 200, connections: 1\n");
     ended(server);

@@ -1,6 +1,7 @@
-//! Who hears of what nobody awaits: the exception handler, else the logger, else standard error; never two of them.
+//! Where incidents are reported: to the exception handler, else to the logger, else to standard error; never to two of
+//! them.
 //!
-//! A logger is the whole process's, and so is standard error. So each case is a child process: this program again, told
+//! A logger and standard error belong to the whole process. So each case is a child process: this program again, told
 //! to run one of the ignored tests below.
 
 use std::cell::RefCell;
@@ -20,11 +21,11 @@ use crate::common::processes::Process;
 use log::{LevelFilter, Log, Metadata, Record};
 use waterwheel::{Incident, Promise, get_running_loop, start_server, yield_now};
 
-/// What a child says of its own begins so, on standard output.
+/// The prefix of the lines on standard output in which a child says what it expects.
 const EXPECTED: &str = "expected: ";
 const LOGGED: &str = "logged: ";
 
-/// Which logger a child installs, in its environment.
+/// The environment variable that says which logger a child installs.
 const LOGGER: &str = "WATERWHEEL_LOGGER";
 
 fn command(test: &str, logger: &str) -> Command {
@@ -34,15 +35,15 @@ fn command(test: &str, logger: &str) -> Command {
     command
 }
 
-/// What a child said.
+/// The output of a child.
 struct Said {
-    /// What it expected to be told somewhere.
+    /// What should be reported somewhere.
     expected: Vec<String>,
     logged: Vec<String>,
     errors: String,
 }
 
-/// Runs one of the ignored tests in a process of its own, in which it has to pass.
+/// Runs one of the ignored tests in a process of its own, and checks that it passes.
 #[track_caller]
 fn child(test: &str, logger: &str) -> Said {
     let (status, lines, errors) = Process::start(&mut command(test, logger)).finish();
@@ -56,11 +57,11 @@ fn child(test: &str, logger: &str) -> Said {
 }
 
 fn say(prefix: &str, text: &str) {
-    // On a line of its own: the harness has begun one with the name of the test.
+    // On a new line: the harness has already begun one with the name of the test.
     println!("\n{prefix}{}", text.replace('\n', "\\n"));
 }
 
-/// Installs the logger that the parent asked for.
+/// Installs the logger that the parent asks for.
 fn install_logger() {
     /// Logs to standard output.
     struct ToOutput {
@@ -102,12 +103,12 @@ fn install_logger() {
     log::set_max_level(level);
 }
 
-/// Panics say nothing here, so that standard error is the incidents' alone.
+/// Silences panics, so that only incidents are written to standard error.
 fn silence_panics() {
     std::panic::set_hook(Box::new(|_| ()));
 }
 
-/// Causes one incident, of several lines, which are the same each time.
+/// Causes one incident with several lines of text, the same every time.
 async fn cause_incident() {
     get_running_loop().call_soon(|| panic!("a panic\nof two lines"));
     yield_now().await;
@@ -119,10 +120,10 @@ fn incident() {
     install_logger();
     silence_panics();
     waterwheel::run(async {
-        // First to an exception handler, to know the words.
+        // First with an exception handler, to learn the text.
         let told: Rc<RefCell<Vec<String>>> = Rc::default();
         let tell = Rc::clone(&told);
-        get_running_loop().set_debug(false); // How quick the machine is does not count here.
+        get_running_loop().set_debug(false); // The speed of the machine does not matter here.
         get_running_loop()
             .set_exception_handler(move |incident: &Incident| tell.borrow_mut().push(incident.to_string()));
         cause_incident().await;
@@ -155,7 +156,7 @@ fn a_logger_is_told_of_an_incident_and_standard_error_is_not() {
 fn a_logger_that_was_told_to_be_silent_is_obeyed() {
     let said = child("incident", "silenced");
     assert_eq!((said.expected.len(), said.logged.len(), &*said.errors), (1, 0, ""));
-    // The same with a logger that is used everywhere: it prints to standard error itself.
+    // The same with a widely used logger, which prints to standard error itself.
     for (filter, printed) in [("off", 0), ("error", 1)] {
         let mut command = command("incident", "env_logger");
         let (status, _, errors) = Process::start(command.env("RUST_LOG", filter)).finish();

@@ -1,6 +1,6 @@
-//! The echo servers and the client against programs that nobody here wrote: Python's asyncio, plain sockets, netcat.
+//! The echo servers and the client against other programs: Python's asyncio, plain sockets, netcat.
 //!
-//! The scripts in `tests/interop` need Python's standard library only. A program that is missing is a failure.
+//! The scripts in `tests/interop` need only Python's standard library. A missing program is a failure.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,12 +13,12 @@ const ECHO_SERVERS: [&str; 2] = ["echo_streams", "echo_protocol"];
 fn python(script: &str) -> Command {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(script);
     let mut python = Command::new("python3");
-    // -B: no compiled files beside the scripts.
+    // -B: write no compiled files next to the scripts.
     python.arg("-B").arg(path);
     python
 }
 
-/// Runs a script against both servers, and expects exactly these lines; the server has nothing to complain of.
+/// Runs a script against both servers, and expects exactly these lines, and no errors from the server.
 #[track_caller]
 fn both_servers_satisfy(script: &str, expected: &[&str]) {
     for name in ECHO_SERVERS {
@@ -106,7 +106,7 @@ fn the_client_of_asyncios_documentation_talks_to_our_server() {
 
 #[test]
 fn a_script_that_fails_is_not_taken_for_a_success() {
-    // The harness itself: without a server the client fails, and so would the test.
+    // Checks the harness: without a server the client fails, and so would a test.
     let refused = Process::start(python("one_byte.py").arg("127.0.0.1:1")).finish();
     assert!(!refused.0.success());
     assert!(refused.2.contains("ConnectionRefusedError"), "{}", refused.2);

@@ -1,4 +1,4 @@
-//! Failures of system calls that the kernel gives rarely, given often: strace makes them fail, and counts.
+//! System calls that rarely fail, made to fail often: strace injects the errors and counts them.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Sends `data` and the end of the stream while reading what comes back, all of it.
+/// Sends `data` and the end of the stream, while reading everything that comes back.
 fn echo_of(stream: TcpStream, data: &[u8]) -> Vec<u8> {
     let mut answer = Vec::new();
     thread::scope(|scope| {
@@ -26,7 +26,7 @@ fn echo_of(stream: TcpStream, data: &[u8]) -> Vec<u8> {
         });
         (&stream).read_to_end(&mut answer).expect("the server ends the stream in an orderly way");
     });
-    // One more receive says whether the end was an end.
+    // One more receive shows whether the end was final.
     assert_eq!((&stream).read_to_end(&mut answer).expect("it stays at its end"), 0);
     answer
 }
@@ -34,7 +34,7 @@ fn echo_of(stream: TcpStream, data: &[u8]) -> Vec<u8> {
 #[test]
 fn a_connection_that_fails_before_it_is_accepted_takes_no_other_with_it() {
     for (error, program) in [("ECONNABORTED", "echo_streams"), ("EPROTO", "echo_protocol")] {
-        // The first accept fails, the third, the fifth and so on.
+        // Makes the first accept fail, the third, the fifth, and so on.
         let inject = format!("inject=accept4:error={error}:when=1+2");
         let traced = Traced::start(&format!("accept_{error}"), program, &["-e", "trace=execve,accept4", "-e", &inject]);
         let streams: Vec<TcpStream> = (0..40).map(|_| connect(traced.server.address)).collect();
@@ -48,7 +48,7 @@ fn a_connection_that_fails_before_it_is_accepted_takes_no_other_with_it() {
         let calls = traced.finish();
         let accepted = calls.iter().filter(|call| name_of(call) == "accept4" && !call.contains(" = -1 ")).count();
         assert_eq!(accepted, 40, "{error}");
-        // Every other call failed, so nearly as many as succeeded at the least.
+        // Every other call failed, so there are at least as many failures as successes.
         let failed = injected(&calls, "accept4");
         assert!(failed >= 40, "{error} was injected only {failed} times");
     }
@@ -88,7 +88,8 @@ fn interrupted_system_calls_are_made_again_and_nothing_is_lost() {
 #[test]
 fn a_send_that_fails_leaves_what_the_peer_goes_on_to_send() {
     const REST: usize = 1_000_000;
-    // With signals, the first sends nothing: it finds out whether what wakes the loop is a socket.
+    // With signals, the first send is an empty one, which checks whether the descriptor that wakes the loop is a
+    // socket.
     let before = usize::from(cfg!(feature = "signals"));
     for error in ["EPIPE", "ECONNRESET", "ENETUNREACH"] {
         let inject = format!("inject=sendto:error={error}:when={}", before + 2);
@@ -117,7 +118,7 @@ fn a_send_that_fails_leaves_what_the_peer_goes_on_to_send() {
     }
 }
 
-/// Runs a program that fails because one of its system calls does, and gives what it says of that.
+/// Runs a program that fails because one of its system calls does, and returns its error message.
 #[track_caller]
 fn complaint(name: &str, program: &[&str], inject: &str) -> String {
     let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{}.strace", std::process::id()));
@@ -140,7 +141,7 @@ fn a_connect_whose_peer_has_no_name_fails_and_does_not_wait_for_ever() {
 
 #[test]
 fn a_server_that_cannot_learn_where_it_listens_does_not_start() {
-    // Binding asks for the name twice, and listening once more.
+    // Binding calls `getsockname` twice, and listening calls it once more.
     let errors = complaint("no_name", &["echo_streams", "127.0.0.1:0"], "inject=getsockname:error=ENOBUFS:when=3");
     assert!(errors.contains("No buffer space available"), "{errors}");
 }

@@ -1,4 +1,5 @@
-//! Whole programs, as a user runs them: the examples, programs of others, the compiler; and what they ask of the kernel.
+//! Whole programs, as a user runs them: the examples, other programs, the compiler; and the system calls that they
+//! make.
 
 #[path = "../common"]
 mod common {

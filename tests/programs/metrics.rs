@@ -1,4 +1,4 @@
-//! What the example `metrics` says of its loop to a monitoring system.
+//! What the example `metrics` reports about its loop to a monitoring system.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -16,7 +16,7 @@ fn connect(address: &str) -> TcpStream {
     stream
 }
 
-/// Asks for the metrics as a monitoring system does. Checks the form, and gives the kind and the value of each.
+/// Requests the metrics as a monitoring system does. Checks the format, and returns the kind and the value of each.
 fn scrape(address: &str) -> BTreeMap<String, (String, f64)> {
     let mut stream = connect(address);
     stream.write_all(QUESTION).expect("the server reads");
@@ -63,7 +63,7 @@ fn a_second_server_tells_what_the_loop_has_counted() {
     assert_eq!(rose("connections_made_total"), 0.0);
     assert_eq!(rose("tasks_spawned_total"), 2.0);
     assert_eq!(rose("connections"), 1.0);
-    // A thousand bytes of ours, and one question and one answer of the monitoring system.
+    // A thousand bytes of ours, and one request and one response of the monitoring system.
     assert_eq!(rose("received_bytes_total"), 1000.0 + QUESTION.len() as f64);
     assert!((1000.0 + 1000.0..1000.0 + 5000.0).contains(&rose("sent_bytes_total")), "{after:?}");
     for name in ["turns_total", "handles_total", "looks_total", "wakes_total", "steps_total"] {

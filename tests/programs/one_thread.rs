@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::common::processes::{PATIENCE, until};
 use crate::servers::{Server, example};
 
-/// Has a line answered by a server, whatever it answers.
+/// Sends a line to a server, and checks that there is an answer.
 fn visit(server: &Server) {
     let mut stream = TcpStream::connect(server.address).expect("the example listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");

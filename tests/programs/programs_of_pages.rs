@@ -1,4 +1,4 @@
-//! The other examples of asyncio's pages, run as programs: sockets that are waited for, protocols, datagrams, pipes.
+//! The other examples from asyncio's documentation, run as programs: waiting for sockets, protocols, datagrams, pipes.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -60,7 +60,7 @@ fn what_goes_into_cat_comes_out_of_it() {
     assert!(output == data, "{} of {} bytes", output.len(), data.len());
 }
 
-/// A server of one page, for one request; the lines that it was asked with come out of the thread.
+/// A server with one page, for one request. The thread returns the lines of the request.
 fn page() -> (SocketAddr, thread::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -130,7 +130,7 @@ mod over_tls {
         let (cert, key) = (files.put("cert.pem", &identity.chain), files.put("key.pem", &identity.key));
         let (proxy, listener) = proxy(&["--tls", &cert, &key]);
         let server = thread::spawn(move || {
-            // One client waits for the end of the answer, the other ends first.
+            // The first client waits for the end of the answer; the second one ends its side first.
             let mut waits = accept(&listener);
             let mut question = [0; 9];
             waits.read_exact(&mut question).unwrap();

@@ -1,4 +1,4 @@
-//! The public interface as programs use it: what this says must go on compiling, and working.
+//! The public interface as programs use it: everything here must keep compiling and working.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -41,7 +41,7 @@ fn the_loop_has_what_programs_call() -> io::Result<()> {
     assert!(try_get_running_loop().is_none());
     let mut event_loop: EventLoop = EventLoop::builder().build()?;
     let handle: LoopHandle = event_loop.handle();
-    handle.set_debug(false); // How quick the machine is does not count here.
+    handle.set_debug(false); // The speed of the machine does not matter here.
     handle.set_exception_handler(|incident: &Incident| panic!("nothing goes wrong here: {incident}"));
     let ran = Rc::new(RefCell::new(Vec::new()));
     let note = |word: &'static str| {
@@ -76,11 +76,11 @@ fn the_loop_has_what_programs_call() -> io::Result<()> {
     Ok(())
 }
 
-/// What is awaited with options is no future itself: whoever takes futures takes it all the same.
+/// Builders that can be awaited are not futures themselves, but functions that take futures take them too.
 #[test]
 fn what_is_to_be_awaited_goes_wherever_futures_go() {
     let mut event_loop = EventLoop::new().unwrap();
-    // An address of its own, so that nobody else gets its port when the server is gone.
+    // An address of its own, so that no other test takes the port when the server is gone.
     let server = event_loop.run(start_server(fallible, "127.0.0.31:0").limit(1000)).unwrap();
     let address = server.local_addrs()[0];
     event_loop
@@ -98,7 +98,7 @@ fn what_is_to_be_awaited_goes_wherever_futures_go() {
     assert!(waterwheel::run(open_connection(address)).is_err(), "the server is gone with its loop");
 }
 
-/// `?` puts each of these into the error that most programs use.
+/// `?` converts each of these into the error type that most programs use.
 #[test]
 fn errors_may_be_shared_between_threads() {
     fn shared<E: std::error::Error + Send + Sync + 'static>() {}

@@ -1,7 +1,7 @@
 //! SIGQUIT in debug mode prints what the loop does, and the program goes on.
 //!
-//! A signal is the whole process's. So each case is a child process: this program again, told to run one of the ignored
-//! tests below.
+//! A signal goes to the whole process. So each case is a child process: this program again, told to run one of the
+//! ignored tests below.
 
 use std::env;
 use std::io::Read;
@@ -12,12 +12,12 @@ use waterwheel::{Promise, get_running_loop, spawn, to_thread, yield_now};
 
 use crate::common::processes::{Process, signal, until};
 
-/// What a child says when it is ready for the signal.
+/// Printed by a child that is ready for the signal.
 const READY: &str = "ready for the signal";
 
 /// Starts one of the ignored tests, and returns when it is ready.
 fn start(test: &str, debug: &str) -> Process {
-    // What a shell runs in the background ignores the signal, and so would its children.
+    // A process that a shell runs in the background ignores the signal, and so would its children.
     let mut command = Command::new("env");
     command.arg("--default-signal=QUIT").arg(env::current_exe().expect("a test knows its own path"));
     let test = format!("quit::{test}");
@@ -27,7 +27,7 @@ fn start(test: &str, debug: &str) -> Process {
     process
 }
 
-/// Until somebody closes standard input.
+/// Waits until standard input is closed.
 fn end_of_input() {
     std::io::stdin().read_to_end(&mut Vec::new()).expect("it can be read");
 }

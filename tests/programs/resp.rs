@@ -1,4 +1,4 @@
-//! The server and the client that speak RESP, with plain sockets and with each other.
+//! The RESP server and client, with plain sockets and with each other.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use crate::common::processes::{PATIENCE, Process};
 use crate::servers::{Server, example};
 use crate::strace::{Traced, name_of};
 
-/// What the client prints, and its errors.
+/// Whether the client succeeded, the lines that it prints, and its errors.
 pub(crate) fn client(address: &str, commands: &[&str]) -> (bool, Vec<String>, String) {
     let mut command = Command::new(example("resp_client"));
     let (status, lines, errors) = Process::start(command.arg(address).args(commands)).finish();
@@ -22,10 +22,10 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Sends some bytes, and gives all that comes until the server ends the connection.
+/// Sends some bytes, and returns everything until the server ends the connection.
 fn last_words(address: SocketAddr, data: &[u8], end: bool) -> String {
     let mut stream = connect(address);
-    // The server may have seen enough before all is sent.
+    // The server may close before everything is sent.
     let _ = stream.write_all(data);
     if end {
         stream.shutdown(Shutdown::Write).expect("our side is open");

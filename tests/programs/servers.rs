@@ -1,4 +1,5 @@
-//! The examples, built as a user builds them; servers that run as programs of their own, and what the kernel tells of one.
+//! The examples, built as a user builds them; servers that run as programs of their own, and what the kernel reports
+//! about them.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -10,8 +11,8 @@ use crate::common::processes::{Process, serving, signal};
 
 /// The path of an example, built with the profile and the target directory of the running test.
 ///
-/// Cargo builds the examples for a plain `cargo test` but not for `cargo test --test NAME`, where they would be missing
-/// or, worse, those of yesterday. So cargo is always asked, once in a process; it has mostly nothing to do.
+/// Cargo builds the examples for a plain `cargo test` but not for `cargo test --test NAME`, where they would be
+/// missing or, worse, out of date. So cargo is always run, once per process; usually it has nothing to do.
 pub(crate) fn example(name: &str) -> PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(build_examples).join(name)
@@ -30,15 +31,15 @@ fn build_examples() -> PathBuf {
     let mut build = Command::new(cargo);
     build.args(["build", "--quiet", "--examples", "--profile", name, "--target-dir"]).arg(target);
     build.current_dir(env!("CARGO_MANIFEST_DIR"));
-    // The build script of ring runs anew where one of these is another than before, and all that uses TLS is built anew
-    // then: here after each plain `cargo build`, which has none of them.
+    // ring's build script runs again if one of these changes, and then everything that uses TLS is rebuilt: here that
+    // would happen after each plain `cargo build`, which sets none of them.
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
             build.env_remove(name);
         }
     }
-    // With the features of this test, all of them: otherwise the crate is built anew, for the examples and for the tests
-    // by turns.
+    // With the same features as this test. Otherwise the crate would be rebuilt alternately, for the examples and for
+    // the tests.
     let features = [
         ("futures-core", cfg!(feature = "futures-core")),
         ("futures-io", cfg!(feature = "futures-io")),
@@ -59,7 +60,7 @@ fn build_examples() -> PathBuf {
     profile.join("examples")
 }
 
-/// A server that is ready: it has said where.
+/// A server that is ready, and its address.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) process: Process,
@@ -83,7 +84,7 @@ impl Server {
         self.process.inner.unwrap_or_else(|| self.process.child.id())
     }
 
-    /// Runs `act` while the server is stopped, as if it were too busy with something else to notice any of it.
+    /// Runs `act` while the server's process is stopped, so that the server notices none of it before the end.
     #[track_caller]
     pub(crate) fn while_stopped(&self, act: impl FnOnce()) {
         assert!(signal(self.pid(), "STOP"), "the server runs");
@@ -91,29 +92,29 @@ impl Server {
         assert!(signal(self.pid(), "CONT"), "the server is there");
     }
 
-    /// The most memory it ever had, in KiB.
+    /// The peak memory of the server, in KiB.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = self.proc("status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says VmHWM");
         line.trim().trim_end_matches(" kB").parse().expect("VmHWM is a number of kB")
     }
 
-    /// The descriptors it has open, inherited ones included, which may be over its limit.
+    /// The open descriptors of the server. Inherited ones are included, and their numbers may be above its limit.
     pub(crate) fn descriptors(&self) -> BTreeSet<usize> {
         let entries = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the server runs");
         let number = |name: std::ffi::OsString| name.to_str().and_then(|name| name.parse().ok());
         entries.flatten().map(|entry| number(entry.file_name()).expect("each has a number for a name")).collect()
     }
 
-    /// How many threads it has.
+    /// How many threads the server has.
     pub(crate) fn threads(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("the server runs").count()
     }
 
-    /// The processor time it used so far, in the kernel's ticks of 10 ms.
+    /// The processor time that the server has used so far, in kernel ticks of 10 ms.
     pub(crate) fn ticks(&self) -> u64 {
         let stat = self.proc("stat");
-        // The name, in parentheses, may hold spaces; utime and stime are the 12th and 13th field after it.
+        // The name in parentheses may contain spaces; utime and stime are the 12th and 13th fields after it.
         let (_, fields) = stat.rsplit_once(')').expect("the name is in parentheses");
         let fields: Vec<&str> = fields.split_whitespace().collect();
         [11, 12].iter().map(|&at| fields[at].parse::<u64>().expect("times are numbers")).sum()

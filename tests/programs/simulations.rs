@@ -1,4 +1,4 @@
-//! The examples of the simulation, and the commands that a failing seed prints.
+//! The simulation examples, and the commands that a failing seed prints.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use crate::common::processes::Process;
 use crate::common::temp_dir::TempDir;
 use crate::servers::example;
 
-/// Runs an example with these variables. Gives its output, its errors, and whether it went well.
+/// Runs an example with these variables. Returns its output, its errors, and whether it succeeded.
 fn run(name: &str, seeds: &str, variables: &[(&str, &str)]) -> (Vec<String>, String, bool) {
     let mut command = Command::new(example(name));
     command.arg(seeds).env_remove("RUST_LOG").envs(variables.iter().copied());
@@ -28,7 +28,7 @@ fn the_broken_twin_is_found_and_the_command_that_is_printed_finds_it_again() {
     assert!(success, "{errors}");
     assert_eq!(lines, ["50 seeds, and every line was measured right", "", "And now the twin:"]);
     assert!(errors.contains("fails: client failed: a line of "), "{errors}");
-    // What it needs is a list of a few faults.
+    // A failure is shrunk to a few faults.
     let needs = errors.split("faults it needs ").nth(1).expect("it needs some");
     let count: usize = needs.split(':').next().unwrap().parse().unwrap();
     assert!((1..=3).contains(&count), "{errors}");
@@ -56,6 +56,6 @@ fn the_trace_of_a_seed_has_a_file_for_each_host() {
         assert!(events.as_array().unwrap().len() > 10);
         hosts += 1;
     }
-    // The server, three clients, and who makes the trouble.
+    // The server, three clients, and the client that causes the partitions.
     assert_eq!(hosts, 5);
 }

@@ -1,4 +1,4 @@
-//! The client that starts TLS with a mail server, with our own server and with servers that are not as they should be.
+//! The STARTTLS client with a mail server, with our own server, and with servers that misbehave.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -40,17 +40,17 @@ fn our_own_server_and_client_talk_in_plain_and_then_in_secret() {
     assert_eq!(lines, expected, "{errors}");
     assert_eq!((success, errors.as_str()), (true, ""));
 
-    // For this name it has no certificate.
+    // The server has no certificate for this name.
     let (success, lines, errors) = client(&format!("localhost:{}", server.address.port()), &ca);
     assert_eq!((success, lines.last().map(String::as_str)), (false, Some("  Go ahead")));
     assert!(errors.contains("not valid for") && errors.lines().count() == 1, "{errors}");
 }
 
-/// The lines of a client, and the byte that came behind them.
+/// The lines of a client, and the byte that followed them.
 type Heard = (Vec<String>, Option<u8>);
 
-/// A server that says `greeting` and then, after each line of the client, the next of `answers`. Then it
-/// listens for one byte more, and closes.
+/// A server that sends `greeting` and then, after each line of the client, the next of `answers`. Then it waits for
+/// one more byte, and closes.
 fn server(greeting: &'static str, answers: &'static [&'static str]) -> (SocketAddr, JoinHandle<Heard>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -65,7 +65,7 @@ fn server(greeting: &'static str, answers: &'static [&'static str]) -> (SocketAd
                 break;
             }
             heard.push(line.trim_end().to_owned());
-            // Whoever has heard enough may be gone already.
+            // The client may already be gone.
             let _ = (&stream).write_all(answer.as_bytes());
         }
         let mut next = [0];
@@ -88,9 +88,9 @@ fn a_server_that_is_not_as_it_should_be_is_not_talked_to_any_further() {
         (greeting, vec![endless], "an answer of the server has no end", 1),
         (greeting, vec!["nonsense\r\n"], "the server says \"nonsense\"", 1),
         (greeting, vec![ehlo, "454 Not now\r\n"], "the server says \"454 Not now\"", 2),
-        // As somebody in between would put answers of his own in front of those that come in secret.
+        // Like an attacker who sends answers in plain text, ahead of those that come encrypted.
         (greeting, vec![ehlo, "220 Go\r\n250 INJECTED\r\n"], "were received before TLS was started", 2),
-        // With an answer as it should be the handshake begins: those above are not refused for another reason.
+        // After a correct answer the handshake begins, so the cases above are not refused for another reason.
         (greeting, vec![ehlo, "220 Go\r\n"], "closed", 2),
         ("554 No\r\n", vec![], "the server says \"554 No\"", 0),
     ];

@@ -1,4 +1,4 @@
-//! A server under strace: what it asks of the kernel, and what it does when the kernel says no.
+//! A server under strace: the system calls that it makes, and what it does when they fail.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::common::processes::until;
 use crate::servers::{Server, example};
 
-/// An example that is traced. The log has one line for each system call, in order.
+/// A server that is traced. The log has one line for each system call, in order.
 #[derive(Debug)]
 pub(crate) struct Traced {
     pub(crate) server: Server,
@@ -16,23 +16,23 @@ pub(crate) struct Traced {
 }
 
 impl Traced {
-    /// Starts an example with options of strace; `name` is that of the log. If the options say what is traced, that
-    /// has to include `execve`, which tells the process.
+    /// Starts an example under strace with some options. `name` is the name of the log. If the options select system
+    /// calls, they must include `execve`, whose line shows the pid.
     #[track_caller]
     pub(crate) fn start(name: &str, program: &str, options: &[&str]) -> Traced {
         let program = example(program);
         Traced::command(name, &[program.to_str().expect("the path is plain"), "127.0.0.1:0"], options)
     }
 
-    /// As [`start`](Traced::start), for any program that says where it serves.
+    /// Like [`start`](Traced::start), for any program that prints where it serves.
     #[track_caller]
     pub(crate) fn command(name: &str, program: &[&str], options: &[&str]) -> Traced {
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{}.strace", std::process::id()));
         let _ = fs::remove_file(&log);
         let mut strace = Command::new("strace");
-        // -f: also threads, of which there should be none; every line then begins with the process.
+        // -f: trace threads too, although there should be none. Every line then begins with a pid.
         strace.args(["-f", "-q", "-s", "32"]).args(options).arg("-o").arg(&log);
-        // The calls are those of a plain loop: debug mode has a thread and makes calls of its own.
+        // The calls should be those of a plain loop: debug mode has a thread and makes calls of its own.
         strace.args(program).env_remove("WATERWHEEL_DEBUG");
         let mut server = Server::start(&mut strace);
         let text = fs::read_to_string(&log).expect("strace writes its log at once");
@@ -42,7 +42,7 @@ impl Traced {
         Traced { server, log }
     }
 
-    /// Ends the server, and gives the system calls it made, each as one line without the process.
+    /// Ends the server, and returns the system calls that it made, each as one line without the pid.
     pub(crate) fn finish(mut self) -> Vec<String> {
         self.server.process.kill();
         let mut text = String::new();
@@ -51,7 +51,7 @@ impl Traced {
             text.contains("+++ killed by SIGKILL +++")
         });
         let calls = text.lines().map(|line| line.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start());
-        // Lines that begin otherwise tell of signals and of the end.
+        // Other lines are about signals and the exit.
         calls.filter(|call| call.starts_with(|c: char| c.is_ascii_lowercase())).map(str::to_owned).collect()
     }
 }
@@ -61,17 +61,17 @@ pub(crate) fn name_of(call: &str) -> &str {
     call.split('(').next().unwrap_or(call)
 }
 
-/// How many calls have failed because strace made them fail.
+/// How many calls failed because strace made them fail.
 pub(crate) fn injected(calls: &[String], name: &str) -> usize {
     calls.iter().filter(|call| name_of(call) == name && call.ends_with("(INJECTED)")).count()
 }
 
-/// System calls by name, in a window of the log.
+/// The system calls in a window of the log, by name.
 #[derive(Debug)]
 pub(crate) struct Counts(BTreeMap<String, usize>);
 
 impl Counts {
-    /// Counts the lines after the last one with `begin`, up to the last one with `end`, which is included.
+    /// Counts the lines after the last one with `begin`, up to and including the last one with `end`.
     #[track_caller]
     pub(crate) fn between(calls: &[String], begin: &str, end: &str) -> Counts {
         let last = |text| calls.iter().rposition(|call| call.contains(text)).unwrap_or_else(|| panic!("no {text:?}"));
@@ -82,7 +82,7 @@ impl Counts {
             *counts.entry(name_of(call).to_owned()).or_default() += 1;
         }
         if cfg!(debug_assertions) {
-            // Whether what is about to be closed is open at all.
+            // A debug build of std checks that a descriptor is open before it closes it.
             counts.remove("fcntl");
         }
         Counts(counts)
@@ -96,7 +96,7 @@ impl Counts {
         self.0.values().sum()
     }
 
-    /// Prints what was measured, for whoever runs the test with `--nocapture`, and gives it.
+    /// Prints the measurement, which `--nocapture` shows, and returns it.
     pub(crate) fn per(&self, what: &str, times: usize) -> f64 {
         let each = self.total() as f64 / times as f64;
         println!("{each:.3} system calls per {what}: {:?} for {times}", self.0);

@@ -1,11 +1,11 @@
 //! How many system calls a request costs, counted by strace.
 //!
-//! How it is counted: the whole server is traced, all threads and all system calls. A window of the log is looked at,
-//! between the first line that has one text, which only a warm-up message carries, and the last line that has another,
-//! which only the last message carries. So neither the start of the program nor its end is counted, but everything in
-//! between is, also what nobody thought of. Where many clients are to be busy at once, the server is stopped while they
-//! send: else it would depend on the scheduler how much a look at the selector finds. The figures are the same in debug
-//! and in release builds, but for a check that the standard library of debug builds makes before it closes a descriptor.
+//! The whole server is traced, all threads and all system calls. The tests count in a window of the log: from the last
+//! line with a text that only a warm-up message has, to the last line with a text that only the last message has. So
+//! neither the start of the program nor its end is counted, but everything in between is, including calls that no one
+//! expected. If many clients must be ready at once, the server is stopped while they send: otherwise the scheduler
+//! would decide how much one poll finds. The figures are the same in debug and release builds, except for a check that
+//! the standard library of debug builds makes before it closes a descriptor.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -41,7 +41,7 @@ fn exchange(stream: &TcpStream, message: &[u8]) {
     expect(stream, message);
 }
 
-/// 64 bytes that begin with a text.
+/// 64 bytes that begin with `text`.
 fn request(text: &str) -> Vec<u8> {
     format!("{text:.<64}").into_bytes()
 }
@@ -154,7 +154,7 @@ fn the_life_of_a_connection_is_seven_system_calls_and_its_share_of_the_waits() {
         }
         exchange(&connect(traced.server.address), &request("last"));
 
-        // The window has the end of the first connection and the beginning of the last one.
+        // The window has the end of the first connection and the beginning of the last one, which make up one more.
         let lives = TOGETHER * ROUNDS + 1;
         let counts = Counts::between(&traced.finish(), "\"warm-up", "\"last");
         let each = counts.per(&format!("connection to {program}"), lives);
@@ -167,12 +167,12 @@ fn the_life_of_a_connection_is_seven_system_calls_and_its_share_of_the_waits() {
 
 #[test]
 fn after_a_failed_send_all_that_came_is_received_and_nothing_more_is_sent() {
-    // More than one receive takes, and no more than the kernel has room for.
+    // More than one receive takes, and no more than the kernel's buffers hold.
     const REQUEST: usize = 100_000;
     let traced = Traced::start("failed_send", "echo_protocol", &[]);
     let stream = connect(traced.server.address);
     send(&stream, &request("warm-up"));
-    // The echo has come, and is not read: closing will reset the connection.
+    // The echo has arrived and stays unread, so the close will reset the connection.
     stream.peek(&mut [0]).expect("the server answers");
     traced.server.while_stopped(|| {
         send(&stream, &[b'o'; REQUEST]);
@@ -188,7 +188,7 @@ fn after_a_failed_send_all_that_came_is_received_and_nothing_more_is_sent() {
     let refused = of("sendto").iter().filter(|call| call.contains(" = -1 E")).count();
     assert_eq!((of("sendto").len(), refused), (1, 1), "{window:#?}");
     let result = |call: &&String| call.rsplit(" = ").next().and_then(|count| count.parse::<usize>().ok());
-    // The message before the last one is received in the window too.
+    // The window also contains the receive of the last message.
     let received: usize = of("recvfrom").iter().filter_map(result).sum();
     assert!(received >= REQUEST, "{received} of {REQUEST} bytes were received: {window:#?}");
 }

@@ -1,4 +1,4 @@
-//! TLS with programs that were written elsewhere: OpenSSL, Python's asyncio and curl, in both roles and versions.
+//! TLS with other implementations: OpenSSL, Python's asyncio and curl, in both roles and versions.
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -20,7 +20,7 @@ fn run<F: Future>(main: F) -> F::Output {
     waterwheel::run(async { timeout(Duration::from_secs(60), main).await.expect("the test hangs") })
 }
 
-/// Echoes lines until one says "bye"; one that says "who" is answered with what the handshake agreed on.
+/// Echoes lines until "bye". The answer to "who" is what the handshake agreed on.
 async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     while let Some(line) = reader.next_line().await? {
         match &line[..] {
@@ -39,7 +39,7 @@ async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> 
     Ok(())
 }
 
-/// Serves in a thread, for as long as the test program runs.
+/// Serves in a thread for as long as the test program runs.
 fn serve(tls: TlsServer) -> SocketAddr {
     let (tell, told) = channel();
     thread::spawn(move || {
@@ -90,7 +90,7 @@ fn openssl_as_client_speaks_both_versions_and_sees_our_end() {
             stdin.write_all(b"bye\n").unwrap();
             let (status, lines, errors) = program.finish();
             assert!(status.success() && lines.is_empty(), "{status}, {lines:?}, {errors}");
-            // That is what OpenSSL says of an end without close_notify.
+            // OpenSSL prints one of these words for an end without close_notify.
             assert!(!errors.contains("eof") && !errors.contains("errno"), "{errors}");
         }
     }
@@ -108,7 +108,7 @@ fn openssl_as_server_is_spoken_to_in_both_versions() {
     for (version, name) in [("-tls1_2", "TLSv1_2"), ("-tls1_3", "TLSv1_3")] {
         let address = free_address();
         let mut command = Command::new("openssl");
-        // It answers each line with its reverse.
+        // OpenSSL answers each line with its reverse.
         command.args(["s_server", "-rev", "-cert", &cert, "-key", &key, "-CAfile", &ca, "-Verify", "1", version]);
         command.args(["-verify_return_error", "-alpn", "rev", "-accept", &address.to_string()]);
         let _program = Process::start(&mut command);

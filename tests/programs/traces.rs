@@ -1,4 +1,4 @@
-//! Programs that write a trace because their environment says so, and what the example `waterwheel_trace` makes of it.
+//! Programs that write a trace because of their environment, and what the example `waterwheel_trace` makes of it.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use crate::common::files::Files;
 use crate::common::processes::{MOMENT, PATIENCE, Process, output_of, until};
 use crate::servers::{Server, example};
 
-/// Has an example write a trace, and gives its path.
+/// Makes an example write a trace, and returns its path.
 pub(crate) fn trace_of_an_echo(files: &Files) -> String {
     let path = files.path("echo.json");
     output_of(Command::new(example("tcp_echo")).env("WATERWHEEL_TRACE", &path), None);
@@ -47,7 +47,7 @@ fn a_server_that_is_killed_leaves_the_trace_of_all_but_its_last_second() {
     server.process.kill();
     let trace: ChromeTrace = read(Path::new(&path));
     assert!(trace.count("buffer_updated") > 0);
-    // The save itself is in the trace that the next one writes.
+    // The end of a save is in the trace only when the next save writes it.
     assert_eq!(trace.count("save"), 1, "it had not ended when it was written, so it ends with the trace");
 }
 
@@ -67,7 +67,7 @@ fn a_trace_becomes_a_page_that_needs_nothing_else_and_a_picture() {
     assert!(page.contains("buffer_updated"), "the trace is in the page");
     let picture = fs::read_to_string(picture).expect("it was written");
     assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"), "{picture}");
-    // A turn that is short beside another has no room for a label.
+    // A turn much shorter than another one has no room for a label.
     assert_eq!(picture.matches("<title>turn ").count(), 3, "a title for each turn: {picture}");
     assert_eq!(picture.matches("NaN").count(), 0);
 

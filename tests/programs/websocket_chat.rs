@@ -1,4 +1,4 @@
-//! The example `websocket_chat`, by clients that are no browser. What a browser makes of it is in `at_home`.
+//! The example `websocket_chat`, with clients that are not browsers. The tests in `at_home` use a browser.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -44,7 +44,7 @@ fn what_one_says_over_a_websocket_is_heard_by_all() {
     let mut bob = enter(&server, "bob");
     hears(&mut alice, &["* bob enters"]);
     hears(&mut bob, &["* bob enters"]);
-    // Three messages that may come in one piece, then an answer to a ping.
+    // Three messages that may arrive in one piece, and then a ping.
     for text in ["Grüß Gott", "", "and good bye"] {
         alice.write(text.into()).expect("it is queued");
     }
@@ -54,7 +54,7 @@ fn what_one_says_over_a_websocket_is_heard_by_all() {
     let (pongs, lines): (Vec<_>, Vec<_>) =
         (0..4).map(|_| alice.read().expect("the chat writes")).partition(Message::is_pong);
     assert_eq!((pongs, lines), (vec![Message::Pong("?".into())], said.map(Message::text).to_vec()));
-    // One leaves in order, with the handshake of the end; then another breaks off.
+    // One client leaves with the closing handshake; then another one breaks off.
     alice.close(None).expect("the chat reads");
     let end = loop {
         match alice.read() {

@@ -1,4 +1,4 @@
-//! The page of the example `websocket_chat` in a browser, which is driven by its DevTools protocol.
+//! The page of the example `websocket_chat` in a browser, driven by the DevTools protocol.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::common::files::Files;
 use crate::common::processes::{PATIENCE, Process, until};
 use crate::servers::Server;
 
-/// Says nothing to anybody, and knows nothing from before.
+/// The browser contacts no other server, and keeps nothing from earlier runs.
 const FLAGS: [&str; 9] = [
     "--headless",
     "--no-sandbox",
@@ -23,7 +23,7 @@ const FLAGS: [&str; 9] = [
     "--remote-debugging-port=0",
 ];
 
-/// What the page shows, once it shows `WANTED`.
+/// The text of the page, once it contains `WANTED`.
 const SHOWN: &str = "new Promise(done => {
     const lines = document.getElementById('lines');
     const look = () => lines.innerText.includes(WANTED) && done(lines.innerText);
@@ -31,7 +31,7 @@ const SHOWN: &str = "new Promise(done => {
     look();
 })";
 
-/// Enters `TEXT` and presses the button, once it can be pressed.
+/// Enters `TEXT` and presses the button, once the button is enabled.
 const SAY: &str = "new Promise(done => {
     const [text, send] = ['text', 'send'].map(id => document.getElementById(id));
     const press = () => { text.value = TEXT; send.click(); done(); };
@@ -65,7 +65,7 @@ impl Browser {
         Browser { devtools, asked: 0, process, _profile: profile }
     }
 
-    /// Calls a method of the browser, or of a page by its session, and gives the result.
+    /// Calls a method of the browser, or of a page by its session, and returns the result.
     #[track_caller]
     fn call(&mut self, session: Option<&str>, method: &str, parameters: Value) -> Value {
         self.ask(session, method, parameters).unwrap_or_else(|error| panic!("{method}: {error}"))
@@ -88,7 +88,7 @@ impl Browser {
         }
     }
 
-    /// Opens a page in a window of its own, and gives its session.
+    /// Opens a page in a new window, and returns its session.
     pub(super) fn open(&mut self, url: &str) -> String {
         let target = self.call(None, "Target.createTarget", json!({ "url": url, "newWindow": true }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
@@ -96,7 +96,7 @@ impl Browser {
         let session = session["sessionId"].as_str().expect("a session has an id").to_owned();
         let is_there = json!({ "expression": "document.readyState == 'complete' && location.href != 'about:blank'" });
         until("the page is there", || {
-            // While one page goes and the next comes there is none to ask, which is an error.
+            // Between two pages there is none to evaluate in, which is an error.
             let answer = self.ask(Some(&session), "Runtime.evaluate", is_there.clone());
             answer.is_ok_and(|answer| answer["result"]["value"] == true)
         });
@@ -116,7 +116,7 @@ impl Browser {
         self.evaluate(session, &SAY.replace("TEXT", &json!(text).to_string()));
     }
 
-    /// All lines of a page, once one of them is there.
+    /// All lines of a page, once they contain `wanted`.
     #[track_caller]
     fn shown(&mut self, session: &str, wanted: &str) -> String {
         let shown = self.evaluate(session, &SHOWN.replace("WANTED", &json!(wanted).to_string()));
@@ -125,7 +125,7 @@ impl Browser {
 }
 
 impl Drop for Browser {
-    /// Its processes end with it, in order; one that does not know how is killed.
+    /// Closes the browser, so that its processes end in an orderly way. Otherwise it is killed.
     fn drop(&mut self) {
         if self.devtools.send(json!({ "id": 0, "method": "Browser.close" }).to_string().into()).is_ok() {
             while self.devtools.read().is_ok() {}

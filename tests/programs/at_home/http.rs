@@ -1,4 +1,4 @@
-//! The load generators wrk and h2load against the HTTP server: many connections, many requests, none that fails.
+//! The load generators wrk and h2load against the HTTP server: many connections, many requests, and no failures.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use crate::examples_over_tls::{Setting, server, setting};
 use crate::http::ended;
 use crate::servers::Server;
 
-/// Has h2load send requests, and demands an answer to each.
+/// Makes h2load send requests, and checks that each is answered.
 fn h2load(url: &str, options: &[&str]) {
     let mut command = Command::new("h2load");
     let said = output_of(command.args(["-n", "5000", "-c", "20"]).args(options).arg(url), None);
@@ -30,14 +30,14 @@ fn fifty_connections_of_wrk_are_answered_without_an_error() {
     wrk.args(["--threads", "1", "--connections", "50", "--duration", "1s"]).arg(format!("http://{}/", server.address));
     let said = output_of(&mut wrk, None);
     let said = String::from_utf8_lossy(&said);
-    // wrk has a line on errors only if there were some.
+    // wrk prints a line about errors only if there were any.
     for complaint in ["Socket errors", "Non-2xx"] {
         assert!(!said.contains(complaint), "{said}");
     }
     let answered = said.lines().find_map(|line| line.trim().split_once(" requests in "));
     let answered: u64 = answered.expect("wrk says how many").0.parse().expect("it is a number");
     assert!(answered >= 50, "{said}");
-    // When its time is over wrk leaves in the middle of answers, and the server reports what it could not send.
+    // When its time is over, wrk leaves in the middle of responses, and the server reports what it could not send.
     assert!(signal(server.pid(), "INT"), "the server runs");
     let (status, lines, errors) = server.process.finish();
     assert!(status.success(), "{lines:?} {errors}");

@@ -1,5 +1,5 @@
-//! Programs that people already have, on both sides of ours. What these tests need is not on every machine, so they run
-//! when they are asked for: `cargo test --all-features --test programs -- --ignored at_home`.
+//! Widely used programs as clients and servers of the examples. Not every machine has what these tests need, so they
+//! run only on request: `cargo test --all-features --test programs -- --ignored at_home`.
 
 mod browser;
 #[cfg(all(feature = "hyper", feature = "signals", feature = "tls"))]

@@ -1,4 +1,4 @@
-//! The example `postgres`, against a server of PostgreSQL that is started for it in a directory of its own.
+//! The example `postgres`, against a PostgreSQL server that is started for it in a directory of its own.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -12,7 +12,7 @@ use crate::common::files::Files;
 use crate::common::processes::{Process, output_of, signal, until};
 use crate::servers::example;
 
-/// A server with a socket in its directory, and no address. It ends when this is dropped.
+/// A server with a socket in its directory, and no TCP address. It ends when this is dropped.
 struct Postgres {
     process: Process,
     files: Files,
@@ -25,7 +25,7 @@ impl Postgres {
         let (home, data) = (files.path("."), files.path("data"));
         let initdb = ["-D", &data, "-U", "wheel", "--auth=scram-sha-256", "--pwfile", &password, "--no-sync"];
         output_of(program("initdb", &home).args(["--locale=C", "--encoding=UTF8"]).args(initdb), None);
-        // Without an address there is no port that another might have. What is written need not survive the machine.
+        // Without an address, no port can conflict. The data need not survive a crash of the machine.
         let settings = ["-c", "listen_addresses=", "-c", "fsync=off"];
         let process = Process::start(program("postgres", &home).args(["-D", &data, "-k", &home]).args(settings));
         until("PostgreSQL is ready", || process.errors().contains("ready to accept connections"));
@@ -36,7 +36,7 @@ impl Postgres {
         self.files.path(".s.PGSQL.5432")
     }
 
-    /// Ends it as its manual says, so that it removes its shared memory. Gives all that it logged, to the last line.
+    /// Ends the server as its manual says, so that it removes its shared memory. Returns its complete log.
     fn end(mut self) -> String {
         assert!(signal(self.process.child.id(), "INT"), "it runs");
         assert!(self.process.ended().success(), "{}", self.process.errors());
@@ -45,7 +45,7 @@ impl Postgres {
 }
 
 impl Drop for Postgres {
-    /// A test that failed has not ended it.
+    /// A failed test has not ended the server.
     fn drop(&mut self) {
         let child = &mut self.process.child;
         if let Ok(None) = child.try_wait()
@@ -56,8 +56,8 @@ impl Drop for Postgres {
     }
 }
 
-/// A program of PostgreSQL's, which refuses to run as root: then it is run by the user that its package made, to whom
-/// the directory is given.
+/// A program of PostgreSQL. It refuses to run as root, so root runs it as the user that the Debian package creates,
+/// and gives that user the directory.
 fn program(name: &str, home: &str) -> Command {
     let mut command = Command::new(newest(Path::new("/usr/lib/postgresql")).join("bin").join(name));
     command.current_dir(home);
@@ -103,8 +103,8 @@ fn postgres_answers_is_prepared_notifies_and_cancels() {
     let (success, lines, errors) = talk_to(&server.socket(), "user=wheel password=wrong dbname=postgres");
     assert!(!success && lines.is_empty() && errors.contains("password authentication failed"), "{lines:?} {errors}");
 
-    // As the server saw it: one query was cancelled, one password refused, and each client took its leave. What it logs
-    // of a client can come after the client has its answer, so the log is read when the server has ended.
+    // The server's view: one query was cancelled, one password was refused, and each client said good-bye. The server
+    // may log after the client has its answer, so the log is read after the server has ended.
     let log = server.end();
     let faults: Vec<&str> = log.lines().filter(|line| line.contains("ERROR:") || line.contains("FATAL:")).collect();
     let of_the_cancelled = faults.iter().filter(|line| line.contains("canceling statement due to user request"));

@@ -1,4 +1,4 @@
-//! The proxy between programs that were written elsewhere.
+//! The proxy between programs that are not waterwheel's.
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ use crate::servers::{Server, example};
 
 const GIBIBYTE: usize = 1 << 30;
 
-/// The most the proxy may ever have had, in KiB.
+/// The limit for the proxy's peak memory, in KiB.
 const BOUND: u64 = 32 << 10;
 
 #[test]
@@ -21,7 +21,7 @@ const BOUND: u64 = 32 << 10;
 fn the_end_of_a_question_reaches_socat_through_the_proxy_and_its_answer_comes_back() {
     let upstream = free_address();
     let listen = format!("TCP-LISTEN:{},bind={},reuseaddr", upstream.port(), upstream.ip());
-    // `wc` answers when it has heard the end, and not before.
+    // `wc` answers only after the end of its input.
     let server = Process::start(Command::new("socat").args(["-d", "-d", "-t", "60", &listen, "SYSTEM:wc -c"]));
     until("socat listens", || server.errors().contains("listening on"));
     let mut command = Command::new(example("proxy"));
@@ -54,7 +54,7 @@ fn a_gibibyte_from_socat_passes_in_bounded_memory() {
     let from = format!("OPEN:/dev/zero,readbytes={GIBIBYTE}");
     let mut socat = Command::new("socat");
     let socat = Process::start(socat.args(["-u", "-b", "262144", &from, &format!("TCP:{}", proxy.address)]));
-    // Only each read is limited in time, since a slow machine may take long for all of them.
+    // Only each single read has a time limit, since a slow machine may take long for all of them.
     assert_eq!(receiving.join().expect("each read is done in time"), GIBIBYTE);
     let (status, _, errors) = socat.finish();
     assert!(status.success(), "{errors}");
@@ -97,7 +97,7 @@ fn openssl_receives_a_gibibyte_over_tls_in_bounded_memory_and_sees_its_end() {
     let ended = client.wait_with_output().unwrap();
     assert_eq!(received, GIBIBYTE);
     let errors = String::from_utf8_lossy(&ended.stderr);
-    // That is what OpenSSL says of an end without close_notify.
+    // OpenSSL prints one of these words for an end without close_notify.
     assert!(ended.status.success() && !errors.contains("eof") && !errors.contains("errno"), "{errors}");
     sending.join().expect("all was sent");
     let peak = proxy.peak_memory();

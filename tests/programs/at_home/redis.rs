@@ -1,4 +1,4 @@
-//! The examples that speak RESP with Redis's own programs.
+//! The RESP examples with Redis's own programs.
 
 use std::process::Command;
 
@@ -49,7 +49,7 @@ fn redis_cli_talks_to_the_server() {
         let said = text_of(to("redis-cli", &server).arg("--no-raw").args(command));
         assert_eq!(said.trim_end(), expected.trim_end(), "{command:?}");
     }
-    // Many commands at once, which is how data is loaded.
+    // Many commands at once, which is how data is loaded in bulk.
     let files = Files::new("at-home-redis-cli");
     let input = files.put("commands", &"*2\r\n$4\r\nINCR\r\n$4\r\nmass\r\n".repeat(10_000));
     let said = output_of(to("redis-cli", &server).arg("--pipe"), Some(input.as_ref()));
@@ -84,13 +84,13 @@ fn the_client_understands_redis_as_redis_cli_does() {
         &["COMMAND"],
         &["NOTHING", "of", "this"],
     ] {
-        // Those that change something are asked of one of the two only.
+        // Commands that change something are sent only once, by our client.
         let asked = if ["INCR", "RPUSH"].contains(&command[0]) { &["EXISTS", "wheels"] } else { command };
         let (success, lines, errors) = client(socket, command);
         assert!(success && errors.is_empty(), "{command:?}: {errors}");
         let said = text_of(Command::new("redis-cli").args(["--no-raw", "-s", socket]).args(asked));
         if asked == command {
-            // An error is followed by an empty line there.
+            // redis-cli prints an empty line after an error.
             assert_eq!(lines.join("\n").trim_end(), said.trim_end(), "{command:?}");
         } else {
             assert!(lines[0].starts_with("(integer) "), "{lines:?}");

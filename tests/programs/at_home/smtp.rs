@@ -1,4 +1,4 @@
-//! The STARTTLS client with a mail server in Python.
+//! The STARTTLS client with a mail server written in Python.
 
 use std::path::Path;
 use std::process::Command;

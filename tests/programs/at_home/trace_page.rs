@@ -1,4 +1,5 @@
-//! The page that `waterwheel_trace` makes, in a browser: it is zoomed, searched, and shows what was found.
+//! The page that `waterwheel_trace` makes, in a browser: it can be zoomed and searched, and shows what the search
+//! finds.
 
 use std::process::Command;
 
@@ -41,7 +42,8 @@ fn the_page_of_a_trace_is_zoomed_and_searched() {
     let details = details.as_str().expect("it is text");
     assert!(details.starts_with("Task-2 (task): ") && details.contains("spawned at "), "{details}");
     assert!(details.contains("queued by ") && details.contains(" for its turn"), "{details}");
-    // It shows what it has found: ten times as much as the step took, or all, if that step took most of the time.
+    // The page zooms to the slice that it found: it shows ten times the step's length, or all of the trace if the step
+    // took most of it.
     let wanted =
         "(found => Math.min(last - first, Math.max(10 * (found[END] - found[BEGIN]), 1000)))(slices[view.selected])";
     let relative = of_page(&format!("(view.end - view.begin) / {wanted}")).as_f64().expect("a number");

@@ -1,4 +1,4 @@
-//! The program that is disturbed, and what it may say in the end.
+//! The program that is disturbed, and how it may end.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
@@ -10,14 +10,14 @@ use crate::common::certificates::Authority;
 use crate::common::processes::Process;
 use crate::servers::example;
 
-/// A file of this test run, of which there is one only.
+/// A file name that is unique in this test run.
 pub(crate) fn scratch(name: &str) -> PathBuf {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{}-{number}-{name}", std::process::id()))
 }
 
-/// The directory with who is trusted and who is to be.
+/// The directory with the authority's certificate, and the server's chain and key.
 fn identity() -> &'static PathBuf {
     static IDENTITY: OnceLock<PathBuf> = OnceLock::new();
     IDENTITY.get_or_init(|| {
@@ -31,7 +31,7 @@ fn identity() -> &'static PathBuf {
     })
 }
 
-/// A command that runs something, and the driver in the end.
+/// A command that runs `before`, and in it the driver.
 pub(crate) fn driver(before: &[&str], arguments: &[&str]) -> Command {
     let program = example("faults_driver");
     let mut command = match before {
@@ -61,12 +61,12 @@ impl Ended {
         Ended { status, said: said.join("\n"), errors }
     }
 
-    /// Whether it ended in order: neither by a panic nor by a signal, and it has not hung or found bytes that are wrong.
+    /// Whether it ended in order: without a panic, a signal, a hang or wrong bytes.
     pub(crate) fn in_order(&self) -> bool {
         matches!(self.status.code(), Some(0 | 1)) && !self.errors.contains("panicked")
     }
 
-    /// How many conversations ended in this way; see `Tally` in the driver.
+    /// How many conversations ended in this way. See `Tally` in the driver.
     pub(crate) fn count(&self, what: &str) -> u64 {
         let words: Vec<&str> = self.said.split([' ', ',', '\n']).filter(|word| !word.is_empty()).collect();
         let at = words.iter().rposition(|&word| word == what);
@@ -75,7 +75,7 @@ impl Ended {
     }
 }
 
-/// Does each piece of work once, two at a time, and gives the answers in no order.
+/// Does each piece of work once, two at a time, and returns the results in any order.
 pub(crate) fn two_at_a_time<W: Send, A: Send>(work: Vec<W>, act: impl Fn(W) -> A + Sync) -> Vec<A> {
     let work = std::sync::Mutex::new(work.into_iter());
     let next = || work.lock().expect("nobody panics with it").next();

@@ -1,6 +1,6 @@
-//! Each system call that a loop makes, failing with each error that it may have, at each of its first places: the program
-//! goes on with what is not concerned, says a clear error, or gives up in order. It never hangs, panics or takes a part for
-//! the whole.
+//! Each system call that a loop makes fails with each error that it may have, at each of its first places: the program
+//! continues with everything that is unaffected, reports a clear error, or gives up in order. It never hangs, panics,
+//! or mistakes a part for the whole.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use super::driven::{Ended, driver, scratch, two_at_a_time};
 use crate::figures::figure;
 use crate::strace::name_of;
 
-/// A call, over which wire it is made, and errors that it may have.
+/// A system call, the wire over which it is made, and the errors that it may have.
 struct Row {
     call: &'static str,
     wire: &'static str,
@@ -20,7 +20,7 @@ const fn row(call: &'static str, wire: &'static str, errors: [&'static str; 8]) 
     Row { call, wire, errors }
 }
 
-/// What may happen to any option or name of a socket.
+/// Errors that may occur for any option or name of a socket.
 const OPTIONS: [&str; 8] = ["ENOBUFS", "ENOMEM", "ENOPROTOOPT", "EINVAL", "ENOTSOCK", "EBADF", "EFAULT", "EOPNOTSUPP"];
 const SENDS: [&str; 8] =
     ["EINTR", "EPIPE", "ECONNRESET", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENOBUFS", "ENOMEM"];
@@ -45,7 +45,7 @@ const MATRIX: [Row; 17] = [
     row("getsockopt", "tcp", OPTIONS),
     row("setsockopt", "tcp", OPTIONS),
     row("getsockname", "tcp", OPTIONS),
-    // Without ENOTCONN, which says that another event will come, as it will not where strace said so.
+    // Without ENOTCONN: it promises another event, which does not come when strace injects the error.
     row("getpeername", "tcp", ["ENOSYS", "ENOBUFS", "ENOMEM", "EINVAL", "ENOTSOCK", "EBADF", "EFAULT", "EIO"]),
     row(
         "recvfrom",
@@ -58,11 +58,10 @@ const MATRIX: [Row; 17] = [
     row("write", "pipes", ["EINTR", "EPIPE", "EIO", "ENOSPC", "EDQUOT", "EFBIG", "EBADF", "ENOMEM"]),
 ];
 
-/// The one error of `epoll_wait` that is none. With any other a loop cannot go on, and says so by the panic that is
-/// documented.
+/// For every error of `epoll_wait` except EINTR the loop cannot go on, and panics with this message, as documented.
 const NO_SELECTOR: &str = "the event loop cannot go on, its selector failed";
 
-/// Runs the driver under strace, and gives how it ended and the lines of the log.
+/// Runs the driver under strace, and returns how it ended and the lines of the log.
 fn trace(call: &str, wire: &str, inject: Option<&str>) -> (Ended, Vec<String>) {
     let log = scratch("strace");
     let log_name = log.to_str().expect("the path is plain");
@@ -80,7 +79,7 @@ fn trace(call: &str, wire: &str, inject: Option<&str>) -> (Ended, Vec<String>) {
     (ended, lines.collect())
 }
 
-/// How often a call is made before there is a loop, by the loader and by the runtime of the language, and after that.
+/// How often a call is made before there is a loop (by the loader and the language runtime), and after that.
 fn calls(row: &Row) -> (usize, usize) {
     let (ended, lines) = trace(row.call, row.wire, None);
     assert!(ended.status.success() && ended.count("failed") == 0, "nothing is wrong yet: {ended:?}");
@@ -89,14 +88,14 @@ fn calls(row: &Row) -> (usize, usize) {
     (made(&lines[..begin]), made(&lines[begin..]))
 }
 
-/// What came of one failure.
+/// The result of one injected failure.
 struct Failure {
     injected: usize,
-    /// What is wrong with how the program ended, if anything is.
+    /// What is wrong with the program's end, if anything.
     wrong: Option<String>,
 }
 
-/// Lets one call fail at one place.
+/// Makes one call fail at one place.
 fn fail(row: &Row, error: &str, place: usize) -> Failure {
     let inject = format!("inject={}:error={error}:when={place}", row.call);
     let (ended, lines) = trace(row.call, row.wire, Some(&inject));
@@ -133,6 +132,6 @@ fn no_error_of_any_call_hangs_a_loop_or_passes_for_success() {
     assert!(wrong.is_empty(), "{} of {runs}:\n{}", wrong.len(), wrong.join("\n"));
     let never: Vec<_> = injected.iter().filter(|(_, count)| **count == 0).collect();
     assert!(never.is_empty(), "these were never injected: {never:?}");
-    // Where the calls are made in another order than before, a place may not be reached.
+    // If the calls are made in a different order this time, a place may not be reached.
     assert!(sum * 10 >= runs * 9, "only {sum} of {runs}");
 }

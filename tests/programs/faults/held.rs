@@ -1,4 +1,4 @@
-//! Connections that are held in great number, and connects that are given up.
+//! Many connections that are held open, and connection attempts that are dropped.
 
 use std::io;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::common::processes::until;
 use crate::figures::figure;
 use crate::servers::Server;
 
-/// Lets this process have as many descriptors as it may.
+/// Raises this process's descriptor limit to its maximum.
 fn raise_the_limit() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).expect("up to the maximum");
@@ -24,7 +24,7 @@ async fn answer(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()
     Ok(())
 }
 
-/// Lets the loop go on until no more than so many sources are watched.
+/// Lets the loop run until at most `expected` sources are watched.
 async fn until_watched(event_loop: &LoopHandle, expected: usize) {
     for _ in 0..10_000 {
         if event_loop.dump_tasks().sources.len() <= expected {
@@ -40,7 +40,7 @@ async fn until_watched(event_loop: &LoopHandle, expected: usize) {
 fn connections_that_are_held_all_answer_and_leave_nothing() {
     raise_the_limit();
     let count = figure("WATERWHEEL_HELD", 5_000);
-    // A process of its own, which inherits the limit: each end of so many connections takes a descriptor.
+    // A process of its own, which inherits the limit: each end of so many connections needs a descriptor.
     let server = Server::example("echo_streams");
     let before = server.descriptors().len();
     run(async {
@@ -49,7 +49,7 @@ fn connections_that_are_held_all_answer_and_leave_nothing() {
         for _ in 0..count {
             held.push(open_connection(server.address).await?);
         }
-        // The last first, so that whoever answers has been idle for a while.
+        // The last one first, so that each connection has been idle for a while.
         for (number, (reader, writer)) in held.iter_mut().enumerate().rev() {
             writer.write(format!("{number}\n").as_bytes());
             assert_eq!(reader.readline().await?, format!("{number}\n").as_bytes());
@@ -76,7 +76,7 @@ fn connects_that_are_given_up_leave_nothing() {
         let mut given_up = 0;
         for number in 0..count {
             let connecting = open_connection(server.local_addrs()[0]);
-            // At each of its first waits, and now and then not at all.
+            // Dropped at each of its first waits, and now and then not at all.
             let connected = give_up_after(number as usize % 20, connecting.into_future()).await;
             given_up += u64::from(connected.is_none());
             if number % 100 == 0 {

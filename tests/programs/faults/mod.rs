@@ -1,5 +1,5 @@
-//! Real sockets and pipes, disturbed in every way that a machine has: `README.md` beside this says how, and how to ask for
-//! more of it. What these tests need is not on every machine, so they run when they are asked for:
+//! Real sockets and pipes, disturbed in every way that a machine can disturb them. `README.md` in this folder says
+//! how, and how to run more of it. Not every machine has what these tests need, so they run only on request:
 //! `cargo test --release --all-features --test programs -- --ignored faults`.
 
 mod driven;

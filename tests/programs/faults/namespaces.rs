@@ -1,11 +1,11 @@
-//! Networks that lose packets, are slow, swallow everything for a while or reset connections: each is a network namespace of
-//! its own, with nothing but a loopback, and gone when its last process is.
+//! Networks that lose packets, are slow, swallow everything for a while, or reset connections. Each is a network
+//! namespace of its own that has only a loopback interface, and disappears with its last process.
 
 use super::driven::{Ended, driver};
 use crate::figures::figure;
 
-/// Packets as small as on a cable, and a chain for those that come. Then comes the script of a scenario, which has the driver
-/// as its arguments, and in the end says what it has counted.
+/// Sets the MTU of a cable, and adds a chain for incoming packets. The script of a scenario follows, which gets the
+/// driver as its arguments, and at its end prints what it has counted.
 const PRELUDE: &str = "
     ip link set lo mtu 1500 up
     nft add table ip faults
@@ -25,7 +25,7 @@ const RATE: &str = r#"
     tc -s qdisc show dev lo | sed -n 's/.*overlimits \([0-9]*\).*/\1 disturbed/p'
 "#;
 
-/// It begins in the middle of it all, and ends when so much was swallowed.
+/// The hole begins in the middle of the traffic, and ends when enough was swallowed.
 const BLACK_HOLE: &str = r#"
     nft add rule ip faults in counter
     "$@" &

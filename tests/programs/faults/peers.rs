@@ -1,4 +1,4 @@
-//! Peers that are killed, connections that are cut by the system, and signals without end.
+//! Peers that are killed, connections that the system cuts, and an endless stream of signals.
 
 use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use crate::common::processes::{MOMENT, Process, output_of, signal, until};
 use crate::figures::figure;
 use crate::servers::Server;
 
-/// How many connections a visitor has at a time.
+/// How many connections a visitor has at once.
 const CONNECTIONS: usize = 50;
 
 fn hosts(wire: &str) -> Server {
@@ -23,13 +23,13 @@ fn visit(wire: &str, server: &Server, bytes: &str, seed: u64) -> Command {
     driver(&[], &["visit", wire, &address, &connections, bytes, &seed.to_string()])
 }
 
-/// Waits until a server has worked for a while: more than the handshakes take, and much less than all the rest.
+/// Waits until a server has worked for a while: longer than the handshakes take, and much shorter than the rest.
 fn in_the_midst(server: &Server) {
     let ticks = server.ticks();
     until("the server has much to do", || server.ticks() >= ticks + 10);
 }
 
-/// Ends a server in order, and gives what it has to say.
+/// Ends a server in order, and returns its report.
 fn end(server: Server) -> Ended {
     assert!(signal(server.pid(), "TERM"), "the server runs");
     let (status, said, errors) = server.process.finish();

@@ -1,5 +1,5 @@
-//! A proxy that spoils what goes through it, in each direction by itself: it delays, dribbles, stalls, cuts in order or by a
-//! reset. It has threads and blocking sockets, and nothing of ours.
+//! A proxy that spoils what passes through it, each direction separately: it delays, dribbles, stalls, cuts in order,
+//! or resets. It uses threads and blocking sockets, and none of our code.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -19,19 +19,19 @@ use crate::servers::Server;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spoil {
     Nothing,
-    /// Each piece comes up to 20 ms later.
+    /// Each piece is delayed by up to 20 ms.
     Delay,
-    /// The first few thousand bytes come one by one.
+    /// The first few thousand bytes are passed on one by one.
     Dribble,
-    /// For a while, nothing is taken out of the connection: the sender's buffers fill.
+    /// For a while nothing is read from the connection, so the sender's buffers fill.
     Stall,
-    /// After so many bytes the direction ends, in order.
+    /// After this many bytes the direction ends, in order.
     Cut(usize),
-    /// After so many bytes the whole connection is reset, on both sides.
+    /// After this many bytes the whole connection is reset, on both sides.
     Reset(usize),
 }
 
-/// How often each has happened.
+/// How often each fault has happened.
 #[derive(Debug, Default)]
 struct Counters {
     delays: AtomicU64,
@@ -64,7 +64,7 @@ impl Spoil {
     }
 }
 
-/// Carries bytes until the end, or until it is to be spoilt.
+/// Passes bytes on until the end, or until the fault ends the direction.
 fn carry(mut from: &TcpStream, mut to: &TcpStream, spoil: Spoil, counters: &Counters) -> std::io::Result<()> {
     let (mut carried, mut piece) = (0, [0; 16_384]);
     loop {
@@ -103,24 +103,24 @@ fn carry(mut from: &TcpStream, mut to: &TcpStream, spoil: Spoil, counters: &Coun
         add(&counters.resets);
         for socket in [from, to] {
             SockRef::from(socket).set_linger(Some(Duration::ZERO))?;
-            // The other thread has a clone of it, which closes when its read ends.
+            // The other thread uses the socket too, and lets go of it when its read ends.
             SockRef::from(socket).shutdown(Shutdown::Read)?;
         }
         return Ok(());
     }
     add(&counters.cuts);
     to.shutdown(Shutdown::Write)?;
-    // What comes behind the cut goes nowhere, and is read, so that the sender learns nothing of it.
+    // Bytes after the cut are read and thrown away, so that the sender does not notice the cut.
     while from.read(&mut piece)? > 0 {}
     Ok(())
 }
 
-/// Starts a proxy in front of a server, and gives where it is.
+/// Starts a proxy in front of a server, and returns its address.
 fn proxy(server: SocketAddr, seed: u64, counters: &Arc<Counters>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let address = listener.local_addr().expect("it is bound");
     let counters = Arc::clone(counters);
-    // It ends with the test's process.
+    // The thread ends with the test's process.
     thread::spawn(move || {
         for (number, visitor) in listener.incoming().flatten().enumerate() {
             let host = TcpStream::connect(server).expect("the server listens");
@@ -136,7 +136,8 @@ fn proxy(server: SocketAddr, seed: u64, counters: &Arc<Counters>) -> SocketAddr 
                     let (from, to) = if up { (visitor, host) } else { (host, visitor) };
                     let spoil = Spoil::drawn(seed << 32 | (number as u64) << 1 | u64::from(up));
                     if carry(from, to, spoil, &counters).is_err() {
-                        // Either side has reset the connection, and the other hears of it when both threads have ended.
+                        // One of the two sides has reset its connection. The other side is reset when both threads
+                        // have ended.
                         let _ = SockRef::from(to).set_linger(Some(Duration::ZERO));
                         let _ = from.shutdown(Shutdown::Both);
                         let _ = SockRef::from(to).shutdown(Shutdown::Read);

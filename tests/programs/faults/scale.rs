@@ -1,4 +1,4 @@
-//! Many connections, one wave after the other, and many bytes.
+//! Many connections in successive waves, and many bytes.
 
 use super::driven::{Ended, driver};
 use crate::figures::figure;
@@ -16,7 +16,7 @@ fn run(wire: &str, connections: u64, bytes: u64, seed: u64) -> Ended {
 #[ignore = "takes a while: see README.md"]
 fn connections_come_and_go_and_resets_are_among_them() {
     let wanted = figure("WATERWHEEL_CHURN", 200_000);
-    // A run of the driver has a limit, and so has what it keeps of each conversation.
+    // A run of the driver has a time limit, and keeps the outcome of each conversation, so there are several runs.
     let (mut done, mut seed, mut resets) = (0, 0, 0);
     while done < wanted {
         let ended = run("tcp", 25_000, 300, seed);

@@ -1,5 +1,5 @@
-//! Calls that are short, interrupted or told to come again, by hundreds of thousands: `shim.c` is between the program and
-//! the system, and counts what it does.
+//! System calls that are short, interrupted or told to try again, hundreds of thousands of them: `shim.c` sits between
+//! the program and the system, and counts what it does.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,8 +11,8 @@ use crate::figures::figure;
 
 const WIRES: [&str; 4] = ["tcp", "tls", "unix", "pipes"];
 
-/// What a run is sure to meet many of. Events are invented and reordered only where there are several, which depends on
-/// how the two sides meet.
+/// The faults that every run meets often. Events are invented and reordered only when there are several, which depends
+/// on how the two sides meet.
 const OFTEN: [&str; 6] = ["short_reads", "short_writes", "read_eintr", "read_eagain", "write_eintr", "write_eagain"];
 const ALL: [&str; 13] = [
     "short_reads",
@@ -42,7 +42,7 @@ fn compiled() -> PathBuf {
     library
 }
 
-/// Runs one seed over one wire, and gives what was done to it.
+/// Runs one seed over one wire, and returns the counts of the faults.
 fn disturb(shim: &Path, wire: &str, seed: u64) -> Counters {
     let (report, number) = (scratch("report"), seed.to_string());
     let mut command = driver(&[], &["both", wire, "60", "150000", &number]);

@@ -1,4 +1,4 @@
-//! A mixed load that goes on for minutes, in a process of its own: its memory must not grow.
+//! A mixed load that goes on for minutes, in a process of its own: memory must not grow.
 
 use std::cell::Cell;
 use std::env;
@@ -16,11 +16,11 @@ use waterwheel::{
 use crate::common::processes::Process;
 use crate::figures::figure;
 
-/// How long the load goes on before memory is looked at, and how often then.
+/// How many seconds the load runs before memory is measured, and the time between two measurements.
 const WARM_UP: u64 = 30;
 const LOOK: Duration = Duration::from_secs(5);
 
-/// How much more memory a minute may take, in KiB.
+/// How much memory may grow per minute, in KiB.
 const MOST_GROWTH: f64 = 1024.0;
 
 fn seconds() -> u64 {
@@ -49,7 +49,7 @@ fn the_load() {
     assert!(growth < MOST_GROWTH, "{growth:.0} KiB a minute");
 }
 
-/// Gives how many conversations there were, and by how many KiB a minute the memory has grown.
+/// Returns how many conversations there were, and by how many KiB per minute memory has grown.
 async fn soak() -> io::Result<(u64, f64)> {
     let (event_loop, end) = (get_running_loop(), Instant::now() + Duration::from_secs(seconds()));
     let server = start_server(echo, "127.0.0.1:0").await?;
@@ -60,7 +60,7 @@ async fn soak() -> io::Result<(u64, f64)> {
     let (begun, mut looks) = (Instant::now(), Vec::new());
     while Instant::now() < end {
         looks.push((begun.elapsed().as_secs_f64() / 60.0, resident_kib()));
-        // Whoever waits for this process knows by it that it lives.
+        // The output shows the parent process that this one is alive.
         println!("{:.0} s, {:.0} KiB", begun.elapsed().as_secs_f64(), resident_kib());
         sleep(LOOK).await;
     }
@@ -77,7 +77,7 @@ async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> 
     waterwheel::copy(&mut reader, &writer).await.map(drop)
 }
 
-/// Conversations of all kinds, one after the other: short, long, given up, aborted; work on a thread in between.
+/// Conversations of all kinds, one after another: short, long, dropped, aborted, with work on a thread in between.
 async fn talk(server: SocketAddr, number: usize, end: Instant, conversations: Rc<Cell<u64>>) {
     let mut turn = number;
     while Instant::now() < end {
@@ -94,7 +94,7 @@ async fn talk(server: SocketAddr, number: usize, end: Instant, conversations: Rc
             }
             io::Result::Ok(())
         };
-        // Aborted ones fail, and some take too long: that is the mix.
+        // Aborted conversations fail, and some take too long: that is part of the mix.
         let _any = timeout(Duration::from_millis([1, 1000][turn % 2]), talk).await;
         conversations.set(conversations.get() + 1);
     }
@@ -106,7 +106,7 @@ fn resident_kib() -> f64 {
     line.trim().trim_end_matches(" kB").parse().expect("it is a number")
 }
 
-/// The slope of the line that fits the points best.
+/// The slope of the line that best fits the points.
 fn slope(points: &[(f64, f64)]) -> f64 {
     let count = points.len() as f64;
     let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0 / count, y + point.1 / count));

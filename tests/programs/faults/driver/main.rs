@@ -1,12 +1,14 @@
-//! A program that is to be disturbed: it moves much data over many connections, and looks at every byte that comes.
+//! The program that the tests disturb: it moves a lot of data over many connections, and checks every byte that it
+//! receives.
 //!
 //!     faults_driver both WIRE CONNECTIONS BYTES SEED      both sides, in one loop; WIRE is tcp, tls, unix or pipes
 //!     faults_driver serve WIRE [ADDR]                     the hosts alone, until SIGTERM
 //!     faults_driver visit WIRE ADDR CONNECTIONS BYTES SEED
 //!
-//! Each connection has a plan of its own, which follows from SEED and its number. With `FAULTS_TOLERANT` in the environment,
-//! an error is a good answer; with `FAULTS_CUT_IN_ORDER` so is an early end of a TCP connection. Whatever the environment says, bytes that are wrong, or an end in order before the last of
-//! them, end the program with status 4, and a loop that hangs ends it with status 3 and a dump.
+//! Each connection has its own plan, which follows from SEED and its number. With `FAULTS_TOLERANT` in the
+//! environment, an error is an acceptable result; with `FAULTS_CUT_IN_ORDER` so is an early end of a TCP connection.
+//! In every case, wrong bytes, or an orderly end before the last of them, end the program with status 4, and a loop
+//! that hangs ends it with status 3 and a dump.
 
 mod pattern;
 mod plan;
@@ -23,7 +25,7 @@ use waterwheel::EventLoop;
 use crate::roles::{Command, LOOPBACK, act, say};
 use crate::wire::Wire;
 
-/// Longer than any run takes that does not hang.
+/// Longer than any run that does not hang.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 fn command() -> Option<Command> {

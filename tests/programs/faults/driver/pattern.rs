@@ -1,6 +1,6 @@
-//! Bytes of which each depends on its place, so that one that is lost, doubled, moved or changed is seen at once.
+//! Bytes that depend on their positions, so that a lost, doubled, moved or changed byte is noticed at once.
 
-/// An endless sequence of bytes, and how much of it was made or seen.
+/// An endless sequence of bytes, and a position in it.
 pub(crate) struct Pattern {
     seed: u64,
     place: u64,
@@ -11,7 +11,7 @@ impl Pattern {
         Pattern { seed: mix(seed), place: 0 }
     }
 
-    /// How many bytes were made or seen.
+    /// How many bytes were made or checked.
     pub(crate) fn place(&self) -> u64 {
         self.place
     }
@@ -29,7 +29,7 @@ impl Pattern {
         }
     }
 
-    /// Compares bytes that came with those that were to come. If one is wrong, gives its place.
+    /// Compares received bytes with the expected ones. If one is wrong, returns its position.
     pub(crate) fn check(&mut self, came: &[u8]) -> Result<(), u64> {
         let mut expected = [0; 4096];
         for came in came.chunks(expected.len()) {
@@ -45,7 +45,7 @@ impl Pattern {
     }
 }
 
-/// The finalizer of splitmix64: neighbouring numbers become numbers that have nothing in common.
+/// The finalizer of splitmix64: similar numbers become unrelated ones.
 pub(crate) fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

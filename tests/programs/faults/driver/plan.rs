@@ -1,23 +1,23 @@
-//! What the two sides of a conversation are to do. Both derive it from a few numbers, which the visitor says first.
+//! What the two sides of a conversation do. Both derive it from a few numbers, which the visitor sends first.
 
 use crate::pattern::{Pattern, mix};
 
-/// How a conversation goes on after its greeting, and how it ends.
+/// How a conversation continues after its greeting, and how it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Course {
-    /// Both send at once, and each ends its side when it has sent all.
+    /// Both send at once, and each ends its side when it has sent everything.
     Together,
-    /// The visitor sends and ends its side; the host answers when it has read to the end.
+    /// The visitor sends and ends its side; the host answers after it has read to the end.
     VisitorFirst,
-    /// The host sends, and the visitor answers when it has read all of it.
+    /// The host sends, and the visitor answers after it has read all of it.
     HostFirst,
-    /// The visitor writes, waits for the half of it only, and aborts.
+    /// The visitor writes, waits until half of that is sent, and aborts.
     VisitorAborts,
-    /// The host does.
+    /// The host does the same.
     HostAborts,
 }
 
-/// Which side one is on: the one that connects, or the one that was there before.
+/// The side of a conversation: the visitor connects, and the host accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Visitor,
@@ -31,7 +31,7 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
 }
 
-/// How long a greeting is.
+/// The length of a greeting.
 pub(crate) const GREETING: usize = 24;
 
 impl Plan {
@@ -65,7 +65,7 @@ impl Plan {
     /// How many bytes a side has to send.
     pub(crate) fn length(&self, from: Role) -> u64 {
         let drawn = self.draw(2 + from as u64);
-        // One in eight has nothing or next to nothing to say.
+        // One in eight sends nothing, or almost nothing.
         if drawn % 8 == 0 { drawn / 8 % 3 } else { drawn / 8 % (self.most + 1) }
     }
 
@@ -73,10 +73,10 @@ impl Plan {
         Pattern::new(self.draw(4 + from as u64))
     }
 
-    /// In which pieces a side writes and reads, which is not the same for all.
+    /// The size of the pieces in which a side writes and reads.
     pub(crate) fn piece(&self, from: Role) -> usize {
         let pieces = [1, 17, 1000, 4096, 16_384, 70_000];
-        // Megabytes by the byte would take minutes.
+        // Megabytes in single bytes would take minutes.
         let pieces = if self.most < 1_000_000 { &pieces[..] } else { &pieces[3..] };
         pieces[(self.draw(6 + from as u64) % pieces.len() as u64) as usize]
     }

@@ -1,4 +1,4 @@
-//! Who connects, who is connected to, and what they say of it in the end.
+//! The visitors, the hosts, and the report of their conversations.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::wire::{HANDSHAKE, Place, Wire, pipes, tls_server};
 
 pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// How many visit at a time; where there are more, they come in waves.
+/// How many visitors there are at a time. If there are more, they come in waves.
 const WAVE: u64 = 100;
 
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,8 @@ pub(crate) async fn act(command: Command) -> io::Result<()> {
     let heard = Rc::new(RefCell::new(0_u64));
     let counting = Rc::clone(&heard);
     get_running_loop().add_signal_handler(SIGUSR1, move || *counting.borrow_mut() += 1)?;
-    // Signals are bad company for a program that has ceased to listen to them. So it tells when it begins and ends to.
+    // A signal would end a program that no longer listens for it, so the program reports when it begins and stops
+    // listening.
     let mut stop = match std::env::var_os("FAULTS_SIGNALS") {
         Some(_) => Some(signals(&[SIGTERM])?),
         None => None,
@@ -85,12 +86,12 @@ pub(crate) async fn act(command: Command) -> io::Result<()> {
     if failed > 0 && !is_tolerant { Err(io::Error::other("a conversation failed")) } else { Ok(()) }
 }
 
-/// Prints a line. Where that fails, because somebody had the call fail, there is nobody to be told.
+/// Prints a line. The call may be made to fail, and then there is no one to report that to.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// Visits as often as that, and gives how each visit ended, by number.
+/// Makes this many visits, and returns how each of them ended, by number.
 async fn visit_all(wire: Wire, place: &Place, connections: u64, most: u64, seed: u64) -> io::Result<Vec<Ended>> {
     let mut ended = Vec::new();
     while (ended.len() as u64) < connections {
@@ -124,10 +125,10 @@ async fn over_pipes(plan: Plan, hosts: Hosts) -> Ended {
     }
 }
 
-/// Which conversation it was, if that was said, and how it ended.
+/// A conversation's plan, if it is known, and how the conversation ended.
 type Ended = (Option<Plan>, Outcome);
 
-/// Those who are connected to, and what became of them.
+/// The hosts, and how their conversations ended.
 #[derive(Clone, Default)]
 struct Hosts {
     outcomes: Rc<RefCell<Vec<Ended>>>,
@@ -164,7 +165,7 @@ impl Hosts {
     }
 }
 
-/// Who gave bytes up and who saw an end in order are not to be the two sides of one conversation.
+/// In no conversation may one side have given up bytes and the other have seen an orderly end.
 fn look_for_hidden_losses(wire: Wire, visitors: &[Ended], hosts: &[Ended]) {
     if !wire.tells_of_loss() {
         return;
@@ -192,7 +193,7 @@ struct Tally {
     whole: usize,
     aborted: usize,
     cut: usize,
-    /// Those of the cut that heard of it.
+    /// How many of the cut conversations ended with an error on this side.
     reset: usize,
     failed: usize,
 }

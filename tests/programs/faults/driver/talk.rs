@@ -12,38 +12,38 @@ use crate::plan::{Course, GREETING, Plan, Role};
 use crate::wire::Wire;
 
 thread_local! {
-    /// How many bytes were received, and were right.
+    /// How many bytes were received and found right.
     pub(crate) static RECEIVED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// How a conversation ended for one side of it.
+/// How a conversation ended for one side.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// As it was planned: everything was sent, and everything came.
+    /// As planned: everything was sent, and everything was received.
     Whole,
-    /// This side aborted, as it was planned.
+    /// This side aborted, as planned.
     Aborted {
-        /// Whether bytes were given up that had been written.
+        /// Whether written bytes were given up.
         gave_up: bool,
     },
-    /// The other side was to abort. What came until then was as it should be.
+    /// The other side aborted, as planned. Everything up to then was right.
     Cut {
-        /// Whether that looked like an end in order.
+        /// Whether the abort looked like an orderly end.
         clean: bool,
     },
-    /// What no plan foresees.
+    /// An error that the plan does not foresee.
     Failed(io::Error),
 }
 
-/// What a side found out that must never be, whatever fails: bytes that were not sent, or an end in order before the last
-/// of them where the wire could tell of the loss.
+/// Reports what must never happen, whatever fails: wrong bytes, or an orderly end before the last of them on a wire
+/// that can report the loss.
 pub(crate) fn violation(plan: &Plan, role: Role, what: &str) -> ! {
     eprintln!("VIOLATION: {role:?} of {plan:?}, {:?}: {what}", plan.course());
     std::process::exit(4);
 }
 
-/// Awaits a conversation for as many seconds as the environment says, or for ever. A reset that the network has lost is sent
-/// only once, and whoever reads and does not write would never hear of it.
+/// Awaits a conversation for as many seconds as the environment says, or without limit. A reset is sent only once, and
+/// if the network loses it, a side that only reads would never learn of it.
 async fn within_silence<F: Future>(talk: F) -> Result<F::Output, TimedOut> {
     match env::var("FAULTS_SILENCE").ok().and_then(|seconds| seconds.parse().ok()) {
         Some(seconds) => timeout(Duration::from_secs(seconds), talk).await,
@@ -51,11 +51,12 @@ async fn within_silence<F: Future>(talk: F) -> Result<F::Output, TimedOut> {
     }
 }
 
-/// A conversation with who connects, after it has said which it is to be.
+/// A conversation with a visitor, after its greeting has said which one it is.
 pub(crate) async fn host(mut reader: StreamReader, writer: StreamWriter, wire: Wire) -> (Option<Plan>, Outcome) {
     let greeting = match within_silence(reader.readexactly(GREETING)).await {
         Ok(Ok(greeting)) => greeting,
-        // A visitor that aborts takes with it what the system has not delivered. One that does not says itself that it failed.
+        // A visitor that aborts takes with it what the system has not delivered. A visitor that fails reports that
+        // itself.
         Err(_) => return (None, Outcome::Cut { clean: false }),
         Ok(Err(error)) => return (None, Outcome::Cut { clean: matches!(error, ReadError::IncompleteRead { .. }) }),
     };
@@ -125,7 +126,7 @@ impl Side {
         } else {
             try_join(receive(reader, &plan, other, wire), send).await?;
         }
-        // Without halves it is the host that ends the whole, when it has sent and read all.
+        // Without halves the host closes the connection, when it has sent and read everything.
         if wire.has_halves() || role == Role::Visitor {
             expect_end(reader, &plan, role).await?;
         }
@@ -135,7 +136,7 @@ impl Side {
     }
 
     async fn send_half_and_abort(&mut self) -> io::Result<Outcome> {
-        // A greeting that is given up says nothing.
+        // The greeting must not be given up, or the host would not know the plan.
         flush(&self.writer).await?;
         let mut pattern = self.plan.pattern(self.role);
         let length = self.plan.length(self.role);
@@ -143,11 +144,11 @@ impl Side {
         let mut rest = vec![0; (length - pattern.place()) as usize];
         pattern.fill(&mut rest);
         self.writer.write(&rest);
-        // What is still here after the end of the step is what the kernel did not take.
+        // What is still buffered after the end of the step is what the kernel did not take.
         yield_now().await;
         let gave_up = self.writer.get_write_buffer_size() > 0;
         self.writer.abort();
-        // The outcome is that of an abort.
+        // Returns the error of the abort.
         let _ = self.writer.wait_closed().await;
         Ok(Outcome::Aborted { gave_up })
     }
@@ -157,7 +158,7 @@ impl Side {
         let (plan, role, other) = (self.plan, self.role, self.other());
         let sent = async {
             let result = send(&self.writer, &mut plan.pattern(role), plan.length(role), plan.piece(role)).await;
-            // What the other side has sent is to be read all the same.
+            // Reading must go on even if the send failed.
             io::Result::Ok(result)
         };
         let received = async {
@@ -198,15 +199,15 @@ async fn send(writer: &StreamWriter, pattern: &mut Pattern, length: u64, piece: 
     Ok(())
 }
 
-/// Waits until the kernel has taken all. Who only reads from here on would hear of a failed send when the other side ends,
-/// which may wait for those very bytes.
+/// Waits until the kernel has taken everything. A side that only reads from here on would learn of a failed send only
+/// when the other side ends, which may be waiting for those very bytes.
 async fn flush(writer: &StreamWriter) -> io::Result<()> {
-    // What this step wrote goes out at its end.
+    // The bytes that this step wrote are sent at its end.
     yield_now().await;
     writer.flush().await
 }
 
-/// Reads as many bytes as the other side has to send.
+/// Reads everything that the other side has to send.
 async fn receive(reader: &mut StreamReader, plan: &Plan, from: Role, wire: Wire) -> io::Result<()> {
     let (length, piece) = (plan.length(from), plan.piece(from).max(8));
     let to = if from == Role::Host { Role::Visitor } else { Role::Host };

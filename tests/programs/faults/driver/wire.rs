@@ -1,4 +1,4 @@
-//! What a conversation goes over.
+//! What a conversation runs over.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use waterwheel::{
     open_write_pipe,
 };
 
-/// How long a handshake may take. Its other side may have been reset without a word to this one.
+/// How long a handshake may take. The other side may have been reset without this side noticing.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,20 +35,20 @@ impl Wire {
         })
     }
 
-    /// Whether a side can end while the other goes on.
+    /// Whether one side can end while the other goes on.
     pub(crate) fn has_halves(self) -> bool {
         self != Wire::Tls
     }
 
-    /// Whether the other side learns that bytes were given up. Nobody who reads from a pipe does, nor does one who reads
-    /// from a Unix socket that had nothing left to read. The system ends a TCP connection in order for a process that it
-    /// kills, and so may whoever stands between the two; only TLS tells of that.
+    /// Whether the other side learns that bytes were given up. The reader of a pipe does not, and neither does the
+    /// reader of a Unix socket that had nothing left to read. The system ends the TCP connections of a killed process
+    /// in order, and so may an intermediary; only TLS reveals that.
     pub(crate) fn tells_of_loss(self) -> bool {
         self == Wire::Tls || (self == Wire::Tcp && env::var_os("FAULTS_CUT_IN_ORDER").is_none())
     }
 }
 
-/// The files of who is trusted and of who is to be. They are in a directory that the environment names.
+/// A file with a certificate or a key, in the directory that the environment names.
 fn file(name: &str) -> io::Result<Vec<u8>> {
     let directory = env::var_os("FAULTS_IDENTITY").ok_or_else(|| io::Error::other("FAULTS_IDENTITY is not set"))?;
     fs::read(Path::new(&directory).join(name))
@@ -58,7 +58,7 @@ pub(crate) fn tls_server() -> io::Result<TlsServer> {
     TlsServer::new(file("chain.pem")?, file("key.pem")?)
 }
 
-/// Where a visitor goes.
+/// Where a visitor connects.
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
     Tcp(SocketAddr),
@@ -80,7 +80,7 @@ impl Place {
     }
 }
 
-/// Both sides of a connection by pipes.
+/// Both sides of a connection made of pipes.
 pub(crate) async fn pipes() -> io::Result<[(StreamReader, StreamWriter); 2]> {
     let (up_in, up_out) = mio::unix::pipe::new()?;
     let (down_in, down_out) = mio::unix::pipe::new()?;
