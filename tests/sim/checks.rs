@@ -1,4 +1,4 @@
-//! Many seeds, and what is said of one that fails.
+//! `check` over many seeds, and its report of a seed that fails.
 
 use std::cell::Cell;
 use std::env;
@@ -23,7 +23,7 @@ fn each_seed_of_the_range_is_run_once() {
     assert_eq!(seeds.get(), 4);
 }
 
-/// Takes what one read brings for a whole line, as is often done: right only while no line comes in parts.
+/// Treats each read as a whole line. This is a common mistake, and works only while no line arrives in parts.
 async fn answers_each_read(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     while !reader.at_eof() {
         let line = reader.read(100).await?;
@@ -54,14 +54,14 @@ fn a_fault_in_the_program_is_found_and_what_it_needs_is_said() {
     let panic = catch_unwind(AssertUnwindSafe(|| check(0..100, line_protocol))).unwrap_err();
     let text = panic.downcast_ref::<String>().unwrap();
     assert!(text.starts_with("seed 0 fails: a panic on client"), "{text}");
-    // One short receive or send is all that it takes.
+    // One short receive or send is enough.
     assert!(text.contains("it needs 1:\n"), "{text}");
     assert!(text.contains("was short (number "), "{text}");
     let name = "cargo test checks::a_fault_in_the_program_is_found_and_what_it_needs_is_said";
     assert!(text.contains("Run it again:  WATERWHEEL_SEED=") && text.contains(name), "{text}");
 }
 
-/// What a test of this file prints to the standard error, in a process of its own.
+/// The standard error of a test of this file, run in a process of its own.
 fn printed_by(test: &str) -> String {
     let mut command = Command::new(env::current_exe().expect("a test knows its own path"));
     command
@@ -76,7 +76,7 @@ fn printed_by(test: &str) -> String {
 #[test]
 fn a_failure_prints_its_panic_once_and_not_for_each_run_that_shrinks_it() {
     let printed = printed_by("a_fault_in_the_program_is_found_and_what_it_needs_is_said");
-    // The failure, and what `check` says of it.
+    // The failure itself, and the panic of `check` that reports it.
     assert_eq!(printed.matches("panicked at").count(), 2, "{printed}");
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of connections on a simulated network.
+//! The lives and ends of connections on a simulated network.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
@@ -32,7 +32,7 @@ fn connecting_fails_as_on_a_real_network() {
         let before = world.elapsed();
         let address = (world.addresses("server")[0], 7);
         assert_eq!(kind(open_connection(address).await), ErrorKind::TimedOut);
-        // As Linux does: asked again after 1, 2, 4 … 32 seconds, and given up after 64 more.
+        // As on Linux: the SYN is repeated after 1, 2, 4 … 32 seconds, and the attempt ends 64 seconds later.
         assert_eq!((world.elapsed() - before).as_secs(), 127);
     });
     sim.run().unwrap();
@@ -121,7 +121,7 @@ fn a_host_that_crashed_and_came_back_knows_nothing_of_its_connections() {
         writer.write(b"a");
         reader.readexactly(1).await?;
         world.crash("server");
-        // An idle peer hears nothing of it.
+        // An idle peer does not notice the crash.
         assert!(timeout(Duration::from_secs(3600), reader.read(1)).await.is_err());
         world.start("server");
         a_moment().await;
@@ -157,7 +157,7 @@ fn a_sender_that_waits_for_room_at_a_host_that_crashed_is_told_when_it_is_back()
     sim.run().unwrap();
 }
 
-/// What a protocol was told of the end.
+/// A protocol's callbacks about the end.
 #[derive(Default)]
 struct Ends(RefCell<Vec<String>>);
 
@@ -175,7 +175,7 @@ impl Protocol for Ends {
 #[test]
 fn a_reset_behind_the_end_is_no_news_to_who_receives() {
     let mut sim = Sim::new(1);
-    // It has ended before anything comes.
+    // The server has ended its side before anything arrives.
     sim.host("server", || async { start_server(async |_, _| (), "0.0.0.0:7").await?.serve_forever().await });
     sim.client("client", async {
         a_moment().await;
@@ -186,7 +186,7 @@ fn a_reset_behind_the_end_is_no_news_to_who_receives() {
         a_moment().await;
         transport.resume_reading();
         a_moment().await;
-        // As on Linux: who sends hears of the reset.
+        // As on Linux, only a sender learns of the reset.
         assert_eq!(*ends.0.borrow(), ["eof"]);
         transport.write(b"again");
         a_moment().await;
@@ -232,7 +232,7 @@ fn a_peer_that_reads_nothing_holds_the_writer_back_and_is_served_when_it_reads()
         sleep(Duration::from_secs(100)).await;
         let before = world.elapsed();
         assert!(reader.read_to_end().await? == pattern(TOTAL));
-        // About 15 rooms of a buffer, and each takes a round trip.
+        // This much fills a buffer about 15 times, and each time takes a round trip.
         assert!(world.elapsed() - before > Duration::from_millis(5), "it came through the network just now");
         io::Result::Ok(())
     });
@@ -253,7 +253,7 @@ fn bandwidth_takes_its_time() {
         let before = world.elapsed();
         writer.write(&pattern(50_000));
         reader.readexactly(50_000).await?;
-        // Half a second there, and as much back, of which a part goes on at the same time.
+        // Half a second in each direction, part of it at the same time.
         let took = (world.elapsed() - before).as_millis();
         assert!((500..1100).contains(&took), "{took} ms");
         io::Result::Ok(())

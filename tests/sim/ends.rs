@@ -1,4 +1,4 @@
-//! How a run ends when its clients are not done.
+//! How a run ends if its clients are not done.
 
 use std::io;
 use std::time::Duration;

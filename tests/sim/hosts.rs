@@ -1,4 +1,4 @@
-//! Hosts that many tests have.
+//! Hosts that many tests use.
 
 use std::io;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use waterwheel::sim::Sim;
 use waterwheel::{StreamReader, StreamWriter, sleep, start_server};
 
-/// Sends back what comes, and ends when its peer does.
+/// Sends back everything, and ends its side when the peer does.
 pub(crate) async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     waterwheel::copy(&mut reader, &writer).await?;
     if writer.can_write_eof() {
@@ -25,7 +25,7 @@ pub(crate) async fn a_moment() {
     sleep(Duration::from_millis(10)).await;
 }
 
-/// Bytes that tell where they stand, so that none can be lost, doubled or out of its place without being seen.
+/// Bytes that depend on their positions, so that a lost, doubled or misplaced byte shows.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
     (0..length as u32).map(|n| (n.wrapping_mul(0x9e37_79b1) >> 24) as u8).collect()
 }

@@ -99,7 +99,7 @@ impl DatagramProtocol for Received {
     }
 }
 
-/// Sends this many numbered datagrams, and gives the numbers that came.
+/// Sends this many numbered datagrams, and returns the numbers that arrived.
 fn datagrams_that_came(sim: &mut Sim, count: u32) -> Vec<u32> {
     let received = Rc::new(Received::default());
     let receiving = Rc::clone(&received);
@@ -167,7 +167,7 @@ fn a_name_means_what_it_was_set_to() {
     add_echo(&mut sim, "server");
     let world = sim.handle();
     let [v4, v6] = world.addresses("server");
-    // Nobody listens at the first, and the second address is tried.
+    // The first address refuses, so the second one is tried.
     world.set_name("echo.example", [v6, v4]);
     sim.client("client", async move {
         a_moment().await;

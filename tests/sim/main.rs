@@ -1,4 +1,4 @@
-//! The simulation: programs as they are, on a network in memory, with faults by seed.
+//! The simulation: unchanged programs on a network in memory, with faults that a seed decides.
 
 #[path = "../common"]
 mod common {

@@ -10,7 +10,7 @@ use waterwheel::{Promise, get_running_loop, open_connection, race, sleep, spawn}
 
 use crate::hosts::{a_moment, add_echo, pattern};
 
-/// Several clients that talk to one server, and what a run of it came to.
+/// Runs several clients that talk to one server, and returns the finished simulation.
 fn run(seed: u64, faults: Faults) -> Sim {
     let mut sim = Sim::new(seed);
     sim.set_faults(faults);

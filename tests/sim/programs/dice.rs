@@ -1,10 +1,10 @@
-//! What a random program leaves to chance.
+//! The random choices of a program.
 
 use std::time::Duration;
 
 use waterwheel::sim::SimHandle;
 
-/// Numbers that the seed of the simulation decides.
+/// Random numbers that the seed of the simulation decides.
 #[derive(Clone)]
 pub(super) struct Dice(pub(super) SimHandle);
 
@@ -14,12 +14,12 @@ impl Dice {
         (self.0.random() % limit as u64) as usize
     }
 
-    /// One time in so many.
+    /// True once in `times` on average.
     pub(super) fn once_in(&self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    /// A size: mostly small, and seldom large.
+    /// A size that is usually small, and rarely large.
     pub(super) fn size(&self) -> usize {
         match self.below(10) {
             0 => 1,
@@ -29,7 +29,7 @@ impl Dice {
         }
     }
 
-    /// A time: mostly about as long as something is on its way.
+    /// A duration that is usually about as long as bytes are on their way.
     pub(super) fn time(&self) -> Duration {
         match self.below(8) {
             0 => Duration::ZERO,

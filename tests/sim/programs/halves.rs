@@ -1,4 +1,4 @@
-//! What the two halves of a connection do: a reader and a writer that do what comes to their minds, each to its end.
+//! The two halves of a connection: a reader and a writer that perform random operations, each to its end.
 
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
@@ -11,13 +11,13 @@ use super::ledger::{Direction, Ending};
 use super::trouble::Fate;
 use super::wires::Wires;
 
-/// What both ends of a connection know of it, besides what they receive.
+/// What both ends of a connection share.
 #[derive(Clone)]
 pub(super) struct Plan {
     pub(super) dice: Dice,
     /// Whether the network may reset the connection.
     pub(super) may_fail: bool,
-    /// Whether a direction can end alone, which it cannot in TLS.
+    /// Whether one direction can end alone, which is not the case with TLS.
     pub(super) has_halves: bool,
     pub(super) to_server: Rc<Direction>,
     pub(super) to_client: Rc<Direction>,
@@ -31,7 +31,7 @@ impl Plan {
     }
 }
 
-/// A reader that is dropped before the end hears no more.
+/// Records that a reader is dropped before the end and receives nothing more.
 struct Hears<'a> {
     from: &'a Direction,
     has_ended: bool,
@@ -45,7 +45,7 @@ impl Drop for Hears<'_> {
     }
 }
 
-/// A writer that is dropped ends its direction in order: all that was written is still sent.
+/// Records the orderly end of a writer that is dropped: everything written is still sent.
 struct Writes<'a>(&'a Direction);
 
 impl Drop for Writes<'_> {
@@ -60,22 +60,22 @@ fn failed(plan: &Plan, error: &io::Error) {
     assert!(is_cut_off || is_of_a_network(error), "a connection failed as none does: {error} ({:?})", error.kind());
 }
 
-/// Whether an error says that the other side, or the way to it, is gone.
+/// Whether an error says that the other side, or the network to it, is gone.
 fn is_of_a_network(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::TimedOut)
 }
 
 /// Why a reader stops.
 enum Heard {
-    /// The end came.
+    /// The end has come.
     End,
-    /// All that was written has come, and the end may come only with our own.
+    /// Everything written has been received, and the end may come only together with our own.
     All,
-    /// It does not want any more.
+    /// The reader chooses to stop.
     Enough,
 }
 
-/// Receives until the end or a failure, or gives up before. Whoever aborts `to` also ends what it receives itself.
+/// Receives until the end or a failure, or stops before. If `to` is aborted, receiving ends as well.
 pub(super) async fn read(plan: &Plan, mut reader: StreamReader, from: &Direction, to: &Direction) {
     let mut hears = Hears { from, has_ended: false };
     let heard = receive(plan, &mut reader, from).await;
@@ -83,7 +83,7 @@ pub(super) async fn read(plan: &Plan, mut reader: StreamReader, from: &Direction
     match heard {
         Ok(Heard::End) if !to.is_aborted() => from.is_complete(),
         Ok(_) => {}
-        // Whether anybody hears what we send is no matter to what we receive.
+        // Whether the peer still receives does not affect our own receiving.
         Err(error) => {
             let is_allowed = plan.may_fail || from.is_aborted() || to.is_aborted();
             assert!(is_allowed, "receiving failed, and nobody gave anything up: {error}");
@@ -98,7 +98,7 @@ async fn receive(plan: &Plan, reader: &mut StreamReader, from: &Direction) -> io
         if !plan.has_halves && from.is_whole() {
             return Ok(Heard::All);
         }
-        // Where no end comes alone, nobody may wait for it.
+        // If no end comes alone, a reader must not wait for it.
         let patience = if plan.has_halves { Duration::MAX } else { Duration::from_secs(1) };
         match timeout(patience, read_once(plan, reader, from)).await {
             Ok(Ok(true)) | Err(_) => {}
@@ -114,7 +114,7 @@ async fn receive(plan: &Plan, reader: &mut StreamReader, from: &Direction) -> io
     Ok(Heard::End)
 }
 
-/// One operation. Returns whether the end has not come.
+/// Performs one operation. Returns false if the end has come.
 async fn read_once(plan: &Plan, reader: &mut StreamReader, from: &Direction) -> io::Result<bool> {
     let dice = &plan.dice;
     match dice.below(10) {
@@ -132,7 +132,7 @@ async fn read_once(plan: &Plan, reader: &mut StreamReader, from: &Direction) -> 
             let separator = from.soon(dice.size(), 1 + dice.below(4));
             let _asking = from.ask_until(separator.len());
             match reader.readuntil(&separator[..]).await {
-                // What is over the limit can still be read.
+                // Bytes beyond the limit can still be read.
                 Err(ReadError::LimitOverrun { .. }) => {
                     let data = reader.read(dice.size()).await?;
                     from.receive(&data);
@@ -149,7 +149,7 @@ async fn read_once(plan: &Plan, reader: &mut StreamReader, from: &Direction) -> 
             reader.consume(taken);
             Ok(!is_end)
         }
-        // Waits that are given up must lose nothing.
+        // A wait that is dropped must lose nothing.
         5 => {
             let (time, size) = (dice.time(), dice.size());
             let _asking = from.ask(size);
@@ -171,7 +171,7 @@ async fn read_once(plan: &Plan, reader: &mut StreamReader, from: &Direction) -> 
             sleep(dice.time()).await;
             Ok(true)
         }
-        // Much in one step, if it has come.
+        // Many reads in one step, if the bytes have arrived.
         8 if dice.once_in(3) => {
             for _ in 0..dice.below(2000) {
                 let mut byte = [0];
@@ -191,7 +191,7 @@ async fn read_once(plan: &Plan, reader: &mut StreamReader, from: &Direction) -> 
     }
 }
 
-/// Takes what a read gave, or what it had when the end came. Returns whether that has not come.
+/// Records the outcome of a read, or what it had when the end came. Returns false if the end has come.
 fn received(outcome: Result<Vec<u8>, ReadError>, from: &Direction) -> io::Result<bool> {
     match outcome {
         Ok(data) => {
@@ -206,12 +206,12 @@ fn received(outcome: Result<Vec<u8>, ReadError>, from: &Direction) -> io::Result
     }
 }
 
-/// Sends for a while, and ends in one of the ways that there are.
+/// Sends for a while, and ends in one of the possible ways.
 pub(super) async fn write(plan: &Plan, writer: StreamWriter, to: &Direction) {
     let (dice, _ends) = (&plan.dice, Writes(to));
     for _ in 0..dice.below(40) {
         if let Err(error) = write_once(plan, &writer, to).await {
-            // What is dropped now was not all.
+            // Bytes may be lost when the writer is dropped now.
             to.end(Ending::Aborted);
             return failed(plan, &error);
         }

@@ -1,14 +1,14 @@
-//! What has been sent in one direction of a connection, and what has been received of it.
+//! What was sent in one direction of a connection, and what was received.
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
-/// After how many bytes the pattern comes again. It is a prime, so that no number of blocks or buffers makes a period, and
-/// most directions never get so far.
+/// The length after which the pattern repeats. It is a prime, so that no number of blocks or buffers makes a period,
+/// and most directions never get that far.
 const PERIOD: usize = 1_048_573;
 
-/// Bytes in no order. They are made once, since making and comparing them one by one took half of the time of a program.
+/// Random bytes. They are made once, since making and comparing them one by one took half of a program's time.
 fn pattern() -> &'static [u8] {
     static PATTERN: OnceLock<Vec<u8>> = OnceLock::new();
     let byte = |n: u32| {
@@ -21,18 +21,18 @@ fn pattern() -> &'static [u8] {
 /// How a sender ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Ending {
-    /// It has not ended.
+    /// It has not ended yet.
     #[default]
     None,
-    /// In order: all that was written is to be received.
+    /// In order: everything written will be received.
     InOrder,
-    /// It gave up what was on its way.
+    /// It has given up the bytes on their way.
     Aborted,
-    /// Its host crashed before it had ended: it says nothing more.
+    /// Its host crashed before it ended, so it sends nothing more.
     Crashed,
 }
 
-/// One direction.
+/// One direction of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Direction {
     key: u32,
@@ -45,11 +45,11 @@ pub(super) struct Direction {
     limit: Cell<Option<usize>>,
     /// How many bytes the receiver asks for at once.
     asked: Cell<usize>,
-    /// The receiver has given up asking for that many, which its reader learns with the next bytes.
+    /// The receiver no longer asks for that many, which its reader learns with the next bytes.
     has_given_up: Cell<bool>,
 }
 
-/// The receiver asks for a number of bytes at once, until this is dropped.
+/// While this exists, the receiver asks for a number of bytes at once.
 pub(super) struct Asking<'a>(&'a Direction);
 
 impl Drop for Asking<'_> {
@@ -64,7 +64,7 @@ impl Direction {
         Rc::new(Direction { key, ..Direction::default() })
     }
 
-    /// So many bytes from a position on, in one part or several.
+    /// The bytes from a position on, in one or several parts.
     fn bytes(&self, position: usize, length: usize) -> impl Iterator<Item = &'static [u8]> {
         let (mut at, mut left) = ((position + self.key as usize) % PERIOD, length);
         std::iter::from_fn(move || {
@@ -75,14 +75,14 @@ impl Direction {
         })
     }
 
-    /// The next bytes to write, which are written.
+    /// The next bytes to write, recorded as written.
     pub(super) fn write(&self, length: usize) -> Vec<u8> {
         let bytes = self.next(length);
         self.wrote(length);
         bytes
     }
 
-    /// The next bytes to write, of which as many are written as [`wrote`](Direction::wrote) is told.
+    /// The next bytes to write, not recorded yet: [`wrote`](Direction::wrote) records how many were written.
     pub(super) fn next(&self, length: usize) -> Vec<u8> {
         self.copied(self.written.get(), length)
     }
@@ -97,7 +97,7 @@ impl Direction {
         copied
     }
 
-    /// Bytes that stand there soon, if so many come.
+    /// The bytes at a distance from the reader's position, if that many arrive.
     pub(super) fn soon(&self, distance: usize, length: usize) -> Vec<u8> {
         self.copied(self.received.get() + distance, length)
     }
@@ -106,20 +106,20 @@ impl Direction {
         self.limit.set(Some(limit));
     }
 
-    /// The receiver asks for so many bytes at once, which its reader has to buffer whatever its limit is.
+    /// The receiver asks for this many bytes at once, which its reader must buffer whatever its limit is.
     pub(super) fn ask(&self, bytes: usize) -> Asking<'_> {
         self.asked.set(bytes);
         Asking(self)
     }
 
-    /// The receiver asks for all up to a separator of this length, of which its reader may see all but one byte behind as many
-    /// as its limit.
+    /// The receiver asks for everything up to a separator of this length. Its reader may search as many bytes as its
+    /// limit, and all but one byte of the separator after them.
     pub(super) fn ask_until(&self, separator: usize) -> Asking<'_> {
         self.ask(self.limit.get().unwrap_or(0) + separator)
     }
 
-    /// The receiver's host has received something from the network, from which so much had come before. It may do so only
-    /// while its reader holds no more than twice the limit, or what it was asked for.
+    /// The receiver's host has received something from the network, and `before` bytes earlier. It may receive only
+    /// while its reader holds at most twice the limit, or as much as it was asked for.
     pub(super) fn has_come(&self, before: usize) {
         let Some(limit) = self.limit.get().filter(|_| !self.is_unheard.get()) else { return };
         let unread = before - self.received.get();
@@ -138,7 +138,7 @@ impl Direction {
         self.ending.get() != Ending::None
     }
 
-    /// Compares what has come with what was written there.
+    /// Compares received bytes with those that were written there.
     pub(super) fn receive(&self, data: &[u8]) {
         let from = self.received.get();
         let mut rest = data;
@@ -158,7 +158,7 @@ impl Direction {
         }
     }
 
-    /// Whether the sender gave up what was on its way, or was given up with its host.
+    /// Whether the sender gave up the bytes on their way, or its host crashed.
     pub(super) fn is_aborted(&self) -> bool {
         matches!(self.ending.get(), Ending::Aborted | Ending::Crashed)
     }
@@ -171,8 +171,9 @@ impl Direction {
         self.is_unheard.set(true);
     }
 
-    /// The receiver was told of a clean end. That means that the sender has ended, and all that it wrote has come: also
-    /// that of a sender which aborts, unless there was nothing to give up. One whose host crashed has ended nothing.
+    /// The receiver got a clean end. So the sender must have ended, and everything that it wrote must have been
+    /// received: even from a sender that aborts, which ends cleanly only with nothing to give up. A sender whose host
+    /// crashed has not ended.
     pub(super) fn is_complete(&self) {
         let ending = self.ending.get();
         let has_ended = matches!(ending, Ending::InOrder | Ending::Aborted);
@@ -185,7 +186,7 @@ impl Direction {
         self.has_ended() && self.received.get() == self.written.get()
     }
 
-    /// Whether the connection may fail for another reason than the network.
+    /// Whether the connection may fail for a reason other than the network.
     pub(super) fn may_fail(&self) -> bool {
         self.is_aborted() || self.is_unheard.get()
     }

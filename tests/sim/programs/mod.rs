@@ -1,8 +1,9 @@
-//! Random programs over the public API, on random worlds: what they do is decided by the seed, as what the world does is.
+//! Random programs over the public API, on random worlds: the seed decides what the programs do, and what the world
+//! does.
 //!
-//! Every byte that is sent tells where it stands, so that none can be lost, doubled or moved without being seen. A
-//! program writes into a ledger what it has sent, and what it may do to its peer; what the peer receives is compared with
-//! that after every operation.
+//! Every byte depends on its position, so that a lost, doubled or misplaced byte shows. A program records in a ledger
+//! what it has sent, and what it may do to its peer; the peer's bytes are compared with the ledger after every
+//! operation.
 
 mod dice;
 mod halves;
@@ -19,13 +20,13 @@ use std::time::Duration;
 
 use waterwheel::sim::{Failure, Faults, Sim, check};
 
-/// How many seeds of each kind are run, unless `WATERWHEEL_SEEDS` says another number.
+/// How many seeds of each kind are run, unless `WATERWHEEL_SEEDS` sets another number.
 const SEEDS: u64 = 60;
 
-/// A program takes some hundreds or thousands of events. A loop that turns without end soon has more than this.
+/// A program takes hundreds or thousands of events. A loop that spins soon exceeds this limit.
 const MOST_EVENTS: u64 = 500_000;
 
-/// What the network does in a third of the worlds each.
+/// The faults of the network: one of three kinds, by the seed.
 fn faults_of(seed: u64) -> Faults {
     match seed % 3 {
         0 => Faults::none(),
@@ -34,9 +35,9 @@ fn faults_of(seed: u64) -> Faults {
     }
 }
 
-/// After a program, nothing of it is left: no descriptor, task, timer or source but those of its server.
+/// Checks that a program leaves nothing behind: no descriptor, task, timer or source except its server's.
 fn nothing_is_left(sim: &mut Sim) -> Result<(), Failure> {
-    // Connections linger until their peers have closed, and are given up after a while.
+    // Connections linger until their peers have closed, or until a time limit.
     sim.run_for(Duration::from_secs(3600))?;
     let world = sim.handle();
     for (host, listeners) in [("server", 1), ("client", 0)] {
@@ -62,7 +63,7 @@ fn random_programs_of_protocols_are_told_all_in_order() {
 #[test]
 fn the_server_crashes_in_the_middle_of_conversations() {
     let (mut of_streams, mut of_protocols) = (0, 0);
-    // Those that have all faults.
+    // The seeds with all faults.
     for seed in (2..SEEDS).step_by(3) {
         of_streams += streams::counted(&mut Sim::new(seed)).expect("it goes well");
         of_protocols += protocols::counted(&mut Sim::new(seed)).expect("it goes well");
@@ -82,7 +83,7 @@ fn random_programs_that_start_tls_lose_nothing() {
     check(0..SEEDS / 2, secure::upgraded);
 }
 
-/// Here a TLS session that was dropped with its host still sent its end.
+/// With this seed, a TLS session that was dropped with its host once still sent its end.
 #[cfg(feature = "tls")]
 #[test]
 fn what_is_dropped_with_a_host_that_crashed_says_nothing_over_tls() {

@@ -1,4 +1,4 @@
-//! The network in front of the simulated one: each connection gets a wire that counts.
+//! A network in front of the simulated one: each connection gets a wire that counts its bytes.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use waterwheel::{Address, LoopHandle};
 
 use super::wires::Wires;
 
-/// Has all connections of the hosts that are added later go over wires.
+/// Makes all connections of hosts that are added later use wires.
 pub(super) fn watch(sim: &mut Sim, wires: &Wires) {
     let wires = wires.clone();
     sim.wrap_network(move |_, inner| Rc::new(Watched { inner, wires: wires.clone() }));

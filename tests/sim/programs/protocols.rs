@@ -1,5 +1,5 @@
-//! Programs of transports and protocols: callbacks on both ends do what comes to their minds, and each protocol checks
-//! the order in which it is told things.
+//! Programs of transports and protocols: callbacks on both ends perform random operations, and each protocol checks
+//! the order of its callbacks.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io::{self, IoSlice};
@@ -16,14 +16,14 @@ use super::trouble::{Fate, Fates, trouble};
 use super::wires::Wires;
 use super::{MOST_EVENTS, faults_of, nothing_is_left};
 
-/// How often a protocol does something of its own.
+/// How many operations of its own a protocol performs.
 const OPERATIONS: usize = 30;
 
 pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
     counted(sim).map(drop)
 }
 
-/// The program. Gives the number of conversations that a crash of the server broke off.
+/// Runs the program. Returns the number of conversations that a crash of the server broke off.
 pub(super) fn counted(sim: &mut Sim) -> Result<usize, Failure> {
     sim.set_faults(faults_of(sim.seed()));
     sim.event_limit(MOST_EVENTS);
@@ -36,7 +36,7 @@ pub(super) fn counted(sim: &mut Sim) -> Result<usize, Failure> {
     sim.host("server", move || {
         let accepted = Rc::clone(&accepted);
         async move {
-            // Whose connection it is, its first byte says.
+            // The first byte of a connection tells which pair it belongs to.
             let factory = move || Peer::unknown(Rc::clone(&accepted));
             get_running_loop().create_server(factory, "0.0.0.0:7").await?.serve_forever().await
         }
@@ -84,7 +84,7 @@ pub(super) fn counted(sim: &mut Sim) -> Result<usize, Failure> {
     Ok(fates.broken_off())
 }
 
-/// Has several connections do something in one step.
+/// Makes several connections perform operations in one step.
 async fn act_together(dice: &Dice, peers: &[Rc<Peer>]) {
     for _ in 0..dice.below(20) {
         sleep(dice.time()).await;
@@ -103,7 +103,7 @@ struct Pair {
     wires: Wires,
 }
 
-/// What a protocol has been told last of whether it may write.
+/// Which of its callbacks a protocol has received so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
     New,
@@ -120,7 +120,7 @@ struct Peer {
     transport: OnceCell<Rc<dyn Transport>>,
     life: Cell<Life>,
     is_writing_paused: Cell<bool>,
-    /// What it offered was not taken at all, and it is told to resume when there is room.
+    /// Its last offer was refused entirely, so it will be told to resume when there is room.
     was_refused: Cell<bool>,
     operations: Cell<usize>,
     lost: Promise<()>,
@@ -162,7 +162,7 @@ impl Peer {
         self.pair.get().map(|pair| if self.is_client { &pair.to_server } else { &pair.to_client })
     }
 
-    /// Does one thing after a while, and then the next.
+    /// Performs one operation after a while, and then the next.
     fn act_later(&self) {
         let Some(pair) = self.pair.get() else { return };
         let this = self.this.clone();
@@ -174,7 +174,7 @@ impl Peer {
         });
     }
 
-    /// Does one thing. The last is to close.
+    /// Performs one operation. The last one is to close.
     fn act(&self, goes_on: bool) {
         let (Some(pair), Some(to)) = (self.pair.get(), self.outgoing()) else { return };
         let (dice, transport) = (&pair.dice, self.transport());
@@ -204,7 +204,7 @@ impl Peer {
             }
             5 if may_write && dice.once_in(2) => {
                 let bytes = to.next(dice.size());
-                // It may be told to pause from inside of the call.
+                // `pause_writing` may be called from inside this call.
                 self.was_refused.set(true);
                 if let Some(sent) = transport.write_some(&[IoSlice::new(&bytes)]) {
                     to.wrote(sent);
@@ -225,7 +225,7 @@ impl Peer {
         }
     }
 
-    /// Does something from inside of a callback, now and then.
+    /// Now and then performs an operation from inside a callback.
     fn react(&self) {
         if self.pair.get().is_some_and(|pair| pair.dice.once_in(4)) {
             self.act(false);

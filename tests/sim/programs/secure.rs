@@ -10,8 +10,8 @@ use waterwheel::{TlsClient, TlsServer, start_tls};
 
 use super::streams::{Settings, Upgrade, program_with};
 
-/// The certificate of the server, and its key. Signatures of this kind have one length: with others, what is sent would
-/// not be of one size in each run of a seed.
+/// The certificate of the server, and its key. Ed25519 signatures have a fixed length. With other kinds, the number of
+/// bytes sent would vary between runs of a seed.
 fn identity() -> &'static (String, String) {
     static IDENTITY: OnceLock<(String, String)> = OnceLock::new();
     IDENTITY.get_or_init(|| {
@@ -21,7 +21,7 @@ fn identity() -> &'static (String, String) {
     })
 }
 
-/// Both sides, made anew for each run, since they remember sessions.
+/// The settings of both sides, made anew for each run, since they cache sessions.
 fn sides() -> (TlsServer, TlsClient) {
     let (certificate, key) = identity();
     let server = TlsServer::new(certificate, key).expect("they belong together");

@@ -1,4 +1,4 @@
-//! Programs of streams: readers and writers on both ends do what comes to their minds.
+//! Programs of streams: readers and writers on both ends perform random operations.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -25,19 +25,19 @@ use super::{MOST_EVENTS, faults_of, nothing_is_left};
 
 type Plans = Rc<RefCell<Vec<Plan>>>;
 
-/// What is done to a server and to a connection before they are awaited.
+/// The settings of a server and of a connection, applied before they are awaited.
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) has_halves: bool,
     pub(super) server: Rc<dyn Fn(StartServer) -> StartServer>,
     pub(super) client: Rc<dyn Fn(OpenConnection) -> OpenConnection>,
-    /// Whether the network sees what is written as it is.
+    /// Whether the network sees the bytes as they are written.
     pub(super) is_plain: bool,
-    /// What is done to a connection of the internet once both sides know each other.
+    /// Applied to each TCP connection once both sides know each other.
     pub(super) upgrade: Option<Upgrade>,
 }
 
-/// Makes something else of both halves, at the client if the flag is set.
+/// Upgrades both halves. The flag is true at the client.
 pub(super) type Upgrade = Rc<
     dyn Fn(bool, StreamReader, StreamWriter) -> Pin<Box<dyn Future<Output = io::Result<(StreamReader, StreamWriter)>>>>,
 >;
@@ -46,14 +46,14 @@ pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
     counted(sim).map(drop)
 }
 
-/// The program. Gives the number of conversations that a crash of the server broke off.
+/// Runs the program. Returns the number of conversations that a crash of the server broke off.
 pub(super) fn counted(sim: &mut Sim) -> Result<usize, Failure> {
     let (server, client) = (Rc::new(|server| server), Rc::new(|client| client));
     program_with(sim, &Settings { has_halves: true, is_plain: true, server, client, upgrade: None })
 }
 
-/// The program, with connections of the internet that have these settings. Gives the number of conversations that a crash
-/// of the server broke off.
+/// Runs the program with these settings for its TCP connections. Returns the number of conversations that a crash of
+/// the server broke off.
 pub(super) fn program_with(sim: &mut Sim, settings: &Settings) -> Result<usize, Failure> {
     sim.set_faults(faults_of(sim.seed()));
     sim.event_limit(MOST_EVENTS);
@@ -63,7 +63,7 @@ pub(super) fn program_with(sim: &mut Sim, settings: &Settings) -> Result<usize, 
     let known_fates = fates.clone();
     let wires = Wires::default();
     watch(sim, &wires);
-    // Of each server's readers.
+    // The limit of each server's readers.
     let limit = 1 + world.random() as usize % 5000;
     let (known, serve, settings) = (Rc::clone(&plans), Rc::clone(&settings.server), settings.clone());
     sim.host("server", move || {
@@ -101,22 +101,23 @@ pub(super) fn program_with(sim: &mut Sim, settings: &Settings) -> Result<usize, 
     sim.run()?;
     nothing_is_left(sim)?;
     for plan in &*all_plans.borrow() {
-        // It is in both lists. A third is a task that was not dropped, also one of those that a crash ended.
+        // Both lists hold the fate. A third reference would belong to a task that was not dropped, perhaps one that a
+        // crash ended.
         assert_eq!(Rc::strong_count(&plan.fate), 2, "a conversation is still held by a task");
     }
     Ok(fates.broken_off())
 }
 
-/// A server's handler, which finds the plan of a connection by the first byte.
+/// A server's handler, which finds a connection's plan by its first byte.
 fn answer(plans: Plans, upgrade: Option<Upgrade>) -> impl ClientConnected<Coroutine> {
     move |mut reader: StreamReader, mut writer: StreamWriter| {
         let (plans, upgrade) = (Rc::clone(&plans), upgrade.clone());
         async move {
-            // The connection may be gone before it comes.
+            // The connection may be gone before the byte arrives.
             let Ok(number) = reader.readexactly(1).await else { return };
             let plan = plans.borrow()[usize::from(number[0])].clone();
             if let Some(upgrade) = upgrade {
-                // Nothing of the client's comes before it has read this.
+                // The client sends nothing more before it has read this.
                 writer.write(b"!");
                 match upgrade(false, reader, writer).await {
                     Ok(upgraded) => (reader, writer) = upgraded,
@@ -143,7 +144,7 @@ async fn connect(number: usize, kind: usize, plan: Plan, settings: Settings) {
         both_ways(&plan, reader, writer, &plan.to_client, &plan.to_server).await;
         io::Result::Ok(())
     };
-    // Some are given up wherever they are.
+    // Some conversations are dropped, whatever they are doing.
     let patience = if dice.once_in(8) { dice.time() * 4 } else { Duration::MAX };
     let given_up = async {
         plan.fate.is_given_up().await;
@@ -153,7 +154,7 @@ async fn connect(number: usize, kind: usize, plan: Plan, settings: Settings) {
     match plan.wires.in_steps(talking).await {
         Some(Ok(())) => {}
         Some(Err(error)) => assert!(plan.may_fail, "connecting failed: {error}"),
-        // It may have been given up before anybody could know of it.
+        // The conversation may have been dropped before the server knew of it.
         None => plan.to_client.stop_hearing(),
     }
 }
@@ -189,7 +190,7 @@ async fn pipe(plan: &Plan) -> io::Result<()> {
     let (read_end, write_end) = plan.dice.0.pipe("client")?;
     let (reader, writer) = (open_read_pipe(read_end).await?, open_write_pipe(write_end).await?);
     let way = &plan.to_server;
-    // A pipe has nothing to tell an end by that is not one.
+    // A pipe cannot show whether an end is an orderly one.
     join(read(plan, reader, way, way), write(plan, writer, way)).await;
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! What goes wrong between the hosts of a program besides the faults of the network: they are cut off from each other, and
-//! the server's host crashes and comes back.
+//! What else goes wrong between the hosts of a program, in addition to the network's faults: the hosts are
+//! partitioned, and the server's host crashes and comes back.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -10,26 +10,26 @@ use waterwheel::{Promise, sleep};
 use super::dice::Dice;
 use super::ledger::{Direction, Ending};
 
-/// How long a client waits for a server that crashed, and that may crash twice more. By then the network has given up
-/// whatever nobody has received, which it does after 15 minutes.
+/// How long a client waits for a server that crashed and may crash twice more. By then the network has given up all
+/// undelivered bytes, which it does after 15 minutes.
 const PATIENCE: Duration = Duration::from_secs(3 * 3600);
 
-/// Longer than the network tries to bring bytes to a host.
+/// Longer than the network tries to deliver bytes to a host.
 const LONG: Duration = Duration::from_secs(20 * 60);
 
-/// How far a client has come with its conversation.
+/// How far a client has got with its conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Stage {
-    /// The server does not know of it.
+    /// The server does not know of it yet.
     Before,
-    /// The client connects. If the server crashes now, the connection may be one with the host that crashed, or one with
+    /// The client is connecting. If the server crashes now, the connection may be with the host that crashed or with
     /// the host that came back, and the client does not know which.
     Connecting,
-    /// The client is connected. What it is connected to ends with a crash.
+    /// The client is connected. A crash ends this connection.
     Connected,
 }
 
-/// A conversation with the server, as a crash of its host breaks it off.
+/// A conversation with the server, and what a crash of its host does to it.
 pub(super) struct Fate {
     to_server: Rc<Direction>,
     to_client: Rc<Direction>,
@@ -58,8 +58,8 @@ impl Fate {
         self.stage.set(Stage::Connected);
     }
 
-    /// Waits until a client has waited long enough for a server that crashed, which an idle one hears nothing of. Whoever
-    /// has sent something, or still wants to, must have heard of it by then.
+    /// Waits until a client has waited long enough for a server that crashed. An idle client learns nothing of the
+    /// crash, but one that has sent something, or still wants to, must have learned of it by then.
     pub(super) async fn is_given_up(&self) {
         self.crashed.wait().await;
         sleep(PATIENCE).await;
@@ -71,7 +71,7 @@ impl Fate {
         assert_eq!(written, 0, "bytes sent to a host that crashed and came back were not answered at all");
     }
 
-    /// The server's host crashes, before anything else runs there: it ends nothing, and hears nothing more.
+    /// The server's host crashes, before anything else runs there: it sends no end, and receives nothing more.
     fn crash(&self) {
         if self.stage.get() == Stage::Connected {
             self.to_client.end(Ending::Crashed);
@@ -107,7 +107,7 @@ impl Fates {
     }
 }
 
-/// Cuts the hosts off from each other for a while, or crashes the server and starts it again, now and then.
+/// Now and then partitions the hosts for a while, or crashes the server and starts it again.
 pub(super) async fn trouble(dice: &Dice, fates: &Fates) {
     for _ in 0..dice.below(4) {
         sleep(dice.time() * dice.below(10) as u32).await;

@@ -1,5 +1,5 @@
-//! What the network sees of the connections of a program, and what must hold of it at the beginning of every step: a
-//! network in front of the simulated one, which counts what passes.
+//! What the network sees of a program's connections, and what must be true of it at the beginning of every step: a
+//! layer in front of the simulated network, which counts the bytes that pass.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
@@ -12,41 +12,41 @@ use waterwheel::network::{Conduit, Connected, Ways};
 
 use super::ledger::Direction;
 
-/// How many operations of futures a step of a task may complete, as the documentation of `resources` says.
+/// How many operations of futures a step of a task may complete, according to the documentation of `resources`.
 const OPERATIONS_PER_STEP: usize = 512;
 
-/// All connections of a program whose bytes pass as they were written, and the step that runs.
+/// All connections of a program whose bytes are not encrypted, and the step that runs.
 #[derive(Clone, Default)]
 pub(super) struct Wires(Rc<State>);
 
 #[derive(Default)]
 struct State {
-    /// By the number that a client sends first: what goes to the server, and what comes from there.
+    /// By the number that a client sends first: the direction to the server, and the one from it. `None` if encrypted.
     known: RefCell<Vec<Option<[Rc<Direction>; 2]>>>,
     links: RefCell<Vec<Weak<Link>>>,
-    /// How many operations the step of a task has completed.
+    /// How many operations the current step of a task has completed.
     completed: Cell<usize>,
 }
 
 impl Wires {
-    /// The next conversation, which has the next number. Nothing is known of one that is encrypted.
+    /// Adds the next conversation, with the next number. `None` stands for an encrypted one.
     pub(super) fn add(&self, directions: Option<[&Rc<Direction>; 2]>) {
         self.0.known.borrow_mut().push(directions.map(|both| both.map(Rc::clone)));
     }
 
-    /// A step begins, of a task or a callback. All steps before it are over.
+    /// A step of a task or a callback begins, so all steps before it are over.
     pub(super) fn begin_step(&self) {
         self.0.completed.set(0);
         self.0.links.borrow_mut().retain(|link| link.upgrade().inspect(|link| link.check_sent()).is_some());
     }
 
-    /// An operation was completed, which might have been ready at once.
+    /// An operation was completed that may have been ready at once.
     pub(super) fn completed(&self) {
         self.0.completed.set(self.0.completed.get() + 1);
         assert!(self.0.completed.get() <= OPERATIONS_PER_STEP, "a step has completed more than its budget allows");
     }
 
-    /// A future each of whose polls is a step.
+    /// A future of which each poll is a step.
     pub(super) async fn in_steps<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
         poll_fn(|cx| {
@@ -68,7 +68,7 @@ impl Wires {
 /// One end of a connection.
 struct Link {
     is_client: bool,
-    /// What comes, and what is sent.
+    /// The incoming direction, and the outgoing one.
     ends: OnceCell<Option<[Rc<Direction>; 2]>>,
     received: Cell<usize>,
     sent: Cell<usize>,
@@ -77,11 +77,11 @@ struct Link {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sending {
-    /// The network has taken all that it was offered.
+    /// The network has taken everything that was offered.
     TookAll,
-    /// It has taken less. An event will say when it takes more.
+    /// The network has taken less. An event will come when it takes more.
     TookLess,
-    /// The connection has failed, or was given up. What is written now goes nowhere.
+    /// The connection has failed, or was aborted. Bytes that are written now go nowhere.
     Over,
 }
 
@@ -91,7 +91,7 @@ impl Link {
         Link { is_client, ends: OnceCell::new(), received: Cell::default(), sent: Cell::default(), sending }
     }
 
-    /// The first byte that a client sends says which conversation it is. It is in no ledger.
+    /// The first byte that a client sends tells which conversation it is. The ledger does not count it.
     fn begin(&self, wires: &Wires, first: u8) {
         self.ends.get_or_init(|| {
             let known = wires.0.known.borrow();
@@ -104,7 +104,8 @@ impl Link {
         self.ends.get()?.as_ref()
     }
 
-    /// What earlier steps have written was handed over, unless the network has taken less than it was offered.
+    /// Checks that everything that earlier steps wrote was handed over, unless the network has taken less than was
+    /// offered.
     fn check_sent(&self) {
         let Some([_, out]) = self.ends() else { return };
         if self.sending.get() == Sending::TookAll && !out.is_aborted() {
@@ -121,7 +122,7 @@ impl Link {
         }
     }
 
-    /// How a send ended of so many bytes.
+    /// Records the outcome of a send of `offered` bytes.
     fn sent(&self, offered: usize, outcome: &io::Result<usize>) {
         self.sending.set(match outcome {
             _ if self.sending.get() == Sending::Over => Sending::Over,
@@ -134,7 +135,7 @@ impl Link {
     }
 }
 
-/// A conduit that counts.
+/// A conduit that counts the bytes that pass.
 struct Wire {
     inner: Rc<dyn Conduit>,
     link: Rc<Link>,
@@ -151,7 +152,7 @@ impl Wire {
 
 impl Conduit for Wire {
     fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
-        // No step of a task receives, so this is one of its own.
+        // A receive is never part of a task's step, so it begins a step of its own.
         self.wires.begin_step();
         let outcome = self.inner.recv(into);
         match &outcome {
