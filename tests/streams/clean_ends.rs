@@ -1,5 +1,5 @@
-//! A clean end that has come stays one: what fails on the outgoing side afterwards is for the writer to hear of, and the
-//! reader gets all of the reply and its end.
+//! A clean end that has arrived stays one: if sending fails afterwards, the writer gets the error, and the reader gets
+//! the whole reply and its end.
 
 use std::io::{ErrorKind, Write};
 use std::net::Shutdown;
@@ -19,24 +19,24 @@ use waterwheel::{AfterEof, StreamReader, StreamWriter, get_running_loop, open_co
 
 const FAILED_SEND: [ErrorKind; 2] = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
 
-/// When our side writes to a peer that has said all and gone.
+/// When our side writes to a peer that has sent everything and gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
-    /// Before the loop has looked at the socket.
+    /// Before the loop has polled the socket.
     AtOnce,
-    /// When reply and end are with the reader, as far as it has room.
+    /// When the reader has the reply, as far as its buffer holds it, and the end.
     Later,
 }
 
-/// Sends a reply and its end, and is gone.
+/// Sends a reply and its end, and closes the socket.
 fn reply_and_leave(mut peer: Socket, reply: &[u8]) {
     peer.write_all(reply).unwrap();
     until_arrived(&peer);
-    // Nothing is unread there: this is the end of the stream, and no reset.
+    // The peer has no unread bytes: this is an end of stream, not a reset.
     drop(peer);
 }
 
-/// Writes until the kernel refuses it: for TCP the first write draws a reset, and the next meets it.
+/// Writes until the kernel refuses: over TCP the first write is answered by a reset, which makes the next one fail.
 fn write_in_vain(writer: &StreamWriter) {
     for _ in 0..1_000 {
         writer.write(&[b'm'; 20_000]);
@@ -48,7 +48,7 @@ fn write_in_vain(writer: &StreamWriter) {
     panic!("the peer is gone, and everything is taken");
 }
 
-/// A stream whose peer has sent a reply and its end, and on which our writes have failed since.
+/// A stream whose peer has sent a reply and its end, and on which our writes have failed afterwards.
 async fn refused(link: Link, small: bool, then: Then) -> (StreamReader, StreamWriter, Vec<u8>) {
     let linked = link.pair();
     let reply = pattern(if small { 5 } else { linked.holds });
@@ -80,7 +80,7 @@ fn a_reader_gets_reply_and_end_and_the_writer_the_error() {
                 let kind = writer.wait_closed().await.unwrap_err().kind();
                 assert!(FAILED_SEND.contains(&kind), "{case}: {kind:?}");
                 assert!(writer.drain().await.is_err() && writer.write_all(b"x").await.is_err(), "{case}");
-                // Also when the connection is lost.
+                // The same after the connection is lost.
                 assert_eq!(reader.read(1).await.unwrap(), b"", "{case}");
                 assert!(reader.at_eof(), "{case}");
             }
@@ -134,7 +134,7 @@ fn after_the_end_of_the_peers_side_a_reset_is_for_the_writer_alone() {
             linked.peer.write_all(b"reply").unwrap();
             linked.peer.shutdown(Shutdown::Write).unwrap();
             settle().await;
-            // More than the peer takes. It ends with that unread: a reset.
+            // More than the peer takes. The peer closes with that unread: a reset.
             writer.write(&vec![b'm'; 32 << 20]);
             settle().await;
             drop(linked.peer);

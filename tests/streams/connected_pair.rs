@@ -1,4 +1,4 @@
-//! Connections in memory, and a transport that remembers: they do what those over sockets do.
+//! Connections in memory, and a transport that records: they behave like those over sockets.
 
 use std::io::ErrorKind;
 use std::rc::Rc;
@@ -31,7 +31,7 @@ fn a_writer_waits_for_a_reader_that_is_behind_and_all_arrives() {
         for _ in 0..20 {
             yield_now().await;
         }
-        // The reader has taken up to twice its limit and one receive, and as much is on its way.
+        // The reader has taken up to twice its limit and one receive more, and as much is on its way.
         assert!(one.writer.get_write_buffer_size() > SIZE - 400_000, "{}", one.writer.get_write_buffer_size());
         let sender = spawn(async move { one.writer.drain().await });
         yield_now().await;

@@ -1,4 +1,4 @@
-//! Both halves as one value: where it comes from, and how it is taken apart.
+//! Both halves as one value: how it is made, and how it is taken apart.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, UdpSocket};

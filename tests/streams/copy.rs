@@ -1,4 +1,4 @@
-//! Passing on what comes, one way and both ways.
+//! Copying received bytes onwards, one way and both ways.
 
 use std::io::{ErrorKind, Write};
 use std::net::Shutdown;

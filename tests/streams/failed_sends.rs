@@ -1,5 +1,5 @@
-//! A failed send ends our side and nothing else: what the peer has already sent is read to its end, and only then the
-//! connection is lost, with the error of the send.
+//! A failed send ends our side and nothing else: everything that the peer has already sent is read to its end, and
+//! only then is the connection lost, with the error of the send.
 
 use std::fmt::Debug;
 use std::io::{self, ErrorKind, Read, Write};
@@ -20,14 +20,15 @@ use waterwheel::{StreamReader, StreamWriter, get_running_loop, open_connection, 
 /// More than the kernel takes for a peer that reads nothing.
 const MUCH: usize = 32 << 20;
 
-/// Something done with a writer, and what it is called.
+/// The name of an operation of a writer, and the operation.
 type Act = (&'static str, fn(&StreamWriter));
 
-/// What a failed send may say: a reset tells it once, and from then on, as of a peer that is gone, it is a broken pipe.
+/// The errors of a failed send: a reset is reported once, and after that each send is a broken pipe, as for any peer
+/// that is gone.
 const FAILED_SEND: [ErrorKind; 2] = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
 
-/// A peer that reads the beginning of what is said to it, answers, and closes with the rest unread when the answer has
-/// arrived. The kernel resets the connection then, and keeps what has arrived for whoever reads it.
+/// A peer that reads the beginning of our question, answers, and closes with the rest unread once the answer has
+/// arrived. The kernel then resets the connection, and keeps the answer for our reader.
 fn answer_early(mut peer: Socket, answer: &[u8]) {
     peer.read_exact(&mut [0; 1000]).unwrap();
     peer.write_all(answer).unwrap();
@@ -35,7 +36,7 @@ fn answer_early(mut peer: Socket, answer: &[u8]) {
     close_unread(peer);
 }
 
-/// A stream that says more than its peer takes, and what the peer is going to answer.
+/// A stream that sends more than its peer takes, and the peer's answer.
 struct Asking {
     reader: StreamReader,
     writer: StreamWriter,
@@ -47,15 +48,15 @@ async fn asking(link: Link) -> Asking {
     let linked = link.pair();
     let answer = pattern(linked.holds);
     assert!(answer.len() > 70_000, "more than one receive takes");
-    // So little that most of the answer stays in the kernel.
+    // So small a limit that most of the answer stays in the kernel.
     let (reader, writer) = open_connection(linked.ours).limit(1024).await.unwrap();
     writer.write(&vec![b'q'; MUCH]);
     assert!(writer.transport().get_write_buffer_size() > 0, "there is more to send");
     Asking { reader, writer, peer: linked.peer, answer }
 }
 
-/// A stream whose peer has answered early and gone, while we had more to say. Nobody has read anything of the answer
-/// yet, and our send has failed.
+/// A stream whose peer has answered early and gone, while we had more to send. Nothing of the answer is read yet, and
+/// our send has failed.
 async fn answered_early(link: Link) -> (StreamReader, StreamWriter, Vec<u8>) {
     let Asking { reader, writer, peer, answer } = asking(link).await;
     answer_early(peer, &answer);
@@ -63,14 +64,14 @@ async fn answered_early(link: Link) -> (StreamReader, StreamWriter, Vec<u8>) {
     (reader, writer, answer)
 }
 
-/// Reads an answer, which has to be there whole.
+/// Reads an answer, which must be complete.
 async fn read_whole(reader: &mut StreamReader, answer: &[u8], case: impl Debug) {
     let read = reader.readexactly(answer.len()).await;
     assert!(read.unwrap_or_else(|error| panic!("{case:?}: {error}")) == answer, "{case:?}");
 }
 
-/// After all that came there is the end, or what ended the connection: the kernel tells of a reset once, and here it has
-/// told the send.
+/// After everything that arrived comes the end, or the error that ended the connection: the kernel reports a reset
+/// once, and here it has reported it to the send.
 fn is_an_end(end: &io::Result<Vec<u8>>) -> bool {
     match end {
         Ok(rest) => rest.is_empty(),
@@ -125,7 +126,7 @@ fn writers_fail_at_once_and_the_connection_is_lost_only_when_all_was_read() {
                 assert!(FAILED_SEND.contains(&kind), "{link:?}: {kind:?}");
                 writer.write(&vec![b'm'; 1 << 20]);
                 assert_eq!(transport.get_write_buffer_size(), 0, "{link:?}: nothing is kept for nobody");
-                // However long the reader waits.
+                // No matter how long the reader waits.
                 settle().await;
                 assert!(writer.is_closing());
                 assert!(
@@ -215,7 +216,7 @@ fn a_large_write_that_fails_at_once_leaves_what_came() {
                 settle().await;
                 linked.peer.write_all(&answer).unwrap();
                 until_arrived(&linked.peer);
-                // With the question unread this is a reset, or for a Unix socket the end of all writing.
+                // With the question unread this is a reset, or for a Unix socket an end that makes every write fail.
                 close_unread(linked.peer);
                 write(&writer);
                 assert!(writer.is_closing(), "{link:?}, {how}: the kernel refuses it in the call");
@@ -253,7 +254,7 @@ fn a_writer_that_is_dropped_over_its_failed_send_leaves_the_reader_its_bytes() {
     });
 }
 
-/// What still ends a connection whose send has failed, when nobody reads to the end.
+/// If the stream is not read to its end, these still end a connection whose send has failed.
 #[test]
 fn after_a_failed_send_close_abort_and_dropping_both_halves_end_it_at_once() {
     run(async {
@@ -280,7 +281,7 @@ fn after_a_failed_send_close_abort_and_dropping_both_halves_end_it_at_once() {
     });
 }
 
-/// The peer's socket may be gone for a while before it shows: our first send is taken, and draws the reset.
+/// A peer's closed socket may not show at first: our first send is taken, and answered by the reset.
 #[test]
 fn acknowledgements_that_nobody_reads_do_not_cost_the_rest_of_what_they_acknowledge() {
     run(async {

@@ -27,13 +27,13 @@ fn read_all(mut from: impl Read) -> io::Result<Vec<u8>> {
     Ok(all)
 }
 
-/// Lets a thread do its part while the loop does its own.
+/// Joins a thread while the loop goes on.
 async fn joined<T>(thread: thread::JoinHandle<T>) -> T {
     until("the peer is done", || thread.is_finished()).await;
     thread.join().unwrap()
 }
 
-/// A peer that waits for our end, and sends after it.
+/// A peer that waits for our end, and then sends.
 fn reads_then_sends(mut peer: Socket, size: usize) -> thread::JoinHandle<io::Result<Vec<u8>>> {
     thread::spawn(move || {
         let read = read_all(&peer)?;
@@ -83,7 +83,7 @@ fn a_reader_that_waits_when_the_writer_is_dropped_reads_on() {
 #[test]
 fn a_handler_whose_inner_function_forgets_the_writer_reads_all() {
     run(async {
-        // The shape in which it is met: the async block takes the reader alone, so the writer goes at once.
+        // The typical mistake: the async block captures only the reader, so the writer is dropped at once.
         let inner = |mut reader: StreamReader, _writer: StreamWriter| async move { reader.read_to_end().await };
         let outcome = Rc::new(RefCell::new(None));
         let told = Rc::clone(&outcome);
@@ -144,7 +144,7 @@ fn a_dropped_reader_leaves_the_writer_its_side() {
             drop(reader);
             settle().await;
             assert!(!writer.is_closing(), "{link:?}");
-            // The peer sends much before it reads: all of it is thrown away here.
+            // The peer sends a lot before it reads. All of it is thrown away here.
             let peer = thread::spawn(move || {
                 let mut peer = linked.peer;
                 peer.write_all(&vec![b'p'; MUCH])?;
@@ -169,7 +169,7 @@ fn with_the_reader_gone_the_writer_still_hears_of_a_reset_and_of_its_peers_end()
             drop(reader);
             settle().await;
             if ends {
-                // Much that is thrown away, and the end behind it.
+                // Many bytes that are thrown away, and then the end.
                 peer.set_nonblocking(false).unwrap();
                 let peer = thread::spawn(move || {
                     (&peer).write_all(&vec![b'p'; 8 * MIB])?;
@@ -180,7 +180,7 @@ fn with_the_reader_gone_the_writer_still_hears_of_a_reset_and_of_its_peers_end()
                 assert!(!writer.is_closing(), "the end of the peer's side does not end ours");
                 writer.write(b"still here");
                 drop(writer);
-                // Both ends are told: the connection is over without any more of ours.
+                // Both sides have sent their ends, so the connection is over without further action on our side.
                 assert_eq!(joined(peer).await.unwrap(), b"still here");
             } else {
                 reset(peer);
@@ -191,7 +191,7 @@ fn with_the_reader_gone_the_writer_still_hears_of_a_reset_and_of_its_peers_end()
     });
 }
 
-/// Whichever half goes first, and whatever lies between.
+/// In either order, and with any number of turns in between.
 #[test]
 fn when_both_are_gone_the_connection_is_closed_and_what_was_written_arrives() {
     run(async {

@@ -1,4 +1,4 @@
-//! What `start_server` calls for each connection: plain and async functions, and how their failures are told.
+//! What `start_server` calls for each connection: plain and async functions, and how their failures are reported.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -16,12 +16,12 @@ use waterwheel::{
     ClientConnected, JoinError, Server, StreamReader, StreamWriter, Task, get_running_loop, spawn, start_server,
 };
 
-/// Serves one client with `handler`; gives what the client got, and the incidents as "message: text, peer".
+/// Serves one client with `handler`. Returns what the client received, and the incidents as "message: text, peer".
 async fn serve_one<M>(handler: impl ClientConnected<M>) -> (Vec<u8>, Vec<String>) {
     let incidents = Trace::default();
     let (said, peer) = (incidents.clone(), Rc::new(Cell::new(None)));
     let expected = Rc::clone(&peer);
-    get_running_loop().set_debug(false); // How quick the machine is does not count here.
+    get_running_loop().set_debug(false); // The speed of the machine does not matter here.
     get_running_loop().set_exception_handler(move |incident| {
         assert_eq!(incident.peer().and_then(|peer| peer.as_inet()), expected.get(), "{incident:?}");
         let error = incident.error().map(ToString::to_string);
@@ -58,7 +58,7 @@ fn a_plain_handler_is_called_when_the_connection_is_made() {
     run(async {
         let (got, incidents) = serve_one(|_reader, writer: StreamWriter| writer.write(b"plain")).await;
         assert_eq!((&got[..], incidents.len()), (&b"plain"[..], 0));
-        // It may keep both ends, and the connection lives as long as they do.
+        // The handler may keep both ends, and the connection lives as long as they do.
         let kept: Rc<RefCell<Vec<(StreamReader, StreamWriter)>>> = Rc::default();
         let keeping = Rc::clone(&kept);
         let server = start_server(move |reader, writer| keeping.borrow_mut().push((reader, writer)), "127.0.0.1:0");
@@ -83,7 +83,7 @@ fn a_handler_that_fails_is_reported_with_the_peer_and_its_connection_closed_afte
         .await;
         assert_eq!(got, b"so far");
         assert_eq!(incidents, ["The handler of a connection failed: no good"]);
-        // Any error that can be displayed will do.
+        // Any error that implements `Display` will do.
         struct Own;
         impl fmt::Display for Own {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,7 +118,7 @@ fn a_handler_whose_error_panics_when_it_is_to_be_shown_or_dropped_is_reported_wi
     run(async {
         let (got, incidents) = serve_one(|_reader, writer: StreamWriter| async move {
             writer.write(b"so far");
-            // Kept by the loop, so that nothing but the report closes the connection.
+            // The loop keeps the writer, so that only the report of the failure closes the connection.
             get_running_loop().call_later(Duration::from_secs(3600), move || drop(writer));
             Err::<(), _>(Unspeakable)
         })

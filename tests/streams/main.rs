@@ -1,4 +1,4 @@
-//! Readers and writers, and the handlers of servers that are given them.
+//! Readers and writers, and the handlers of servers that get them.
 
 #[path = "../common"]
 mod common {

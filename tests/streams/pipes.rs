@@ -39,8 +39,8 @@ fn the_output_of_a_child_is_read_line_by_line_to_its_end() {
     assert!(child.wait().unwrap().success());
 }
 
-/// The thread's count goes up once the pipe has taken the bytes. So what lies between it and the reader is at least what
-/// the reader holds.
+/// The thread counts a piece once the pipe has taken it. So the difference to what was read is at least what the
+/// reader holds.
 #[test]
 fn a_slow_reader_of_200_megabytes_holds_the_writer_back_and_less_than_one_of_them() {
     const TOTAL: usize = 200_000_000;
@@ -59,7 +59,7 @@ fn a_slow_reader_of_200_megabytes_holds_the_writer_back_and_less_than_one_of_the
         let mut reader = open_read_pipe(read_end).limit(16 * 1024).await.unwrap();
         let (mut read, mut most, mut steps) = (0, 0, 0);
         loop {
-            // The loop turns and could receive much more than is read here.
+            // During these turns the loop could receive much more than is read here.
             turns(2).await;
             if steps % 1000 == 0 {
                 turns(100).await;
@@ -133,7 +133,7 @@ fn drain_waits_for_the_reader_of_the_pipe_and_fails_once_it_is_gone() {
     });
 }
 
-/// There is no reader that would take what the peer sends. It is thrown away, and the peer is not held back by it.
+/// There is no reader to take the peer's bytes. They are thrown away, and do not hold the peer back.
 #[test]
 fn what_the_peer_of_a_socket_sends_to_a_writer_is_thrown_away() {
     let (ours, mut theirs) = UnixStream::pair().unwrap();

@@ -1,4 +1,4 @@
-//! The poll methods of the two halves: what they wait for, and whose waker is kept.
+//! The poll methods of the two halves: what they wait for, and which waker is kept.
 
 use std::future::{Future, poll_fn};
 use std::io::{ErrorKind, IoSlice, Write};
@@ -15,7 +15,7 @@ use crate::common::sockets::streams;
 use crate::common::until::until;
 use waterwheel::{StreamReader, StreamWriter, spawn};
 
-/// How often it was woken.
+/// Counts its wakes.
 #[derive(Default)]
 struct Count(AtomicUsize);
 
@@ -25,7 +25,7 @@ impl Wake for Count {
     }
 }
 
-/// A task of the test's own: it polls, and sees whether it was woken.
+/// A task that the test simulates: it polls, and sees whether it was woken.
 struct Poller {
     count: Arc<Count>,
     waker: Waker,
@@ -46,7 +46,7 @@ impl Poller {
     }
 }
 
-/// Writes more than the kernel will take while nobody reads. Returns how many bytes that were.
+/// Writes more than the kernel takes while the peer reads nothing. Returns the number of bytes.
 fn fill(writer: &StreamWriter) -> usize {
     writer.write(&vec![7; 16 << 20]);
     assert!(Poller::new().poll(|cx| writer.poll_write(cx, b"more")).is_pending());
@@ -111,7 +111,7 @@ fn a_dropped_drain_takes_its_own_waker_along_and_none_that_a_poll_has_left() {
         assert!(matches!(drains.poll(|cx| writer.poll_drain(cx)), Poll::Ready(Ok(()))));
         assert!(matches!(flushes.poll(|cx| writer.poll_flush(cx)), Poll::Ready(Ok(()))));
 
-        // It was woken for the others, polls again, and hears of the end.
+        // The waker was woken for the other waits; it is polled again, and woken at the end.
         let earlier = closes.woken();
         assert!(closes.poll(|cx| writer.poll_closed(cx)).is_pending());
         writer.abort();
@@ -120,7 +120,8 @@ fn a_dropped_drain_takes_its_own_waker_along_and_none_that_a_poll_has_left() {
     });
 }
 
-/// Writes 20 MiB in pieces of a size to a peer that reads when nothing more goes. Returns the most that was kept on the way.
+/// Writes 20 MiB in pieces of this size to a peer that starts to read when the writer has to wait. Returns the most
+/// that was buffered.
 fn most_kept_of_polled_writes(size: usize, pieces: usize) -> usize {
     run(async move {
         let (_reader, writer, peer) = streams(1024).await;
@@ -173,7 +174,7 @@ fn who_offers_much_to_a_full_kernel_is_woken_when_it_takes_more() {
         assert_eq!((writer.transport().get_write_buffer_size(), poller.woken()), (0, 0));
         assert!(matches!(poller.poll(|cx| writer.poll_flush(cx)), Poll::Ready(Ok(()))), "nothing is kept here");
 
-        // What is written without asking stands behind what the kernel has.
+        // Bytes that are written without polling come after what the kernel has taken.
         writer.write(b"the tail");
         assert!(read_exactly(&peer, sent).await.iter().all(|&byte| byte == 7));
         until("it is woken", || poller.woken() > 0).await;

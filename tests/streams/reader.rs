@@ -1,4 +1,4 @@
-//! The reader, fed by hand: each method, whatever the pieces in which the bytes come.
+//! The reader, fed by the test: each method, whatever the pieces in which the bytes arrive.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -11,14 +11,14 @@ use crate::common::running::{run, turns};
 use crate::common::trace::Trace;
 use waterwheel::{ReadError, StreamFeeder, StreamReader, get_running_loop, spawn, timeout, yield_now};
 
-/// A reader that was fed these pieces.
+/// A reader that was fed with these pieces.
 fn fed(limit: usize, pieces: &[&[u8]]) -> (StreamReader, StreamFeeder) {
     let (reader, feeder) = StreamReader::new(limit);
     pieces.iter().for_each(|piece| feeder.feed_data(piece));
     (reader, feeder)
 }
 
-/// How many polls a future takes that nobody wakes in between.
+/// Polls a future once. `None` if it has to wait.
 async fn is_ready_at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| match future.as_mut().poll(cx) {
@@ -166,7 +166,7 @@ fn cancelling_any_read_keeps_the_bytes_also_when_they_came_just_then() {
         {
             let mut read = pin!(reader.readexactly(5));
             assert!(is_ready_at_once(&mut read).await.is_none());
-            // The read is woken, and dropped before it runs again.
+            // The read is woken, and dropped before it is polled again.
             feeder.feed_data(b"de\nf");
         }
         assert_eq!(reader.readline_into(&mut line).await.unwrap(), 6);

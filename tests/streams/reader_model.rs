@@ -1,4 +1,4 @@
-//! Any sequence of feeding, reading and giving up agrees with a naive model of the reader.
+//! Any sequence of feeding, reading and dropping reads agrees with a naive model of the reader.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -25,7 +25,7 @@ enum Step {
     AtEof,
 }
 
-/// Few letters, so that separators, their halves and overlaps are common.
+/// Only a few different letters, so that separators, their halves and overlaps are common.
 const SEPARATORS: [&[&str]; 5] = [&["\n"], &["ab"], &["aa"], &["b", "ab"], &["aab", "\n\n", "ba"]];
 
 fn step() -> impl Strategy<Value = Step> {
@@ -54,10 +54,10 @@ enum End {
     Failed,
 }
 
-/// What a read gave, in a form that can be compared.
+/// The outcome of a read, in a form that can be compared.
 #[derive(Debug, PartialEq)]
 enum Outcome {
-    /// It waits, and was dropped.
+    /// It had to wait, and was dropped.
     Waits,
     Bytes(Vec<u8>),
     Nothing,
@@ -66,7 +66,7 @@ enum Outcome {
     Failed,
 }
 
-/// The reader as one would write it without thinking of speed: one queue of bytes.
+/// A simple, slow reader: one queue of bytes.
 struct Model {
     bytes: VecDeque<u8>,
     end: End,
@@ -78,7 +78,7 @@ impl Model {
         self.bytes.drain(..n).collect()
     }
 
-    /// What a read gets that wants more than there is.
+    /// The outcome of a read that wants more bytes than there are. `None` at the end of the stream.
     fn short(&self) -> Option<Outcome> {
         match self.end {
             End::Open => Some(Outcome::Waits),
@@ -107,7 +107,7 @@ impl Model {
         self.short().unwrap_or_else(|| Outcome::Bytes(self.take(all)))
     }
 
-    /// Where the winning separator begins and ends.
+    /// Where the separator that ends first begins and ends.
     fn find(&self, separators: &[&str]) -> Option<(usize, usize)> {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
         (1..=bytes.len()).find_map(|end| {
@@ -142,7 +142,7 @@ impl Model {
     }
 }
 
-/// Polls once: a read that waits is dropped, as by a timeout.
+/// Polls once: a read that has to wait is dropped, as a timeout would drop it.
 fn attempt<T, E: Into<ReadError>>(
     read: impl Future<Output = Result<T, E>>,
     bytes: impl FnOnce(T) -> Outcome,
@@ -168,7 +168,7 @@ proptest! {
         for step in &steps {
             let (actual, expected) = match step {
                 Step::Feed(data) => {
-                    // Feeding after the end is a mistake of the one who feeds.
+                    // Feeding after the end would be misuse.
                     if model.end == End::Open {
                         feeder.feed_data(data);
                         model.bytes.extend(data);
@@ -207,7 +207,7 @@ proptest! {
                     (attempt(reader.readuntil(separators), Outcome::Bytes), model.until(separators))
                 }
                 Step::FillAndConsume(n) => {
-                    // It may lend less than all, but never nothing where there is something, and always the front.
+                    // It may lend less than everything, but always the front, and never nothing if there is anything.
                     let lent = attempt(reader.fill_buf(), |lent| Outcome::Bytes(lent.to_vec()));
                     let Outcome::Bytes(lent) = lent else {
                         prop_assert_eq!(lent, model.read(1));

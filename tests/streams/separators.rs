@@ -1,4 +1,4 @@
-//! Lines and separators: what they find, where the limit is, and what an error leaves behind.
+//! Lines and separators: what they find, where the limit is, and what an error leaves in the reader.
 
 use std::io::{self, ErrorKind};
 
@@ -16,7 +16,7 @@ fn consumed(error: ReadError) -> usize {
     consumed
 }
 
-/// What is left in a reader whose stream has ended or will end now.
+/// Ends the stream, and returns everything that is left in the reader.
 async fn rest(mut reader: StreamReader, feeder: StreamFeeder) -> Vec<u8> {
     feeder.feed_eof();
     reader.read_to_end().await.unwrap()
@@ -66,13 +66,13 @@ fn the_limit_counts_the_bytes_before_the_newline() {
         assert_eq!(reader.readline().await.unwrap(), b"1234567\n");
         assert_eq!(consumed(reader.readline().await.unwrap_err()), 8);
         assert_eq!(reader.readline().await.unwrap(), b"next\n");
-        // Without a newline all that has come goes, and the tail of the long line is a line.
+        // Without a newline, everything that has arrived is consumed, and the tail of the long line is read as a line.
         feeder.feed_data(b"12345678");
         assert_eq!(consumed(reader.readline().await.unwrap_err()), 8);
         feeder.feed_data(b"tail\nfoo\n");
         assert_eq!(reader.readline().await.unwrap(), b"tail\n");
         assert_eq!(reader.next_line().await.unwrap().unwrap(), b"foo\n");
-        // Exactly the limit, and no newline yet: that may still become a line.
+        // Exactly as long as the limit, and without a newline yet: this may still become a line.
         feeder.feed_data(b"1234567");
         let task = spawn(async move { reader.readline().await.unwrap() });
         turns(2).await;
@@ -89,7 +89,7 @@ fn a_line_too_long_goes_through_its_newline_although_that_came_later_than_the_re
         feeder.feed_data(b"\nfoo\n");
         assert_eq!(consumed(reader.readline().await.unwrap_err()), 5);
         assert_eq!(reader.readline().await.unwrap(), b"foo\n");
-        // The same for a separator of several bytes: what was searched is all that has come.
+        // The same for a separator of several bytes: everything that has arrived was searched.
         let (mut reader, feeder) = fed(4, &[b"xy\nabcdef"]);
         assert_eq!(reader.readline().await.unwrap(), b"xy\n");
         feeder.feed_data(b"ghAA");
@@ -206,7 +206,7 @@ fn of_several_separators_the_one_that_ends_first_wins_and_of_two_the_shorter() {
             let (mut reader, _feeder) = fed(100, &[data.as_bytes()]);
             assert_eq!(reader.readuntil(separators).await.unwrap(), expected.as_bytes(), "{separators:?} in {data}");
         }
-        // What counts for the limit is where the winner begins.
+        // The limit applies to where the winning separator begins.
         let (mut reader, feeder) = fed(3, &[b"aaaaABC"]);
         assert_eq!(consumed(reader.readuntil(["ABC", "B", "C"]).await.unwrap_err()), 5);
         assert_eq!(rest(reader, feeder).await, b"aaaaABC");

@@ -1,4 +1,4 @@
-//! The reader on a socket: when the peer is held back, and how a connection's end is read.
+//! The reader on a socket: when the peer is held back, and how the end of a connection is read.
 
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;

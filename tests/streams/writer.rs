@@ -1,4 +1,4 @@
-//! The writer: draining, closing, and what an end of the connection means for who waits.
+//! The writer: draining, closing, and what the end of the connection means for those who wait.
 
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use waterwheel::{StreamWriter, open_connection, spawn, start_server, timeout};
 
 const LOSSES: [ErrorKind; 3] = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::ConnectionAborted];
 
-/// Whether a future is done when polled once.
+/// Polls a future once. `None` if it has to wait.
 async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(|cx| {
@@ -25,7 +25,7 @@ async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
-/// Writes more than the kernel takes and than the high-water mark.
+/// Writes more than the kernel takes and more than the high-water mark. Returns the number of bytes.
 fn fill(writer: &StreamWriter) -> usize {
     writer.write(&vec![7; 8 << 20]);
     assert!(writer.transport().get_write_buffer_size() > 64 * 1024);
@@ -156,7 +156,7 @@ fn draining_after_a_close_is_an_error_once_the_connection_is_lost() {
         writer.close();
         let error = writer.drain().await.unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::ConnectionReset, "Connection lost"));
-        // With something to send, and not paused, there is nothing to wait for.
+        // With unsent bytes, but not paused, there is nothing to wait for.
         let (_reader, writer, peer) = streams(1024).await;
         writer.transport().set_write_buffer_limits(Some(usize::MAX), None);
         writer.write(&pattern(8 << 20));

@@ -1,4 +1,4 @@
-//! Cancelling a task: the rules that stand at `Task::cancel`, in their order.
+//! Cancelling a task: the rules in the documentation of `Task::cancel`, in their order.
 
 use std::cell::RefCell;
 use std::future::pending;
@@ -74,7 +74,7 @@ fn a_task_that_is_done_stays_done_when_it_is_cancelled() {
         task.cancel();
         turns(2).await;
         assert_eq!(task.await.unwrap(), 7);
-        // Done and cancelled in the same turn, in this order.
+        // Cancelled and done in the same step.
         let own: Rc<RefCell<Option<Task<u32>>>> = Rc::default();
         let itself = Rc::clone(&own);
         own.replace(Some(spawn(async move {

@@ -1,4 +1,4 @@
-//! Futures of the loop in the hands of combinators of other crates, which poll with wakers of their own.
+//! Futures of the loop in combinators of other crates, which poll with wakers of their own.
 
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
@@ -15,7 +15,7 @@ use waterwheel::{Promise, StreamReader, sleep, spawn, timeout, yield_now};
 
 type Part<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// Polls the futures whose own flag was raised, as combinators of other crates do.
+/// Polls only the futures whose flags were raised, as combinators of other crates do.
 struct Joined<'a> {
     parts: Vec<(Option<Part<'a>>, Arc<Flag>)>,
 }
@@ -44,7 +44,7 @@ fn join(parts: Vec<Part<'_>>) -> Joined<'_> {
 impl Future for Joined<'_> {
     type Output = usize;
 
-    /// Gives how many wakes there were in all.
+    /// Returns how many wakes there were in all.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
         let mut all_done = true;
         for (part, flag) in &mut self.parts {
@@ -65,7 +65,7 @@ impl Future for Joined<'_> {
     }
 }
 
-/// Whichever is done first; the other is dropped.
+/// The output of the future that is ready first. The other one is dropped.
 async fn select<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
     let (mut one, mut other) = (pin!(one), pin!(other));
     poll_fn(|cx| match one.as_mut().poll(cx) {
@@ -77,7 +77,7 @@ async fn select<T>(one: impl Future<Output = T>, other: impl Future<Output = T>)
 
 #[test]
 fn every_leaf_future_wakes_through_a_foreign_combinator() {
-    // On this clock the sleep is over when nothing else is to be done, however slow the machine is.
+    // On this clock the sleep ends when nothing else is left to do, however slow the machine is.
     jumping::run(async {
         let (mut reader, feeder) = StreamReader::new(1024);
         let promise = Promise::new();
@@ -184,7 +184,7 @@ fn the_destructor_of_a_foreign_waker_may_do_anything() {
         let first = Waker::from(Arc::new(Setting));
         assert!(wait.as_mut().poll(&mut Context::from_waker(&first)).is_pending());
         drop(first);
-        // The next waker takes the place of the last clone of the first one, whose destructor keeps the promise.
+        // The next waker replaces the last clone of the first one, whose destructor sets the promise.
         assert!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         assert_eq!(wait.await, 7);
     });
@@ -214,7 +214,7 @@ fn a_foreign_waker_that_panics_keeps_nobody_else_from_being_woken() {
 
 #[test]
 fn a_leaf_future_that_is_polled_with_a_clone_of_its_tasks_waker_is_woken() {
-    /// Polls the future in this way, where the clone stands elsewhere in every poll.
+    /// Polls the future with a clone of its task's waker, which has a different address in every poll.
     async fn by_clones<T>(future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
         poll_fn(|cx| {

@@ -1,4 +1,4 @@
-//! What a dump says of each task, word by word.
+//! What a dump says about each task, word for word.
 
 use std::future::{pending, poll_fn};
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use waterwheel::{
 
 use crate::common::running::{run, turns};
 
-/// Runs on a clock that goes on only when it is told, so that every time in the text is known.
+/// Runs on a manual clock, so that every time in the text is known.
 fn text_of(main: impl AsyncFnOnce(Rc<ManualClock>)) -> String {
     let clock = Rc::new(ManualClock::new());
     let mut event_loop = EventLoop::builder().clock(clock.clone()).debug(false).build().unwrap();
@@ -23,7 +23,7 @@ fn text_of(main: impl AsyncFnOnce(Rc<ManualClock>)) -> String {
     })
 }
 
-/// The text, without the numbers of lines and columns, which change with each edit of this file.
+/// The text without line and column numbers, which change whenever this file is edited.
 fn without_lines(dump: &LoopDump) -> String {
     let text = dump.to_string();
     let mut words = text.split("tests/tasks/dumps.rs:");
@@ -37,7 +37,7 @@ fn without_lines(dump: &LoopDump) -> String {
     without
 }
 
-/// What the only task beside the main future waits for.
+/// What a task waits for, when there is only the main future besides it.
 async fn only_wait<F: Future<Output: 'static> + 'static>(future: F) -> String {
     let task = spawn(future);
     turns(3).await;
@@ -153,7 +153,7 @@ fn each_function_that_waits_says_which_it_is() {
     });
 }
 
-/// What a task waits for that reads so from a peer who sends nothing.
+/// What a task waits for in this read, from a peer that sends nothing.
 async fn wait_of_read(read: impl AsyncFnOnce(&mut StreamReader) + 'static) -> String {
     let (ours, theirs) = socket_pair().unwrap();
     let mut reader = ours.reader;
@@ -233,7 +233,7 @@ fn a_thousand_waits_of_one_step_cost_a_few_reasons() {
         turns(2).await;
         let dump = get_running_loop().dump_tasks();
         let found = dump.tasks.iter().find(|other| other.id == task.id()).unwrap();
-        // They all stand on one line, and are told once.
+        // All of them are at one line, so they are listed once.
         assert_eq!(found.waits.len(), 1);
         assert_eq!(found.polls, 1);
     });
@@ -292,7 +292,7 @@ fn a_run_with_a_limit_says_what_hung_and_the_loop_goes_on() {
     assert_eq!(std::io::Error::from(hung).kind(), std::io::ErrorKind::TimedOut);
     promise.set(7).unwrap();
     assert_eq!(event_loop.run_within(Duration::from_secs(60), promise.wait()).unwrap(), 7);
-    // The limit of a run that was in time is over with it.
+    // The time limit of a run that ended in time is gone.
     assert_eq!(event_loop.handle().dump_tasks().timers.len(), 0);
 }
 

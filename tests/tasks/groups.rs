@@ -100,7 +100,7 @@ fn a_group_that_is_dropped_drops_every_task_before_that_returns() {
                     let teller = Says(told.clone(), name);
                     group.create_task(async move {
                         let _teller = teller;
-                        // Some of them stand in the queue when the group is dropped, others wait.
+                        // Some of the tasks are queued when the group is dropped, and others wait.
                         if name == "c" {
                             return pending().await;
                         }
@@ -120,7 +120,7 @@ fn a_group_that_is_dropped_drops_every_task_before_that_returns() {
             let mut words = story.take();
             words.sort();
             assert_eq!(words, ["a", "b", "c"]);
-            // Their places are taken by other tasks, of which each takes its own steps.
+            // Other tasks take the seats of those tasks, and each takes its own steps.
             let steps = Rc::new(Cell::new(0));
             let count = |_| {
                 let steps = Rc::clone(&steps);
@@ -272,7 +272,7 @@ fn a_group_whose_tasks_create_more_for_ever_ends_when_one_fails() {
             heads.set(heads.get() + 1);
             after(1, ()).await;
             for _ in 0..2 {
-                // The group may be ending by now.
+                // The group may already be ending.
                 group.try_create_task(hydra(group.clone(), Rc::clone(&heads)));
             }
             Ok(())

@@ -1,4 +1,4 @@
-//! Ticks at regular times, and sleeps whose end is moved.
+//! Ticks at regular times, and sleeps whose deadlines are moved.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn an_interval_ticks_at_once_and_then_every_period() {
 #[test]
 fn missed_ticks_come_in_a_burst_or_late_or_never() {
     for (missed, expected) in [
-        // Waited for from 3.5 s on: those of 1, 2 and 3 s were missed.
+        // Awaited from 3.5 s on, so the ticks of 1, 2 and 3 s were missed.
         (MissedTicks::Burst, [1000, 2000, 3000, 4000, 5000]),
         (MissedTicks::Delay, [1000, 4500, 5500, 6500, 7500]),
         (MissedTicks::Skip, [1000, 4000, 5000, 6000, 7000]),
@@ -74,7 +74,7 @@ fn who_is_behind_lets_others_run() {
             ticks.tick().await;
             late += 1;
         }
-        // Each step takes no more than its budget. There would be a tick for each nanosecond of the second.
+        // Each step takes only its budget, although a tick is due for each nanosecond of the second.
         assert!(late < 10_000, "{late}");
     });
 }
@@ -95,7 +95,7 @@ fn a_sleep_is_moved_while_it_runs_and_after_its_end() {
         idle.reset(start + 6 * SECOND);
         (&mut idle).await;
         assert_eq!(event_loop.time(), start + 6 * SECOND);
-        // What has passed takes a turn.
+        // A sleep whose deadline has passed takes one turn.
         idle.reset(start);
         idle.await;
     });

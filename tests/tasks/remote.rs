@@ -1,4 +1,4 @@
-//! Tasks that other threads start, by `RemoteHandle::spawn`.
+//! Tasks that other threads start with `RemoteHandle::spawn`.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -13,7 +13,7 @@ use waterwheel::{EventLoop, JoinError, RemoteHandle, get_running_loop, yield_now
 
 use crate::common::running::run;
 
-/// Runs a loop for as long as another thread does something with it, and gives what that returns.
+/// Runs a loop while another thread uses its handle, and returns what that thread returns.
 fn beside<T: Send + 'static>(other: impl FnOnce(RemoteHandle) -> T + Send + 'static) -> T {
     run(async {
         let remote = get_running_loop().remote();
@@ -98,7 +98,7 @@ fn a_loop_that_is_closed_cancels_it() {
         let event_loop = EventLoop::new().unwrap();
         let remote = event_loop.handle().remote();
         let sent = remote.clone();
-        // It is in the mailbox when the loop closes.
+        // The task is in the mailbox when the loop closes.
         let task = thread::spawn(move || sent.spawn(pending::<()>)).join().unwrap();
         assert!(!task.is_finished());
         (remote, task)

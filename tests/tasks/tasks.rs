@@ -153,7 +153,7 @@ fn tasks_have_names() {
         assert_ne!(other.name(), "pump");
         task.await.unwrap();
         turns(2).await;
-        // The name goes with the task, and not to who sits in its place later.
+        // The name belongs to the task, and does not pass to the next task in its seat.
         assert!(spawn(async {}).name().starts_with("Task-"));
     });
 }
@@ -179,7 +179,7 @@ fn a_panic_that_nobody_awaits_is_reported_with_the_line_that_spawned_the_task() 
     run(async {
         let trace = Trace::default();
         let said = trace.clone();
-        get_running_loop().set_debug(false); // How quick the machine is does not count here.
+        get_running_loop().set_debug(false); // The speed of the machine does not matter here.
         get_running_loop().set_exception_handler(move |incident| {
             let location = incident.location().expect("where it was spawned");
             assert!(location.file().ends_with("tasks.rs"), "{location}");
@@ -189,7 +189,7 @@ fn a_panic_that_nobody_awaits_is_reported_with_the_line_that_spawned_the_task() 
         drop(spawn(async { panic!("detached") }));
         turns(2).await;
         assert_eq!(trace.take(), [format!("detached in line {line}")]);
-        // Or when the handle goes without having been awaited.
+        // The same if the handle is dropped later without having been awaited.
         let line = line!() + 1;
         let task = spawn(async { panic!("dropped later") });
         turns(2).await;

@@ -1,4 +1,4 @@
-//! Work on threads: `to_thread`, `run_in_executor`, and their end.
+//! Work on threads: `to_thread`, `run_in_executor`, and how it ends.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use waterwheel::testing::ManualClock;
 use waterwheel::{EventLoop, JoinError, gather, get_running_loop, run, sleep, spawn, timeout, to_thread, yield_now};
 
-/// Longer than anything here takes, on a busy machine too.
+/// Longer than anything here takes, even on a busy machine.
 const LONG: Duration = Duration::from_secs(20);
 
 #[test]
@@ -106,7 +106,7 @@ fn a_dropped_wait_forgets_work_that_has_not_begun() {
         drop(to_thread(move || flag.store(true, Ordering::SeqCst)));
         release.send(()).unwrap();
         first.await.unwrap();
-        // The thread is done with all that came before this.
+        // The thread takes its work in order, so it is done with everything before this.
         to_thread(|| ()).await.unwrap();
     });
     assert!(!began.load(Ordering::SeqCst));
@@ -154,12 +154,12 @@ fn a_clock_that_jumps_stands_still_while_a_thread_works() {
             thread::sleep(Duration::from_millis(20));
             release.send(7).unwrap();
         });
-        // A clock that jumped would be an hour further by now.
+        // If the clock had jumped, the timeout would have expired.
         assert_eq!(timeout(Duration::from_secs(3600), working).await.unwrap().unwrap(), 7);
         other.join().unwrap();
     });
     assert_eq!(clock.elapsed(), start);
-    // Nobody awaits it, so it does not hold up the clock.
+    // No code waits for this work, so it does not hold up the clock.
     event_loop.run(async {
         let (release, held) = channel::<()>();
         let forgotten = get_running_loop().run_in_executor(move || held.recv().is_ok());

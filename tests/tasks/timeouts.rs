@@ -1,4 +1,4 @@
-//! Sleeping and timeouts, by a clock that is moved by hand.
+//! Sleeping and timeouts, by a manual clock.
 
 use std::cell::Cell;
 use std::future::{pending, poll_fn};
@@ -14,7 +14,7 @@ use waterwheel::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Runs on a clock of its own, and says how many seconds it took.
+/// Runs on a clock of its own, and returns the output and the number of seconds that passed.
 fn seconds_of<F: Future>(main: F) -> (F::Output, u64) {
     let clock = Rc::new(ManualClock::new());
     let mut event_loop = EventLoop::builder().clock(clock.clone()).build().unwrap();
@@ -69,7 +69,7 @@ fn the_time_counts_from_the_first_poll() {
 fn a_future_that_is_done_is_never_timed_out_however_late_it_is_looked_at() {
     let ((), seconds) = seconds_of(async {
         assert_eq!(timeout(Duration::ZERO, async { 1 }).await, Ok(1));
-        // Both are due in the same turn, the timeout's timer first.
+        // Both are due in the same turn, and the timeout's timer comes first.
         let promise = Promise::new();
         let setter = promise.clone();
         let task = spawn(async move { timeout(SECOND, promise.wait()).await });
@@ -145,7 +145,7 @@ fn several_futures_may_share_one_deadline() {
         let deadline = get_running_loop().time() + SECOND * 5;
         assert_eq!(timeout_at(deadline, sleep(SECOND * 2)).await, Ok(()));
         assert!(timeout_at(deadline, pending::<()>()).await.is_err());
-        // What is done is never timed out, however late it is.
+        // A future that is done never times out, however late it is.
         assert_eq!(timeout_at(deadline, async { 7 }).await, Ok(7));
         assert!(timeout_at(deadline, pending::<()>()).await.is_err());
         assert!(format!("{:?}", get_running_loop()).contains("timers: 0"));

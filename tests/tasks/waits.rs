@@ -1,4 +1,5 @@
-//! Waiting for the first of several or for all: `wait`, `as_completed`, `race`; and tasks that end with their handles.
+//! Waiting for the first of several tasks or for all: `wait`, `as_completed`, `race`; and tasks that end with their
+//! handles.
 
 use std::future::{Ready, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,4 @@
-//! Wakers in the hands of others: of threads, of other loops, of those who keep them for too long.
+//! Wakers that others hold: other threads, other loops, and code that keeps them for too long.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -12,7 +12,7 @@ use crate::common::running::{run, turns};
 use waterwheel::testing::ManualClock;
 use waterwheel::{EventLoop, Promise, Task, sleep, spawn, yield_now};
 
-/// The waker of a task that waits for a flag.
+/// A task that waits for a flag, and its waker.
 fn task_with_waker(set: &Arc<AtomicBool>) -> (Task<()>, Rc<RefCell<Option<Waker>>>) {
     let (waker, set) = (Rc::<RefCell<Option<Waker>>>::default(), Arc::clone(set));
     let kept = Rc::clone(&waker);
@@ -139,7 +139,7 @@ fn a_waker_of_one_loop_wakes_its_task_from_another_loop_of_the_same_thread() {
         waker.wake();
     });
     one.run(task).unwrap();
-    // The same for what is awaited without a waker of its own.
+    // The same for a promise, which the task awaits without a waker of its own.
     let promise = Promise::new();
     let waiting = promise.clone();
     let task = one.run(async { spawn(async move { waiting.wait().await }) });
@@ -163,7 +163,7 @@ fn the_waker_of_main_works_from_a_thread() {
     }));
 }
 
-/// A task that keeps its waker in each poll, for whoever wakes it, and counts its polls.
+/// A task that stores its waker in each poll, and counts its polls.
 fn keeper(kept: &Rc<RefCell<Option<Waker>>>, polls: &Rc<Cell<u32>>) -> Task<()> {
     let (kept, polls) = (Rc::clone(kept), Rc::clone(polls));
     spawn(poll_fn(move |cx| {
@@ -214,7 +214,7 @@ fn a_waker_that_only_a_thread_has_kept_wakes_its_task_after_others_were_polled()
             Poll::Ready(polls)
         }));
         yield_now().await;
-        // These are polled with a waker too, and wait for nothing of std's.
+        // These tasks are polled with wakers too, and no thread wakes them.
         let others: Vec<_> = (0..8).map(|_| spawn(turns(3))).collect();
         for other in others {
             other.await.expect("it ends well");
@@ -262,14 +262,14 @@ fn a_waker_kept_by_a_task_that_panicked_wakes_nobody_else() {
     run(async {
         let kept = Rc::<RefCell<Option<Waker>>>::default();
         let keeps = Rc::clone(&kept);
-        // Its handle is kept, so that nobody else gets its seat.
+        // The task's handle is kept, so that no other task gets its seat.
         let panicked = spawn(poll_fn(move |cx| -> Poll<()> {
             keeps.replace(Some(cx.waker().clone()));
             panic!("wanted");
         }));
         let polls = Rc::new(Cell::new(0));
         let count = Rc::clone(&polls);
-        // It is polled next.
+        // This task is polled next.
         let bystander = spawn(poll_fn(move |_| -> Poll<()> {
             count.set(count.get() + 1);
             Poll::Pending

@@ -1,9 +1,9 @@
-//! A loop that stands in a thread-local, and what belongs to it in others, when the thread or the process ends.
+//! A loop in a thread-local, and its objects in other thread-locals, when the thread or the process ends.
 //!
-//! A program of its own, without the usual harness: that runs no test on the main thread, whose thread-locals end in
-//! another way than those of the others. Each case is a child process, since a panic in the destructor of a
+//! This program does without the usual harness, because that runs no test on the main thread, whose thread-locals end
+//! differently from those of other threads. Each case is a child process, since a panic in the destructor of a
 //! thread-local ends the process. Rust destroys the thread-locals of a thread in the reverse order of their first use,
-//! so every order of the loop's, of the crate's own and of the user's is tried.
+//! so every order of the loop's, the crate's own and the user's is tried.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -28,25 +28,25 @@ mod common {
     pub(crate) mod watchdog;
 }
 
-/// What the child is to do, in its environment.
+/// The environment variable that tells a child which case to run.
 const CASE: &str = "WATERWHEEL_THREAD_ENDS";
 
-/// The status of a child that ends by `exit`.
+/// The status of a child that calls `exit`.
 const EXITED: i32 = 7;
 
-/// More than a Unix socket takes while nobody reads.
+/// More than a Unix socket takes while the peer reads nothing.
 const MUCH: usize = 4 << 20;
 
-/// The thread-locals, in the order in which they are first used.
+/// The thread-locals, in the order of their first use.
 const ORDERS: [&str; 6] =
     ["loop-ours-user", "loop-user-ours", "ours-loop-user", "ours-user-loop", "user-loop-ours", "user-ours-loop"];
 
 const THREADS: [&str; 2] = ["main", "another"];
 
-/// How it ends: the thread returns; it calls `exit`; a task of the loop calls `exit`, while the loop runs.
+/// How a case ends: the thread returns; the thread calls `exit`; a task calls `exit` while the loop runs.
 const ENDS: [&str; 3] = ["return", "exit", "exit-in-task"];
 
-/// All that has to be dropped, each exactly once.
+/// Everything that must be dropped, each exactly once.
 const GUARDS: [&str; 16] = [
     "callback",
     "task that calls the loop when dropped",
@@ -76,7 +76,7 @@ fn main() {
         return child(&case);
     }
     let _watchdog = watchdog();
-    // As with the usual harness, words are parts of the names of the tests to run.
+    // As with the usual harness, each argument selects the tests whose names contain it.
     let words: Vec<String> = env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let (mut ran, mut failures) = (0, Vec::new());
     for thread in THREADS {
@@ -94,7 +94,7 @@ fn main() {
     println!("{ran} cases passed");
 }
 
-/// Runs a case in a child process. Tells what is wrong unless it ends as it should and drops everything once.
+/// Runs a case in a child process. Returns what is wrong, unless it ends as it should and drops everything once.
 fn failure_of(case: &str) -> Option<String> {
     let mut program = Command::new(env::current_exe().expect("a test knows its own path"));
     let output = program.env(CASE, case).output().expect("this program can be run");
@@ -149,18 +149,18 @@ fn hold(value: impl Any) {
     HELD.with_borrow_mut(|held| held.push(Box::new(value)));
 }
 
-/// Says so when it is dropped.
+/// Prints its name when it is dropped.
 struct Guard(&'static str);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // By one write, and not by `println!`, which panics where this fails.
+        // With a single write, and not with `println!`, which panics if stdout fails.
         let line = format!("{}\n", self.0);
         std::io::stdout().write_all(line.as_bytes()).expect("the parent listens");
     }
 }
 
-/// A task that never ends, and whose guard goes with it.
+/// A task that never ends, with a guard that is dropped with it.
 fn guarded<F: Future>(name: &'static str, future: impl FnOnce() -> F + 'static) -> impl Future<Output = ()> {
     let guard = Guard(name);
     async move {
@@ -170,13 +170,13 @@ fn guarded<F: Future>(name: &'static str, future: impl FnOnce() -> F + 'static) 
     }
 }
 
-/// Leaves one of each in the loop, and what belongs to it with the user.
+/// Leaves one of each kind in the loop, and the user's part of it in a thread-local of the user.
 async fn fill() {
     let event_loop = get_running_loop();
     tasks(&event_loop);
     descriptors(&event_loop);
     connections(&event_loop).await;
-    // What was begun is under way then.
+    // By then everything has started.
     for _ in 0..5 {
         yield_now().await;
     }
@@ -192,10 +192,10 @@ fn tasks(event_loop: &LoopHandle) {
     hold(spawn(guarded("task that waits for a promise", move || async move { waited_for.wait().await })));
     hold(promise);
     hold(spawn(guarded("task that sleeps", || sleep(Duration::from_secs(3600)))));
-    // One that is over, whose result nobody took, and one whose handle was dropped.
+    // A task that has ended and whose result no code took, and one whose handle was dropped.
     hold(spawn(async { panic!("nobody awaits this") }));
     drop(spawn(guarded("task that was given up", pending::<()>)));
-    // A name that is being looked up by a thread.
+    // A name that a thread is looking up.
     hold(spawn(async { drop(open_connection(("localhost", 1)).await) }));
     let timer = Guard("timer");
     hold(event_loop.call_later(Duration::from_secs(3600), move || drop(timer)));
@@ -244,17 +244,17 @@ async fn connections(event_loop: &LoopHandle) {
     let (ours, theirs) = UnixStream::pair().expect("there are descriptors");
     let factory = || Rc::new(Keeping { _guard: Guard("protocol"), transport: Cell::default() });
     let made = event_loop.create_connection(factory, ours).await.expect("it is connected");
-    // The protocol is the loop's alone: it goes with the loop.
+    // Only the loop holds the protocol, which must go with the loop.
     hold((made.0, theirs));
 }
 
-/// Between two runs: what the next one would do first.
+/// Called between two runs: schedules a callback that the next run would call first.
 fn leave_for_the_next_run(event_loop: &LoopHandle) {
     let guard = Guard("callback");
     hold(event_loop.call_soon(move || drop(guard)));
 }
 
-/// A protocol that keeps its transport, as most do.
+/// A protocol that keeps its transport, as most protocols do.
 struct Keeping {
     _guard: Guard,
     transport: Cell<Option<Rc<dyn Transport>>>,
@@ -266,7 +266,7 @@ impl Protocol for Keeping {
     }
 }
 
-/// Asks for the running loop while the loop closes, as the destructor of a task may.
+/// Uses the running loop while the loop closes, as the destructor of a task may.
 struct CallsTheRunningLoop;
 
 impl Drop for CallsTheRunningLoop {
@@ -280,7 +280,7 @@ impl Drop for CallsTheRunningLoop {
     }
 }
 
-/// Uses a handle to the loop, before or after the loop's end.
+/// Uses a handle to the loop, before or after the end of the loop.
 struct LateCaller(LoopHandle);
 
 impl Drop for LateCaller {

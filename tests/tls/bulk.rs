@@ -1,4 +1,4 @@
-//! Much data over TLS: it arrives whole, and little of it is held at any time.
+//! A lot of data over TLS: it arrives whole, and only a little of it is held at any time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ fn run<F: Future>(main: F) -> F::Output {
     waterwheel::run(async { timeout(Duration::from_secs(120), main).await.expect("the test hangs") })
 }
 
-/// Bytes that never repeat at a power of two, and their checksum.
+/// Bytes without a period that is a power of two, and their checksum.
 struct Noise {
     state: u64,
     sum: u64,
@@ -40,7 +40,7 @@ impl Noise {
         self.add(into);
     }
 
-    /// FNV-1a: a byte lost, doubled or moved changes it.
+    /// FNV-1a: a lost, doubled or moved byte changes it.
     fn add(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.sum = (self.sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
@@ -48,13 +48,13 @@ impl Noise {
     }
 }
 
-/// How much goes each way: a gibibyte, but for a build that is not optimised, which would take minutes.
+/// How much goes each way: one gibibyte, or less in a build that is not optimised, which would take minutes.
 const TOTAL: usize = if cfg!(debug_assertions) { 64 << 20 } else { 1 << 30 };
 
-/// More than the process may grow by meanwhile.
+/// The process must grow by less than this meanwhile.
 const TOO_MUCH: usize = 16 << 20;
 
-/// How much of the process is in memory.
+/// The resident memory of the process.
 fn resident() -> usize {
     let statm = fs::read_to_string("/proc/self/statm").expect("Linux says how large a process is");
     let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("the second number");
@@ -63,7 +63,7 @@ fn resident() -> usize {
 
 #[test]
 fn a_gibibyte_goes_both_ways_at_once_and_little_is_held() {
-    // What the process holds is measured.
+    // The test measures the memory of the process.
     alone(|| {
         let (server, client) = both("127.0.0.1");
         let before = resident();
@@ -85,7 +85,7 @@ fn a_gibibyte_goes_both_ways_at_once_and_little_is_held() {
                 let mut noise = Noise::new();
                 let mut chunk = vec![0; 200_000];
                 let mut left = TOTAL;
-                // Sizes from a byte to many records.
+                // Sizes from one byte to many records.
                 for size in [1, 100, 16_384, 16_385, 65_536, 200_000].into_iter().cycle() {
                     let size = left.min(size);
                     noise.fill(&mut chunk[..size]);
@@ -128,7 +128,7 @@ fn a_gibibyte_goes_both_ways_at_once_and_little_is_held() {
 fn a_writer_that_heeds_pauses_holds_no_more_than_the_marks_say() {
     let (server, client) = both("127.0.0.1");
     run(async {
-        // The peer reads nothing until it is told to.
+        // The peer reads nothing until the gate opens.
         let gate: waterwheel::Promise<()> = waterwheel::Promise::new();
         let opened = gate.clone();
         let handler = move |mut reader: StreamReader, writer: StreamWriter| {
@@ -155,7 +155,7 @@ fn a_writer_that_heeds_pauses_holds_no_more_than_the_marks_say() {
         gate.set(()).unwrap();
         writer.drain().await.unwrap();
         assert!(writer.transport().get_write_buffer_size() <= 192 * 1024);
-        // All of it is sent although it is closed at once.
+        // All of it is sent, although the writer is closed at once.
         writer.write(&[7; 300_000]);
         writer.close();
         writer.wait_closed().await.unwrap();
@@ -168,7 +168,7 @@ fn many_small_records_in_one_segment_are_read_byte_by_byte() {
     let (server, client) = both("127.0.0.1");
     run(async {
         let handler = async |mut reader: StreamReader, writer: StreamWriter| {
-            // A record each, for each step encrypts what it wrote.
+            // One record each, since each step encrypts what it wrote.
             for number in 0..BYTES {
                 writer.write(&[number as u8]);
                 yield_now().await;

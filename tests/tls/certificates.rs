@@ -1,4 +1,4 @@
-//! Certificates that nobody should trust, and clients that speak one version only.
+//! Certificates that must not be trusted, and clients with only one version of TLS.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use waterwheel::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use crate::common::certificates::{Authority, Identity, params_for};
 
 impl Identity {
-    /// The certificate, as others are shown it.
+    /// The certificate, in the form that rustls uses.
     pub(crate) fn certificate(&self) -> CertificateDer<'static> {
         CertificateDer::from_pem_slice(self.chain.as_bytes()).expect("it was made so")
     }
 }
 
 impl Authority {
-    /// The configuration of a client that trusts it, and speaks one version of TLS.
+    /// The configuration of a client that trusts this authority, and speaks one version of TLS.
     pub(crate) fn client_of(&self, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).expect("it was made so")).expect("it is good");

@@ -1,4 +1,4 @@
-//! The end of a TLS session: in order, cut off, unanswered; and what is left behind then.
+//! The end of a TLS session: in order, cut off, or unanswered; and what is left behind then.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -19,7 +19,7 @@ use waterwheel::{
     TlsClient, TlsErrorKind, TlsServer, Transport, get_running_loop, open_connection, sleep, start_server, yield_now,
 };
 
-/// As [`both`], for one version of TLS.
+/// Like [`both`], for one version of TLS.
 fn both_of(version: &'static SupportedProtocolVersion) -> (TlsServer, TlsClient) {
     let authority = Authority::new();
     let identity = authority.sign(&["127.0.0.1"]);
@@ -59,8 +59,8 @@ fn closing_ends_both_sides_in_order_and_everything_arrives() {
 
 const MESSAGE: &[u8] = b"one line\nand another\n";
 
-/// Whether what our side read is the whole message and a clean end. Anything else is an error of the right kind, and no
-/// more than what was sent can be read.
+/// Whether our side read the whole message and a clean end. Otherwise checks that the error is of the right kind, and
+/// that nothing can be read except the beginning of the message.
 async fn is_clean_end(connected: io::Result<(StreamReader, StreamWriter)>, cut: usize) -> bool {
     let outcome = async {
         let (mut reader, writer) = connected?;
@@ -85,10 +85,11 @@ async fn is_clean_end(connected: io::Result<(StreamReader, StreamWriter)>, cut: 
     }
 }
 
-/// A peer's whole session, cut after every byte that it sends: an error each time, and a clean end only after the last
-/// byte, with which its close_notify is complete. Returns how many cuts that were.
+/// Cuts a peer's session after every number of bytes: each cut is an error, and only after the last byte, which
+/// completes its close_notify, is the end clean. Returns the number of cuts.
 async fn cut_anywhere(mut is_clean: impl AsyncFnMut(usize) -> bool) -> usize {
-    // How long a session is varies by a few bytes, with the length of a signature: each is measured by its end.
+    // The length of a session varies by a few bytes, with the length of a signature, so each is run until it ends
+    // cleanly.
     let mut cut = 0;
     while !is_clean(cut).await {
         cut += 1;
@@ -146,7 +147,8 @@ fn a_clients_session_cut_anywhere_is_an_error_and_only_close_notify_is_a_clean_e
                 is_clean
             });
             let cuts = cuts.await;
-            // A session has some bytes after its handshake: only with those cuts there was anything to handle.
+            // The handler is called only if the cut comes after the handshake. There are at least as many such cuts as
+            // the message has bytes.
             let (handled, behind) = (handled.get(), MESSAGE.len()..cuts);
             assert!(behind.contains(&handled), "{handled} of {cuts} were handled");
             cuts
@@ -191,7 +193,7 @@ fn a_peer_that_does_not_answer_our_end_is_left_after_the_shutdown_timeout() {
         let relay = pipe(usize::MAX, move |stream| {
             let mut peer = Peer::server(stream, server.rustls_config());
             let done = peer.handshake().and_then(|()| peer.write(b"hello")).is_ok();
-            // Neither answers nor closes, until the other side has had enough.
+            // Neither answers nor closes, until the other side closes.
             peer.swallow();
             done
         });
@@ -236,7 +238,7 @@ fn what_was_written_before_the_peer_ended_the_session_still_goes_out_and_then_ou
         let relay = pipe(usize::MAX, move |stream| {
             let mut peer = Peer::server(stream, server.rustls_config());
             let ended = peer.handshake().and_then(|()| peer.close_notify());
-            // Until then the kernel has no room for all.
+            // Until then the kernel has no room for all of our bytes.
             let _ = may_read.recv();
             let _ = tell.send(ended.and_then(|()| peer.read_to_close_notify()).map_err(|error| error.to_string()));
             true
@@ -252,7 +254,7 @@ fn what_was_written_before_the_peer_ended_the_session_still_goes_out_and_then_ou
     });
 }
 
-/// A protocol that notes what it is told.
+/// A protocol that records its callbacks.
 #[derive(Default)]
 struct Story {
     words: RefCell<Vec<String>>,
@@ -306,7 +308,7 @@ fn data_beside_the_end_waits_for_a_paused_protocol_and_comes_before_the_end() {
     run(async {
         let relay = pipe(usize::MAX, move |stream| {
             let mut peer = Peer::server(stream, server.rustls_config());
-            // One segment: many small records and the end. Then silence: no further edge.
+            // One segment with several small records and the end. After that, silence: no further event.
             peer.handshake()
                 .and_then(|()| peer.write_records(&[&b"a"[..], b"b", b"c"]))
                 .and_then(|()| peer.close_notify())
@@ -352,7 +354,7 @@ fn a_protocol_that_panics_loses_its_connection_once() {
                 },
                 relay.address(),
             );
-            // With a panic in connection_made connecting fails.
+            // After a panic in `connection_made`, connecting fails.
             assert_eq!(connecting.tls(&client).await.is_err(), panics_at == "made");
             let story = kept.take().unwrap();
             assert_eq!(story.until_lost().await, expected);
@@ -378,7 +380,7 @@ fn an_end_of_the_session_in_the_segment_of_the_handshakes_last_flight_is_an_end_
         assert_eq!(story.until_lost().await, ["made", "eof", "lost"]);
         assert!(peer.join().unwrap());
 
-        // Our side is the client; with TLS 1.2 the last flight is the server's.
+        // Our side is the client. With TLS 1.2, the last flight is the server's.
         let (server, client) = both_of(&TLS12);
         let relay = pipe(usize::MAX, move |stream| {
             let mut peer = Peer::server(stream, server.rustls_config());
@@ -389,7 +391,7 @@ fn an_end_of_the_session_in_the_segment_of_the_handshakes_last_flight_is_an_end_
     });
 }
 
-/// Answers and panics in the same call.
+/// Answers and panics in the same callback.
 #[derive(Default)]
 struct AnswersAndPanics(RefCell<Option<Rc<dyn Transport>>>);
 
@@ -418,7 +420,7 @@ fn what_a_protocol_wrote_before_it_panicked_is_sent_but_no_end_of_the_session() 
     });
 }
 
-/// Lends a buffer into which nothing fits.
+/// Lends a buffer without any room.
 #[derive(Default)]
 struct WithoutRoom(waterwheel::Promise<Option<io::ErrorKind>>);
 
@@ -491,7 +493,7 @@ fn nothing_is_left_of_a_connection_when_its_loop_is_dropped_or_it_is_lost() {
                 transport.abort();
                 transport.abort();
                 assert_eq!(story.until_lost().await, ["made", "lost"]);
-                // The protocol still has its transport, and all its methods are harmless.
+                // The protocol still has its transport, all of whose methods are harmless.
                 transport.write(b"nothing");
                 transport.close();
                 transport.resume_reading();
@@ -538,7 +540,8 @@ fn three_hundred_stalled_handshakes_disturb_nobody_and_go_at_the_timeout() {
         for _ in 0..300 {
             stalled.push(open_connection(address).await.unwrap());
         }
-        // A third says nothing, a third a bit of a ClientHello, a third what is no TLS at all but might become.
+        // A third sends nothing, a third the beginning of a ClientHello, and a third a single byte that could begin a
+        // record.
         for (number, (_, writer)) in stalled.iter().enumerate() {
             writer.write([&b""[..], &[22, 3, 1, 2, 0, 1, 0], &[22]][number % 3]);
         }
@@ -555,7 +558,7 @@ fn three_hundred_stalled_handshakes_disturb_nobody_and_go_at_the_timeout() {
         clock.put(Duration::from_secs(11)).await;
         clock.until("all are gone", || server.connections() == 0).await;
         for (reader, _) in &mut stalled {
-            // Bytes that were not read make the kernel reset a connection instead of ending it.
+            // If there are unread bytes, the kernel resets the connection instead of ending it.
             let end = reader.read_to_end().await;
             assert!(end.is_ok_and(|bytes| bytes.is_empty()) || reader.at_eof() || reader.read(1).await.is_err());
         }

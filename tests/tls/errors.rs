@@ -1,5 +1,5 @@
-//! What goes wrong with certificates and keys is said in words that tell what to do: for PEM texts that are something
-//! else, and for errors that end a program. The certificates are made by OpenSSL, as users make theirs.
+//! Errors with certificates and keys say what to do: for PEM texts that are something else, and for errors that end a
+//! program. The certificates are made with OpenSSL, as users make theirs.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use crate::common::free_address::free_address;
 use crate::common::processes::{Process, output_of};
 use waterwheel::{ConnectionError, TlsClient, TlsError, TlsErrorKind, TlsServer, open_connection, timeout};
 
-/// Runs `openssl` with these words, in which `@name` is the path of a file, and gives what it printed.
+/// Runs `openssl` with these arguments, in which `@name` stands for the path of a file, and returns its output.
 fn openssl(files: &Files, words: &str) -> Vec<u8> {
     let paths = words.split(' ').map(|word| match word.strip_prefix('@') {
         Some(name) => files.path(name),
@@ -47,7 +47,7 @@ fn a_byte_order_mark_is_no_part_of_a_pem_text() {
     let marked = |text: &str| format!("\u{feff}{text}");
     TlsClient::with_roots(marked(&authority.pem)).unwrap();
     TlsServer::new(marked(&identity.chain), marked(&identity.key)).unwrap();
-    // Files that were put one behind the other have marks in the middle, too; each certificate counts.
+    // Concatenated files have marks in the middle too, and each certificate counts.
     let other = Authority::new();
     let both = marked(&authority.pem) + &marked(&other.pem);
     let server = other.sign(&["127.0.0.1"]);
@@ -73,7 +73,7 @@ fn an_encrypted_private_key_is_named_as_what_it_is() {
         let client = TlsClient::with_roots(&chain).unwrap();
         assert_bad(client.client_certificate(&chain, &key), &["private key", "encrypted", "openssl pkey"]);
     }
-    // What the text advises helps.
+    // The advice in the error message works.
     openssl(&files, "pkey -in @pkcs8.pem -out @plain.pem -passin pass:secret");
     TlsServer::new(&chain, read(&files, "plain.pem")).unwrap();
 }
@@ -112,12 +112,12 @@ fn a_pem_text_without_what_is_wanted_says_what_it_has() {
     let other = Authority::new().sign(&["localhost"]);
     assert_bad(TlsServer::new(&chain, &other.key), &["private key", "first certificate"]);
 
-    // Only a part of a chain would be less than was meant.
+    // A cut chain is refused, since using only a part of it is not what the user meant.
     let cut = format!("{chain}{}", chain.trim_end().trim_end_matches("-----END CERTIFICATE-----"));
     assert_bad(TlsClient::with_roots(cut), &["certificate"]);
 }
 
-/// OpenSSL's own server with the certificate in `cert.pem`.
+/// OpenSSL's server with the certificate in `cert.pem`.
 fn openssl_server(files: &Files) -> (Process, SocketAddr) {
     let address = free_address();
     let mut command = Command::new("openssl");
@@ -130,7 +130,7 @@ fn refusal_of(address: SocketAddr, client: &TlsClient) -> io::Error {
     let connecting = async {
         loop {
             let error = open_connection(address).tls(client).server_hostname("localhost").await.unwrap_err();
-            // It takes a moment until it listens.
+            // OpenSSL needs a moment until it listens.
             if error.kind() != io::ErrorKind::ConnectionRefused {
                 return error;
             }
@@ -145,7 +145,7 @@ fn a_self_signed_certificate_that_may_sign_others_gets_the_text_that_fits() {
     let files = Files::new("tls-ca-true");
     self_signed_by_openssl(&files, "");
     let (_server, address) = openssl_server(&files);
-    // It makes no difference whether it is trusted.
+    // It makes no difference whether the certificate is trusted.
     for roots in [read(&files, "cert.pem"), Authority::new().pem] {
         let error = refusal_of(address, &TlsClient::with_roots(roots).unwrap());
         assert_eq!(TlsError::of(&error).map(TlsError::kind), Some(TlsErrorKind::BadCertificate), "{error}");
@@ -159,7 +159,7 @@ fn a_certificate_of_the_first_version_gets_the_text_that_fits() {
     let files = Files::new("tls-version-1");
     openssl(&files, "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out @key.pem");
     openssl(&files, "req -new -key @key.pem -out @request.pem -subj /CN=localhost");
-    // As many instructions on the web have it: without a file of extensions.
+    // As in many instructions on the web: without an extension file.
     openssl(&files, "x509 -req -in @request.pem -signkey @key.pem -out @cert.pem -days 30");
     let printed = String::from_utf8(openssl(&files, "x509 -in @cert.pem -noout -text")).unwrap();
     assert!(printed.contains("Version: 1"), "{printed}");
@@ -187,7 +187,7 @@ fn an_error_out_of_main_can_be_read() {
     assert!(format!("{error:?}").contains(&text), "{error:?}");
     assert!(format!("{error:?}").contains("WrongName"), "{error:?}");
 
-    // So it is out of `main`, whichever type it has there.
+    // The same applies to an error that `main` returns, whatever its type there.
     let inside = refused_by_name();
     assert!(format!("{inside:?}").contains("the TLS certificate is for another name"), "{inside:?}");
     let shared = ConnectionError::from(inside);

@@ -1,5 +1,5 @@
-//! A failed send below a TLS session leaves what the peer has sent: data that waits for a paused reader, the end of the
-//! session, and an alert that says why.
+//! A failed send below a TLS session leaves what the peer has sent: data that waits for a paused reader, the end of
+//! the session, and an alert with the reason.
 
 use std::cell::RefCell;
 use std::io;
@@ -29,12 +29,12 @@ use waterwheel::{
     get_running_loop, open_connection, sleep,
 };
 
-/// More than all buffers take for a peer that reads nothing.
+/// More than all buffers hold for a peer that reads nothing.
 const MUCH: usize = 32 << 20;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A server that does its part when told to, and then is gone, with unread what we sent: a reset.
+/// A server that acts when told to, and then closes with our bytes unread: a reset.
 struct Script {
     ours: Option<socket2::Socket>,
     answer: Vec<u8>,
@@ -44,7 +44,7 @@ struct Script {
 }
 
 impl Script {
-    /// A server that shakes hands, and when told to answers, with the end of the session behind it or without.
+    /// A server that completes the handshake and, when told to, answers, with or without ending the session.
     fn answering(link: Link, with_end: bool) -> Script {
         let authority = Authority::new();
         let identity = authority.sign(&["127.0.0.1"]);
@@ -62,7 +62,7 @@ impl Script {
         })
     }
 
-    /// A server that wants a certificate which the client has not got. It says so once told to go on.
+    /// A server that wants a certificate, which the client does not have. It says so when told to go on.
     fn refusing() -> Script {
         let authority = Authority::new();
         let identity = authority.sign(&["127.0.0.1"]);
@@ -89,15 +89,15 @@ impl Script {
         let text = answer.clone();
         thread::spawn(move || {
             act(Peer::on(TcpStream::from(linked.peer), server.rustls_config()), &may_go, &text);
-            // The socket is closed by now.
+            // By now the socket is closed.
             let _ = leave.send(());
         });
         let client = TlsClient::with_roots(&authority.pem).unwrap();
         Script { ours: Some(linked.ours), answer, client, go, gone }
     }
 
-    /// A stream to the server that has more to say, and whose send has failed since the server has answered and gone.
-    /// Nobody has read anything of the answer yet, and the writer has heard of the failure.
+    /// A stream that has more to send, and whose send has failed because the server has answered and gone. Nothing of
+    /// the answer is read yet, and the writer has seen the failure.
     async fn answered(&mut self) -> (StreamReader, StreamWriter) {
         let connecting = open_connection(self.ours.take().unwrap()).limit(1024).tls(&self.client);
         let (reader, writer) = connecting.server_hostname("127.0.0.1").await.unwrap();
@@ -110,7 +110,7 @@ impl Script {
         (reader, writer)
     }
 
-    /// Lets the server do its part and go, while the loop is held up.
+    /// Lets the server act and go, while the loop is held up.
     fn play(&self) {
         self.go.send(()).unwrap();
         self.gone.recv_timeout(PATIENCE).unwrap();
@@ -174,8 +174,8 @@ fn a_writer_that_is_dropped_over_its_failed_send_leaves_the_reader_all_that_came
     });
 }
 
-/// A client's session over Unix sockets. The server has done its part when this returns, and is still there if that
-/// gives it back.
+/// A client's session over Unix sockets. The server has acted when this returns, and is still there if `act` returns
+/// it.
 async fn over_unix_sockets(
     accept_truncation: bool,
     act: impl FnOnce(Peer) -> Option<Peer> + Send + 'static,
@@ -185,7 +185,7 @@ async fn over_unix_sockets(
     let config = TlsServer::new(&identity.chain, &identity.key).unwrap().rustls_config();
     let linked = Link::Unix.pair();
     let peer = thread::spawn(move || {
-        // Whatever kind of socket it is, it is read and written as any other.
+        // A Unix socket in a `TcpStream`: reading and writing work for any kind of socket.
         let mut peer = Peer::on(TcpStream::from(linked.peer), config);
         peer.handshake().unwrap();
         act(peer)
@@ -216,7 +216,7 @@ fn an_end_without_a_word_that_is_accepted_stays_one_after_a_failed_send() {
 fn a_session_that_is_closed_after_its_send_failed_does_not_wait_for_a_peer_that_cannot_be_told() {
     run(async {
         let (reader, writer, peer) = over_unix_sockets(false, |peer| {
-            // It takes nothing any more, and says nothing either.
+            // The server reads and sends nothing more.
             peer.socket().shutdown(Shutdown::Read).unwrap();
             Some(peer)
         })
@@ -238,10 +238,10 @@ fn an_end_of_the_session_that_has_come_stays_one_whatever_fails_then() {
             let mut script = Script::answering(Link::Tcp, true);
             let connecting = open_connection(script.ours.take().unwrap()).tls(&script.client);
             let (mut reader, writer) = connecting.server_hostname("127.0.0.1").await.unwrap();
-            // This is unread when the server goes.
+            // The server leaves this unread when it closes.
             writer.write(&[b'q'; 20_000]);
             script.play();
-            // The loop has seen nothing yet: the first that it meets is that the kernel refuses this.
+            // The loop has not polled yet: the first thing it notices is that the kernel refuses this write.
             writer.write(&[b'q'; 20_000]);
             let all = reader.read_to_end().await;
             assert!(all.unwrap_or_else(|error| panic!("reply and end are here: {error}")) == script.answer);
@@ -257,7 +257,7 @@ fn an_alert_that_has_come_is_told_and_not_that_the_next_send_failed() {
         for _ in 0..20 {
             let mut script = Script::refusing();
             let connecting = open_connection(script.ours.take().unwrap()).tls(&script.client);
-            // With TLS 1.3 the client is done before the server has seen its certificate.
+            // With TLS 1.3, the client is done before the server has seen its certificate.
             let (mut reader, writer) = connecting.server_hostname("127.0.0.1").await.unwrap();
             writer.write(&[b'q'; 20_000]);
             script.play();
@@ -270,7 +270,7 @@ fn an_alert_that_has_come_is_told_and_not_that_the_next_send_failed() {
     });
 }
 
-/// Keeps what it is told when its transport begins to close.
+/// Records its callbacks, and the error in `connection_closing`.
 #[derive(Default)]
 struct Closing {
     words: RefCell<Vec<&'static str>>,
@@ -298,8 +298,8 @@ fn a_send_that_failed_during_the_handshake_is_told_with_its_error_when_the_hands
     let (go, may_go) = channel();
     let peer = thread::spawn(move || {
         let mut peer = Peer::on(TcpStream::from(linked.peer), config);
-        // The client answers the first message of the server with a message of its own, long before it is done. The
-        // kernel refuses that one, since nobody will read it.
+        // The client answers the server's first message with a message of its own, long before the handshake is done.
+        // The kernel refuses that one, since the server no longer reads.
         peer.answer_hello_and_read_no_more(|| {
             tell.send(()).unwrap();
             may_go.recv_timeout(PATIENCE).unwrap();
@@ -347,7 +347,7 @@ fn openssl_that_wants_a_certificate_is_understood_in_every_run() {
                     connected => break connected.unwrap(),
                 }
             };
-            // The loop is held up meanwhile: what it meets first is that the kernel refuses a send.
+            // The loop is held up meanwhile: the first thing it notices is that the kernel refuses a send.
             while !writer.is_closing() {
                 writer.write(&[b'q'; 20_000]);
                 thread::sleep(Duration::from_millis(2));

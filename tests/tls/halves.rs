@@ -1,4 +1,4 @@
-//! A TLS session has no half that could end alone: a dropped writer waits for the reader to go, and then both end.
+//! Neither half of a TLS session can end alone: a dropped writer waits until the reader is dropped, and then both end.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ fn send(peer: &mut Peer, data: &[u8]) {
     data.chunks(16 * 1024).for_each(|record| peer.write(record).unwrap());
 }
 
-/// A server that sends a mebibyte, and the end of the session if it is to, and tells how much it got until ours.
+/// A server that sends one mebibyte, and ends the session if `ends`. It reports how much it received before our end.
 fn sender(tls: TlsServer, ends: bool) -> (Pipe, Receiver<Result<usize, String>>) {
     let (tell, told) = channel();
     let relay = pipe(usize::MAX, move |stream| {

@@ -1,4 +1,4 @@
-//! Handshakes: what is agreed on, and what must fail before a byte of the application has passed.
+//! Handshakes: what is agreed on, and what must fail before the application can send a byte.
 
 use std::cell::Cell;
 use std::io;
@@ -15,12 +15,12 @@ use waterwheel::{
     open_unix_connection, sleep, start_server, start_tls, start_unix_server,
 };
 
-/// Runs a test on a loop, but not for ever.
+/// The TLS configuration of a server with this identity.
 fn server_of(identity: &Identity) -> TlsServer {
     TlsServer::new(&identity.chain, &identity.key).unwrap()
 }
 
-/// Counts the handlers that were called, and answers each line with itself.
+/// A server that echoes lines, and counts the calls of its handler.
 async fn serve(tls: TlsServer, handled: &Rc<Cell<usize>>) -> Server {
     let handled = Rc::clone(handled);
     let handler = move |mut reader: StreamReader, writer: StreamWriter| {
@@ -116,7 +116,7 @@ fn what_must_fail_fails_with_its_cause_and_without_a_byte() {
                 source = inner.source();
             }
             assert!(source.is_some(), "{case}: rustls' own error is the source");
-            // The server hears of it and lets go of the connection.
+            // The server learns of the failure and closes the connection.
             server.close();
             server.wait_closed().await;
             assert_eq!(handled.get(), 0, "{case}: no handler was called");
@@ -152,7 +152,8 @@ fn a_required_client_certificate_is_required() {
         let address = server.local_addrs()[0];
 
         let anonymous = TlsClient::with_roots(&authority.pem).unwrap();
-        // With TLS 1.3 the client is done before the server has seen its certificate, so it may learn of it later.
+        // With TLS 1.3, the client is done before the server has seen its certificate, so it may learn of the refusal
+        // later.
         let error = match open_connection(address).tls(&anonymous).await {
             Err(error) => error,
             Ok((mut reader, _writer)) => reader.read(1).await.unwrap_err(),
@@ -190,7 +191,7 @@ fn unix_sockets_speak_tls_if_the_name_is_given() {
 fn settings_that_make_no_sense_are_refused_before_anything_is_connected() {
     let client = TlsClient::with_roots(Authority::new().pem).unwrap();
     run(async {
-        // Nobody listens at port 1: whoever gets as far as connecting gets another error.
+        // Port 1 refuses connections, so an attempt that gets that far returns another error.
         let nowhere = "127.0.0.1:1";
         let refused = [
             open_connection(nowhere).server_hostname("x").await,

@@ -1,4 +1,4 @@
-//! TLS: what is agreed on and refused, sessions and their ends, and upgrades in the middle of a connection.
+//! TLS: what is agreed on and what is refused, sessions and their ends, and upgrades in the middle of a connection.
 
 #[path = "../common"]
 mod common {

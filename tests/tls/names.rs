@@ -1,5 +1,5 @@
-//! Whose name TLS verifies: one that is absent is an error, however it comes to be absent, and only an explicit call
-//! switches the check off. The peers are servers of Python's, whose certificates are good but for other names.
+//! Which name TLS verifies: a missing name is an error, however it comes to be missing, and only an explicit call
+//! switches the check off. The peers are Python servers, whose certificates are good except for their names.
 
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -19,12 +19,12 @@ use waterwheel::{
     open_unix_connection, start_tls,
 };
 
-/// A protocol that is never told anything here.
+/// A protocol without callbacks.
 struct Untold;
 
 impl Protocol for Untold {}
 
-/// A server of Python's with this certificate, which echoes lines and wants a certificate of the same authority.
+/// A Python server with this certificate. It echoes lines, and wants a certificate from the same authority.
 fn python_server(files: &Files, authority: &Authority, identity: &Identity) -> (Process, SocketAddr) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/tls_server.py");
     let (cert, key) = (files.put("cert.pem", &identity.chain), files.put("key.pem", &identity.key));
@@ -32,7 +32,7 @@ fn python_server(files: &Files, authority: &Authority, identity: &Identity) -> (
     serving(Command::new("python3").arg("-B").arg(script).args([&cert, &key, &ca, "TLSv1_3"]))
 }
 
-/// A client that such a server serves.
+/// A client that such a server accepts.
 fn client_of(authority: &Authority) -> TlsClient {
     let own = authority.sign(&["me"]);
     TlsClient::with_roots(&authority.pem).unwrap().client_certificate(&own.chain, &own.key).unwrap()
@@ -138,7 +138,7 @@ fn a_host_name_beyond_ascii_is_to_be_given_as_certificates_have_it() {
             let text = error.to_string();
             assert!(text.contains(name) && text.contains("xn--"), "{text}");
         }
-        // In that form it is a name as any other: the connection is what fails.
+        // In that form it is a name like any other, and only the connection fails.
         let named = open_connection("127.0.0.1:1").tls(&client).server_hostname("xn--mnchen-3ya.example").await;
         assert_eq!(named.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     });
@@ -199,7 +199,7 @@ fn a_client_that_has_given_up_names_is_served_under_any_and_none() {
             let case = format!("{opening:?}");
             let (mut reader, writer) = opening.tls(&client).await.unwrap_or_else(|error| panic!("{case}: {error}"));
             assert_eq!(echoed(&mut reader, &writer).await, b"hello\n", "{case}");
-            // Nobody is to take for verified what was not.
+            // An unverified name must not be reported as verified.
             assert_eq!(writer.extra_info().tls().unwrap().server_name(), None, "{case}");
         }
         let (reader, writer) = open_connection(address).await.unwrap();
@@ -240,7 +240,7 @@ fn a_client_from_before_names_were_given_up_verifies_them_still() {
     assert!(format!("{lax:?}").contains("verifies_name: false"), "{lax:?}");
     run(async {
         for _ in 0..2 {
-            // A session of the one must not be resumed by the other.
+            // A session of one client must not be resumed by the other.
             let (mut reader, writer) = open_connection(("localhost", address.port())).tls(&lax).await.unwrap();
             assert_eq!(echoed(&mut reader, &writer).await, b"hello\n");
             let error = open_connection(("localhost", address.port())).tls(&strict).await.unwrap_err();

@@ -1,5 +1,5 @@
-//! The options of TLS on everything that connects and everything that serves, protocols and streams, TCP and Unix: how
-//! long things may take, what is refused, and what both sides are told.
+//! The options of TLS on everything that connects and everything that serves, protocols and streams, TCP and Unix:
+//! time limits, refused settings, and what both sides learn.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -24,7 +24,7 @@ use waterwheel::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The ways to connect, or to serve.
+/// The ways to connect or to serve.
 #[derive(Debug, Clone, Copy)]
 enum Way {
     Streams,
@@ -35,7 +35,7 @@ enum Way {
 
 const WAYS: [Way; 4] = [Way::Streams, Way::UnixStreams, Way::Protocol, Way::UnixProtocol];
 
-/// A protocol that says why it lost its connection, and closes it at once if it is a server's.
+/// A protocol that records why it lost its connection, and can close it at once.
 #[derive(Default)]
 struct Told {
     lost: Promise<Option<TlsErrorKind>>,
@@ -62,14 +62,14 @@ impl Protocol for Told {
     }
 }
 
-/// Where a server is, over TCP and on a Unix socket.
+/// The addresses of a server, over TCP and on a Unix socket.
 #[derive(Clone)]
 struct Places {
     address: SocketAddr,
     path: String,
 }
 
-/// Connects over TLS and then closes, and gives the reason why it failed, if one of both did.
+/// Connects over TLS and then closes. Returns why one of the two failed, if it did.
 fn client(way: Way, to: Places, tls: TlsClient) -> Pin<Box<dyn Future<Output = Option<TlsErrorKind>>>> {
     Box::pin(async move {
         let event_loop = get_running_loop();
@@ -101,7 +101,7 @@ fn client(way: Way, to: Places, tls: TlsClient) -> Pin<Box<dyn Future<Output = O
     })
 }
 
-/// A server over TLS that closes each connection at once, and keeps why that failed.
+/// A TLS server that closes each connection at once, and records why that failed.
 async fn closing_server(way: Way, path: &str, tls: TlsServer, ended: &Promise<Option<TlsErrorKind>>) -> Server {
     let (event_loop, ended) = (get_running_loop(), ended.clone());
     let handler = {
@@ -141,7 +141,7 @@ fn setting(topic: &str) -> Setting {
     }
 }
 
-/// A protocol that never reads anything, from the first moment on.
+/// A protocol that never reads anything.
 struct Silent;
 
 impl Protocol for Silent {
@@ -202,7 +202,7 @@ fn a_server_gives_sixty_seconds_for_the_handshake_and_thirty_for_the_end() {
             let here = get_running_loop();
             let silent = || Rc::new(Silent);
 
-            // A client that says nothing.
+            // A client that sends nothing.
             let connected = match place() {
                 Some(address) => here.create_connection(silent, address).await,
                 None => here.create_unix_connection(silent, &path).await,
@@ -214,7 +214,7 @@ fn a_server_gives_sixty_seconds_for_the_handshake_and_thirty_for_the_end() {
             clock.put(6 * SECOND).await;
             assert_eq!((server.connections(), ended.is_set()), (0, false), "{way:?}");
 
-            // One that does not answer the end.
+            // A client that does not answer the end.
             let connected = match place() {
                 Some(address) => here.create_connection(silent, address).tls(&client).await,
                 None => here.create_unix_connection(silent, &path).tls(&client).server_hostname("localhost").await,
@@ -232,13 +232,13 @@ fn a_server_gives_sixty_seconds_for_the_handshake_and_thirty_for_the_end() {
     }
 }
 
-/// What somebody who would get as far as connecting or binding does not get.
+/// Checks that the settings are refused before anything connects or binds.
 fn assert_refused<T>(outcome: io::Result<T>, case: &str) {
     let kind = outcome.err().unwrap_or_else(|| panic!("{case}: it was taken")).kind();
     assert_eq!(kind, io::ErrorKind::InvalidInput, "{case}");
 }
 
-// Nobody listens here, and nobody may bind it.
+// No server listens at this address, and no test may bind it.
 const NOWHERE: &str = "127.0.0.1:1";
 const NO_PATH: &str = "/nowhere/socket";
 
@@ -292,7 +292,7 @@ fn without_a_host_the_name_must_be_given() {
         assert_refused(open_connection(socket()).tls(&client).await, "a socket");
         assert_refused(here.create_connection(told, socket()).tls(&client).await, "a socket");
         assert_refused(open_connection(NOWHERE).tls(&client).server_hostname("not a name").await, "a bad name");
-        // With a name or a host it gets as far as connecting.
+        // With a name or a host, the attempt gets as far as connecting.
         let error = here.create_connection(told, NOWHERE).tls(&client).await.err().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         let error = open_unix_connection(NO_PATH).tls(&client).server_hostname("x").await.unwrap_err();

@@ -1,5 +1,5 @@
-//! What must not be spoken to is not spoken to: bad certificates on either side and no common protocol, with OpenSSL,
-//! Python's asyncio and curl as the other side, over both versions of TLS. No byte of an application passes.
+//! Peers that must be refused: bad certificates on either side, and no common protocol, with OpenSSL, Python's asyncio
+//! and curl as the other side, over both versions of TLS. No byte of the application passes.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use waterwheel::rustls::SupportedProtocolVersion;
 use waterwheel::rustls::version::{TLS12, TLS13};
 use waterwheel::{StreamReader, StreamWriter, TlsClient, TlsErrorKind, TlsServer, open_connection, start_server};
 
-/// A version, and what OpenSSL, Python and curl call it.
+/// A version of TLS, and its names for OpenSSL, Python and curl.
 struct Version {
     ours: &'static SupportedProtocolVersion,
     openssl: &'static str,
@@ -35,7 +35,7 @@ const VERSIONS: [Version; 2] = [
     Version { ours: &TLS13, openssl: "-tls1_3", python: "TLSv1_3", curl: ["--tlsv1.3", "--tls-max", "1.3"] },
 ];
 
-/// A server's certificate that is no good for `host`, and why.
+/// A server's certificate that is not valid for `host`, and why.
 struct Bad {
     name: &'static str,
     identity: Identity,
@@ -76,7 +76,7 @@ fn python(script: &str) -> Command {
 }
 
 fn openssl_server(at: &InFiles, version: &Version, more: &[&str]) -> (Process, SocketAddr) {
-    // Where it is quiet it does not say which port it took.
+    // With -quiet, OpenSSL does not print which port it took.
     let address = free_address();
     let mut command = Command::new("openssl");
     command.args(["s_server", "-quiet", "-cert", &at.cert, "-key", &at.key, version.openssl]);
@@ -84,16 +84,16 @@ fn openssl_server(at: &InFiles, version: &Version, more: &[&str]) -> (Process, S
     (Process::start(&mut command), address)
 }
 
-/// Connects, reads, and gives the error of that, which must come.
+/// Connects and reads, and returns the error that one of the two must give.
 fn error_of(address: SocketAddr, host: &str, tls: TlsClient) -> io::Error {
     run(async {
         loop {
             let error = match open_connection(address).tls(&tls).server_hostname(host).await {
                 Err(error) => error,
-                // With TLS 1.3 a client hears of its own refusal only now.
+                // With TLS 1.3, a client learns of its own refusal only now.
                 Ok((mut reader, _writer)) => reader.read(1).await.expect_err("it should fail"),
             };
-            // It takes a moment until it listens.
+            // The server needs a moment until it listens.
             if error.kind() != io::ErrorKind::ConnectionRefused {
                 return error;
             }
@@ -116,7 +116,7 @@ fn our_client_says_nothing_to_servers_with_a_bad_certificate() {
             let (mut openssl, address) = openssl_server(&at, version, &[]);
             let error = error_of(address, host, tls());
             assert_eq!(kind_of(&error), Some(kind), "{case}: {error}");
-            // It prints what it receives.
+            // OpenSSL prints the alert that it receives.
             crate::common::processes::until("OpenSSL has heard of it", || openssl.errors().contains("alert"));
             openssl.kill();
             let (_, lines, _) = openssl.finish();
@@ -129,16 +129,16 @@ fn our_client_says_nothing_to_servers_with_a_bad_certificate() {
     }
 }
 
-/// What a server of ours had to do.
+/// What a server of ours has done.
 #[derive(Default)]
 struct Served {
-    /// How many handlers were called.
+    /// How many times the handler was called.
     handled: AtomicUsize,
-    /// How many bytes they received.
+    /// How many bytes the handlers received.
     heard: AtomicUsize,
 }
 
-/// A server of ours in a thread, that echoes lines.
+/// A server of ours in a thread, which echoes lines.
 fn serve(tls: TlsServer) -> (SocketAddr, Arc<Served>) {
     let served = Arc::<Served>::default();
     let (tell, told) = channel();
@@ -162,7 +162,7 @@ fn serve(tls: TlsServer) -> (SocketAddr, Arc<Served>) {
     (told.recv_timeout(Duration::from_secs(10)).expect("the server starts"), served)
 }
 
-/// What other programs do as clients.
+/// How other programs connect as clients.
 struct Attempt<'a> {
     address: SocketAddr,
     host: &'a str,
@@ -172,7 +172,7 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Has each of the three connect and speak, and fails unless each is refused or refuses.
+    /// Makes each of the three programs connect and send, and checks that each is refused or refuses.
     #[track_caller]
     fn check_refused(&self, version: &Version, case: &str) {
         let Attempt { address, host, ca, alpn, identity } = *self;
@@ -195,7 +195,7 @@ impl Attempt<'_> {
         }
         let mut program = Process::start(&mut openssl);
         let _ = program.child.stdin.take().expect("it is taken once").write_all(b"hello\n");
-        // It may be done with its input before it hears of the refusal, and then it is content.
+        // OpenSSL may be done with its input before it learns of the refusal, and then it succeeds.
         let (_, lines, errors) = program.finish();
         assert!(lines.is_empty(), "{case}: {lines:?}, {errors}");
 
@@ -219,7 +219,7 @@ fn clients_say_nothing_to_our_server_with_a_bad_certificate() {
             let case = format!("{name}, {}", version.python);
             Attempt { address, host, ca: &ca, alpn: "", identity: None }.check_refused(version, &case);
         }
-        // curl looks at the name when the handshake is done, so a handler may have been called; but nothing is said.
+        // curl checks the name after the handshake, so a handler may have been called, but no bytes were sent to it.
         assert_eq!(served.heard.load(Ordering::SeqCst), 0, "{name}");
     }
 }
@@ -264,7 +264,7 @@ fn servers_that_want_a_certificate_refuse_our_client_without_a_good_one() {
         for tls in [without, with] {
             let error = error_of(openssl, "localhost", tls.clone());
             assert_eq!(kind_of(&error), Some(TlsErrorKind::Refused), "{}: {error}", version.python);
-            // asyncio goes without a word: it does not send the alert that it has.
+            // asyncio closes without sending its alert.
             let error = error_of(address, "localhost", tls);
             let ended = [io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof].contains(&error.kind());
             assert!(ended, "{}: {error}", version.python);
@@ -281,7 +281,7 @@ fn without_a_common_application_protocol_nobody_is_served() {
     let (address, served) = serve(TlsServer::new(&server.chain, &server.key).unwrap().alpn(["ours"]));
     let at = in_files(&files, "server", &server);
     for version in &VERSIONS {
-        // curl names protocols of its own.
+        // curl offers protocols of its own.
         let attempt = Attempt { address, host: "localhost", ca: &ca, alpn: "theirs", identity: None };
         attempt.check_refused(version, version.python);
 

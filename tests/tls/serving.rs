@@ -1,4 +1,4 @@
-//! Servers that end their clients: a session ends in order, however it came to TLS.
+//! Servers that close their clients: a session ends in order, however the connection came to use TLS.
 
 use std::cell::{Cell, OnceCell};
 use std::future::Future;
@@ -25,13 +25,13 @@ async fn within<F: Future>(main: F) -> F::Output {
     timeout(Duration::from_secs(30), main).await.expect("the test hangs")
 }
 
-/// A handler of streams that are secure already: greets, and waits for the end.
+/// A handler of streams that already use TLS: sends a greeting, and waits for the end.
 async fn greet(mut reader: StreamReader, writer: StreamWriter) {
     writer.write(b"hello\n");
-    let _ = reader.read(1).await; // whatever the end is
+    let _ = reader.read(1).await; // any end will do
 }
 
-/// Starts TLS on its transport when the first byte comes, and greets when that is done.
+/// Starts TLS on its transport when the first bytes arrive, and sends a greeting when that is done.
 struct Upgrading {
     tls: TlsServer,
     this: std::rc::Weak<Upgrading>,
@@ -40,7 +40,7 @@ struct Upgrading {
 
 impl Protocol for Upgrading {
     fn connection_made(&self, transport: Rc<dyn Transport>) {
-        let _ = self.transport.set(transport); // it comes once
+        let _ = self.transport.set(transport); // it is called once
     }
 
     fn data_received(&self, data: &[u8]) {
@@ -55,7 +55,7 @@ impl Protocol for Upgrading {
     }
 }
 
-/// How a connection of a server came to TLS.
+/// How a connection of a server came to use TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     FromTheStart,
@@ -92,7 +92,7 @@ async fn serve(way: Way, tls: &TlsServer) -> Server {
     server.unwrap()
 }
 
-/// A client that has been greeted.
+/// A client that has received the greeting.
 async fn connect(way: Way, server: &Server, client: &TlsClient) -> (StreamReader, StreamWriter) {
     let open = || open_connection(server.local_addrs()[0]);
     let (mut reader, writer) = match way {
@@ -159,7 +159,7 @@ fn a_handler_that_fails_after_it_started_tls_ends_the_session_in_order() {
     let mut event_loop = EventLoop::new().unwrap();
     let reported = Rc::new(Cell::new(0));
     let count = Rc::clone(&reported);
-    event_loop.handle().set_debug(false); // How quick the machine is does not count here.
+    event_loop.handle().set_debug(false); // The speed of the machine does not matter here.
     event_loop.handle().set_exception_handler(move |_| count.set(count.get() + 1));
     event_loop.run(within(async {
         let handler = move |mut reader: StreamReader, writer: StreamWriter| {
@@ -193,7 +193,7 @@ fn a_session_whose_peer_does_not_answer_is_closed_by_a_shutdown_all_the_same() {
             let mut greeting = [0; 6];
             let mut session = rustls::Stream::new(&mut engine, &mut socket);
             session.read_exact(&mut greeting).unwrap();
-            // Bytes that the server will not have read when it ends: they must not cost us that end.
+            // The server will end with these bytes unread, which must not cost us its end.
             session.write_all(&[b'x'; 100_000]).unwrap();
             told.send(()).unwrap();
             session.read_to_end(&mut Vec::new())

@@ -1,4 +1,5 @@
-//! `Server::shutdown` over TLS: a reply that is out of our hands arrives whole, with the end of the session behind it.
+//! `Server::shutdown` over TLS: a reply that was handed to the kernel arrives whole, followed by the end of the
+//! session.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -18,24 +19,24 @@ use waterwheel::{
     Server, ShutdownReport, StreamReader, StreamWriter, TlsClient, TlsServer, Transport, spawn, start_server,
 };
 
-/// The kernel takes so much for a client that reads nothing yet.
+/// As much as the kernel takes for a client that does not read yet.
 const REPLY: usize = 2 << 20;
 
-/// More than all buffers take for one.
+/// More than all buffers take for such a client.
 const MUCH: usize = 32 << 20;
 
 /// How long a connection lingers for a client that makes no progress.
 const BOUND: Duration = Duration::from_secs(5);
 
-/// How a handler goes on when it has written its reply.
+/// What a handler does after writing its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
     Closes,
-    /// It waits for what the client says next, which is never enough.
+    /// It waits for more input than the client ever sends.
     Waits,
 }
 
-/// A server that speaks to whoever comes.
+/// A server that sends a reply to each client.
 struct Speaking {
     server: Server,
     config: Arc<ClientConfig>,
@@ -65,7 +66,7 @@ async fn start(reply: usize, then: Then) -> Speaking {
 }
 
 impl Speaking {
-    /// A client in a thread, which has shaken hands and then waits for the word before it does anything.
+    /// A client in a thread, which completes the handshake, and then waits until it is told to act.
     fn client<T: Send + 'static>(&self, act: impl FnOnce(Peer) -> T + Send + 'static) -> (Sender<()>, Receiver<T>) {
         let (address, config) = (self.server.local_addrs()[0], Arc::clone(&self.config));
         let (go, may_go) = channel();
@@ -79,7 +80,7 @@ impl Speaking {
         (go, told)
     }
 
-    /// Whether one reply has gone to the kernel, all of it.
+    /// Whether the kernel has taken all of one reply.
     fn has_handed_over(&self) -> bool {
         self.transports.borrow().first().is_some_and(|transport| transport.get_write_buffer_size() == 0)
     }
@@ -96,7 +97,7 @@ fn a_reply_that_is_on_its_way_arrives_whole_and_ends_well() {
             for round in 1..=5 {
                 let speaking = start(REPLY, then).await;
                 let (go, told) = speaking.client(|mut peer| {
-                    // Whatever is closed by now answers this with a reset.
+                    // If our end was closed by now, this would be answered by a reset.
                     peer.write(b"and another thing").map_err(|error| error.to_string())?;
                     let read = peer.read_to_close_notify().map_err(|error| error.to_string())?;
                     let _ = peer.close_notify();
@@ -106,7 +107,7 @@ fn a_reply_that_is_on_its_way_arrives_whole_and_ends_well() {
                 let server = Rc::new(speaking.server);
                 let shutting_down = Rc::clone(&server);
                 let shutdown = spawn(async move { shutting_down.shutdown(Duration::ZERO).await });
-                // By then it has closed the connections and looked at what is left of them.
+                // By then the shutdown has closed the connections and checked what is left of them.
                 turns(10).await;
                 go.send(()).unwrap();
                 let report = shutdown.await.unwrap();
@@ -131,7 +132,7 @@ fn with_a_client_that_never_ends_it_is_over_at_the_grace_and_the_bound() {
                 let (shutting_down, report) = (Rc::clone(&server), Rc::new(Cell::new(None)));
                 let told = Rc::clone(&report);
                 drop(spawn(async move { told.set(Some(shutting_down.shutdown(Duration::from_secs(10)).await)) }));
-                // It has begun before the clock goes on.
+                // The shutdown has begun before the clock is put forward.
                 clock.settle().await;
                 clock.put(Duration::from_secs(9)).await;
                 assert_eq!(report.get(), None, "it has ten seconds");

@@ -1,4 +1,4 @@
-//! TLS that starts in the middle of a connection: what is received or written in plain beside it, and what is left
+//! TLS that starts in the middle of a connection: plain text that is received or written around it, and what is left
 //! when it fails.
 
 use std::cell::{Cell, RefCell};
@@ -22,7 +22,7 @@ fn plain_text_written_before_arrives_before_the_handshake_however_much_it_is() {
             let tls = server.clone();
             async move {
                 reader.readline().await?;
-                // More than the kernel takes: the transport is paused when TLS takes over.
+                // More than the kernel takes, so writing is paused when TLS takes over.
                 writer.write(&vec![b'p'; PLAIN]);
                 let (mut reader, writer) = start_tls(reader, writer, tls).await?;
                 let line = reader.readline().await?;
@@ -44,7 +44,7 @@ fn plain_text_written_before_arrives_before_the_handshake_however_much_it_is() {
     });
 }
 
-/// A server that answers STARTTLS and then starts TLS; it records what it reads afterwards, and how that ended.
+/// What a server reads after the upgrade, or how the upgrade or the session failed.
 type Record = Rc<RefCell<Option<Result<Vec<u8>, Option<TlsErrorKind>>>>>;
 
 async fn starttls_server(tls: TlsServer, hand_over: bool) -> (waterwheel::Server, Record) {
@@ -92,14 +92,14 @@ fn plain_text_injected_before_starttls_never_counts_as_decrypted() {
             assert_eq!(reader.readline().await.unwrap(), b"go\n");
             let outcome = start_tls(reader, writer, client).server_hostname("here.test").await;
             assert!(outcome.is_err(), "the upgrade fails");
-            // Either it is refused as it is, or given to TLS, where it is no handshake.
+            // The plain text is either refused as such, or handed to TLS, for which it is not a handshake.
             let expected = if hand_over { TlsErrorKind::Protocol } else { TlsErrorKind::PlaintextBefore(9) };
             assert_eq!(kept(&record).await, Err(Some(expected)));
         });
     }
 }
 
-/// Starts TLS when it is told to, in the very call that brings the word.
+/// Starts TLS in the callback that receives the STARTTLS command.
 struct Upgrading {
     story: Rc<Story>,
     tls: TlsServer,
@@ -126,7 +126,7 @@ impl Protocol for Upgrading {
 
 #[test]
 fn plain_text_injected_behind_starttls_never_reaches_a_protocol_after_it() {
-    // What came in the same piece as the command it is told with the command, in plain, before TLS; the rest is no
+    // Bytes in the same piece as the command are passed on with it, as plain text, before TLS; the rest is not a
     // handshake.
     for (at_once, later, told) in [
         (&b"STARTTLS\n"[..], &b"INJECTED\n"[..], "STARTTLS\n"),
@@ -155,7 +155,7 @@ fn an_upgrade_of_a_transport_that_is_cancelled_or_times_out_leaves_nothing() {
     for (cancel, expected) in [(true, "lost None".to_owned()), (false, "lost Some(HandshakeTimedOut(10ms))".to_owned())]
     {
         run(async {
-            // Reads what comes and never answers.
+            // Reads everything and never answers.
             let handler = async |mut reader: StreamReader, writer: StreamWriter| {
                 let _kept_open = writer;
                 let _ = reader.read_to_end().await;
@@ -188,7 +188,7 @@ fn a_client_hello_in_the_segment_of_the_last_plain_line_is_handed_over_on_reques
     run(async {
         let (server, record) = starttls_server(tls, true).await;
         let (reader, writer) = open_connection(server.local_addrs()[0]).await.unwrap();
-        // Nothing is sent before this step ends, so the line and the handshake go out together.
+        // Nothing is sent before this step ends, so the line and the handshake are sent together.
         writer.write(b"PROXY TCP4 and so on\n");
         let (mut reader, writer) = start_tls(reader, writer, client).server_hostname("here.test").await.unwrap();
         writer.write(b"secret\n");
@@ -220,7 +220,7 @@ fn an_upgrade_that_times_out_or_is_cancelled_leaves_nothing() {
         for cancel in [false, true] {
             let ended = Rc::new(Cell::new(false));
             let tell = Rc::clone(&ended);
-            // Reads what comes and never answers.
+            // Reads everything and never answers.
             let handler = move |mut reader: StreamReader, writer: StreamWriter| {
                 let tell = Rc::clone(&tell);
                 async move {
@@ -248,7 +248,7 @@ fn an_upgrade_that_times_out_or_is_cancelled_leaves_nothing() {
     });
 }
 
-/// A protocol that notes what it is told.
+/// A protocol that records its callbacks.
 #[derive(Default)]
 struct Story {
     words: RefCell<Vec<String>>,
@@ -294,7 +294,7 @@ fn a_transport_is_upgraded_and_its_protocol_is_told_made_once_and_resume_for_eac
             event_loop.create_connection(|| Rc::new(Story::default()), server.local_addrs()[0]).await.unwrap();
         transport.write(b"STARTTLS\n");
         story.until("go\n").await;
-        // A mark of 0 pauses with any byte that is not yet sent.
+        // With a high-water mark of 0, any unsent byte pauses writing.
         let secure = event_loop.start_tls(Rc::clone(&transport), story.clone(), &client).server_hostname("here.test");
         let secure = secure.await.unwrap();
         assert!(secure.extra_info().tls().is_some());
@@ -316,7 +316,7 @@ fn a_protocol_that_was_paused_before_the_upgrade_is_resumed_after_it() {
         let handler = move |mut reader: StreamReader, writer: StreamWriter| {
             let tls = tls.clone();
             async move {
-                // Lets the other side be paused for a while.
+                // Leaves the other side paused for a while.
                 sleep(Duration::from_millis(10)).await;
                 reader.readexactly(PLAIN).await?;
                 let (mut reader, writer) = start_tls(reader, writer, tls).hand_over_unread(true).await?;
