@@ -48,9 +48,8 @@ impl Drop for Postgres {
     /// A failed test has not ended the server.
     fn drop(&mut self) {
         let child = &mut self.process.child;
-        if let Ok(None) = child.try_wait()
-            && signal(child.id(), "INT")
-        {
+        let is_running = matches!(child.try_wait(), Ok(None));
+        if is_running && signal(child.id(), "INT") {
             let _ = child.wait();
         }
     }
