@@ -20,6 +20,8 @@ pub(crate) struct Seen {
     pub(crate) sends: Cell<usize>,
     /// The loop has received the end of the peer's side, or an error.
     pub(crate) input_is_over: Cell<bool>,
+    /// The last attempt to send took less than it was offered.
+    pub(crate) is_full: Cell<bool>,
     pub(crate) send_failed: Cell<bool>,
     /// The loop has ended its side.
     pub(crate) ended: Cell<bool>,
@@ -79,6 +81,7 @@ impl Conduit for Dribble {
             return Err(ErrorKind::ConnectionReset.into());
         }
         let len: usize = pieces.iter().map(|piece| piece.len()).sum();
+        self.seen.is_full.set(true);
         let room = self.network.room(self.fd(), Readiness::WRITABLE)?.min(len);
         let mut sent = 0;
         for piece in pieces {
@@ -93,6 +96,7 @@ impl Conduit for Dribble {
             }
         }
         self.seen.sent.set(self.seen.sent.get() + sent);
+        self.seen.is_full.set(sent < len);
         if sent < len {
             self.network.owe(self.fd(), Readiness::WRITABLE);
             self.network.count(|faults| {

@@ -103,7 +103,10 @@ impl<S: Side> Scene<'_, S> {
             Poll::Ready(Err(error)) => assert!(self.is_broken() || self.has_ended, "{error}"),
             Poll::Pending => {
                 self.happened.writes_waited += 1;
-                let may_wait = unsent > low || self.may_wait && unsent > 0 || self.is_broken();
+                // The system may have refused a large write, of which nothing is kept.
+                let was_refused = unsent == 0 && self.seen.is_full.get();
+                self.happened.writes_refused += usize::from(was_refused);
+                let may_wait = unsent > low || self.may_wait && unsent > 0 || was_refused || self.is_broken();
                 assert!(may_wait || !self.writing.waits(), "a write waits though only {unsent} bytes are not sent");
             }
         }

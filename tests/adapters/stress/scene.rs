@@ -212,9 +212,11 @@ impl<'a, S: Side> Scene<'a, S> {
         self.turns_since_noticed += usize::from(is_noticed);
         self.reading.turn(is_moving && (self.said > self.read || self.peer_has_ended || is_cut));
         let was_flushing = self.flushing.waits();
-        self.writing.turn(is_broken || self.unsent() <= if was_flushing || self.may_wait { 0 } else { low });
-        self.flushing.turn(is_broken || self.unsent() == 0);
         let has_room = self.peer.is_some() && self.seen.sent.get() - self.heard < crate::common::memory::ROOM;
+        let may_be_refused = self.unsent() == 0 && self.seen.is_full.get() && !(has_room && is_moving);
+        let is_sent = self.unsent() <= if was_flushing || self.may_wait { 0 } else { low };
+        self.writing.turn(is_broken || is_sent && !may_be_refused);
+        self.flushing.turn(is_broken || self.unsent() == 0);
         let stays = std::mem::replace(&mut self.sent_before, self.seen.sent.get()) == self.seen.sent.get();
         let should_send = stays && is_moving && has_room && self.unsent() > 0 && !is_broken;
         self.turns_without_sending = if should_send { self.turns_without_sending + 1 } else { 0 };
