@@ -351,6 +351,7 @@ mod tests {
                     twin.push(number);
                 }
             }
+            assert_eq!(waiters.is_empty(), twin.is_empty());
             most = most.max(twin.len());
         }
         assert!(most > 100, "never more than {most} waited at once");
@@ -370,6 +371,7 @@ mod tests {
         keep(0, 10);
         keep(1, 11);
         keep(0, 12);
+        assert!(!waiters.is_empty(), "who is kept waits");
         let mut waits: Vec<_> = (0..2).map(|_| waiters.wait(REASON, || None::<()>)).collect();
         for (number, wait) in waits.iter_mut().enumerate() {
             poll(wait, number, &woken);
@@ -377,6 +379,7 @@ mod tests {
         drop(waits);
         waiters.wake_all_and_kept(None);
         waiters.wake_all_and_kept(None);
+        assert!(waiters.is_empty(), "who was woken waits no more");
         assert_eq!(*woken.lock().unwrap(), [12, 11], "futures that are dropped take their wakers along");
         assert_eq!(
             waiters.poll_kept(0, REASON, || None, &Context::from_waker(Waker::noop()), || Some(1)),

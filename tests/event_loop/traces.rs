@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::common::chrome_trace::{ChromeTrace, read};
 use crate::common::temp_dir::TempDir;
-use waterwheel::testing::socket_pair;
+use waterwheel::testing::{ManualClock, socket_pair};
 use waterwheel::{
     AfterEof, Builder, ConnectionError, EventLoop, Protocol, Transport, get_running_loop, open_connection, sleep,
     spawn, start_server, to_thread, yield_now,
@@ -49,7 +49,7 @@ fn every_callback_protocol_call_and_step_has_its_name_and_the_trace_is_whole() {
     assert_eq!(trace.count(&callback), 1, "{:?}", trace.slices);
     assert_eq!(trace.count("a \"quoted\" name"), 2, "before and after it slept");
     assert!(trace.count("main") >= 4);
-    for name in ["timer", "connection_made", "get_buffer", "buffer_updated"] {
+    for name in ["timer", "connection_made", "get_buffer", "buffer_updated", "wait"] {
         assert!(trace.count(name) > 0, "{name}");
     }
     let spawned = trace.slices.iter().find(|slice| slice.name.starts_with("a \"")).expect("it was counted");
@@ -102,6 +102,20 @@ fn a_long_run_keeps_its_last_turns_and_nothing_dangles() {
         assert!(dropped["args"]["records"].as_u64() > Some(1000), "{dropped}");
         assert!(most < 50 || trace.count("turn") > 0, "there is room for a turn");
     }
+}
+
+#[test]
+fn a_loop_that_is_about_to_wait_saves_what_it_has_not_saved_for_a_second() {
+    let directory = TempDir::new();
+    let path = directory.file("out.json");
+    let builder = EventLoop::builder().clock(Rc::new(ManualClock::new())).trace(&path);
+    builder.build().expect("the file can be written").run(async {
+        let has_none = || std::fs::read(&path).is_ok_and(|text| text.is_empty());
+        for (milliseconds, saves) in [(999, 0), (1, 0), (1, 1), (998, 1), (2, 1), (1, 2)] {
+            sleep(Duration::from_millis(milliseconds)).await;
+            assert_eq!(if has_none() { 0 } else { read(&path).count("save") }, saves, "{milliseconds}");
+        }
+    });
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What a dump says about each task, word for word.
 
-use std::future::{pending, poll_fn};
+use std::future::{pending, poll_fn, ready};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures::future::{join, join4};
 use waterwheel::testing::{ManualClock, socket_pair};
 use waterwheel::{
     EventLoop, LoopDump, NoDump, Promise, StreamReader, TaskGroup, TaskState, copy, current_task, gather,
@@ -207,6 +208,22 @@ fn a_task_that_waits_for_several_things_says_all_and_none_that_it_has_given_up()
         setter.set(()).unwrap();
         turns(3).await;
         assert_eq!(waits(task.id()), ["sleep"]);
+    });
+}
+
+#[test]
+fn what_is_done_in_a_step_forgets_its_own_waits_and_none_that_began_before_it() {
+    run(async {
+        let done_at_once = async || {
+            let promise = Promise::<()>::new();
+            race((async { promise.wait().await }, sleep(Duration::from_secs(8)), ready(()))).await;
+            pending::<()>().await;
+        };
+        assert_eq!(only_wait(join(sleep(Duration::from_secs(9)), done_at_once())).await, "sleep");
+        let long = timeout(Duration::from_secs(9), pending::<()>());
+        let (promise, sleeps) = (Promise::<()>::new(), sleep(Duration::from_secs(9)));
+        let waits = async move { join4(sleeps, async { promise.wait().await }, long, done_at_once()).await };
+        assert_eq!(only_wait(waits).await, "sleep and a promise and timeout");
     });
 }
 
