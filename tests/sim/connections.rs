@@ -1,6 +1,6 @@
 //! The lives and ends of connections on a simulated network.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use waterwheel::{
     open_connection, sleep, start_server, timeout,
 };
 
-use crate::hosts::{a_moment, add_echo, pattern};
+use crate::hosts::{a_moment, add_echo, echo, pattern};
 
 fn kind<T>(result: io::Result<T>) -> ErrorKind {
     result.err().expect("it fails").kind()
@@ -262,26 +262,39 @@ fn bandwidth_takes_its_time() {
 }
 
 #[test]
-fn a_server_out_of_descriptors_serves_again_when_there_are_some() {
+fn a_server_out_of_descriptors_says_so_once_and_serves_again_when_there_are_some() {
     let mut sim = Sim::new(1);
-    let world = sim.handle();
-    add_echo(&mut sim, "server");
+    let (world, complaints) = (sim.handle(), Rc::new(Cell::new(0)));
+    let complains = Rc::clone(&complaints);
+    sim.host("server", move || {
+        let complaints = Rc::clone(&complains);
+        async move {
+            get_running_loop().set_exception_handler(move |incident| {
+                assert!(incident.message().starts_with("A server cannot accept connections"), "{incident:?}");
+                complaints.set(complaints.get() + 1);
+            });
+            start_server(echo, "0.0.0.0:7").await?.serve_forever().await
+        }
+    });
     world.limit_descriptors("server", 3);
     sim.client("client", async move {
         a_moment().await;
-        let mut served = Vec::new();
-        for _ in 0..2 {
+        for shortages in 1..=2 {
+            let mut served = Vec::new();
+            for _ in 0..2 {
+                let (mut reader, writer) = open_connection(("server", 7)).await?;
+                writer.write(b"x");
+                reader.readexactly(1).await?;
+                served.push((reader, writer));
+            }
+            assert_eq!((world.open_descriptors("server"), complaints.get()), (3, shortages - 1));
             let (mut reader, writer) = open_connection(("server", 7)).await?;
-            writer.write(b"x");
-            reader.readexactly(1).await?;
-            served.push((reader, writer));
+            writer.write(b"y");
+            assert!(timeout(Duration::from_secs(10), reader.readexactly(1)).await.is_err(), "it waits in the backlog");
+            assert_eq!(complaints.get(), shortages, "it has tried again since, and said nothing");
+            served.clear();
+            assert_eq!(reader.readexactly(1).await?, b"y");
         }
-        assert_eq!(world.open_descriptors("server"), 3);
-        let (mut reader, writer) = open_connection(("server", 7)).await?;
-        writer.write(b"y");
-        assert!(timeout(Duration::from_secs(10), reader.readexactly(1)).await.is_err(), "it waits in the backlog");
-        served.clear();
-        assert_eq!(reader.readexactly(1).await?, b"y");
         io::Result::Ok(())
     });
     sim.run().unwrap();

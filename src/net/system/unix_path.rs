@@ -101,3 +101,14 @@ impl Drop for SocketFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_removed_and_what_cannot_be_removed_is_an_error() {
+        assert!(remove_if_there(Path::new("/no/such/socket")).is_ok());
+        assert!(remove_if_there(&std::env::temp_dir()).is_err());
+    }
+}
