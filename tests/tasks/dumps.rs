@@ -118,6 +118,28 @@ fn streams_say_how_they_stand() {
 }
 
 #[test]
+fn of_several_waits_each_has_the_detail_that_is_its_own() {
+    run(async {
+        let (ours, _theirs) = socket_pair().unwrap();
+        let other = spawn(pending::<()>());
+        let task = spawn(async move {
+            ours.writer.write(&vec![0; 10_000_000]);
+            let (promise, sleeps) = (Promise::<()>::new(), sleep(Duration::from_secs(9)));
+            drop(join4(promise.wait(), other, ours.writer.drain(), sleeps).await);
+        });
+        turns(5).await;
+        let dump = get_running_loop().dump_tasks();
+        let waits = &dump.tasks.iter().find(|other| other.id == task.id()).unwrap().waits;
+        let details: Vec<_> = waits.iter().map(|wait| (wait.what.as_str(), wait.detail.as_deref())).collect();
+        let [("a promise", None), ("a task", Some(task)), ("drain", Some(drain)), ("sleep", Some(sleep))] = details[..]
+        else {
+            panic!("{details:?}");
+        };
+        assert!(task.contains(", spawned at ") && drain.contains(" bytes buffered") && sleep.ends_with(" left"));
+    });
+}
+
+#[test]
 fn each_function_that_waits_says_which_it_is() {
     run(async {
         assert_eq!(only_wait(async { sleep(Duration::from_secs(9)).await }).await, "sleep");
