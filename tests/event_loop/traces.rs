@@ -1,12 +1,16 @@
 //! The trace that a loop writes: that it is complete, names what ran, is bounded, and exists when it is needed.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::chrome_trace::{ChromeTrace, read};
 use crate::common::temp_dir::TempDir;
+use crate::common::until::until;
 use waterwheel::testing::{ManualClock, socket_pair};
 use waterwheel::{
     AfterEof, Builder, ConnectionError, EventLoop, Protocol, Transport, get_running_loop, open_connection, sleep,
@@ -133,6 +137,68 @@ fn at_a_panic_the_trace_is_saved_though_the_loop_goes_on() {
     assert_eq!(mark["name"], "panic: a \"planned\"\npanic");
     drop(event_loop);
     assert!(read(&path).count("turn") > saved.count("turn"), "it is saved again at the end");
+}
+
+#[test]
+fn a_protocol_hears_the_same_with_a_trace_and_every_call_is_in_it() {
+    #[derive(Default)]
+    struct Hears(RefCell<Vec<&'static str>>);
+    impl Hears {
+        fn hear(&self, call: &'static str) {
+            self.0.borrow_mut().push(call);
+        }
+    }
+    impl Protocol for Hears {
+        fn connection_made(&self, _transport: Rc<dyn Transport>) {
+            self.hear("connection_made");
+        }
+        fn pause_writing(&self) {
+            self.hear("pause_writing");
+        }
+        fn resume_writing(&self) {
+            self.hear("resume_writing");
+        }
+        fn data_received(&self, _data: &[u8]) {
+            self.hear("data_received");
+        }
+        fn eof_received(&self) -> AfterEof {
+            self.hear("eof_received");
+            AfterEof::KeepOpen
+        }
+        fn connection_closing(&self, _error: Option<ConnectionError>) {
+            self.hear("connection_closing");
+        }
+        fn connection_lost(&self, _error: Option<ConnectionError>) {
+            self.hear("connection_lost");
+        }
+    }
+    let all = [
+        "connection_made",
+        "pause_writing",
+        "resume_writing",
+        "data_received",
+        "eof_received",
+        "connection_closing",
+        "connection_lost",
+    ];
+    let trace = traced(|builder| builder, async {
+        let (ours, mut theirs) = UnixStream::pair().expect("there are descriptors");
+        let connecting = get_running_loop().create_connection(Rc::<Hears>::default, ours);
+        let (transport, protocol) = connecting.await.expect("it is connected already");
+        transport.write(&vec![0; 3_000_000]);
+        let peer = to_thread(move || {
+            theirs.read_exact(&mut vec![0; 3_000_000])?;
+            theirs.write_all(b"x")?;
+            theirs.shutdown(Shutdown::Write)?;
+            theirs.read_to_end(&mut Vec::new())
+        });
+        until("the peer's end is heard", || protocol.0.borrow().contains(&"eof_received")).await;
+        transport.close();
+        peer.await.expect("there is a thread").expect("nothing fails");
+        until("the connection is lost", || protocol.0.borrow().contains(&"connection_lost")).await;
+        assert_eq!(*protocol.0.borrow(), all);
+    });
+    assert_eq!(all.map(|call| trace.count(call)), [1; 7]);
 }
 
 #[test]
