@@ -198,4 +198,17 @@ mod tests {
         }
         assert!(vectored > 20, "the list of pieces was used {vectored} times");
     }
+    #[test]
+    fn a_piece_doubles_up_to_its_size_and_what_does_not_fit_into_one_gets_what_it_needs() {
+        let mut piece = Vec::new();
+        let mut capacities = Vec::new();
+        while piece.len() + 1_000 <= BACKLOG_PIECE {
+            append(&mut piece, &[0; 1_000]);
+            capacities.push(piece.capacity());
+        }
+        capacities.dedup();
+        assert_eq!(capacities, [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, BACKLOG_PIECE]);
+        append(&mut piece, &[0; BACKLOG_PIECE]);
+        assert_eq!(piece.capacity(), piece.len());
+    }
 }

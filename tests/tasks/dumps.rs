@@ -1,6 +1,7 @@
 //! What a dump says about each task, word for word.
 
 use std::future::{pending, poll_fn, ready};
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -8,8 +9,9 @@ use std::time::Duration;
 use futures::future::{join, join4};
 use waterwheel::testing::{ManualClock, socket_pair};
 use waterwheel::{
-    EventLoop, LoopDump, NoDump, Promise, StreamReader, TaskGroup, TaskState, copy, current_task, gather,
-    get_running_loop, interval, race, sleep, spawn, start_server, timeout, to_thread, wait, yield_now,
+    DatagramProtocol, EventLoop, LoopDump, NoDump, Promise, StreamReader, StreamWriter, TaskGroup, TaskState, copy,
+    current_task, gather, get_running_loop, interval, open_connection, race, sleep, spawn, start_server, timeout,
+    to_thread, wait, yield_now,
 };
 
 use crate::common::running::{run, turns};
@@ -288,6 +290,28 @@ fn a_ready_task_is_ready_and_the_running_one_runs() {
         assert_eq!(state(current_task().unwrap()), TaskState::Running);
         assert_eq!(get_running_loop().all_tasks(), [current_task().unwrap(), ready.id()]);
         ready.await.unwrap();
+    });
+}
+
+#[test]
+fn a_dump_names_all_that_is_watched() {
+    struct Silent;
+    impl DatagramProtocol for Silent {}
+    run(async {
+        let event_loop = get_running_loop();
+        let server = start_server(async |_, writer: StreamWriter| writer.write(b"bye"), "127.0.0.1:0").await.unwrap();
+        let (mut reader, _writer) = open_connection(server.local_addrs()[0]).await.unwrap();
+        // Our end is still to come, so what is left of the server's connection lingers.
+        assert_eq!(reader.read_to_end().await.unwrap(), b"bye");
+        let endpoint = event_loop.create_datagram_endpoint(|| Rc::new(Silent)).local_addr("127.0.0.1:0");
+        let _endpoint = endpoint.await.unwrap();
+        let (own, _peer) = UnixStream::pair().unwrap();
+        event_loop.add_reader(&own, || ()).unwrap();
+        let sources = event_loop.dump_tasks().sources;
+        let mut kinds: Vec<_> = sources.iter().map(|source| source.split(' ').next().unwrap()).collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, ["ConduitTransport", "DatagramTransport", "Descriptor", "Lingering", "Listener"]);
+        event_loop.remove_reader(&own);
     });
 }
 

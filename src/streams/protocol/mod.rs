@@ -326,3 +326,26 @@ impl fmt::Debug for StreamProtocol {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_grows_to_what_can_come_before_reading_is_paused_and_doubles_for_who_waits_for_more() {
+        let limit = 73_000;
+        let protocol = StreamProtocol::new(None, limit, None);
+        let most_after = |pieces: usize| {
+            let receive = |_| {
+                let mut buffer = protocol.get_buffer();
+                let capacity = buffer.capacity();
+                buffer.advance(1_000);
+                protocol.buffer_updated(buffer, 1_000);
+                capacity
+            };
+            (0..pieces).map(receive).max()
+        };
+        assert_eq!(most_after(2 * limit / 1_000), Some(2 * limit + LARGE_BUFFER));
+        assert_eq!(most_after(200), Some(2 * (2 * limit + LARGE_BUFFER)));
+    }
+}
