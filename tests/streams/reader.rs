@@ -303,7 +303,8 @@ fn a_large_piece_is_taken_with_its_memory_and_a_small_one_is_copied() {
         for (length, is_taken) in [(1_000, false), (100_000, true)] {
             let (mut reader, _feeder) = fed(1_000_000, &[&vec![b'x'; length]]);
             let memory = reader.fill_buf().await.unwrap().as_ptr();
-            assert_eq!(reader.readexactly(length).await.unwrap().as_ptr() == memory, is_taken, "{length}");
+            let piece = reader.readexactly(length).await.unwrap();
+            assert_eq!(piece.as_ptr() == memory, is_taken, "{length}");
         }
     });
 }
