@@ -107,3 +107,38 @@ impl Drop for Loan<'_> {
         self.buffers.lent.set(Some(std::mem::take(&mut self.memory)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_buffers_of_each_size_are_kept_as_may_be_and_the_last_comes_back_first() {
+        let buffers = Buffers::default();
+        for (is_large, kept) in [(false, SMALL_BUFFERS_KEPT), (true, LARGE_BUFFERS_KEPT)] {
+            let taken: Vec<_> = (0..=kept).map(|_| buffers.take(is_large)).collect();
+            taken.into_iter().for_each(|buffer| buffers.give(buffer));
+            assert_eq!(buffers.large.borrow().len() + buffers.small.borrow().len(), kept);
+            let address = |buffer: &mut ReceiveBuffer| buffer.room().as_ptr();
+            let mut buffer = buffers.take(is_large);
+            let last = address(&mut buffer);
+            buffers.give(buffer);
+            assert_eq!(address(&mut buffers.take(is_large)), last);
+            buffers.clear();
+        }
+        buffers.give(ReceiveBuffer::new(LARGE_BUFFER + 1));
+        assert!(buffers.large.borrow().is_empty(), "one that has grown is not kept");
+    }
+
+    #[test]
+    fn memory_to_send_from_is_kept_unless_it_has_grown_too_much() {
+        let buffers = Buffers::default();
+        for (length, is_kept) in [(SPARE_SEND_LIMIT, true), (SPARE_SEND_LIMIT + 1, false)] {
+            let mut backlog = Box::<Backlog>::default();
+            backlog.push(&vec![0; length]);
+            backlog.advance(length);
+            buffers.give_backlog(backlog);
+            assert_eq!(buffers.take_backlog().capacity() > 0, is_kept, "{length}");
+        }
+    }
+}

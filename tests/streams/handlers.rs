@@ -12,6 +12,7 @@ use crate::common::running::run;
 use crate::common::settle::settle;
 use crate::common::trace::Trace;
 use crate::common::until::until;
+use waterwheel::testing::socket_pair;
 use waterwheel::{
     ClientConnected, JoinError, Server, StreamReader, StreamWriter, Task, get_running_loop, spawn, start_server,
 };
@@ -254,5 +255,23 @@ fn a_handler_may_close_its_own_server_and_stop_who_serves() {
         assert!(matches!(task.await, Err(JoinError::Cancelled)));
         started.wait_closed().await;
         assert!(!started.is_serving());
+    });
+}
+
+#[test]
+fn who_wraps_a_handler_may_call_it() {
+    async fn said_by<M>(handler: impl ClientConnected<M>) -> Vec<u8> {
+        let (ours, mut theirs) = socket_pair().unwrap();
+        handler.call(&get_running_loop(), ours.reader, ours.writer);
+        theirs.reader.read_to_end().await.unwrap()
+    }
+    run(async {
+        assert_eq!(said_by(|_, writer: StreamWriter| writer.write(b"plain")).await, b"plain");
+        assert_eq!(said_by(async |_, writer: StreamWriter| writer.write(b"async")).await, b"async");
+        let fallible = async |_, writer: StreamWriter| {
+            writer.write(b"fallible");
+            io::Result::Ok(())
+        };
+        assert_eq!(said_by(fallible).await, b"fallible");
     });
 }
