@@ -1,7 +1,7 @@
 //! Watermarks, and pauses in both directions.
 
 use std::cell::Cell;
-use std::io::{ErrorKind, IoSlice, Write};
+use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::common::recorder::Recorder;
 use crate::common::running::{run, turns};
 use crate::common::settle::settle;
 use crate::common::until::until;
-use waterwheel::{AfterEof, Transport, get_running_loop};
+use waterwheel::{AfterEof, Transport, get_running_loop, yield_now};
 
 /// Writes until the kernel takes nothing more.
 fn fill(transport: &Rc<dyn Transport>) -> usize {
@@ -362,5 +362,30 @@ fn who_fills_the_kernel_when_told_to_resume_is_sent_what_it_writes_later() {
         transport.write(b"the tail");
         assert!(read_exactly(&peer, filled.get()).await.iter().all(|&byte| byte == 8));
         assert_eq!(read_exactly(&peer, 8).await, b"the tail");
+    });
+}
+
+#[test]
+fn an_attempt_that_fills_the_kernel_again_tells_nobody_to_resume() {
+    run(async {
+        let recorder = Recorder::new();
+        let (transport, mut peer) = connect(Rc::clone(&recorder)).await;
+        let much = vec![8; 8 * 1024 * 1024];
+        let offer = || transport.write_some(&[IoSlice::new(&much)]);
+        let is_paused = || recorder.words().last().is_some_and(|word| word == "pause");
+        let (mut taken_while_paused, mut into) = (0, vec![0; 64 * 1024]);
+        for _ in 0..1000 {
+            let was_paused = is_paused();
+            while offer().is_some() {
+                // If it was paused, the loop knows of the event, and the transport has not handled it yet. The kernel is
+                // full again now.
+                assert_eq!(is_paused(), was_paused, "it was told to resume from inside of the call");
+                taken_while_paused += usize::from(was_paused);
+            }
+            while peer.read(&mut into).is_ok() {}
+            yield_now().await;
+        }
+        assert!(taken_while_paused > 0);
+        until("it is told to resume", || peer.read(&mut into).is_err() && !is_paused()).await;
     });
 }

@@ -94,7 +94,8 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
             }
         };
         if sent < total {
-            self.kernel_is_full(0);
+            // A protocol that is paused stays so: it is told to resume by the next event.
+            self.wait_for_room(0);
         }
         if sent == 0 {
             self.pause_until_there_is_room();
@@ -219,14 +220,19 @@ impl<C: Conduit + 'static> ConduitTransport<C> {
         }
     }
 
-    /// The kernel did not take all bytes, and `size` are kept. Another attempt now would find it full again, so the
-    /// next one waits for an event.
+    /// The kernel did not take all bytes, and `size` are kept.
     #[cold]
     fn kernel_is_full(&self, size: usize) {
+        self.wait_for_room(size);
+        self.signal(size);
+    }
+
+    /// Another attempt to send now would find the kernel full again, so the next one waits for an event.
+    #[cold]
+    fn wait_for_room(&self, size: usize) {
         self.registration.exhausted(Direction::Write);
         self.want(Direction::Write);
         self.event_loop.core().trace_unsent(self, size);
-        self.signal(size);
     }
 
     /// Tells the protocol to resume. Returns whether an event has to be waited for again, because the protocol wrote
