@@ -374,7 +374,7 @@ fn an_attempt_that_fills_the_kernel_again_tells_nobody_to_resume() {
         let offer = || transport.write_some(&[IoSlice::new(&much)]);
         let is_paused = || recorder.words().last().is_some_and(|word| word == "pause");
         let (mut taken_while_paused, mut into) = (0, vec![0; 64 * 1024]);
-        for _ in 0..50 {
+        for _ in 0..20 {
             let was_paused = is_paused();
             while offer().is_some() {
                 // If it was paused, the loop knows of the event, and the transport has not handled it yet. The kernel is
