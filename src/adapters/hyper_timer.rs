@@ -134,8 +134,7 @@ impl LoopSleep {
     /// Lets go of the waker at once, and of the timer in the loop's next turn.
     #[cold]
     fn unshare(home: &RemoteHandle, slot: &Arc<Slot>) {
-        let waker = slot.take_waker();
-        drop(waker);
+        drop(slot.take_waker());
         // The loop takes in calls in their order, so the timer is armed by then.
         let slot = Arc::clone(slot);
         home.call_soon(move || {

@@ -198,6 +198,7 @@ mod tests {
         }
         assert!(vectored > 20, "the list of pieces was used {vectored} times");
     }
+
     #[test]
     fn a_piece_doubles_up_to_its_size_and_what_does_not_fit_into_one_gets_what_it_needs() {
         let mut piece = Vec::new();

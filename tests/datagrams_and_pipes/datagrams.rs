@@ -262,8 +262,8 @@ fn contradictory_and_missing_options_are_errors() {
             (new().local_addr("127.0.0.1:0").remote_addr("[::1]:9"), "different families"),
             (new().socket(socket()).local_addr("127.0.0.1:0"), "no other option"),
             (new().socket(socket()).reuse_port(true), "no other option"),
-            (new().socket(stream), "datagram socket was expected"),
-            (new().socket(packets), "datagram socket was expected"),
+            (new().socket(stream), "a UDP or Unix datagram socket was expected"),
+            (new().socket(packets), "a UDP or Unix datagram socket was expected"),
             (new().local_addr("nowhere"), "not of the form"),
         ] {
             let error = endpoint.await.map(|_| ()).unwrap_err();
