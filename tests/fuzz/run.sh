@@ -13,10 +13,10 @@ shift || true
 targets=("$@")
 ((${#targets[@]})) || targets=(parsers reader tls transport)
 
-# What the fuzzer is told of a run: which edges it took, and what it compared. `cargo fuzz` sets the same. Given for a
-# target they do not reach what runs while building.
-flags=(
-    --cfg fuzzing
+# What the fuzzer is told of a run: which edges waterwheel took, and what it compared. `cargo fuzz` sets the same for all
+# crates. Given for a target the flags do not reach what runs while building.
+flags=(--cfg fuzzing)
+instrumentation=(
     -Cpasses=sancov-module
     -Cllvm-args=-sanitizer-coverage-level=4
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
@@ -31,6 +31,8 @@ if [[ -n ${SANITIZER:-} ]]; then
 fi
 host=$(rustc -vV | sed -n 's/^host: //p')
 export RUSTFLAGS="${flags[*]}"
+export INSTRUMENTATION="${instrumentation[*]}"
+export RUSTC_WRAPPER="$PWD/instrument.sh"
 export CARGO_TARGET_DIR="$PWD/target/${SANITIZER:-plain}"
 bins=()
 for target in "${targets[@]}"; do
