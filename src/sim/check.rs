@@ -5,7 +5,6 @@ use std::env;
 use std::fmt::{Display, Write};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::str::FromStr;
 
 use super::decisions::Happened;
 use super::run::Sim;
@@ -27,7 +26,14 @@ const LISTED: usize = 40;
 ///
 /// Environment variables change what is run: `WATERWHEEL_SEED=7` runs only that seed, `WATERWHEEL_FAULTS=12,40`
 /// allows only these faults, and `WATERWHEEL_SEEDS=1000000` sets the number of seeds, from the start of the range.
+/// `WATERWHEEL_SEEDS=1000000..2000000` sets the range, so that several processes can share the work.
 /// With `WATERWHEEL_TRACE=trace.json`, each host also writes a [trace](crate::Builder::trace) of its loop.
+///
+/// # Panics
+///
+/// Panics if a seed fails, or if one of these variables cannot be read as a number, a range or a list of numbers.
+///
+/// # Examples
 ///
 /// ```
 /// use waterwheel::sim::{Faults, check};
@@ -49,12 +55,11 @@ const LISTED: usize = 40;
 /// ```
 #[track_caller]
 pub fn check<E: Display>(seeds: Range<u64>, test: impl Fn(&mut Sim) -> Result<(), E>) {
-    let seeds = match (variable("WATERWHEEL_SEED"), variable("WATERWHEEL_SEEDS")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, Some(count)) => seeds.start..seeds.start + count,
-        (None, None) => seeds,
+    let seeds = match variable("WATERWHEEL_SEED", number) {
+        Some(seed) => seed..seed.saturating_add(1),
+        None => variable("WATERWHEEL_SEEDS", |text| range(text, seeds.start)).unwrap_or(seeds),
     };
-    let only = env::var("WATERWHEEL_FAULTS").ok().map(|list| list.split(',').filter_map(number).collect());
+    let only = variable("WATERWHEEL_FAULTS", numbers);
     for seed in seeds {
         if let Err(failed) = Run::of(&test, seed, only.as_ref()) {
             panic!("{}", report(&test, seed, failed));
@@ -62,12 +67,30 @@ pub fn check<E: Display>(seeds: Range<u64>, test: impl Fn(&mut Sim) -> Result<()
     }
 }
 
-fn variable(name: &str) -> Option<u64> {
-    number(&env::var(name).ok()?)
+/// The value of an environment variable, if that is set.
+fn variable<T>(name: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    let text = env::var_os(name)?;
+    match text.to_str().and_then(read) {
+        None => panic!("{name} should be a number, or a range or list of numbers: {text:?}"),
+        value => value,
+    }
 }
 
 fn number(text: &str) -> Option<u64> {
-    u64::from_str(text.trim()).ok()
+    text.trim().parse().ok()
+}
+
+/// A range, or a number of seeds from `start` on.
+fn range(text: &str, start: u64) -> Option<Range<u64>> {
+    match text.split_once("..") {
+        Some((first, end)) => Some(number(first)?..number(end)?),
+        None => Some(start..start.checked_add(number(text)?)?),
+    }
+}
+
+/// The numbers of a list, which may be empty.
+fn numbers(text: &str) -> Option<BTreeSet<u64>> {
+    text.split(',').filter(|part| !part.trim().is_empty()).map(number).collect()
 }
 
 /// A run that has failed.

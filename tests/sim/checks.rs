@@ -23,6 +23,34 @@ fn each_seed_of_the_range_is_run_once() {
     assert_eq!(seeds.get(), 4);
 }
 
+#[test]
+#[ignore = "the test below runs it, and looks at what it prints"]
+fn prints_its_seeds() {
+    check(10..13, |sim| {
+        eprintln!("seed {} runs", sim.seed());
+        Ok::<(), io::Error>(())
+    });
+}
+
+#[test]
+fn the_environment_chooses_a_seed_or_how_many_or_from_which_to_which() {
+    let seeds = |variable, value| {
+        let (_, printed) = run("prints_its_seeds", &[(variable, value)]);
+        let seeds = printed.lines().filter_map(|line| line.strip_prefix("seed ")?.strip_suffix(" runs"));
+        seeds.map(|seed| seed.parse().unwrap()).collect::<Vec<u64>>()
+    };
+    assert_eq!(seeds("OTHER", ""), [10, 11, 12]);
+    assert_eq!(seeds("WATERWHEEL_SEED", "7"), [7]);
+    assert_eq!(seeds("WATERWHEEL_SEEDS", "2"), [10, 11]);
+    assert_eq!(seeds("WATERWHEEL_SEEDS", "3..6"), [3, 4, 5]);
+    for (variable, value) in
+        [("WATERWHEEL_SEED", "one"), ("WATERWHEEL_SEEDS", "3..many"), ("WATERWHEEL_FAULTS", "1,2,x")]
+    {
+        let (succeeds, printed) = run("prints_its_seeds", &[(variable, value)]);
+        assert!(!succeeds && printed.contains(&format!("{variable} should be a number")), "{printed}");
+    }
+}
+
 /// Treats each read as a whole line. This is a common mistake, and works only while no line arrives in parts.
 async fn answers_each_read(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     while !reader.at_eof() {
@@ -61,15 +89,22 @@ fn a_fault_in_the_program_is_found_and_what_it_needs_is_said() {
     assert!(text.contains("Run it again:  WATERWHEEL_SEED=") && text.contains(name), "{text}");
 }
 
-/// The standard error of a test of this file, run in a process of its own.
-fn printed_by(test: &str) -> String {
+/// Runs a test of this file in a process of its own. Returns whether it succeeds, and its standard error.
+fn run(test: &str, environment: &[(&str, &str)]) -> (bool, String) {
     let mut command = Command::new(env::current_exe().expect("a test knows its own path"));
     command
         .args(["--exact", &format!("checks::{test}"), "--nocapture", "--include-ignored"])
-        .env("RUST_BACKTRACE", "0");
+        .env("RUST_BACKTRACE", "0")
+        .env_remove("WATERWHEEL_SEEDS")
+        .envs(environment.iter().copied());
     let output = command.output().expect("a test program can be run");
-    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{printed}");
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// The standard error of a test that succeeds.
+fn printed_by(test: &str) -> String {
+    let (succeeds, printed) = run(test, &[]);
+    assert!(succeeds, "{printed}");
     printed
 }
 
