@@ -78,7 +78,7 @@ impl<T, const NEAR: usize> Slots<T, NEAR> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn remove(&mut self, key: u32) -> Option<T> {
         let entry = match self.near.get_mut(key as usize) {
             Some(slot) => {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::debug::{self, Debug};
 use super::last_step::LastStep;
-use super::{Clock, Core, EventLoop, Phase, RemoteHandle, SystemClock};
+use super::{Clock, Core, EventLoop, Phase, RemoteHandle, SystemClock, Timeline};
 use super::{Counters, Descriptors, Pace, StepEnd, Watch};
 use crate::constants::{
     CLOSE_TIMEOUT, EVENTS_PER_POLL, HANDLES_PER_POLL, MOST_EVENTS_PER_POLL, MOST_THREADS, SLOW_CALLBACK,
@@ -244,6 +244,7 @@ impl Builder {
         let reactor = Reactor::new(selector);
         let bell = reactor.bell()?;
         let now = self.clock.now();
+        let timeline = Timeline::new(now);
         let trace = self.trace.or_else(trace::from_environment);
         let tracer = trace.map(|to| Tracer::new(&to, self.trace_records, now)).transpose()?;
         let executor = Executor::new(bell);
@@ -253,14 +254,13 @@ impl Builder {
             remote: RemoteHandle::new(&executor.mailbox, &last_step),
             executor,
             reactor,
-            timers: RefCell::new(Timers::new(now)),
-            latest: Cell::new(now),
-            started: now,
+            timers: RefCell::new(Timers::new()),
             clock: self.clock,
             step: StepEnd::default(),
             phase: Cell::new(Phase::Idle),
             stopping: Cell::new(false),
-            pace: Pace::new(self.handles_per_poll, now),
+            pace: Pace::new(self.handles_per_poll, timeline.moment()),
+            timeline,
             counters: Counters::default(),
             watch: Watch::new(tracer, Debug::new(self.slow_callback_duration)),
             last_step,

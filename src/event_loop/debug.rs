@@ -7,13 +7,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::env;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::undrained::AllUndrained;
 use super::watched::Step;
 use super::{Core, Incident, Planned};
 use crate::constants::MOST_LATE_WAKES;
 use crate::executor::LateWakes;
+use crate::timers::Moment;
 
 /// Whether the environment switches debug mode on.
 pub(super) fn from_environment() -> bool {
@@ -28,7 +29,7 @@ pub(crate) struct Debug {
     /// next task in its seat is polled, so there are never more entries than there were tasks at one time.
     longest_polls: RefCell<HashMap<u32, (u32, Duration)>>,
     /// The time up to which the last turn collected timers. `None` if there was no such turn in this run.
-    collected: Cell<Option<Instant>>,
+    collected: Cell<Option<Moment>>,
     /// A timer that is late, until it is reported.
     late: Cell<Option<LateTimer>>,
     pub(super) undrained: AllUndrained,
@@ -116,10 +117,10 @@ impl Core {
     /// Only a timer that became due since the last collection can be late. One with an earlier deadline was armed after
     /// its deadline.
     pub(super) fn look_for_a_late_timer(&self) {
-        let (debug, now) = (&self.watch.debug, self.latest.get());
+        let (debug, now) = (&self.watch.debug, self.timeline.moment());
         let Some(before) = debug.collected.replace(Some(now)) else { return };
         let Some(deadline) = self.timers.borrow().next_deadline() else { return };
-        let late = now.saturating_duration_since(deadline);
+        let late = now.since(deadline);
         if self.executor.is_debugged() && deadline > before && late >= self.slow_callback_duration() {
             debug.late.set(self.planned().into_iter().next().map(|timer| LateTimer { late, timer }));
         }

@@ -127,6 +127,6 @@ impl EventLoop {
     /// The time of the next timer, by the [loop's clock](crate::LoopHandle::time); `None` if there is no timer. It may
     /// have passed.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.core.timers.borrow().next_deadline()
+        self.core.timers.borrow().next_deadline().map(|deadline| self.core.timeline.instant_of(deadline))
     }
 }

@@ -1,9 +1,11 @@
 //! The loop's counters of itself. They are always on, and most are updated once per turn, so they cost next to nothing.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::num::NonZeroU64;
+use std::time::Duration;
 
 use super::{Core, LoopHandle, Phase};
+use crate::timers::Moment;
 
 /// A number that only grows.
 #[derive(Default)]
@@ -74,13 +76,14 @@ pub(crate) struct Counters {
 struct Stretch {
     /// When the current stretch began. `None` if the loop has waited since the last reading, since the wait must not
     /// count.
-    since: Cell<Option<Instant>>,
+    since: Cell<Option<Moment>>,
     /// How many handles had run by then, excluding those that only wake a task.
     handles: Cell<u64>,
-    /// The longest stretch.
-    longest: Cell<Duration>,
-    /// The longest time that one handle took for certain: a stretch divided by the number of its handles.
-    longest_step: Cell<Duration>,
+    /// The longest stretch, in nanoseconds.
+    longest: Cell<u64>,
+    /// The longest time that one handle took for certain, in nanoseconds: a stretch divided by the number of its
+    /// handles.
+    longest_step: Cell<u64>,
 }
 
 impl Counters {
@@ -92,25 +95,24 @@ impl Counters {
     }
 
     /// A turn has read the clock.
-    pub(super) fn clock_was_read(&self, now: Instant) {
+    #[inline]
+    pub(super) fn clock_was_read(&self, now: Moment) {
         // A handle that only wakes a task takes no time. Counting it would make the following step look shorter.
         let handles = self.handles.get() - self.timers_woke.get();
         let ran = handles - self.stretch.handles.replace(handles);
-        let Some(since) = self.stretch.since.replace(Some(now)) else { return };
-        if ran > 0 {
-            let took = now.saturating_duration_since(since);
-            self.stretch.longest.set(self.stretch.longest.get().max(took));
-            // A handle's share of this stretch can be a new maximum only if the whole stretch is longer than the old
-            // one.
-            if took > self.stretch.longest_step.get() {
-                self.step_took(took / u32::try_from(ran).unwrap_or(u32::MAX));
-            }
+        let since = self.stretch.since.replace(Some(now));
+        let (Some(since), Some(ran)) = (since, NonZeroU64::new(ran)) else { return };
+        let took = now.nanoseconds_since(since);
+        self.stretch.longest.set(self.stretch.longest.get().max(took));
+        // A handle's share of this stretch can be a new maximum only if the whole stretch is longer than the old one.
+        if took > self.stretch.longest_step.get() {
+            self.handle_took(took / ran);
         }
     }
 
-    /// A step took at least this long.
-    pub(super) fn step_took(&self, took: Duration) {
-        self.stretch.longest_step.set(self.stretch.longest_step.get().max(took));
+    /// A handle took at least this many nanoseconds.
+    pub(super) fn handle_took(&self, nanoseconds: u64) {
+        self.stretch.longest_step.set(self.stretch.longest_step.get().max(nanoseconds));
     }
 
     /// Time has passed while the loop waited or did not run.
@@ -210,8 +212,10 @@ impl LoopHandle {
 
 impl Core {
     /// Reads the clock between two batches.
-    pub(super) fn read_clock_in_turn(&self) -> Instant {
-        let now = self.now();
+    #[inline(always)]
+    pub(super) fn read_clock_in_turn(&self) -> Moment {
+        self.now();
+        let now = self.timeline.moment();
         self.counters.clock_was_read(now);
         now
     }
@@ -257,8 +261,8 @@ impl Core {
             connections_accepted: accepted,
             connections_made: made,
             connections_now: open as usize,
-            longest_step: counters.stretch.longest_step.get(),
-            longest_wait: counters.stretch.longest.get(),
+            longest_step: Duration::from_nanos(counters.stretch.longest_step.get()),
+            longest_wait: Duration::from_nanos(counters.stretch.longest.get()),
         }
     }
 }

@@ -20,6 +20,7 @@ mod running;
 mod schedule;
 mod spin;
 mod step;
+mod timeline;
 mod turn;
 mod unawaited;
 mod undrained;
@@ -32,7 +33,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::errors::loop_is_closed;
 use crate::executor::{Entry, Executor, Waiter};
@@ -60,6 +61,7 @@ pub(crate) use schedule::Planned;
 pub use schedule::{RemoteHandle, TimerHandle};
 use step::StepEnd;
 pub(crate) use step::Unsent;
+use timeline::Timeline;
 pub(crate) use turn::no_main;
 pub(crate) use unawaited::Unawaited;
 use watched::Watch;
@@ -114,10 +116,9 @@ pub(crate) struct Core {
     pub(crate) reactor: Reactor,
     timers: RefCell<Timers<Due>>,
     clock: Rc<dyn Clock>,
-    /// The time that was last read from the clock. A timer that is due by then fires without another reading.
-    latest: Cell<Instant>,
-    /// When the loop was made.
-    started: Instant,
+    /// The time that was last read from the clock, counted from the making of the loop. A timer that is due by then fires
+    /// without another reading.
+    timeline: Timeline,
     /// The transports that have bytes to send at the end of the current step.
     step: StepEnd,
     phase: Cell<Phase>,

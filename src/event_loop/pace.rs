@@ -5,9 +5,10 @@
 //! handles. The quicker the last handles were, the more may run before the next reading.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::constants::{HANDLES_PER_CLOCK, HANDLES_PER_CLOCK_AFTER_WAIT, POLL_INTERVAL};
+use crate::timers::Moment;
 
 /// If the handles between two readings took this long or longer, they count as slow, and the clock is read after each
 /// batch.
@@ -26,13 +27,13 @@ pub(super) struct Pace {
     /// the loop usually waits again. So the check between the two turns is skipped.
     answering: Cell<bool>,
     /// When the clock was last read. `None` if it was not read since the loop waited.
-    read_at: Cell<Option<Instant>>,
+    read_at: Cell<Option<Moment>>,
     /// How much time the handles since the last poll took, up to that reading.
     spent: Cell<Duration>,
 }
 
 impl Pace {
-    pub(super) fn new(handles_per_poll: usize, now: Instant) -> Self {
+    pub(super) fn new(handles_per_poll: usize, now: Moment) -> Self {
         Pace {
             handles_per_poll: handles_per_poll.max(1),
             handles: Cell::new(0),
@@ -52,7 +53,7 @@ impl Pace {
     }
 
     /// A run begins. Time has passed and sockets may have become ready since the last one, so the first turn polls.
-    pub(super) fn begin_run(&self, now: Instant) {
+    pub(super) fn begin_run(&self, now: Moment) {
         self.handles.set(self.handles_per_poll);
         self.read_at.set(Some(now));
     }
@@ -81,7 +82,7 @@ impl Pace {
 
     /// Returns whether a poll is due. If it is not, this sets when to check again.
     #[cold]
-    pub(super) fn check(&self, now: impl FnOnce() -> Instant) -> bool {
+    pub(super) fn check(&self, now: impl FnOnce() -> Moment) -> bool {
         if self.handles.get() >= self.handles_per_poll {
             return true;
         }
@@ -89,7 +90,7 @@ impl Pace {
         let stride = match self.read_at.replace(Some(now)) {
             None => self.stride.get().min(HANDLES_PER_CLOCK_AFTER_WAIT),
             Some(before) => {
-                let took = now.saturating_duration_since(before);
+                let took = now.since(before);
                 self.spent.set(self.spent.get() + took);
                 if took < SLOW { (self.stride.get() * 2).min(HANDLES_PER_CLOCK) } else { 1 }
             }

@@ -295,7 +295,7 @@ impl Core {
     #[inline]
     pub(crate) fn now(&self) -> Instant {
         let now = self.clock.now();
-        self.latest.set(now);
+        self.timeline.note(now);
         now
     }
 
@@ -314,7 +314,7 @@ impl Core {
             return None;
         }
         self.counters.timers_armed.add(1);
-        let key = self.timers.borrow_mut().arm(when, due);
+        let key = self.timers.borrow_mut().arm(self.timeline.moment_of(when), due);
         self.executor.ready.alarm.ring();
         Some(key)
     }
@@ -327,7 +327,7 @@ impl Core {
 
     /// Moves a timer to another time. Returns whether it has not fired yet.
     pub(crate) fn reschedule(&self, key: TimerKey, when: Instant) -> bool {
-        let is_moved = self.timers.borrow_mut().reschedule(key, when);
+        let is_moved = self.timers.borrow_mut().reschedule(key, self.timeline.moment_of(when));
         self.executor.ready.alarm.ring();
         is_moved
     }
@@ -347,7 +347,7 @@ impl Core {
             Due::Call(callback) => Planned { left, wakes: None, scheduled_at: Some(callback.location()) },
             Due::Wake(waiter) => Planned { left, wakes: waiter.task().cloned(), scheduled_at: None },
         };
-        timers.left(self.latest.get()).into_iter().map(planned).collect()
+        timers.left(self.timeline.moment()).into_iter().map(planned).collect()
     }
 
     /// Cancels a timer. Returns its callback or waiter, for the caller to drop.

@@ -16,7 +16,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Core, Incident};
 use crate::constants::{LETTERS_PER_TURN, LONGEST_WAIT, SPARE_ENTRIES};
@@ -109,6 +109,7 @@ impl Core {
     }
 
     /// Polls the selector. Returns whether it has events.
+    #[inline(always)]
     fn wait(&self, may_block: bool, longest: Option<Duration>) -> bool {
         let wait = if may_block { self.until_next_deadline(longest) } else { Some(Duration::ZERO) };
         let timeout = self.clock.blocking(wait);
@@ -134,6 +135,7 @@ impl Core {
     }
 
     /// Polls the selector.
+    #[inline]
     pub(super) fn look(&self, timeout: Option<Duration>) -> io::Result<bool> {
         self.counters.looks.add(1);
         self.reactor.wait(timeout)
@@ -152,12 +154,13 @@ impl Core {
         });
     }
 
+    #[inline]
     fn until_next_deadline(&self, longest: Option<Duration>) -> Option<Duration> {
-        if self.timers.borrow().is_empty() {
-            return longest.map(|longest| longest.min(LONGEST_WAIT));
-        }
-        let left = self.timers.borrow().until_next(self.read_clock_in_turn());
-        Some(left.min(longest.unwrap_or(LONGEST_WAIT)).min(LONGEST_WAIT))
+        let longest = longest.map(|longest| longest.min(LONGEST_WAIT));
+        let next = self.timers.borrow().next_deadline();
+        let Some(deadline) = next else { return longest };
+        let left = deadline.since(self.read_clock_in_turn());
+        Some(left.min(longest.unwrap_or(LONGEST_WAIT)))
     }
 
     #[cold]
@@ -173,27 +176,22 @@ impl Core {
     }
 
     /// Reads the clock, for the timers and for the times in the records of tasks.
+    #[inline]
     fn look_at_the_clock(&self) {
-        self.executor.set_time(self.milliseconds_until(self.read_clock_in_turn()));
+        self.executor.set_time(self.read_clock_in_turn().milliseconds());
     }
 
     /// Reads the clock for a report, in the middle of a batch or outside of one.
     pub(crate) fn note_time(&self) {
-        self.executor.set_time(self.milliseconds_until(self.now()));
-    }
-
-    /// The time from the making of the loop to `now`.
-    fn milliseconds_until(&self, now: Instant) -> u64 {
-        let since = now.saturating_duration_since(self.started);
-        since.as_secs() * 1000 + u64::from(since.subsec_millis())
+        self.now();
+        self.executor.set_time(self.timeline.moment().milliseconds());
     }
 
     /// Queues the timers that are due by the last reading of the clock. Between two readings of the clock, only a timer
     /// that is armed without delay can become due.
     fn collect_timers(&self) {
-        let timers = self.timers.borrow();
-        if !timers.is_empty() && timers.is_any_due(self.latest.get()) {
-            drop(timers);
+        let next = self.timers.borrow().next_deadline();
+        if next.is_some_and(|deadline| deadline <= self.timeline.moment()) {
             self.take_due_timers();
         }
     }
@@ -201,7 +199,7 @@ impl Core {
     fn take_due_timers(&self) {
         self.executor.ready.append(|entries| {
             let before = entries.len();
-            self.timers.borrow_mut().take_due(self.latest.get(), entries);
+            self.timers.borrow_mut().take_due(self.timeline.moment(), entries);
             let fired = &entries[before..];
             self.counters.timers_fired.add(fired.len());
             self.counters.timers_woke.add(fired.iter().filter(|entry| matches!(entry, Entry::Wake(_))).count());

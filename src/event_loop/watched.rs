@@ -132,7 +132,7 @@ impl Core {
         let now = self.clock.now();
         let took = now.saturating_duration_since(step.began);
         self.last_step.ended();
-        self.counters.step_took(took);
+        self.counters.handle_took(took.as_nanos() as u64);
         if let Some(tracer) = self.tracer() {
             tracer.queued(now, self.executor.ready.len());
             tracer.end(now);

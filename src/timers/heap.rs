@@ -4,6 +4,7 @@
 //! first node is expensive: the last node takes its place and sinks through all levels, and each node that moves up on
 //! the way has a slot elsewhere in memory, which must be updated.
 
+use super::moment::Moment;
 use super::node::{KEPT, Node};
 
 const CHILDREN: usize = 4;
@@ -47,10 +48,10 @@ impl Heap {
         node
     }
 
-    /// Moves the nodes that are due by `time` to `due`, in no particular order.
-    pub(super) fn take_until(&mut self, time: i64, due: &mut Vec<Node>, put: &mut impl FnMut(u32, usize)) {
+    /// Moves the nodes that are due by `now` to `due`, in no particular order.
+    pub(super) fn take_until(&mut self, now: Moment, due: &mut Vec<Node>, put: &mut impl FnMut(u32, usize)) {
         self.0.retain(|node| {
-            let is_due = node.when <= time;
+            let is_due = node.when <= now;
             if is_due {
                 due.push(*node);
             }

@@ -1,5 +1,7 @@
 //! A timer's deadline and number, by which timers are ordered.
 
+use super::moment::Moment;
+
 /// The memory for this many timers is never freed.
 pub(super) const KEPT: usize = 1024;
 
@@ -7,8 +9,7 @@ pub(super) const KEPT: usize = 1024;
 /// a cache line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Node {
-    /// Nanoseconds after the base.
-    pub(super) when: i64,
+    pub(super) when: Moment,
     pub(super) number: u32,
     pub(super) slot: u32,
 }
