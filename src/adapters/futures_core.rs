@@ -20,8 +20,8 @@ use crate::time::Interval;
 ///
 /// # Errors
 ///
-/// As [`StreamReader::readline`]. After the error for a line that was too long, the next line follows. The error of the
-/// connection is the last item.
+/// The same as [`StreamReader::readline`]. After the error for a line that was too long, the next line follows. The
+/// error of the connection is the last item.
 ///
 /// # Examples
 ///

@@ -26,14 +26,14 @@ use socket2::SockAddr;
 /// fn describe(peer: &Address) -> String {
 ///     match (peer.as_inet(), peer.as_path()) {
 ///         (Some(inet), _) => format!("port {} of {}", inet.port(), inet.ip()),
-///         (_, Some(path)) => format!("whoever listens at {}", path.display()),
+///         (_, Some(path)) => format!("whoever listens on {}", path.display()),
 ///         _ => format!("a process that calls itself {peer}"),
 ///     }
 /// }
 ///
 /// let inet = std::net::SocketAddr::from(([192, 0, 2, 1], 80));
 /// assert_eq!(describe(&inet.into()), "port 80 of 192.0.2.1");
-/// assert_eq!(describe(&Address::unix("/run/echo.sock")?), "whoever listens at /run/echo.sock");
+/// assert_eq!(describe(&Address::unix("/run/echo.sock")?), "whoever listens on /run/echo.sock");
 /// # #[cfg(target_os = "linux")]
 /// assert_eq!(describe(&Address::unix("\0echo")?), "a process that calls itself @echo");
 /// # Ok::<(), std::io::Error>(())

@@ -26,7 +26,7 @@ impl EventLoop {
     ///
     /// # Panics
     ///
-    /// As [`run`](EventLoop::run).
+    /// The same as [`run`](EventLoop::run).
     ///
     /// # Examples
     ///

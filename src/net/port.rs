@@ -109,7 +109,7 @@ pub trait Network {
         from: &'a [SocketAddr],
     ) -> Pending<'a, Connected>;
 
-    /// Takes an address, without listening at it yet.
+    /// Takes an address, without listening on it yet.
     ///
     /// # Errors
     ///
@@ -241,13 +241,13 @@ pub trait DatagramConduit {
     }
 }
 
-/// How to take an address to listen at.
+/// How to take an address to listen on.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct BindOptions {
     /// The address may be taken while connections of an earlier server there are still closing.
     pub reuse_address: bool,
-    /// Several sockets may listen at the address, and each connection goes to one of them.
+    /// Several sockets may listen on the address, and each connection goes to one of them.
     pub reuse_port: bool,
     /// The network probes idle connections, and ends those whose peers are gone.
     pub keep_alive: bool,

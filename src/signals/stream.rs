@@ -34,7 +34,7 @@ use crate::executor::{Awaited, because};
 ///
 /// # Errors
 ///
-/// As [`LoopHandle::add_signal_handler`]. After an error it listens to none of the signals.
+/// The same as [`LoopHandle::add_signal_handler`]. After an error it listens to none of the signals.
 ///
 /// # Panics
 ///
@@ -55,7 +55,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// As [`signals`], on this loop.
+    /// The same as [`signals`], on this loop.
     pub(crate) fn of(event_loop: &LoopHandle, of: &[i32]) -> io::Result<Signals> {
         let mut signals = Signals { event_loop: event_loop.clone(), of: Vec::new(), inbox: Rc::default() };
         for &signal in of {

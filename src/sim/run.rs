@@ -221,7 +221,7 @@ impl Sim {
     ///
     /// # Panics
     ///
-    /// As [`host`](Sim::host).
+    /// The same as [`host`](Sim::host).
     #[track_caller]
     pub fn client<F>(&mut self, name: &str, main: F)
     where
@@ -260,7 +260,7 @@ impl Sim {
     ///
     /// # Errors
     ///
-    /// As [`run`](Sim::run), except that clients need not be done.
+    /// The same as [`run`](Sim::run), except that clients need not be done.
     pub fn run_for(&mut self, duration: Duration) -> Result<(), Failure> {
         let end = self.cluster().world.now() + duration;
         loop {
@@ -279,7 +279,7 @@ impl Sim {
     ///
     /// # Errors
     ///
-    /// As [`run`](Sim::run), except that a deadlock is not an error here.
+    /// The same as [`run`](Sim::run), except that a deadlock is not an error here.
     pub fn step(&mut self) -> Result<bool, Failure> {
         self.carry_out_requests();
         self.ask_awake();

@@ -74,7 +74,7 @@ pub fn copy(reader: &mut StreamReader, writer: &StreamWriter) -> impl Future<Out
 ///
 /// # Cancel safety
 ///
-/// As [`copy`], in both directions.
+/// The same as [`copy`], in both directions.
 ///
 /// # Errors
 ///

@@ -69,7 +69,7 @@ pub fn open_connection(to: impl Into<Endpoint>) -> OpenConnection {
 ///
 /// # Cancel safety, panics
 ///
-/// As [`open_connection`].
+/// The same as [`open_connection`].
 #[doc(alias = "asyncio.open_unix_connection")]
 #[track_caller]
 pub fn open_unix_connection(path: impl AsRef<Path>) -> OpenConnection {

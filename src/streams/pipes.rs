@@ -79,7 +79,7 @@ pub fn open_read_pipe(pipe: impl Into<OwnedFd>) -> OpenReadPipe {
 ///
 /// # Errors
 ///
-/// As [`open_read_pipe`].
+/// The same as [`open_read_pipe`].
 ///
 /// # Panics
 ///

@@ -279,7 +279,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// As [`send_signal`](Process::send_signal).
+    /// The same as [`send_signal`](Process::send_signal).
     pub fn terminate(&self) -> io::Result<()> {
         self.send_signal(libc::SIGTERM)
     }
@@ -288,7 +288,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// As [`send_signal`](Process::send_signal).
+    /// The same as [`send_signal`](Process::send_signal).
     pub fn kill(&self) -> io::Result<()> {
         self.send_signal(libc::SIGKILL)
     }

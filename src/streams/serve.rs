@@ -94,7 +94,7 @@ pub fn start_server<M>(client_connected: impl ClientConnected<M>, at: impl Into<
 ///
 /// # Cancel safety, panics
 ///
-/// As [`start_server`].
+/// The same as [`start_server`].
 ///
 /// # Examples
 ///

@@ -9,7 +9,7 @@ use crate::servers::Server;
 
 const SIGINT: i32 = 2;
 
-/// Whether a TCP socket listens at this port.
+/// Whether a TCP socket listens on this port.
 fn is_listened_at(address: SocketAddr) -> bool {
     let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux lists its TCP sockets");
     let port = format!(":{:04X}", address.port());

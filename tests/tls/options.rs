@@ -238,7 +238,7 @@ fn assert_refused<T>(outcome: io::Result<T>, case: &str) {
     assert_eq!(kind, io::ErrorKind::InvalidInput, "{case}");
 }
 
-// No server listens at this address, and no test may bind it.
+// No server listens on this address, and no test may bind it.
 const NOWHERE: &str = "127.0.0.1:1";
 const NO_PATH: &str = "/nowhere/socket";
 

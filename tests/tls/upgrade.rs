@@ -285,7 +285,7 @@ impl Protocol for Story {
 }
 
 #[test]
-fn a_transport_is_upgraded_and_its_protocol_is_told_made_once_and_resume_for_each_pause() {
+fn a_transport_is_upgraded_and_its_protocol_is_told_made_only_once() {
     let (tls, client) = both("here.test");
     run(async {
         let (server, record) = starttls_server(tls, false).await;
@@ -294,10 +294,10 @@ fn a_transport_is_upgraded_and_its_protocol_is_told_made_once_and_resume_for_eac
             event_loop.create_connection(|| Rc::new(Story::default()), server.local_addrs()[0]).await.unwrap();
         transport.write(b"STARTTLS\n");
         story.until("go\n").await;
-        // With a high-water mark of 0, any unsent byte pauses writing.
         let secure = event_loop.start_tls(Rc::clone(&transport), story.clone(), &client).server_hostname("here.test");
         let secure = secure.await.unwrap();
         assert!(secure.extra_info().tls().is_some());
+        // Now any byte that the kernel did not take would pause writing.
         secure.set_write_buffer_limits(Some(0), None);
         secure.write(b"secret\n");
         story.until("bye\n").await;

@@ -1,4 +1,4 @@
-//! Where to connect to or to listen at, in all the forms that a user may give.
+//! Where to connect to or to listen on, in all the forms that a user may give.
 
 use std::fmt;
 use std::io;
@@ -10,7 +10,7 @@ use crate::event_loop::LoopHandle;
 use crate::net::address::family::Hints;
 use crate::net::address::resolve::{Purpose, of_family, resolve};
 
-/// Where to connect to or to listen at: a host and port, an address, the path of a Unix socket, or a socket that is
+/// Where to connect to or to listen on: a host and port, an address, the path of a Unix socket, or a socket that is
 /// ready (asyncio's `sock=`). A string is a host and port, and a [`Path`] is a path; a path that begins with a zero
 /// byte is a name of Linux's abstract namespace.
 ///

@@ -1,4 +1,4 @@
-//! Where to connect to and to listen at: the forms that a user may give, and the addresses that they mean.
+//! Where to connect to and to listen on: the forms that a user may give, and the addresses that they mean.
 
 mod endpoint;
 mod family;

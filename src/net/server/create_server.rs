@@ -191,7 +191,7 @@ macro_rules! serve_options {
             self
         }
 
-        /// Whether several sockets may listen at the address, each connection going to one of them. The default is
+        /// Whether several sockets may listen on the address, each connection going to one of them. The default is
         /// false.
         pub fn reuse_port(mut self, reuse: bool) -> Self {
             self.options.bind.reuse_port = reuse;

@@ -78,7 +78,7 @@ impl Server {
         Server { state: ServerState::new(event_loop, assembly, bound, backlog) }
     }
 
-    /// The internet addresses that the server listens at. The list is empty once the server is closed.
+    /// The internet addresses that the server listens on. The list is empty once the server is closed.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.sockets().iter().filter_map(|info| info.sockname()?.as_inet()).collect()
     }

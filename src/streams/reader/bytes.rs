@@ -78,7 +78,7 @@ impl StreamReader {
     ///
     /// # Errors
     ///
-    /// As [`read_into`](StreamReader::read_into).
+    /// The same as [`read_into`](StreamReader::read_into).
     ///
     /// # Examples
     ///
@@ -157,7 +157,7 @@ impl StreamReader {
     ///
     /// # Errors
     ///
-    /// As [`fill_buf`](StreamReader::fill_buf).
+    /// The same as [`fill_buf`](StreamReader::fill_buf).
     ///
     /// # Examples
     ///

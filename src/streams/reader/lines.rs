@@ -33,7 +33,7 @@ impl StreamReader {
     ///
     /// # Errors
     ///
-    /// As [`readline`](StreamReader::readline).
+    /// The same as [`readline`](StreamReader::readline).
     #[inline]
     #[track_caller]
     pub fn readline_within(&mut self, limit: usize) -> impl Future<Output = Result<Vec<u8>, ReadError>> {
@@ -47,7 +47,7 @@ impl StreamReader {
     ///
     /// # Errors
     ///
-    /// As [`readline`](StreamReader::readline); nothing is appended then.
+    /// The same as [`readline`](StreamReader::readline); nothing is appended then.
     #[inline]
     #[track_caller]
     pub fn readline_into(&mut self, line: &mut Vec<u8>) -> impl Future<Output = Result<usize, ReadError>> {
@@ -63,7 +63,7 @@ impl StreamReader {
     ///
     /// # Errors
     ///
-    /// As [`readline`](StreamReader::readline); the lines after one that was too long can be read.
+    /// The same as [`readline`](StreamReader::readline); the lines after one that was too long can be read.
     #[doc(alias = "async for")]
     #[doc(alias = "__anext__")]
     #[inline]

@@ -39,7 +39,7 @@ impl StreamReader {
     ///
     /// # Errors
     ///
-    /// As [`readuntil`](StreamReader::readuntil).
+    /// The same as [`readuntil`](StreamReader::readuntil).
     #[track_caller]
     pub fn readuntil_within(
         &mut self,
@@ -58,7 +58,7 @@ impl StreamReader {
     ///
     /// # Errors
     ///
-    /// As [`readuntil`](StreamReader::readuntil); nothing is appended then.
+    /// The same as [`readuntil`](StreamReader::readuntil); nothing is appended then.
     #[track_caller]
     pub fn readuntil_into(
         &mut self,

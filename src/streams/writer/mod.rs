@@ -90,7 +90,7 @@ impl StreamWriter {
     ///
     /// # Panics
     ///
-    /// As [`write`](StreamWriter::write).
+    /// The same as [`write`](StreamWriter::write).
     ///
     /// # Examples
     ///
@@ -150,11 +150,11 @@ impl StreamWriter {
     ///
     /// # Errors
     ///
-    /// As [`drain`](StreamWriter::drain).
+    /// The same as [`drain`](StreamWriter::drain).
     ///
     /// # Panics
     ///
-    /// As [`write`](StreamWriter::write).
+    /// The same as [`write`](StreamWriter::write).
     #[inline]
     #[track_caller]
     pub fn write_all(&self, data: &[u8]) -> impl Future<Output = io::Result<()>> {

@@ -15,7 +15,7 @@ impl StreamWriter {
     ///
     /// # Errors
     ///
-    /// As [`drain`](StreamWriter::drain).
+    /// The same as [`drain`](StreamWriter::drain).
     ///
     /// # Examples
     ///
@@ -46,8 +46,8 @@ impl StreamWriter {
     ///
     /// # Errors
     ///
-    /// As [`drain`](StreamWriter::drain). `BrokenPipe` if our side has ended, or the connection is closing; nothing is
-    /// written then.
+    /// The same as [`drain`](StreamWriter::drain). `BrokenPipe` if our side has ended, or the connection is closing;
+    /// nothing is written then.
     ///
     /// # Examples
     ///
@@ -78,7 +78,7 @@ impl StreamWriter {
     ///
     /// # Errors
     ///
-    /// As [`poll_write`](StreamWriter::poll_write).
+    /// The same as [`poll_write`](StreamWriter::poll_write).
     ///
     /// # Examples
     ///
@@ -135,7 +135,7 @@ impl StreamWriter {
     ///
     /// # Errors
     ///
-    /// As [`flush`](StreamWriter::flush).
+    /// The same as [`flush`](StreamWriter::flush).
     ///
     /// # Examples
     ///
@@ -197,7 +197,7 @@ impl StreamWriter {
     ///
     /// # Errors
     ///
-    /// As [`wait_closed`](StreamWriter::wait_closed).
+    /// The same as [`wait_closed`](StreamWriter::wait_closed).
     ///
     /// # Examples
     ///

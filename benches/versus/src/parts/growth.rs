@@ -10,7 +10,7 @@ use crate::wire::App;
 
 pub(super) const PART: Part = Part {
     name: "growth",
-    title: "As connections become more",
+    title: "More and more connections",
     explanation: "Echo of 64 bytes, all connections busy. With more connections, each message touches more of the \
                   kernel's and the server's memory, on every peer: epoll shows how much of the growth is the \
                   machine's. Instructions are the library's own part.",

@@ -13,7 +13,7 @@ use crate::wire::App;
 
 pub(super) const PART: Part = Part {
     name: "tools",
-    title: "With other people's load",
+    title: "Load from wrk and redis-benchmark",
     explanation: "wrk with 64 connections, and redis-benchmark with 50 connections and 16 requests at a time. They \
                   check less than our own load does, but they were written independently of us.",
     run,

@@ -51,7 +51,7 @@ const PLOTS: &[Plot] = &[
     },
     Plot {
         file: "growth.svg",
-        title: "Server CPU per message as connections become more, in ns",
+        title: "Server CPU per message with more and more connections, in ns",
         part: "growth",
         metric: metric::CPU,
         label: Shown::AsIs,
