@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use waterwheel::sim::{Faults, Sim};
 use waterwheel::{
-    AfterEof, ConnectionError, LookUpError, LookUpErrorKind, Protocol, StreamReader, StreamWriter, get_running_loop,
-    open_connection, sleep, start_server, timeout,
+    AfterEof, ConnectionError, LookUpError, LookUpErrorKind, Protocol, StreamReader, StreamWriter, Transport,
+    get_running_loop, open_connection, sleep, start_server, timeout,
 };
 
 use crate::hosts::{a_moment, add_echo, echo, pattern};
@@ -237,6 +237,48 @@ fn a_peer_that_reads_nothing_holds_the_writer_back_and_is_served_when_it_reads()
         io::Result::Ok(())
     });
     sim.run().unwrap();
+}
+
+/// A protocol that takes nothing.
+struct Deaf;
+
+impl Protocol for Deaf {
+    fn connection_made(&self, transport: Rc<dyn Transport>) {
+        transport.pause_reading();
+    }
+}
+
+/// The writer is dropped before anything is sent. On real sockets a busy machine's kernel may still pass bytes on while
+/// the test's clock jumps; here it has passed on all that fits when the step ends.
+#[test]
+fn what_the_kernel_takes_at_the_end_of_the_step_is_no_progress_of_the_peer() {
+    for reader_is_kept in [false, true] {
+        let mut sim = Sim::new(1);
+        let mut faults = Faults::none();
+        faults.buffer = 10_000;
+        sim.set_faults(faults);
+        sim.configure(|builder| builder.close_timeout(Duration::from_secs(7)));
+        sim.host("server", || async {
+            let server = get_running_loop().create_server(|| Rc::new(Deaf), "0.0.0.0:7").await?;
+            server.serve_forever().await
+        });
+        sim.client("client", async move {
+            a_moment().await;
+            let (reader, writer) = open_connection(("server", 7)).await?;
+            pattern(30_000).chunks(1000).for_each(|piece| writer.write(piece));
+            assert_eq!(writer.get_write_buffer_size(), 30_000, "it is gathered until the step ends");
+            drop(writer);
+            let mut reader = Some(reader);
+            reader.take_if(|_| !reader_is_kept);
+            let sources = || get_running_loop().dump_tasks().sources.len();
+            sleep(Duration::from_millis(6_900)).await;
+            assert_eq!(sources(), 1, "the reader is kept: {reader_is_kept}");
+            sleep(Duration::from_millis(200)).await;
+            assert_eq!(sources(), 0, "the reader is kept: {reader_is_kept}");
+            io::Result::Ok(())
+        });
+        sim.run().unwrap();
+    }
 }
 
 #[test]

@@ -3,17 +3,14 @@
 
 use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 use waterwheel::testing::ManualClock;
-use waterwheel::{
-    EventLoop, LoopHandle, Promise, Server, StreamReader, StreamWriter, get_running_loop, open_connection, sleep,
-    yield_now,
-};
+use waterwheel::{EventLoop, LoopHandle, Promise, Server, StreamReader, StreamWriter, sleep, yield_now};
 
 use super::{MIB, start};
 use crate::common::alone::{alone, run_alone};
@@ -143,41 +140,6 @@ fn a_peer_that_takes_nothing_is_cut_off_after_the_close_timeout() {
                 assert_eq!(open_descriptors(), before + 2);
                 let end = read_all(client).map(|all| all.len()).map_err(|error| error.kind());
                 assert_eq!(end, Err(ErrorKind::ConnectionReset), "{leave:?}: a part never looks like all");
-            });
-        }
-    });
-}
-
-/// Two connected sockets with the smallest buffers that the kernel allows: less than 30,000 bytes.
-fn narrow_sockets() -> (Socket, Socket) {
-    let [listener, ours] = [(); 2].map(|()| Socket::new(Domain::IPV4, Type::STREAM, None).unwrap());
-    listener.set_recv_buffer_size(1).unwrap();
-    ours.set_send_buffer_size(1).unwrap();
-    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    listener.listen(1).unwrap();
-    ours.connect(&listener.local_addr().unwrap()).unwrap();
-    (ours, listener.accept().unwrap().0)
-}
-
-#[test]
-fn what_the_kernel_takes_at_the_end_of_the_step_is_no_progress_of_the_peer() {
-    alone(|| {
-        for halves in ["both", "the writer"] {
-            let (mut event_loop, clock) = with_clock(Duration::from_secs(7));
-            event_loop.run(async {
-                let (ours, _peer) = narrow_sockets();
-                let (reader, writer) = open_connection(ours).await.unwrap();
-                pattern(30_000).chunks(1000).for_each(|piece| writer.write(piece));
-                assert_eq!(writer.get_write_buffer_size(), 30_000, "it is gathered until the step ends");
-                drop(writer);
-                let mut reader = Some(reader);
-                reader.take_if(|_| halves == "both");
-                let start = clock.elapsed();
-                sleep(Duration::from_secs(6)).await;
-                assert_eq!(get_running_loop().dump_tasks().sources.len(), 1, "{halves}");
-                sleep(Duration::from_secs(2)).await;
-                assert_eq!(get_running_loop().dump_tasks().sources.len(), 0, "{halves}");
-                assert!(clock.elapsed() - start < Duration::from_secs(9));
             });
         }
     });
