@@ -9,7 +9,8 @@ use crate::timers::{Moment, Origin};
 pub(super) struct Timeline {
     origin: Origin,
     latest: Cell<Instant>,
-    /// `latest` as a moment, once a turn has asked for it. User code reads the clock more often than turns ask.
+    /// `latest` as a moment, if it was asked for since. It is not counted at each reading, since what user code reads is
+    /// rarely compared with a timer.
     moment: Cell<Option<Moment>>,
 }
 
