@@ -58,8 +58,8 @@ struct Ledger {
 struct House {
     remote: RemoteHandle,
     tasks: [Arc<Sleeper>; TASKS],
-    /// Wakes the main future, which nothing else does.
-    main: Mutex<Option<Waker>>,
+    /// Wakes the main future of the current run, which nothing else does.
+    main: Arc<Mutex<Option<Waker>>>,
 }
 
 impl House {
@@ -72,11 +72,13 @@ impl House {
         }));
     }
 
-    /// Called by a thread that leaves this loop.
+    /// Called by a thread that leaves this loop. The waker is taken last: if it is still that of an earlier run, the
+    /// main future of the next run has not been polled yet, and will find that the thread has left.
     fn leave(self: Arc<Self>) {
-        let main = self.main.lock().unwrap().clone();
+        let main = Arc::clone(&self.main);
         drop(self);
-        main.expect("the main future has been polled").wake();
+        let waker = main.lock().unwrap().clone();
+        waker.expect("the main future has been polled").wake();
     }
 }
 
@@ -181,7 +183,7 @@ fn sender(door: &Door, ledger: &Arc<Ledger>, seed: u64) -> (u64, u64) {
 /// Creates a loop with its tasks, each polled once.
 fn open(ledger: &Arc<Ledger>) -> (EventLoop, Arc<House>) {
     let mut event_loop = EventLoop::new().unwrap();
-    let house = House { remote: event_loop.handle().remote(), tasks: Default::default(), main: Mutex::default() };
+    let house = House { remote: event_loop.handle().remote(), tasks: Default::default(), main: Arc::default() };
     event_loop.run(async {
         for task in &house.tasks {
             let (task, counted) = (Arc::clone(task), CountedTask(Arc::clone(ledger)));
