@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use crate::common::certificates::Authority;
@@ -507,6 +507,32 @@ fn nothing_is_left_of_a_connection_when_its_loop_is_dropped_or_it_is_lost() {
         drop(event_loop);
         assert_eq!(story.strong_count(), 0, "closed first: {close}");
     }
+}
+
+#[test]
+fn what_is_unsent_is_given_up_by_an_abort_at_once() {
+    let (server, client) = both("127.0.0.1");
+    run(async {
+        let (done, until_done) = mpsc::channel::<()>();
+        let relay = pipe(usize::MAX, move |stream| {
+            let mut peer = Peer::server(stream, server.rustls_config());
+            let shaken = peer.handshake().is_ok();
+            // Reads nothing more.
+            let _ = until_done.recv();
+            shaken
+        });
+        let story = connected(&client, &relay, Story::default()).await;
+        let transport = story.transport.take().unwrap();
+        // More than the kernel's buffers take.
+        transport.write(&vec![b'w'; 32 << 20]);
+        yield_now().await;
+        transport.write(b"kept, since the transport below is full");
+        assert!(transport.get_write_buffer_size() > 1 << 20);
+        transport.abort();
+        assert_eq!(transport.get_write_buffer_size(), 0);
+        assert_eq!(story.until_lost().await.last().map(String::as_str), Some("lost"));
+        drop(done);
+    });
 }
 
 #[test]

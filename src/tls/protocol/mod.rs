@@ -265,6 +265,7 @@ impl TlsProtocol {
         }
         self.phase.set(Phase::Ending);
         self.failure.set(Some(error.into()));
+        self.gathering.give_up();
         let Some(below) = self.below() else { return };
         below.close();
         if below.get_write_buffer_size() > 0 {
@@ -282,6 +283,7 @@ impl TlsProtocol {
     }
 
     /// Ends the connection at once. Of the bytes that this step wrote, those that the kernel takes now are still sent.
+    /// All others are given up.
     pub(super) fn abort(&self) {
         if self.phase.get() != Phase::Lost {
             if self.phase.get() == Phase::Open {
@@ -291,6 +293,7 @@ impl TlsProtocol {
             if let Some(below) = self.below() {
                 below.abort();
             }
+            self.gathering.give_up();
         }
     }
 
