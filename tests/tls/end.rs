@@ -1,7 +1,7 @@
 //! The end of a TLS session: in order, cut off, or unanswered; and what is left behind then.
 
 use std::cell::{Cell, RefCell};
-use std::io;
+use std::io::{self, Write};
 use std::rc::{Rc, Weak};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -16,7 +16,8 @@ use waterwheel::rustls::client::Resumption;
 use waterwheel::rustls::version::{TLS12, TLS13};
 use waterwheel::{
     AfterEof, BufferedProtocol, ConnectionError, EventLoop, Protocol, ReceiveBuffer, StreamReader, StreamWriter,
-    TlsClient, TlsErrorKind, TlsServer, Transport, get_running_loop, open_connection, sleep, start_server, yield_now,
+    TlsClient, TlsError, TlsErrorKind, TlsServer, Transport, get_running_loop, open_connection, sleep, start_server,
+    yield_now,
 };
 
 /// Like [`both`], for one version of TLS.
@@ -506,6 +507,60 @@ fn nothing_is_left_of_a_connection_when_its_loop_is_dropped_or_it_is_lost() {
         // The other case: transport and protocol hold each other, and the loop is dropped.
         drop(event_loop);
         assert_eq!(story.strong_count(), 0, "closed first: {close}");
+    }
+}
+
+/// A protocol that answers whatever comes with many bytes.
+#[derive(Default)]
+struct Eager {
+    transport: RefCell<Option<Rc<dyn Transport>>>,
+    received: Cell<usize>,
+    lost: RefCell<Option<Option<ConnectionError>>>,
+}
+
+impl Protocol for Eager {
+    fn connection_made(&self, transport: Rc<dyn Transport>) {
+        self.transport.replace(Some(transport));
+    }
+    fn data_received(&self, data: &[u8]) {
+        self.received.set(self.received.get() + data.len());
+        self.transport.borrow().as_ref().unwrap().write(&[b'a'; 256 * 1024]);
+    }
+    fn connection_lost(&self, error: Option<ConnectionError>) {
+        self.lost.replace(Some(error));
+    }
+}
+
+#[test]
+fn an_answer_to_what_came_before_a_fault_is_dropped_and_the_fault_is_told() {
+    for version in [&TLS12, &TLS13] {
+        let (server, client) = both_of(version);
+        run(async move {
+            let incidents = Trace::of_incidents();
+            let (sent, until_sent) = mpsc::channel();
+            let relay = pipe(usize::MAX, move |stream| {
+                let mut peer = Peer::server(stream, server.rustls_config());
+                let shaken = peer.handshake().is_ok();
+                peer.write(b"good").unwrap();
+                // A record of an unknown type.
+                (&mut peer.socket()).write_all(&[99, 3, 3, 0, 1, 0]).unwrap();
+                sent.send(()).unwrap();
+                peer.swallow();
+                shaken
+            });
+            let connecting = get_running_loop().create_connection(|| Rc::new(Eager::default()), relay.address());
+            let (_, eager) = connecting.tls(client).await.unwrap();
+            // Both records are there when the loop goes on, and are received together.
+            until_sent.recv().unwrap();
+            while eager.lost.borrow().is_none() {
+                yield_now().await;
+            }
+            assert_eq!(eager.received.get(), b"good".len());
+            let error = eager.lost.take().unwrap().expect("an error");
+            assert!(TlsError::of(&error).is_some(), "{error}");
+            assert_eq!(incidents.take(), [""; 0]);
+            eager.transport.take();
+        });
     }
 }
 
