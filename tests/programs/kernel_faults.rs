@@ -2,13 +2,11 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::Command;
 use std::{fs, thread};
 
 use crate::common::processes::{PATIENCE, Process};
 use crate::servers::example;
-use crate::strace::{Traced, injected, name_of};
+use crate::strace::{Traced, injected, name_of, under_strace};
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the server listens");
@@ -121,9 +119,8 @@ fn a_send_that_fails_leaves_what_the_peer_goes_on_to_send() {
 /// Runs a program that fails because one of its system calls does, and returns its error message.
 #[track_caller]
 fn complaint(name: &str, program: &[&str], inject: &str) -> String {
-    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{}.strace", std::process::id()));
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-q", "-e", inject, "-o"]).arg(&log).arg(example(program[0])).args(&program[1..]);
+    let (mut strace, log) = under_strace(name);
+    strace.args(["-e", inject]).arg(example(program[0])).args(&program[1..]);
     let (status, _, errors) = Process::start(&mut strace).finish();
     assert_eq!(status.code(), Some(1), "{inject}: {errors}");
     let text = fs::read_to_string(&log).expect("strace has written its log");

@@ -8,6 +8,18 @@ use std::process::Command;
 use crate::common::processes::until;
 use crate::servers::{Server, example};
 
+/// A command that runs a program under strace, and the log that it writes. The caller adds options and the program.
+pub(crate) fn under_strace(name: &str) -> (Command, PathBuf) {
+    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{}.strace", std::process::id()));
+    let _ = fs::remove_file(&log);
+    let mut strace = Command::new("strace");
+    // -f: trace threads too. Every line then begins with a pid.
+    strace.args(["-f", "-q", "-o"]).arg(&log);
+    // Debug mode makes calls of its own, and its thread may interrupt any other call, whose line is then torn in two.
+    strace.env_remove("WATERWHEEL_DEBUG");
+    (strace, log)
+}
+
 /// A server that is traced. The log has one line for each system call, in order.
 #[derive(Debug)]
 pub(crate) struct Traced {
@@ -27,13 +39,8 @@ impl Traced {
     /// Like [`start`](Traced::start), for any program that prints where it serves.
     #[track_caller]
     pub(crate) fn command(name: &str, program: &[&str], options: &[&str]) -> Traced {
-        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{}.strace", std::process::id()));
-        let _ = fs::remove_file(&log);
-        let mut strace = Command::new("strace");
-        // -f: trace threads too, although there should be none. Every line then begins with a pid.
-        strace.args(["-f", "-q", "-s", "32"]).args(options).arg("-o").arg(&log);
-        // The calls should be those of a plain loop: debug mode has a thread and makes calls of its own.
-        strace.args(program).env_remove("WATERWHEEL_DEBUG");
+        let (mut strace, log) = under_strace(name);
+        strace.args(["-s", "32"]).args(options).args(program);
         let mut server = Server::start(&mut strace);
         let text = fs::read_to_string(&log).expect("strace writes its log at once");
         let pid = text.split_whitespace().next().and_then(|pid| pid.parse().ok());

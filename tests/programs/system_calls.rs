@@ -10,14 +10,13 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::common::arrived::until_arrived;
 use crate::common::close_unread::close_unread;
 use crate::common::processes::PATIENCE;
 use crate::servers::example;
-use crate::strace::{Counts, Traced, name_of};
+use crate::strace::{Counts, Traced, name_of, under_strace};
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the server listens");
@@ -197,15 +196,9 @@ fn after_a_failed_send_all_that_came_is_received_and_nothing_more_is_sent() {
 fn a_dialled_connection_is_registered_once_with_the_selector() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound").to_string();
-    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("dialled.{}.strace", std::process::id()));
-    let mut client = Command::new("strace")
-        .args(["-f", "-q", "-o"])
-        .arg(&log)
-        .arg(example("tcp_echo_client"))
-        .arg(&address)
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("strace can be run");
+    let (mut strace, log) = under_strace("dialled");
+    strace.arg(example("tcp_echo_client")).arg(&address);
+    let mut client = strace.stdout(Stdio::null()).spawn().expect("strace can be run");
     let (mut stream, _) = listener.accept().expect("the client connects");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
     let mut message = [0; 100];

@@ -43,6 +43,8 @@ pub(crate) fn driver(before: &[&str], arguments: &[&str]) -> Command {
         }
     };
     command.args(arguments).env("FAULTS_IDENTITY", identity()).env_remove("RUST_LOG");
+    // Debug mode makes calls of its own, and its thread may tear the lines of other calls in strace's log in two.
+    command.env_remove("WATERWHEEL_DEBUG");
     command
 }
 
