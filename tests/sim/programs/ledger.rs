@@ -118,11 +118,11 @@ impl Direction {
         self.ask(self.limit.get().unwrap_or(0) + separator)
     }
 
-    /// The receiver's host has received something from the network, and `before` bytes earlier. It may receive only
-    /// while its reader holds at most twice the limit, or as much as it was asked for.
+    /// The receiver's host has received something from the network, and at least `before` bytes earlier. It may receive
+    /// only while its reader holds at most twice the limit, or as much as it was asked for.
     pub(super) fn has_come(&self, before: usize) {
         let Some(limit) = self.limit.get().filter(|_| !self.is_unheard.get()) else { return };
-        let unread = before - self.received.get();
+        let unread = before.saturating_sub(self.received.get());
         if unread > (2 * limit).max(self.asked.get()) {
             let is_known = !self.has_given_up.replace(false);
             assert!(!is_known, "{unread} bytes are unread, over twice the limit of {limit}, and more was received");

@@ -8,11 +8,13 @@
 mod dice;
 mod halves;
 mod ledger;
+mod link;
 mod network;
 mod protocols;
 #[cfg(feature = "tls")]
 mod secure;
 mod streams;
+mod tap;
 mod trouble;
 mod wires;
 

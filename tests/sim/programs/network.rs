@@ -1,8 +1,8 @@
-//! A network in front of the simulated one: each connection gets a wire that counts its bytes.
+//! A network in front of the simulated one: each connection and each pipe gets a wire that counts its bytes.
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 use waterwheel::network::{
@@ -67,7 +67,8 @@ impl Network for Watched {
     }
 
     fn adopt_pipe(&self, event_loop: &LoopHandle, pipe: OwnedFd, ways: Ways) -> io::Result<Connected> {
-        self.inner.adopt_pipe(event_loop, pipe, ways)
+        let descriptor = pipe.as_raw_fd();
+        Ok(self.wires.connect_pipe(self.inner.adopt_pipe(event_loop, pipe, ways)?, descriptor))
     }
 }
 

@@ -51,15 +51,15 @@ pub(super) fn counted(sim: &mut Sim) -> Result<usize, Failure> {
             let (to_server, to_client) = (Direction::new(key), Direction::new(!key));
             let fate = Fate::new(&to_server, &to_client);
             known_fates.add(&fate);
-            wires.add(Some([&to_server, &to_client]));
-            let (dice, wires) = (dice.clone(), wires.clone());
-            let pair = Rc::new(Pair { dice, may_fail, to_server, to_client, wires });
+            let pair = Pair { dice: dice.clone(), may_fail, to_server, to_client, wires: wires.clone() };
+            let pair = Rc::new(pair);
             pairs.borrow_mut().push(Rc::clone(&pair));
             let event_loop = get_running_loop();
             fate.connecting();
             match event_loop.create_connection(|| Peer::of(&pair, true), ("server", 7)).await {
                 Ok((transport, peer)) => {
                     fate.connected();
+                    wires.add_plain(transport.extra_info().sockname(), &pair.to_server, &pair.to_client);
                     transport.write(&[number as u8]);
                     peer.act_later();
                     peers.push(peer);

@@ -33,7 +33,7 @@ pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
     let (server, client) = sides();
     let settings = Settings {
         has_halves: false,
-        is_plain: false,
+        is_encrypted: true,
         server: Rc::new(move |starting| starting.tls(server.clone())),
         client: Rc::new(move |opening| opening.tls(client.clone())),
         upgrade: None,
@@ -49,6 +49,6 @@ pub(super) fn upgraded(sim: &mut Sim) -> Result<(), Failure> {
         false => Box::pin(start_tls(reader, writer, server.clone()).into_future()),
     });
     let (server, client) = (Rc::new(|server| server), Rc::new(|client| client));
-    program_with(sim, &Settings { has_halves: false, is_plain: false, server, client, upgrade: Some(upgrade) })
+    program_with(sim, &Settings { has_halves: false, is_encrypted: true, server, client, upgrade: Some(upgrade) })
         .map(drop)
 }

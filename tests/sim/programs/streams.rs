@@ -31,8 +31,8 @@ pub(super) struct Settings {
     pub(super) has_halves: bool,
     pub(super) server: Rc<dyn Fn(StartServer) -> StartServer>,
     pub(super) client: Rc<dyn Fn(OpenConnection) -> OpenConnection>,
-    /// Whether the network sees the bytes as they are written.
-    pub(super) is_plain: bool,
+    /// Whether the network sees only encrypted bytes.
+    pub(super) is_encrypted: bool,
     /// Applied to each TCP connection once both sides know each other.
     pub(super) upgrade: Option<Upgrade>,
 }
@@ -49,7 +49,7 @@ pub(super) fn program(sim: &mut Sim) -> Result<(), Failure> {
 /// Runs the program. Returns the number of conversations that a crash of the server broke off.
 pub(super) fn counted(sim: &mut Sim) -> Result<usize, Failure> {
     let (server, client) = (Rc::new(|server| server), Rc::new(|client| client));
-    program_with(sim, &Settings { has_halves: true, is_plain: true, server, client, upgrade: None })
+    program_with(sim, &Settings { has_halves: true, is_encrypted: false, server, client, upgrade: None })
 }
 
 /// Runs the program with these settings for its TCP connections. Returns the number of conversations that a crash of
@@ -82,7 +82,6 @@ pub(super) fn program_with(sim: &mut Sim, settings: &Settings) -> Result<usize, 
             let fate = Fate::new(&to_server, &to_client);
             known_fates.add(&fate);
             to_server.set_limit(limit);
-            wires.add((settings.is_plain || kind < 2).then_some([&to_server, &to_client]));
             let wires = wires.clone();
             let plan = Plan { dice: dice.clone(), may_fail, has_halves, to_server, to_client, fate, wires };
             plans.borrow_mut().push(plan.clone());
@@ -171,24 +170,38 @@ async fn open(
     if !is_local {
         plan.fate.connecting();
     }
-    let (mut reader, writer) = match is_local {
+    let (mut reader, mut writer) = match is_local {
         true => open_unix_connection("/run/programs").limit(limit).await?,
         false => (settings.client)(open_connection(("server", 7)).limit(limit)).await?,
     };
-    writer.write(&[number as u8]);
+    let client = writer.extra_info();
     match &settings.upgrade {
         Some(upgrade) if !is_local => {
+            writer.write(&[number as u8]);
             reader.readexactly(1).await?;
-            upgrade(true, reader, writer).await
+            (reader, writer) = upgrade(true, reader, writer).await?;
+            plan.wires.add_encrypted(client.sockname(), &plan.to_server, &plan.to_client);
         }
-        _ => Ok((reader, writer)),
+        _ if settings.is_encrypted && !is_local => {
+            plan.wires.add_encrypted(client.sockname(), &plan.to_server, &plan.to_client);
+            writer.write(&[number as u8]);
+        }
+        _ => {
+            plan.wires.add_plain(client.sockname(), &plan.to_server, &plan.to_client);
+            writer.write(&[number as u8]);
+        }
     }
+    Ok((reader, writer))
 }
 
 /// Both ends of a pipe.
 async fn pipe(plan: &Plan) -> io::Result<()> {
     let (read_end, write_end) = plan.dice.0.pipe("client")?;
-    let (reader, writer) = (open_read_pipe(read_end).await?, open_write_pipe(write_end).await?);
+    plan.wires.add_pipe([&read_end, &write_end], &plan.to_server);
+    let limit = 1 + plan.dice.below(5000);
+    plan.to_server.set_limit(limit);
+    let reader = open_read_pipe(read_end).limit(limit).await?;
+    let writer = open_write_pipe(write_end).await?;
     let way = &plan.to_server;
     // A pipe cannot show whether an end is an orderly one.
     join(read(plan, reader, way, way), write(plan, writer, way)).await;

@@ -1,43 +1,68 @@
 //! What the network sees of a program's connections, and what must be true of it at the beginning of every step: a
 //! layer in front of the simulated network, which counts the bytes that pass.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind, IoSlice};
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 
+use waterwheel::Address;
 use waterwheel::network::{Conduit, Connected, Ways};
 
 use super::ledger::Direction;
+use super::link::{Conversation, Link};
 
 /// How many operations of futures a step of a task may complete, according to the documentation of `resources`.
 const OPERATIONS_PER_STEP: usize = 512;
 
-/// All connections of a program whose bytes are not encrypted, and the step that runs.
+/// All connections of a program, and the step that runs.
 #[derive(Clone, Default)]
 pub(super) struct Wires(Rc<State>);
 
 #[derive(Default)]
 struct State {
-    /// By the number that a client sends first: the direction to the server, and the one from it. `None` if encrypted.
-    known: RefCell<Vec<Option<[Rc<Direction>; 2]>>>,
+    conversations: RefCell<Vec<Conversation>>,
+    pipes: RefCell<Vec<(RawFd, Rc<Direction>)>>,
     links: RefCell<Vec<Weak<Link>>>,
     /// How many operations the current step of a task has completed.
     completed: Cell<usize>,
 }
 
 impl Wires {
-    /// Adds the next conversation, with the next number. `None` stands for an encrypted one.
-    pub(super) fn add(&self, directions: Option<[&Rc<Direction>; 2]>) {
-        self.0.known.borrow_mut().push(directions.map(|both| both.map(Rc::clone)));
+    /// A client has connected, and has not sent anything yet: it will send one byte before the conversation.
+    pub(super) fn add_plain(&self, client: Option<&Address>, to_server: &Rc<Direction>, to_client: &Rc<Direction>) {
+        self.add(client, false, to_server, to_client);
+    }
+
+    /// A client has shaken hands, and has not written anything since.
+    pub(super) fn add_encrypted(&self, client: Option<&Address>, to_server: &Rc<Direction>, to_client: &Rc<Direction>) {
+        self.add(client, true, to_server, to_client);
+    }
+
+    fn add(&self, client: Option<&Address>, is_encrypted: bool, to_server: &Rc<Direction>, to_client: &Rc<Direction>) {
+        let client = client.expect("connections have names").clone();
+        let (to_server, to_client) = (Rc::clone(to_server), Rc::clone(to_client));
+        self.0.conversations.borrow_mut().push(Conversation { client, is_encrypted, to_server, to_client });
+        // What passes from now on is of the conversation.
+        self.links().for_each(|link| link.find(&self.0.conversations.borrow()));
+    }
+
+    /// Both ends of a pipe, before they are opened.
+    pub(super) fn add_pipe(&self, ends: [&OwnedFd; 2], direction: &Rc<Direction>) {
+        self.0.pipes.borrow_mut().extend(ends.map(|end| (end.as_raw_fd(), Rc::clone(direction))));
     }
 
     /// A step of a task or a callback begins, so all steps before it are over.
     pub(super) fn begin_step(&self) {
         self.0.completed.set(0);
-        self.0.links.borrow_mut().retain(|link| link.upgrade().inspect(|link| link.check_sent()).is_some());
+        self.links().for_each(|link| link.check_sent());
+    }
+
+    fn links(&self) -> impl Iterator<Item = Rc<Link>> {
+        let links = self.0.links.borrow().clone();
+        links.into_iter().filter_map(|link| link.upgrade())
     }
 
     /// An operation was completed that may have been ready at once.
@@ -59,79 +84,28 @@ impl Wires {
     /// Puts a wire in front of a connection's conduit.
     pub(super) fn connect(&self, connected: Connected, is_client: bool) -> Connected {
         let (inner, peer, local) = connected.into_parts();
-        let link = Rc::new(Link::new(is_client));
-        self.0.links.borrow_mut().push(Rc::downgrade(&link));
-        Connected::new(Wire { inner, link, wires: self.clone() }).with_names(peer, local)
-    }
-}
-
-/// One end of a connection.
-struct Link {
-    is_client: bool,
-    /// The incoming direction, and the outgoing one.
-    ends: OnceCell<Option<[Rc<Direction>; 2]>>,
-    received: Cell<usize>,
-    sent: Cell<usize>,
-    sending: Cell<Sending>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sending {
-    /// The network has taken everything that was offered.
-    TookAll,
-    /// The network has taken less. An event will come when it takes more.
-    TookLess,
-    /// The connection has failed, or was aborted. Bytes that are written now go nowhere.
-    Over,
-}
-
-impl Link {
-    fn new(is_client: bool) -> Link {
-        let sending = Cell::new(Sending::TookAll);
-        Link { is_client, ends: OnceCell::new(), received: Cell::default(), sent: Cell::default(), sending }
+        let client = if is_client { local.as_deref().cloned() } else { peer.clone() };
+        let wire = self.wire(inner, Link::new(client, is_client));
+        Connected::new(wire).with_names(peer, local)
     }
 
-    /// The first byte that a client sends tells which conversation it is. The ledger does not count it.
-    fn begin(&self, wires: &Wires, first: u8) {
-        self.ends.get_or_init(|| {
-            let known = wires.0.known.borrow();
-            let [to_server, to_client] = known.get(usize::from(first)).cloned().flatten()?;
-            Some(if self.is_client { [to_client, to_server] } else { [to_server, to_client] })
-        });
+    /// Puts a wire in front of one end of a pipe that has this descriptor.
+    pub(super) fn connect_pipe(&self, connected: Connected, descriptor: RawFd) -> Connected {
+        let (inner, peer, local) = connected.into_parts();
+        let mut pipes = self.0.pipes.borrow_mut();
+        let known = pipes.iter().position(|(known, _)| *known == descriptor).expect("the pipe was added");
+        let link = Link::of_pipe(inner.ways(), pipes.swap_remove(known).1);
+        Connected::new(self.wire(inner, link)).with_names(peer, local)
     }
 
-    fn ends(&self) -> Option<&[Rc<Direction>; 2]> {
-        self.ends.get()?.as_ref()
-    }
-
-    /// Checks that everything that earlier steps wrote was handed over, unless the network has taken less than was
-    /// offered.
-    fn check_sent(&self) {
-        let Some([_, out]) = self.ends() else { return };
-        if self.sending.get() == Sending::TookAll && !out.is_aborted() {
-            let written = out.written() + usize::from(self.is_client);
-            assert_eq!(self.sent.get(), written, "a step has begun before what another one wrote was handed over");
-        }
-    }
-
-    /// Bytes were received.
-    fn received(&self, n: usize) {
-        let before = self.received.replace(self.received.get() + n);
-        if let Some([from, _]) = self.ends() {
-            from.has_come(before.saturating_sub(usize::from(!self.is_client)));
-        }
-    }
-
-    /// Records the outcome of a send of `offered` bytes.
-    fn sent(&self, offered: usize, outcome: &io::Result<usize>) {
-        self.sending.set(match outcome {
-            _ if self.sending.get() == Sending::Over => Sending::Over,
-            Ok(n) if *n == offered => Sending::TookAll,
-            Ok(_) => Sending::TookLess,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Sending::TookLess,
-            Err(_) => Sending::Over,
-        });
-        self.sent.set(self.sent.get() + outcome.as_ref().unwrap_or(&0));
+    fn wire(&self, inner: Rc<dyn Conduit>, link: Link) -> Wire {
+        let link = Rc::new(link);
+        link.find(&self.0.conversations.borrow());
+        let mut links = self.0.links.borrow_mut();
+        links.retain(|link| link.strong_count() > 0);
+        links.push(Rc::downgrade(&link));
+        drop(links);
+        Wire { inner, link, wires: self.clone() }
     }
 }
 
@@ -142,14 +116,6 @@ struct Wire {
     wires: Wires,
 }
 
-impl Wire {
-    fn begin_sending(&self, first: Option<&u8>) {
-        if let Some(&first) = first.filter(|_| self.link.is_client) {
-            self.link.begin(&self.wires, first);
-        }
-    }
-}
-
 impl Conduit for Wire {
     fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
         // A receive is never part of a task's step, so it begins a step of its own.
@@ -157,29 +123,22 @@ impl Conduit for Wire {
         let outcome = self.inner.recv(into);
         match &outcome {
             Ok(0) => {}
-            Ok(n) => {
-                if !self.link.is_client {
-                    self.link.begin(&self.wires, into[0]);
-                }
-                self.link.received(*n);
-            }
+            Ok(n) => self.link.received(&into[..*n]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(_) => self.link.sending.set(Sending::Over),
+            Err(_) => self.link.break_off(),
         }
         outcome
     }
 
     fn send(&self, data: &[u8]) -> io::Result<usize> {
-        self.begin_sending(data.first());
         let outcome = self.inner.send(data);
-        self.link.sent(data.len(), &outcome);
+        self.link.sent(&[IoSlice::new(data)], &outcome);
         outcome
     }
 
     fn send_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.begin_sending(pieces.iter().find_map(|piece| piece.first()));
         let outcome = self.inner.send_vectored(pieces);
-        self.link.sent(pieces.iter().map(|piece| piece.len()).sum(), &outcome);
+        self.link.sent(pieces, &outcome);
         outcome
     }
 
@@ -188,7 +147,7 @@ impl Conduit for Wire {
     }
 
     fn reset_on_close(&self) {
-        self.link.sending.set(Sending::Over);
+        self.link.break_off();
         self.inner.reset_on_close();
     }
 
