@@ -86,23 +86,20 @@ impl Clients {
 
     /// Waits until `no_more_come` was called and all connections are lost.
     pub(crate) async fn all_lost(&self) {
-        self.changed
-            .wait(Reason::polled(Awaited::Shutdown), || (self.watched.get() && self.connected() == 0).then_some(()))
-            .await;
+        self.changed.wait(Reason::polled(Awaited::Shutdown), || self.is_lost().then_some(())).await;
     }
 
     /// Waits until `no_more_come` was called and all sockets are closed.
     pub(crate) async fn all_closed(&self) {
-        let none = || self.watched.get() && self.connected() == 0 && self.lingering.borrow().is_empty();
-        self.changed.wait(Reason::polled(Awaited::Shutdown), || none().then_some(())).await;
+        self.changed.wait(Reason::polled(Awaited::Shutdown), || self.is_closed().then_some(())).await;
     }
 
-    fn one_has_ended(&self) {
-        // All waiters wait for the last connection. Waking all of them for every connection would cost connections
-        // times waiters.
-        if self.watched.get() && self.connected() == 0 {
-            self.changed.wake_all();
-        }
+    fn is_lost(&self) -> bool {
+        self.watched.get() && self.connected() == 0
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_lost() && self.lingering.borrow().is_empty()
     }
 }
 
@@ -117,14 +114,20 @@ impl Attachment {
 impl Drop for Attachment {
     fn drop(&mut self) {
         remove(&self.clients.connected, self.place);
-        self.clients.one_has_ended();
+        // Waiters wait for the last connection. Waking all of them for every connection would cost connections times
+        // waiters. The same is true for sockets that linger.
+        if self.clients.is_lost() {
+            self.clients.changed.wake_all();
+        }
     }
 }
 
 impl Drop for LingeringAttachment {
     fn drop(&mut self) {
         remove(&self.clients.lingering, self.place);
-        self.clients.one_has_ended();
+        if self.clients.is_closed() {
+            self.clients.changed.wake_all();
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 //! linger, and once it has returned, the program may exit.
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -134,6 +136,35 @@ fn when_it_has_returned_nothing_lingers_any_more() {
                 assert!(reply.unwrap_or_else(|error| panic!("{then:?}: {error}")) == pattern(64 * KIB), "{then:?}");
             }
         }
+    });
+}
+
+#[test]
+fn of_connections_that_linger_only_the_last_one_wakes_it() {
+    run_alone(|| async {
+        let (server, replied) = start(KIB, Then::Closes).await;
+        let clients = replied_to(&server, &replied, 20).await;
+        let polls = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&polls);
+        let shutdown = spawn(async move {
+            let mut shutdown = pin!(server.shutdown(Duration::ZERO));
+            poll_fn(|cx| {
+                counted.set(counted.get() + 1);
+                shutdown.as_mut().poll(cx)
+            })
+            .await
+        });
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        let (before, open) = (polls.get(), open_descriptors());
+        for (ended, mut client) in (1..).zip(clients) {
+            client.read_to_end(&mut Vec::new()).unwrap();
+            drop(client);
+            until("both ends of it are closed", || open_descriptors() == open - 2 * ended).await;
+        }
+        shutdown.await.unwrap();
+        assert_eq!(polls.get(), before + 1);
     });
 }
 
