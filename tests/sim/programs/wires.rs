@@ -46,7 +46,7 @@ impl Wires {
         let (to_server, to_client) = (Rc::clone(to_server), Rc::clone(to_client));
         self.0.conversations.borrow_mut().push(Conversation { client, is_encrypted, to_server, to_client });
         // What passes from now on is of the conversation.
-        self.links().for_each(|link| link.find(&self.0.conversations.borrow()));
+        self.for_each_link(|link| link.find(&self.0.conversations.borrow()));
     }
 
     /// Both ends of a pipe, before they are opened.
@@ -57,12 +57,11 @@ impl Wires {
     /// A step of a task or a callback begins, so all steps before it are over.
     pub(super) fn begin_step(&self) {
         self.0.completed.set(0);
-        self.links().for_each(|link| link.check_sent());
+        self.for_each_link(Link::check_sent);
     }
 
-    fn links(&self) -> impl Iterator<Item = Rc<Link>> {
-        let links = self.0.links.borrow().clone();
-        links.into_iter().filter_map(|link| link.upgrade())
+    fn for_each_link(&self, check: impl Fn(&Link)) {
+        self.0.links.borrow().iter().filter_map(Weak::upgrade).for_each(|link| check(&link));
     }
 
     /// An operation was completed that may have been ready at once.
